@@ -1,1 +1,50 @@
-//! placeholder
+//! The pages: view models in, HTML out.
+//!
+//! Owns: every page a person sees (templates, texts in Chinese and English, one stylesheet, one small script), how times
+//! are worded, and how charts are drawn. Must not know: HTTP, SQL, rules, or a clock; `now` is part of the view model.
+//!
+//! A page is a struct of plain fields. `render` gives the whole document, `render_main` only its `<main>` and
+//! the lamp that says whether data come in, which the script asks for with the header `X-Fragment: main` after the hub said that something changed.
+//!
+//! **Live pages.** The script opens `/events?page={name}` (with `&site={id}` when one site is chosen). The stream sends
+//! `heartbeat` every five seconds, `changed` with the device's name, and `reload` when the whole document must be
+//! fetched again. Nothing for fifteen seconds raises the stale banner.
+//!
+//! **Actions** are plain forms: `POST /t/{no}/{accept|start|finish|confirm}` with `version`, `back` and, on the ticket's
+//! own page, `by` and `note`. No page needs the script.
+
+mod alert;
+mod assets;
+mod chart;
+mod chrome;
+mod concierge;
+mod device;
+mod engineering;
+mod error;
+mod incident;
+mod overview;
+mod reception;
+mod showflat;
+mod state;
+mod texts;
+mod ticket;
+mod tile;
+mod time;
+
+pub use alert::{AlertFilter, AlertRow, AlertsPage, Clause, Severity};
+pub use assets::{FAVICON, FAVICON_PATH, SCRIPT, SCRIPT_PATH, STYLES, STYLES_PATH, VERSION};
+pub use chart::{Limit, Series, StateSpan, Window, svg};
+pub use chrome::{Choice, Chrome, Collection, Notice, Page, Site};
+pub use concierge::ConciergePage;
+pub use device::{DevicePage, Range};
+pub use engineering::{AgentRow, DUE_SOON_MS, EngineeringPage, Link, QueueTicket};
+pub use error::{ErrorPage, Problem};
+pub use incident::{Deadline, DeadlineKind, Incident, TicketLine};
+pub use overview::{Counts, OverviewPage, PostStatus, SiteRow};
+pub use reception::ReceptionPage;
+pub use showflat::{LowStock, Machine, ShowflatPage};
+pub use state::{State, Verdict};
+pub use texts::{EN, Lang, Texts, ZH};
+pub use ticket::{Action, Evidence, Priority, TicketEvent, TicketPage, TicketStep, TimelineEntry};
+pub use tile::{DeviceRef, DeviceTile, Fact};
+pub use time::{Calendar, When};

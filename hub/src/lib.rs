@@ -1,1 +1,128 @@
-//! placeholder
+//! The hub: takes in what agents report, judges it by the service standards, raises alerts, opens repair tickets, and shows it all.
+//!
+//! Owns the shell around the rules: MQTT, storage, the web, tasks and settings. The rules are in `lobby-domain`, the pages in
+//! `lobby-dashboards`. The main path reads `run` → [`ingest`] → `lobby_domain::site` → [`store`].
+
+pub mod clock;
+pub mod config;
+pub mod demo;
+pub mod fleet;
+pub mod http;
+pub mod ingest;
+pub mod lifecycle;
+pub mod lock;
+pub mod mqtt;
+pub mod store;
+
+use std::{fs, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use tokio::{net::TcpListener, sync::mpsc};
+use tracing::info;
+
+use crate::{
+    clock::{Clock, SystemClock},
+    config::Config,
+    fleet::Fleet,
+    http::App,
+    ingest::{Counters, Ingest},
+    lifecycle::{Ending, Lifecycle},
+    lock::DataDirLock,
+    store::{Store, Writer},
+};
+
+/// Messages that may wait for ingest. When it is full the brokers wait, and agents keep their records.
+const QUEUE: usize = 1024;
+/// How long everything may take to stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What runs beside the hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing.
+    Serve,
+    /// A simulated sales centre.
+    Demo,
+}
+
+/// Where the hub listens, once it is ready.
+#[derive(Debug, Clone, Copy)]
+pub struct Ready {
+    /// The web server.
+    pub http: SocketAddr,
+    /// The embedded broker.
+    pub mqtt: Option<SocketAddr>,
+}
+
+/// Runs the hub until `signal`: all wiring, no logic.
+pub async fn run(
+    config: Config,
+    mode: Mode,
+    signal: impl Future<Output = &'static str>,
+    ready: impl FnOnce(Ready),
+) -> anyhow::Result<Ending> {
+    let lifecycle = Lifecycle::new();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("{}: the data folder cannot be made", config.data_dir.display()))?;
+    let lock = DataDirLock::take(&config.data_dir)?;
+    let store = Store::open(&config.database_url).await.context("opening the database")?;
+    let fleet = Arc::new(Fleet::new(config.pack.clone(), config.sites.clone(), config.zone.clone()));
+    if mode == Mode::Demo {
+        demo::store_history(&store, &fleet, &config.pack, clock.now()).await.context("storing the demonstration's history")?;
+    }
+    let restored = ingest::restore(&store, &fleet, clock.as_ref()).await?;
+
+    let (to_ingest, inbound) = mpsc::channel(QUEUE);
+    let mqtt = mqtt::start(config.mqtt, &lifecycle, clock.clone(), to_ingest).await.context("starting MQTT")?;
+    let mqtt = Arc::new(mqtt);
+    let counters = Arc::new(Counters::default());
+    let ingest = Ingest {
+        fleet: fleet.clone(),
+        writer: Writer::new(store.clone(), config.pack.clone(), new_code),
+        clock: clock.clone(),
+        link: mqtt.link.clone(),
+        counters: counters.clone(),
+        restored,
+    };
+    lifecycle.supervise("ingest", ingest.run(inbound, mqtt.events.clone(), lifecycle.stop_token()));
+
+    let app = App {
+        store: store.clone(),
+        fleet,
+        pack: config.pack,
+        clock: clock.clone(),
+        counters,
+        mqtt: mqtt.clone(),
+        stop: lifecycle.stop_token(),
+        demo: mode == Mode::Demo,
+    };
+    let listener = TcpListener::bind(config.listen_http)
+        .await
+        .with_context(|| format!("cannot listen on {} for the web: is it taken by another program?", config.listen_http))?;
+    let http = listener.local_addr().context("asking for the web server's address")?;
+    let stop = lifecycle.stop_token();
+    lifecycle.supervise("http", async move {
+        axum::serve(listener, http::router(app)).with_graceful_shutdown(stop.cancelled_owned()).await.context("serving the web")
+    });
+
+    let broker = mqtt.addresses.mqtt.first().copied();
+    if let (Mode::Demo, Some(broker)) = (mode, broker) {
+        demo::start(&lifecycle, broker, &config.data_dir.join("demo"), clock).await.context("starting the demonstration")?;
+    }
+    info!(http = %http, mqtt = broker.map(tracing::field::display), "the hub is ready");
+    ready(Ready { http, mqtt: broker });
+
+    let ending = lifecycle.run(signal, GRACE).await;
+    store.close().await;
+    drop(lock);
+    Ok(ending)
+}
+
+/// The code of a new device's page: 40 random bits in the alphabet of Crockford's base 32, in lower case.
+fn new_code() -> String {
+    const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).expect("the operating system has random numbers");
+    random.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)])).collect()
+}

@@ -1,1 +1,215 @@
-fn main() {}
+//! The command line of the hub.
+
+use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use lobby_hub::{
+    Mode, Ready,
+    config::{Config, File, Overrides},
+    lifecycle::{Ending, shutdown_signal},
+    mqtt,
+};
+use tracing_subscriber::EnvFilter;
+
+/// Monitors the equipment of sales-centre lobbies: judges what agents report by the service standards, raises alerts and opens repair
+/// tickets.
+#[derive(Debug, Parser)]
+#[command(name = "lobby-hub", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the hub (the default)
+    Serve(Serve),
+    /// Shows the hub with a simulated sales centre; needs no files and keeps none
+    Demo(Demo),
+    /// Checks a configuration file and its standards pack, and says every mistake with its place
+    CheckConfig {
+        /// The configuration file
+        #[arg(long, env = "LOBBY_CONFIG")]
+        config: PathBuf,
+    },
+    /// Makes a line for the MQTT users file; reads the password from standard input
+    MqttUser {
+        /// The agent's site
+        #[arg(long)]
+        site: lobby_contract::SiteId,
+        /// The agent
+        #[arg(long)]
+        agent: lobby_contract::AgentId,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Logging {
+    /// How logs are written to standard error
+    #[arg(long, value_enum, default_value = "text", env = "LOBBY_LOG_FORMAT")]
+    log_format: LogFormat,
+    /// Which logs are written, such as `info` or `lobby_hub=debug`
+    #[arg(long, default_value = "info", env = "LOBBY_LOG")]
+    log: String,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// A configuration file
+    #[arg(long, env = "LOBBY_CONFIG")]
+    config: Option<PathBuf>,
+    /// The folder of the hub's own files [default: lobby-data]
+    #[arg(long, env = "LOBBY_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// Where the web server listens [default: 127.0.0.1:8080]
+    #[arg(long, env = "LOBBY_LISTEN_HTTP")]
+    listen_http: Option<SocketAddr>,
+    /// Where the embedded broker listens [default: 127.0.0.1:1883]
+    #[arg(long, env = "LOBBY_LISTEN_MQTT")]
+    listen_mqtt: Option<SocketAddr>,
+    /// Another broker instead of the embedded one, such as mqtt://broker:1883
+    #[arg(long, env = "LOBBY_MQTT_URL")]
+    mqtt_url: Option<String>,
+    /// The database, such as postgres://hub@db/lobby [default: SQLite in the data folder]
+    #[arg(long, env = "LOBBY_DATABASE_URL", hide_env_values = true)]
+    database_url: Option<String>,
+    #[command(flatten)]
+    logging: Logging,
+}
+
+#[derive(Debug, Args)]
+struct Demo {
+    /// Where the web server listens
+    #[arg(long, default_value = "127.0.0.1:8080", env = "LOBBY_LISTEN_HTTP")]
+    listen_http: SocketAddr,
+    #[command(flatten)]
+    logging: Logging,
+}
+
+/// The exit code of a mistake in configuration or on the command line.
+const MISTAKE: u8 = 2;
+
+fn main() -> ExitCode {
+    // Two TLS libraries ask for the process's provider; without this the first use panics.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let cli = Cli::parse();
+    match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+        Command::Serve(serve) => serve_until_stopped(serve),
+        Command::Demo(demo) => demonstrate(&demo),
+        Command::CheckConfig { config } => {
+            match File::read(&config).and_then(|file| Config::new(file, Overrides::default())) {
+                Ok(checked) => {
+                    let rules: usize = checked.pack.kinds.values().map(|kind| kind.rules.len()).sum();
+                    say(&format!("{}: no mistakes; {rules} rules for {} kinds", config.display(), checked.pack.kinds.len()));
+                    ExitCode::SUCCESS
+                }
+                Err(mistake) => complain(&mistake),
+            }
+        }
+        Command::MqttUser { site, agent } => match user_line(&site, &agent) {
+            Ok(line) => {
+                say(&line);
+                ExitCode::SUCCESS
+            }
+            Err(mistake) => complain(&mistake),
+        },
+    }
+}
+
+fn serve_until_stopped(serve: Serve) -> ExitCode {
+    start_logging(&serve.logging);
+    let file = serve.config.as_deref().map_or_else(|| Ok(File::default()), File::read);
+    let overrides = Overrides {
+        data_dir: serve.data_dir,
+        listen_http: serve.listen_http,
+        listen_mqtt: serve.listen_mqtt,
+        mqtt_url: serve.mqtt_url,
+        database_url: serve.database_url,
+    };
+    match file.and_then(|file| Config::new(file, overrides)) {
+        Ok(config) => run(config, Mode::Serve, |ready| {
+            say(&format!("http listening on {}", ready.http));
+            if let Some(mqtt) = ready.mqtt {
+                say(&format!("mqtt listening on {mqtt}"));
+            }
+        }),
+        Err(mistake) => complain(&mistake),
+    }
+}
+
+fn demonstrate(demo: &Demo) -> ExitCode {
+    start_logging(&demo.logging);
+    let folder = std::env::temp_dir().join(format!("lobby-demo-{}", std::process::id()));
+    let overrides = Overrides {
+        data_dir: Some(folder.clone()),
+        listen_http: Some(demo.listen_http),
+        listen_mqtt: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+        ..Overrides::default()
+    };
+    let code = match Config::new(lobby_hub::demo::settings(), overrides) {
+        Ok(config) => run(config, Mode::Demo, |ready| {
+            say(&format!("A demonstration with simulated equipment. Open http://{}/ in a browser.", ready.http));
+            for (post, path) in [("concierge", "concierge"), ("engineering", "engineering"), ("show flat", "showflat"), ("reception", "reception")] {
+                say(&format!("  {post:<12} http://{}/{path}", ready.http));
+            }
+            say("No sign-in is needed: the web server listens on this computer only. Ctrl-C ends it and removes its files.");
+        }),
+        Err(mistake) => complain(&mistake),
+    };
+    // What cannot be removed is in the folder for temporary files.
+    let _ = std::fs::remove_dir_all(folder);
+    code
+}
+
+fn run(config: Config, mode: Mode, ready: impl FnOnce(Ready)) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build();
+    let ending = runtime
+        .context("starting the async runtime")
+        .and_then(|runtime| runtime.block_on(lobby_hub::run(config, mode, shutdown_signal(), ready)));
+    match ending {
+        Ok(Ending::Clean) => ExitCode::SUCCESS,
+        Ok(Ending::Failed | Ending::TimedOut) => ExitCode::FAILURE,
+        Err(cause) => {
+            complain(&cause);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn user_line(site: &lobby_contract::SiteId, agent: &lobby_contract::AgentId) -> anyhow::Result<String> {
+    let mut password = String::new();
+    std::io::stdin().read_line(&mut password).context("reading the password from standard input")?;
+    let hash = mqtt::hash_password(password.trim_end_matches(['\r', '\n'])).context("hashing the password")?;
+    Ok(format!("[[agent]]\nsite = \"{site}\"\nid = \"{agent}\"\npassword_hash = \"{hash}\""))
+}
+
+fn start_logging(logging: &Logging) {
+    let filter = EnvFilter::try_new(&logging.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match logging.log_format {
+        LogFormat::Text => subscriber.init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).init(),
+    }
+}
+
+/// Writes a line to standard output; a reader that has gone away does not matter.
+fn say(line: &str) {
+    let mut out = std::io::stdout();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+fn complain(mistake: &anyhow::Error) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "lobby-hub: {mistake:#}");
+    ExitCode::from(MISTAKE)
+}

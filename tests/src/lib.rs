@@ -1,1 +1,25 @@
-//! placeholder
+//! The harness of the system tests: the product's own programs and the real things around them, each started as a
+//! child process on loopback and ended with the test.
+//!
+//! Owns: starting, stopping, killing and asking. Must not know: how the hub or the agent work inside; tests see what a
+//! customer sees (processes, files, MQTT, HTTP, pages).
+//!
+//! Every wait is for a condition and has a deadline. Everything that a child process says is kept, and told when it
+//! ends: the test runner shows it for tests that fail.
+
+pub mod agent;
+pub mod broker;
+pub mod browser;
+pub mod clock;
+pub mod database;
+pub mod hub;
+pub mod limit;
+pub mod load;
+pub mod modbus;
+pub mod mqtt;
+pub mod pjlink;
+pub mod process;
+pub mod program;
+pub mod reports;
+pub mod serial;
+pub mod wait;

@@ -1,1 +1,20 @@
-//! placeholder
+//! The service standards as pure functions: verdicts, rules, alerts and tickets.
+//!
+//! Owns: what is a fault, for how long it must last, whom it concerns, which ticket it opens, and how a ticket moves. Must not know:
+//! any clock, database, network, web page or async runtime. Time is an argument, identity is derived from content, so every
+//! decision can be replayed.
+
+pub mod agent;
+pub mod alert;
+pub mod calendar;
+pub mod condition;
+pub mod delivery;
+pub mod device;
+pub mod kind;
+pub mod label;
+pub mod pack;
+pub mod rule;
+pub mod site;
+pub mod ticket;
+pub mod time;
+pub mod watch;

@@ -1,0 +1,462 @@
+//! Store and forward: a record is on disk before it is sent, and stays until the hub has said that it has it.
+//!
+//! Records lie in append-only segment files below `state_dir/spool`; what the hub has acknowledged lies in `state.json`.
+//! Owns the numbering (`epoch`, `seq`). Must not know: MQTT, probes, time beyond its first start.
+
+mod disk;
+mod frame;
+mod segment;
+mod state;
+mod task;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+use lobby_contract::{Ack, Lost, Record, encode};
+use tracing::{error, info, warn};
+
+use disk::{Disk, Found, Numbered};
+use frame::MAX_PAYLOAD;
+use state::State;
+
+pub use segment::Place;
+pub use task::{Changes, Closed, SpoolHandle, Status};
+
+/// Most records kept in memory while the disk takes none.
+const MAX_WAITING: usize = 1000;
+/// Most records of one batch.
+const MAX_BATCH: usize = 100;
+/// Most bytes of records in one batch.
+const MAX_BATCH_BYTES: usize = 60 * 1024;
+
+/// How much disk the spool may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Most bytes of all segments together; beyond it the oldest records go.
+    pub max_bytes: u64,
+    /// A segment that has grown to this many bytes is closed.
+    pub segment_bytes: u64,
+}
+
+impl Limits {
+    /// Limits with segments that are small against the whole, so that what is acknowledged is soon deleted.
+    pub fn of(max_bytes: u64) -> Self {
+        Self { max_bytes, segment_bytes: (max_bytes / 16).clamp(16 * 1024, 1024 * 1024) }
+    }
+}
+
+/// Why the spool cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// Another agent has this directory.
+    #[error("another agent is running on {}: stop it, or give this one its own `state_dir`", .0.display())]
+    InUse(PathBuf),
+    /// The system refused something.
+    #[error("{doing} {}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To which file or directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SpoolError {
+    move |source| SpoolError::Io { doing, path: path.to_owned(), source }
+}
+
+/// Some records of one epoch, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// The epoch in which they were made.
+    pub epoch: u64,
+    /// The lowest `seq` of this epoch that is held and not acknowledged; if there is none, the one after the last.
+    pub oldest: u64,
+    /// The records; at least one.
+    pub records: Vec<Record>,
+}
+
+/// What the spool has of a range that is asked for again.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Again {
+    /// Its first records.
+    Records(Batch),
+    /// Its first records are gone.
+    Gone(Lost),
+}
+
+/// What an acknowledgement did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acked {
+    /// The hub has more than before.
+    Advanced,
+    /// Nothing new.
+    Known,
+    /// It speaks of records that never were.
+    Refused,
+}
+
+/// The records of one agent that the hub does not have yet.
+#[derive(Debug)]
+pub struct Spool {
+    disk: Disk,
+    state: State,
+    state_path: PathBuf,
+    /// The state in memory is newer than the file.
+    dirty: bool,
+    /// Records that have a number and are not on disk: only while they are written, or while the disk is in trouble.
+    waiting: VecDeque<Numbered>,
+    next_seq: u64,
+    losses: u64,
+    in_trouble: bool,
+    _lock: File,
+}
+
+impl Spool {
+    /// Opens the spool in `state_dir`, creating it if need be, and begins a new epoch, which is on disk when this returns.
+    ///
+    /// `now` (ms since 1970 UTC) numbers the very first epoch: an agent whose disk was replaced must not repeat the epochs that the
+    /// hub knows of it, because the hub would take its new records for old ones.
+    pub fn open(state_dir: &Path, limits: Limits, now: i64) -> Result<Self, SpoolError> {
+        let dir = state_dir.join("spool");
+        fs::create_dir_all(&dir).map_err(failed("create", &dir))?;
+        let lock = lock(state_dir)?;
+        let state_path = state_dir.join("state.json");
+        let saved = load_state(&state_path)?;
+        let (disk, found) = Disk::open(dir.clone(), limits).map_err(failed("read the spool in", &dir))?;
+        let fresh = u64::try_from(now / 1000).unwrap_or(0);
+        let newest = disk.segments().next_back().map_or(0, |(first, _)| first.epoch);
+        let mut state = saved.unwrap_or_else(|| State { epoch: fresh, ..State::default() });
+        state.epoch = state.epoch.max(newest) + 1;
+        add_gaps(&mut state, &found);
+        let mut spool = Self {
+            disk,
+            state,
+            state_path,
+            dirty: true,
+            waiting: VecDeque::new(),
+            next_seq: 1,
+            losses: 0,
+            in_trouble: false,
+            _lock: lock,
+        };
+        spool.state.save(&spool.state_path).map_err(failed("write", &spool.state_path))?;
+        spool.tidy();
+        info!(epoch = spool.epoch(), queued = spool.queued(), bytes = spool.disk.bytes(), "spool opened");
+        Ok(spool)
+    }
+
+    /// The epoch of this run.
+    pub fn epoch(&self) -> u64 {
+        self.state.epoch
+    }
+
+    /// How many records the hub has not acknowledged.
+    pub fn queued(&self) -> u64 {
+        let on_disk: u64 = self
+            .disk
+            .segments()
+            .map(|(first, last)| (last + 1).saturating_sub(first.seq.max(self.state.acked(first.epoch) + 1)))
+            .sum();
+        on_disk + self.waiting.len() as u64
+    }
+
+    /// What is gone and not yet acknowledged as such, in order.
+    pub fn lost(&self) -> &[Lost] {
+        &self.state.lost
+    }
+
+    /// Grows whenever something is added to [`Spool::lost`].
+    pub fn losses(&self) -> u64 {
+        self.losses
+    }
+
+    /// Whether records wait in memory because the disk takes none.
+    pub fn in_trouble(&self) -> bool {
+        self.in_trouble
+    }
+
+    /// Numbers `drafts` (whose own `seq` is ignored) and writes them with one sync. `true`: they are on disk. `false`: the disk takes
+    /// none at present; they are kept in memory, as many as there is room for, and [`Spool::flush`] tries again.
+    pub fn append(&mut self, drafts: impl IntoIterator<Item = Record>) -> bool {
+        for draft in drafts {
+            let record = Record { seq: self.next_seq, ..draft };
+            self.waiting.push_back((record.seq, encoded(record)));
+            self.next_seq += 1;
+        }
+        self.flush()
+    }
+
+    /// Writes what waits in memory. `true`: nothing waits any more.
+    pub fn flush(&mut self) -> bool {
+        while !self.waiting.is_empty() {
+            self.make_room();
+            if let Err(error) = self.disk.write(self.state.epoch, &mut self.waiting) {
+                if !std::mem::replace(&mut self.in_trouble, true) {
+                    error!(cause = %error, "the spool cannot be written: the newest {MAX_WAITING} records are kept in memory only");
+                }
+                self.bound_memory();
+                return false;
+            }
+        }
+        if std::mem::take(&mut self.in_trouble) {
+            info!("the spool can be written again");
+        }
+        true
+    }
+
+    /// Takes in what the hub says it has. Records are deleted by [`Spool::tidy`].
+    pub fn ack(&mut self, ack: Ack) -> Acked {
+        let Ack { epoch, committed } = ack;
+        let highest = if epoch == self.state.epoch { Some(self.next_seq - 1) } else { self.highest(epoch) };
+        let seq = match highest {
+            None if epoch < self.state.epoch => return Acked::Known,
+            None => return Acked::Refused,
+            Some(highest) if epoch == self.state.epoch && committed > highest => return Acked::Refused,
+            // The hub may have got records of an earlier epoch that never reached the disk.
+            Some(highest) => committed.min(highest),
+        };
+        if seq <= self.state.acked(epoch) {
+            return Acked::Known;
+        }
+        self.state.advance(epoch, seq);
+        if epoch == self.state.epoch {
+            self.waiting.retain(|(waiting, _)| *waiting > seq);
+        }
+        self.dirty = true;
+        Acked::Advanced
+    }
+
+    /// Makes the watermark durable if it has moved, and then deletes the segments below it.
+    pub fn tidy(&mut self) {
+        let Self { disk, state, .. } = self;
+        let held: Vec<u64> = disk
+            .segments()
+            .filter(|(first, last)| state.acked(first.epoch) < *last)
+            .map(|(first, _)| first.epoch)
+            .chain(state.lost.iter().map(|lost| lost.epoch))
+            .chain([state.epoch])
+            .collect();
+        if self.dirty {
+            if let Err(error) = state.save(&self.state_path) {
+                warn!(cause = %error, "the spool's state cannot be written: what the hub has may be sent again after a restart");
+                return;
+            }
+            self.dirty = false;
+        }
+        disk.delete_where(|epoch, last| last <= state.acked(epoch));
+        // Forgotten in memory only after the segments are gone; the file follows with the next save.
+        state.acked.retain(|epoch, _| held.contains(epoch));
+    }
+
+    /// Whether [`Spool::tidy`] has something to write.
+    pub fn is_dirty(&self) -> bool {
+        self.dirty
+    }
+
+    /// The first unacknowledged records at or after `from`.
+    pub fn unacked(&mut self, from: Place) -> Option<Batch> {
+        let mut from = from;
+        while let Some((first, last)) = self.disk.at_or_after(from) {
+            let epoch = first.epoch;
+            let wanted = if epoch == from.epoch { from.seq } else { 0 };
+            let start = wanted.max(first.seq).max(self.state.acked(epoch) + 1);
+            from = Place { epoch, seq: last + 1 };
+            if start > last {
+                continue;
+            }
+            let records = match self.read(first, start) {
+                Ok(records) => records,
+                Err(error) if is_damage(&error) => Vec::new(),
+                Err(error) => {
+                    warn!(cause = %error, "the spool cannot be read at present");
+                    return None;
+                }
+            };
+            self.add_holes(epoch, start, last, &records);
+            if !records.is_empty() {
+                return Some(self.batch(epoch, records));
+            }
+        }
+        let wanted = if from.epoch == self.state.epoch { from.seq } else { 0 };
+        let records = self.in_memory(wanted, u64::MAX);
+        (from.epoch <= self.state.epoch && !records.is_empty()).then(|| self.batch(self.state.epoch, records))
+    }
+
+    /// What there is of `from..=to` of `epoch`, acknowledged or not; `None` if no such records were ever made.
+    pub fn again(&mut self, epoch: u64, from: u64, to: u64) -> Option<Again> {
+        let from = from.max(1);
+        let to = if epoch == self.state.epoch { to.min(self.next_seq - 1) } else { to };
+        if epoch > self.state.epoch || from > to {
+            return None;
+        }
+        let mut records = match self.disk.at_or_after(Place { epoch, seq: from }) {
+            Some((first, _)) if first.epoch == epoch => match self.read(first, from) {
+                Ok(records) => records,
+                Err(error) if is_damage(&error) => Vec::new(),
+                Err(error) => {
+                    warn!(cause = %error, "the spool cannot be read at present");
+                    return None;
+                }
+            },
+            _ => Vec::new(),
+        };
+        if records.is_empty() && epoch == self.state.epoch {
+            records = self.in_memory(from, to);
+        }
+        records.retain(|record| record.seq <= to);
+        match records.first() {
+            Some(first) if first.seq == from => Some(Again::Records(self.batch(epoch, records))),
+            Some(first) => Some(Again::Gone(Lost { epoch, from, to: first.seq - 1 })),
+            None => Some(Again::Gone(Lost { epoch, from, to })),
+        }
+    }
+
+    fn batch(&self, epoch: u64, records: Vec<Record>) -> Batch {
+        Batch { epoch, oldest: self.oldest(epoch), records }
+    }
+
+    fn oldest(&self, epoch: u64) -> u64 {
+        let next = self.state.acked(epoch) + 1;
+        let on_disk = self.disk.at_or_after(Place { epoch, seq: next }).filter(|(first, _)| first.epoch == epoch);
+        let in_memory = (epoch == self.state.epoch).then(|| self.waiting.front().map(|(seq, _)| *seq)).flatten();
+        on_disk.map(|(first, _)| first.seq.max(next)).or(in_memory).unwrap_or(next)
+    }
+
+    fn read(&mut self, first: Place, start: u64) -> io::Result<Vec<Record>> {
+        let found = self.disk.read(first, start, MAX_BATCH, MAX_BATCH_BYTES)?;
+        Ok(found.iter().filter_map(decoded).collect())
+    }
+
+    fn in_memory(&self, from: u64, to: u64) -> Vec<Record> {
+        let mut room = MAX_BATCH_BYTES;
+        let wanted = self.waiting.iter().filter(|(seq, _)| (from..=to).contains(seq)).take(MAX_BATCH);
+        let mut wanted = wanted.enumerate();
+        let fits = |(index, (_, payload)): &(usize, &Numbered)| {
+            let fits = *index == 0 || payload.len() <= room;
+            room = room.saturating_sub(payload.len());
+            fits
+        };
+        wanted.by_ref().take_while(fits).filter_map(|(_, numbered)| decoded(numbered)).collect()
+    }
+
+    /// Remembers as lost what should stand in `start..=last` before the end of `records` and does not.
+    fn add_holes(&mut self, epoch: u64, start: u64, last: u64, records: &[Record]) {
+        let mut expected = start;
+        for record in records {
+            if record.seq > expected {
+                self.add_lost(epoch, expected, record.seq - 1);
+            }
+            expected = record.seq + 1;
+        }
+        if records.is_empty() {
+            self.add_lost(epoch, start, last);
+        }
+    }
+
+    fn add_lost(&mut self, epoch: u64, from: u64, to: u64) {
+        self.state.add_lost(epoch, from, to);
+        self.losses += 1;
+        self.dirty = true;
+    }
+
+    /// The highest `seq` known of an earlier epoch.
+    fn highest(&self, epoch: u64) -> Option<u64> {
+        let on_disk = self.disk.segments().filter(|(first, _)| first.epoch == epoch).map(|(_, last)| last).max();
+        let lost = self.state.lost.iter().filter(|lost| lost.epoch == epoch).map(|lost| lost.to).max();
+        on_disk.max(lost)
+    }
+
+    /// Drops the oldest segments until what waits fits on the disk that the spool may use.
+    fn make_room(&mut self) {
+        while self.disk.is_full_for(&self.waiting) {
+            let Some(gone) = self.disk.drop_oldest() else { return };
+            if self.state.acked(gone.epoch) < gone.to {
+                warn!(epoch = gone.epoch, to = gone.to, "the spool is full: its oldest records are dropped");
+            }
+            self.add_lost(gone.epoch, gone.from, gone.to);
+        }
+    }
+
+    fn bound_memory(&mut self) {
+        while self.waiting.len() > MAX_WAITING {
+            if let Some((seq, _)) = self.waiting.pop_front() {
+                self.add_lost(self.state.epoch, seq, seq);
+            }
+        }
+    }
+}
+
+/// Remembers as lost what is missing between the watermark and the records found, and between those.
+fn add_gaps(state: &mut State, found: &[Found]) {
+    let mut reached = BTreeMap::new();
+    for range in found {
+        let reached = reached.entry(range.epoch).or_insert_with(|| state.acked(range.epoch));
+        if range.from > *reached + 1 {
+            let (from, to) = (*reached + 1, range.from - 1);
+            warn!(epoch = range.epoch, from, to, "records are missing from the spool");
+            state.add_lost(range.epoch, from, to);
+        }
+        *reached = range.to.max(*reached);
+    }
+}
+
+fn lock(state_dir: &Path) -> Result<File, SpoolError> {
+    let path = state_dir.join("lock");
+    let file = File::create(&path).map_err(failed("create", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(SpoolError::InUse(state_dir.to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed("lock", &path)(source)),
+    }
+}
+
+/// A damaged state file is put aside: what the hub has is then sent again, which does no harm.
+fn load_state(path: &Path) -> Result<Option<State>, SpoolError> {
+    match State::load(path) {
+        Ok(state) => Ok(state),
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
+            let aside = path.with_extension("damaged");
+            warn!(file = %path.display(), cause = %error, "the spool's state is damaged: put aside as {}", aside.display());
+            fs::rename(path, &aside).map_err(failed("put aside", path))?;
+            Ok(None)
+        }
+        Err(error) => Err(failed("read", path)(error)),
+    }
+}
+
+/// Whether the medium itself is damaged, so that trying again is no use.
+fn is_damage(error: &io::Error) -> bool {
+    const EIO: i32 = 5;
+    error.raw_os_error() == Some(EIO)
+}
+
+fn encoded(record: Record) -> Vec<u8> {
+    let bytes = encode(&record);
+    if bytes.len() <= MAX_PAYLOAD {
+        return bytes;
+    }
+    // Readings are bounded far below this; should one pass all the same, that the device answered is worth more than nothing.
+    error!(device.id = %record.device, bytes = bytes.len(), "a record is too large: its facts are left out");
+    encode(&Record { facts: BTreeMap::new(), faults: Vec::new(), ..record })
+}
+
+fn decoded((seq, payload): &Numbered) -> Option<Record> {
+    match serde_json::from_slice::<Record>(payload) {
+        Ok(record) => Some(Record { seq: *seq, ..record }),
+        Err(error) => {
+            warn!(seq, cause = %error, "a record in the spool cannot be read");
+            None
+        }
+    }
+}

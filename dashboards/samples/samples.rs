@@ -1,0 +1,715 @@
+//! A sales centre at 15:20 on an ordinary Monday, in every situation the pages must be able to tell.
+
+use jiff::tz::TimeZone;
+use lobby_dashboards::{
+    Action, AgentRow, AlertFilter, AlertRow, AlertsPage, Calendar, Choice, Chrome, Clause, Collection, ConciergePage,
+    Counts, Deadline, DeadlineKind, DevicePage, DeviceRef, DeviceTile, EngineeringPage, ErrorPage, Evidence, Fact,
+    Incident, Lang, Limit, Link, LowStock, Machine, Notice, OverviewPage, Page, PostStatus, Priority, Problem,
+    QueueTicket, Range, ReceptionPage, Series, Severity, ShowflatPage, Site, SiteRow, State, StateSpan, TicketEvent,
+    TicketLine, TicketPage, TicketStep, TimelineEntry, When,
+};
+
+const NOW: i64 = 1_795_418_400_000; // 2026-11-23 15:20 in Shanghai
+const SECOND: i64 = 1000;
+const MINUTE: i64 = 60 * SECOND;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// A page in one situation: its name, the whole document, and its `<main>`.
+pub struct Sample {
+    pub name: &'static str,
+    pub page: String,
+    pub main: String,
+}
+
+/// Every page in every situation, in `lang`.
+pub fn all(lang: Lang) -> Vec<Sample> {
+    let zone = TimeZone::get("Asia/Shanghai").expect("the zones are bundled");
+    let s = Scene(lang, Calendar::new(NOW, zone));
+    let mut samples = Vec::new();
+    macro_rules! sample {
+        ($($name:literal: $page:expr;)*) => {
+            $(let page = $page; samples.push(Sample {
+                name: $name,
+                page: page.render().expect("a page of samples renders"),
+                main: page.render_main().expect("a page of samples renders"),
+            });)*
+        };
+    }
+    sample! {
+        "overview-normal": s.overview(false);
+        "overview-abnormal": s.overview(true);
+        "overview-empty": OverviewPage { chrome: s.blind(Page::Overview), posts: vec![], sites: vec![] };
+        "concierge-normal": s.concierge(vec![s.led(), s.tv()]);
+        "concierge-abnormal": s.concierge(vec![s.dark_led(TicketStep::Accepted), s.tv()]);
+        "concierge-confirm": s.concierge(vec![s.dark_led(TicketStep::AwaitingConfirmation), s.offline_tv()]);
+        "concierge-unknown": ConciergePage { chrome: s.blind(Page::Concierge), tiles: vec![s.unknown(s.led()), s.unknown(s.tv())] };
+        "concierge-maintenance": s.concierge(vec![s.led(), DeviceTile { state: State::Maintenance, ..s.tv() }]);
+        "concierge-empty": s.concierge(vec![]);
+        "engineering-busy": s.engineering();
+        "engineering-quiet": EngineeringPage { tickets: vec![], alerts: vec![], alerts_open: 0, ..s.engineering() };
+        "engineering-blind": s.blind_engineering();
+        "showflat-normal": s.showflat(vec![s.machine(312), s.second_machine()]);
+        "showflat-low": s.showflat(vec![s.low_machine(), s.second_machine()]);
+        "showflat-faulty": s.showflat(vec![s.jammed_machine(), s.second_machine()]);
+        "showflat-unknown": s.showflat(vec![Machine { state: State::Unknown, left: None, seen: None, ..s.machine(0) }]);
+        "showflat-empty": s.showflat(vec![]);
+        "reception-normal": s.reception(false);
+        "reception-abnormal": s.reception(true);
+        "reception-empty": ReceptionPage { snooker: vec![], snooker_figures: vec![], internet: vec![], internet_figures: vec![], ..s.reception(false) };
+        "device-normal": s.device(State::Normal);
+        "device-abnormal": s.device(State::Abnormal);
+        "device-unknown": s.device(State::Unknown);
+        "ticket-reported": s.ticket(TicketStep::Reported);
+        "ticket-working": s.ticket(TicketStep::InProgress);
+        "ticket-confirm": s.ticket(TicketStep::AwaitingConfirmation);
+        "ticket-closed": s.ticket(TicketStep::Closed);
+        "ticket-cancelled": TicketPage { evidence: vec![], alerts: vec![], device: None, ..s.ticket(TicketStep::Cancelled) };
+        "alerts-open": s.alerts(AlertFilter::Open);
+        "alerts-all": s.alerts(AlertFilter::All);
+        "alerts-empty": AlertsPage { alerts: vec![], open: 0, next: None, ..s.alerts(AlertFilter::Open) };
+        "error-not-found": ErrorPage { chrome: s.chrome(Page::Error), problem: Problem::NotFound, reference: None };
+        "error-internal": ErrorPage { chrome: s.chrome(Page::Error), problem: Problem::Internal, reference: Some("7f3a-19c2".into()) };
+        "hostile": s.hostile();
+    }
+    samples
+}
+
+/// Builds the view models of one language.
+struct Scene(Lang, Calendar);
+
+impl Scene {
+    fn say(&self, zh: &str, en: &str) -> String {
+        if self.0 == Lang::Zh { zh } else { en }.to_owned()
+    }
+
+    /// The moment this long before now.
+    fn at(&self, before: i64) -> When {
+        self.1.when(NOW - before)
+    }
+
+    fn chrome(&self, page: Page) -> Chrome {
+        Chrome {
+            lang: self.0,
+            calendar: self.1.clone(),
+            page,
+            path: format!("/{}", page.name()),
+            site: Some(Site {
+                id: "hz-01".parse().expect("a name"), name: self.say("湖滨壹号 案场", "Lakeside One")
+            }),
+            sites: vec![],
+            collection: Collection { up: 2, agents: 2, last: Some(self.at(3 * SECOND)) },
+            notice: None,
+            demo: false,
+            live: true,
+            person: None,
+        }
+    }
+
+    fn blind(&self, page: Page) -> Chrome {
+        Chrome { collection: Collection { up: 0, agents: 2, last: Some(self.at(9 * MINUTE)) }, ..self.chrome(page) }
+    }
+
+    fn device_ref(&self, code: &str, zh: (&str, &str), en: (&str, &str)) -> DeviceRef {
+        DeviceRef {
+            site: "hz-01".parse().expect("a name"),
+            code: code.parse().expect("a name"),
+            name: self.say(zh.0, en.0),
+            place: self.say(zh.1, en.1),
+        }
+    }
+
+    fn fact(&self, zh: &str, en: &str, value: &str, unit: &str) -> Fact {
+        Fact {
+            label: self.say(zh, en),
+            value: Some(value.into()),
+            unit: unit.into(),
+            at: Some(self.at(4 * SECOND)),
+            notable: false,
+        }
+    }
+
+    fn word(&self, label: (&str, &str), value: (&str, &str)) -> Fact {
+        Fact { value: Some(self.say(value.0, value.1)), ..self.fact(label.0, label.1, "", "") }
+    }
+
+    fn led_ref(&self) -> DeviceRef {
+        self.device_ref("entrance-led", ("入口屏", "大门口"), ("Entrance LED", "Main entrance"))
+    }
+
+    fn led(&self) -> DeviceTile {
+        DeviceTile {
+            device: self.led_ref(),
+            state: State::Normal,
+            since: Some(self.at(7 * HOUR)),
+            seen: Some(self.at(4 * SECOND)),
+            facts: vec![
+                self.word(("电源", "Power"), ("开", "on")),
+                self.word(("信号", "Signal"), ("正常", "ok")),
+                self.fact("温度", "Temperature", "41.5", "°C"),
+                self.fact("亮度", "Brightness", "68", "%"),
+            ],
+            inference: None,
+            incident: None,
+        }
+    }
+
+    fn tv(&self) -> DeviceTile {
+        DeviceTile {
+            device: self.device_ref(
+                "lift-tv",
+                ("电梯厅电视", "一层电梯厅"),
+                ("Lift lobby TV", "Ground floor lift lobby"),
+            ),
+            facts: vec![
+                self.word(("电源", "Power"), ("开", "on")),
+                self.word(("信号", "Signal"), ("HDMI 1", "HDMI 1")),
+                self.fact("音量", "Volume", "18", ""),
+            ],
+            seen: Some(self.at(12 * SECOND)),
+            ..self.led()
+        }
+    }
+
+    fn dark_led(&self, step: TicketStep) -> DeviceTile {
+        let mut signal = self.word(("信号", "Signal"), ("无信号", "no signal"));
+        signal.notable = true;
+        DeviceTile {
+            state: State::Abnormal,
+            since: Some(self.at(6 * MINUTE)),
+            facts: vec![
+                self.word(("电源", "Power"), ("开", "on")),
+                signal,
+                self.fact("温度", "Temperature", "38.0", "°C"),
+            ],
+            incident: Some(self.dark_incident(step)),
+            ..self.led()
+        }
+    }
+
+    fn dark_incident(&self, step: TicketStep) -> Incident {
+        Incident {
+            what: self.say("黑屏", "dark"),
+            since: self.at(6 * MINUTE),
+            effect: self.say("客人在入口看不到欢迎与导览内容", "Guests see no welcome or directions at the entrance"),
+            department: self.say("工程部", "Engineering"),
+            person: (step != TicketStep::Reported).then(|| self.say("李工", "Li")),
+            next_step: self.say("工程到场检查信号源与发送卡", "Engineering checks the signal source and sending card"),
+            deadline: Some(Deadline { kind: DeadlineKind::Complete, at: self.at(-24 * MINUTE) }),
+            ticket: Some(TicketLine {
+                no: "BX-202611-0042".into(),
+                version: 3,
+                step,
+                may_confirm: step == TicketStep::AwaitingConfirmation,
+            }),
+        }
+    }
+
+    fn offline_tv(&self) -> DeviceTile {
+        DeviceTile {
+            state: State::Offline,
+            since: Some(self.at(75 * MINUTE)),
+            inference: Some(
+                self.say("电源断开：电视与播放盒同时离线", "power cut: television and player went offline together"),
+            ),
+            facts: vec![],
+            ..self.tv()
+        }
+    }
+
+    fn unknown(&self, tile: DeviceTile) -> DeviceTile {
+        let facts = tile.facts.into_iter().map(|fact| Fact { value: None, ..fact }).collect();
+        DeviceTile {
+            state: State::Unknown,
+            since: Some(self.at(9 * MINUTE)),
+            seen: Some(self.at(9 * MINUTE)),
+            facts,
+            ..tile
+        }
+    }
+
+    fn concierge(&self, tiles: Vec<DeviceTile>) -> ConciergePage {
+        ConciergePage { chrome: self.chrome(Page::Concierge), tiles }
+    }
+
+    fn queue_ticket(&self, no: &str, title: (&str, &str), step: TicketStep, due: i64) -> QueueTicket {
+        QueueTicket {
+            no: no.into(),
+            version: 2,
+            title: self.say(title.0, title.1),
+            device: Some(self.led_ref()),
+            site_name: None,
+            priority: Priority::Urgent,
+            step,
+            reported_at: self.at(26 * MINUTE),
+            deadline: Some(Deadline {
+                kind: if step == TicketStep::Reported { DeadlineKind::Respond } else { DeadlineKind::Complete },
+                at: self.at(-due),
+            }),
+            owner: (step != TicketStep::Reported).then(|| self.say("李工", "Li")),
+            recovered: false,
+            actions: step.next_action().filter(|action| *action != Action::Confirm).into_iter().collect(),
+        }
+    }
+
+    fn engineering(&self) -> EngineeringPage {
+        let choice = |zh, en, href: &str, current| Choice { label: self.say(zh, en), href: href.into(), current };
+        let two_sites = vec![
+            choice("全部案场", "All sites", "/engineering", true),
+            choice("湖滨壹号 案场", "Lakeside One", "/engineering?site=hz-01", false),
+            choice("云栖里 案场", "Cloud Rest", "/engineering?site=hz-02", false),
+        ];
+        let laptop = self.device_ref("laptop-3", ("3 号笔记本", "上网区"), ("Laptop 3", "Internet area"));
+        EngineeringPage {
+            chrome: Chrome {
+                site: None,
+                sites: two_sites,
+                collection: Collection { up: 3, agents: 4, last: Some(self.at(SECOND)) },
+                ..self.chrome(Page::Engineering)
+            },
+            tickets: vec![
+                self.queue_ticket(
+                    "BX-202611-0042",
+                    ("入口屏黑屏", "Entrance LED is dark"),
+                    TicketStep::Reported,
+                    -5 * MINUTE,
+                ),
+                self.queue_ticket(
+                    "BX-202611-0043",
+                    ("鞋套机卡套", "Shoe-cover machine jammed"),
+                    TicketStep::Accepted,
+                    12 * MINUTE,
+                ),
+                QueueTicket {
+                    priority: Priority::Normal,
+                    device: Some(laptop.clone()),
+                    ..self.queue_ticket(
+                        "BX-202611-0041",
+                        ("笔记本磁盘将满", "Laptop disk nearly full"),
+                        TicketStep::Reported,
+                        80 * MINUTE,
+                    )
+                },
+                QueueTicket {
+                    priority: Priority::Planned,
+                    recovered: true,
+                    ..self.queue_ticket(
+                        "BX-202611-0039",
+                        ("球台灯管更换", "Replace a table lamp"),
+                        TicketStep::InProgress,
+                        26 * HOUR,
+                    )
+                },
+                self.queue_ticket(
+                    "BX-202611-0038",
+                    ("电视无信号", "Television without signal"),
+                    TicketStep::AwaitingConfirmation,
+                    HOUR,
+                ),
+            ],
+            alerts: vec![
+                self.alert("入口屏黑屏", "Entrance LED is dark", Severity::Critical),
+                AlertRow {
+                    device: laptop,
+                    overlay: Some(self.say("维护中，不通知", "in maintenance, nobody is told")),
+                    ..self.alert("磁盘将满", "Disk nearly full", Severity::Minor)
+                },
+            ],
+            alerts_open: 7,
+            agents: vec![self.agent(Link::Up), self.agent(Link::Down), self.agent(Link::Unverified)],
+        }
+    }
+
+    fn blind_engineering(&self) -> EngineeringPage {
+        EngineeringPage {
+            chrome: Chrome {
+                collection: Collection { up: 0, agents: 0, last: None },
+                ..self.chrome(Page::Engineering)
+            },
+            tickets: vec![],
+            alerts: vec![],
+            alerts_open: 0,
+            agents: vec![],
+        }
+    }
+
+    fn clause(&self, id: &str, zh: &str, en: &str) -> Clause {
+        Clause { id: id.into(), reference: self.say(zh, en) }
+    }
+
+    fn alert(&self, zh: &str, en: &str, severity: Severity) -> AlertRow {
+        AlertRow {
+            device: self.led_ref(),
+            site_name: None,
+            title: self.say(zh, en),
+            severity,
+            since: self.at(6 * MINUTE),
+            cleared: None,
+            overlay: None,
+            clauses: vec![
+                self.clause("CON-D7", "礼宾岗 岗位职责 第 7 条", "Concierge, duty 7"),
+                self.clause("CON-S9", "礼宾岗 工作标准 第 9 条", "Concierge, standard 9"),
+            ],
+            ticket: Some("BX-202611-0042".into()),
+        }
+    }
+
+    fn agent(&self, link: Link) -> AgentRow {
+        let up = link == Link::Up;
+        AgentRow {
+            id: if up { "lobby-box" } else { "lift-box" }.parse().expect("a name"),
+            site_name: None,
+            link,
+            since: Some(self.at(3 * HOUR)),
+            seen: (link != Link::Unverified).then(|| self.at(if up { 3 * SECOND } else { 22 * MINUTE })),
+            version: "0.1.0".into(),
+            devices: 6,
+            backlog: if up { 0 } else { 132 },
+            clock_offset_ms: Some(if up { -38 } else { 184_200 }),
+            clock_suspect: !up,
+        }
+    }
+
+    fn machine(&self, left: u32) -> Machine {
+        Machine {
+            device: self.device_ref("covers-a", ("1 号鞋套机", "样板房入口"), ("Machine 1", "Show flat entrance")),
+            state: State::Normal,
+            since: Some(self.at(2 * DAY)),
+            seen: Some(self.at(6 * SECOND)),
+            left: Some(left),
+            capacity: Some(500),
+            low_level: Some(50),
+            low_stock: None,
+            runs_out: Some(self.at(-100 * MINUTE)),
+            dispensed_today: Some(188),
+            facts: vec![self.fact("今日卡套", "Jams today", "0", "")],
+            incident: None,
+        }
+    }
+
+    fn second_machine(&self) -> Machine {
+        Machine {
+            device: self.device_ref("covers-b", ("2 号鞋套机", "样板房通道"), ("Machine 2", "Passage")),
+            runs_out: None,
+            dispensed_today: Some(64),
+            ..self.machine(430)
+        }
+    }
+
+    fn low_machine(&self) -> Machine {
+        let low_stock =
+            LowStock { since: self.at(18 * MINUTE), who: Some(self.say("样板房 王敏", "Wang Min, show flat")) };
+        Machine { low_stock: Some(low_stock), runs_out: Some(self.at(-20 * MINUTE)), ..self.machine(42) }
+    }
+
+    fn jammed_machine(&self) -> Machine {
+        let incident = Incident {
+            what: self.say("卡套", "jammed"),
+            effect: self.say("客人无法自助穿鞋套", "Guests cannot use the machine"),
+            next_step: self.say("工程清理出口", "Engineering clears the outlet"),
+            ..self.dark_incident(TicketStep::InProgress)
+        };
+        Machine {
+            state: State::Abnormal,
+            since: Some(self.at(6 * MINUTE)),
+            incident: Some(incident),
+            ..self.machine(275)
+        }
+    }
+
+    fn showflat(&self, machines: Vec<Machine>) -> ShowflatPage {
+        ShowflatPage { chrome: self.chrome(Page::Showflat), machines }
+    }
+
+    fn simple(&self, code: &str, zh: (&str, &str), en: (&str, &str), facts: Vec<Fact>) -> DeviceTile {
+        DeviceTile { device: self.device_ref(code, zh, en), facts, ..self.led() }
+    }
+
+    fn reception(&self, trouble: bool) -> ReceptionPage {
+        let lamp = |on: bool| self.word(("台灯", "Lamp"), if on { ("亮", "on") } else { ("灭", "off") });
+        let used =
+            |used: bool| self.word(("使用", "In use"), if used { ("使用中", "in use") } else { ("空闲", "free") });
+        let balls = self.fact("球数", "Balls", if trouble { "21" } else { "22" }, "/ 22");
+        let missing = DeviceTile {
+            state: if trouble { State::Abnormal } else { State::Normal },
+            ..self.simple(
+                "equipment",
+                ("球具", "桌球区"),
+                ("Equipment", "Snooker area"),
+                vec![Fact { notable: trouble, ..balls }, self.fact("球杆", "Cues", "6", "/ 6")],
+            )
+        };
+        let laptop = |code, zh, en| {
+            let facts = vec![self.fact("电量", "Battery", "86", "%"), self.fact("磁盘可用", "Disk free", "112", "GB")];
+            self.simple(code, (zh, "上网区"), (en, "Internet area"), facts)
+        };
+        let network = vec![self.fact("延迟", "Latency", "14", "ms"), self.fact("丢包", "Loss", "0", "%")];
+        let second = laptop("laptop-2", "2 号笔记本", "Laptop 2");
+        ReceptionPage {
+            chrome: self.chrome(Page::Reception),
+            snooker: vec![
+                self.simple(
+                    "table-1",
+                    ("1 号球台", "桌球区"),
+                    ("Table 1", "Snooker area"),
+                    vec![lamp(true), used(true)],
+                ),
+                self.simple(
+                    "table-2",
+                    ("2 号球台", "桌球区"),
+                    ("Table 2", "Snooker area"),
+                    vec![lamp(false), used(false)],
+                ),
+                missing,
+            ],
+            snooker_figures: vec![self.fact("使用中的球台", "Tables in use", "1", "/ 2")],
+            internet: vec![
+                self.simple("network", ("网络", "上网区"), ("Network", "Internet area"), network),
+                laptop("laptop-1", "1 号笔记本", "Laptop 1"),
+                if trouble { self.unknown(second) } else { second },
+            ],
+            internet_figures: vec![],
+        }
+    }
+
+    fn device(&self, state: State) -> DevicePage {
+        let dark = state == State::Abnormal;
+        let blind = state == State::Unknown;
+        let tile = match state {
+            State::Abnormal => self.dark_led(TicketStep::Accepted),
+            State::Unknown => self.unknown(self.led()),
+            _ => self.led(),
+        };
+        let from = NOW - DAY;
+        let mut history = vec![
+            StateSpan { from, to: from + 5 * HOUR, state: State::Normal },
+            StateSpan { from: from + 5 * HOUR, to: from + 6 * HOUR, state: State::Abnormal },
+            StateSpan { from: from + 6 * HOUR, to: from + 12 * HOUR, state: State::Normal },
+            StateSpan { from: from + 14 * HOUR, to: NOW - 6 * MINUTE, state: State::Normal },
+        ];
+        history.push(StateSpan { from: NOW - 6 * MINUTE, to: NOW, state });
+        DevicePage {
+            chrome: self.chrome(Page::Device),
+            device: tile.device,
+            kind: self.say("LED 显示屏", "LED display"),
+            state,
+            since: tile.since,
+            seen: if blind { None } else { tile.seen },
+            inference: None,
+            incident: tile.incident,
+            facts: tile.facts,
+            range: Range::Day,
+            series: if blind { vec![] } else { vec![self.temperature(), self.brightness()] },
+            history: if blind { vec![] } else { history },
+            alerts: if dark {
+                vec![self.alert("入口屏黑屏", "Entrance LED is dark", Severity::Critical)]
+            } else {
+                vec![]
+            },
+            tickets: if dark {
+                vec![self.queue_ticket(
+                    "BX-202611-0042",
+                    ("入口屏黑屏", "Entrance LED is dark"),
+                    TicketStep::Accepted,
+                    24 * MINUTE,
+                )]
+            } else {
+                vec![]
+            },
+            agent: Some(self.agent(if blind { Link::Down } else { Link::Up })),
+        }
+    }
+
+    /// A day of temperatures, with two hours in which nobody measured.
+    fn temperature(&self) -> Series {
+        let points = (0..288)
+            .filter(|index| !(144..168).contains(index))
+            .map(|index| {
+                let phase = f64::from(index) / 288.0 * std::f64::consts::TAU;
+                let ripple = f64::from(index * 7919 % 13) / 13.0;
+                (NOW - DAY + i64::from(index) * 5 * MINUTE, Some(41.0 - 6.5 * phase.cos() + ripple))
+            })
+            .collect();
+        Series {
+            label: self.say("温度", "Temperature"),
+            unit: "°C".into(),
+            points,
+            limit: Some(Limit { low: None, high: Some(55.0) }),
+            gap_ms: 15 * MINUTE,
+        }
+    }
+
+    fn brightness(&self) -> Series {
+        let points =
+            (0..24).map(|hour| (NOW - DAY + hour * HOUR, Some(if (5..15).contains(&hour) { 20.0 } else { 68.0 })));
+        Series {
+            label: self.say("亮度", "Brightness"),
+            unit: "%".into(),
+            points: points.collect(),
+            limit: None,
+            gap_ms: 2 * HOUR,
+        }
+    }
+
+    fn ticket(&self, step: TicketStep) -> TicketPage {
+        let done = matches!(step, TicketStep::AwaitingConfirmation | TicketStep::Closed);
+        let entry = |before, event, actor: Option<String>, note: Option<String>| TimelineEntry {
+            at: self.at(before),
+            event,
+            actor,
+            note,
+        };
+        let li = || Some(self.say("工程部 李工", "Li, Engineering"));
+        let mut timeline = vec![entry(26 * MINUTE, TicketEvent::Reported, None, None)];
+        if step != TicketStep::Reported {
+            timeline.insert(0, entry(21 * MINUTE, TicketEvent::Accepted, li(), None));
+            timeline.insert(
+                0,
+                entry(
+                    12 * MINUTE,
+                    TicketEvent::Started,
+                    li(),
+                    Some(
+                        self.say(
+                            "发送卡接口松动，正在更换网线",
+                            "The sending card's plug was loose; changing the cable",
+                        ),
+                    ),
+                ),
+            );
+        }
+        if done {
+            timeline.insert(0, entry(3 * MINUTE, TicketEvent::Recovered, None, None));
+            timeline.insert(0, entry(2 * MINUTE, TicketEvent::Finished, li(), None));
+        }
+        TicketPage {
+            chrome: Chrome {
+                notice: (step == TicketStep::InProgress).then_some(Notice::Conflict),
+                path: "/t/BX-202611-0042".into(),
+                ..self.chrome(Page::Ticket)
+            },
+            no: "BX-202611-0042".into(),
+            version: 4,
+            title: self.say("入口屏黑屏", "Entrance LED is dark"),
+            step,
+            priority: Priority::Urgent,
+            reporter: self.say("系统（礼宾岗）", "System, for the concierge"),
+            department: self.say("工程部", "Engineering"),
+            owner: (step != TicketStep::Reported).then(|| self.say("李工", "Li")),
+            device: Some(self.led_ref()),
+            site_name: self.say("湖滨壹号 案场", "Lakeside One"),
+            description: None,
+            reported_at: self.at(26 * MINUTE),
+            respond_by: Some(self.at(16 * MINUTE)),
+            responded_at: (step != TicketStep::Reported).then(|| self.at(21 * MINUTE)),
+            complete_by: Some(self.at(-24 * MINUTE)),
+            completed_at: done.then(|| self.at(2 * MINUTE)),
+            escalates_to: (!done).then(|| self.say("工程主管 陈刚", "Chen Gang, engineering supervisor")),
+            escalates_at: (!done).then(|| self.at(-9 * MINUTE)),
+            evidence: vec![Evidence {
+                rule: self.say("显示屏无信号", "Display without signal"),
+                explanation: self
+                    .say("电源 = 开，且 信号 = 无信号，已持续 60 秒", "power is on and signal is lost, for 60 s"),
+                first_seen: self.at(27 * MINUTE),
+                last_seen: Some(self.at(4 * SECOND)),
+                clauses: self.alert("", "", Severity::Critical).clauses,
+            }],
+            alerts: vec![self.alert("入口屏黑屏", "Entrance LED is dark", Severity::Critical)],
+            timeline,
+            actions: match step {
+                TicketStep::Reported => vec![Action::Accept, Action::Start],
+                step => step.next_action().into_iter().collect(),
+            },
+        }
+    }
+
+    fn alerts(&self, filter: AlertFilter) -> AlertsPage {
+        let mut alerts = vec![
+            self.alert("入口屏黑屏", "Entrance LED is dark", Severity::Critical),
+            self.alert("鞋套不足", "Shoe covers run low", Severity::Major),
+        ];
+        if filter == AlertFilter::All {
+            alerts.push(AlertRow {
+                cleared: Some(self.at(2 * HOUR)),
+                since: self.at(DAY),
+                ..self.alert("温度偏高", "Running hot", Severity::Minor)
+            });
+            alerts.push(AlertRow {
+                ticket: None,
+                clauses: vec![],
+                ..self.alert("例行重启", "Routine restart", Severity::Info)
+            });
+        }
+        let next = (filter == AlertFilter::All).then(|| "/alerts?state=all&before=1795330000000".to_owned());
+        AlertsPage { chrome: self.chrome(Page::Alerts), filter, open: 2, alerts, next }
+    }
+
+    fn overview(&self, trouble: bool) -> OverviewPage {
+        let post = |page, normal, abnormal, tickets| PostStatus {
+            page,
+            counts: Counts { normal, abnormal, ..Counts::default() },
+            tickets,
+            overdue: 0,
+            urgent: None,
+        };
+        let mut posts = vec![
+            post(Page::Concierge, 2, 0, 0),
+            post(Page::Engineering, 14, 0, 0),
+            post(Page::Showflat, 2, 0, 0),
+            post(Page::Reception, 6, 0, 0),
+        ];
+        let mut sites = vec![];
+        let mut chrome =
+            Chrome { demo: trouble, person: Some(self.say("陈刚", "Chen Gang")), ..self.chrome(Page::Overview) };
+        if trouble {
+            posts[0] = post(Page::Concierge, 1, 1, 1);
+            posts[1] = PostStatus { overdue: 1, ..post(Page::Engineering, 12, 2, 3) };
+            posts[2].urgent =
+                Some(self.say("1 号鞋套机只剩 42 只，请补货", "Machine 1: 42 covers left, please refill"));
+            posts[3].counts = Counts { normal: 4, unknown: 1, maintenance: 1, ..Counts::default() };
+            let site = |zh, en, counts, tickets, overdue| SiteRow {
+                name: self.say(zh, en),
+                href: "/?site=hz-01".into(),
+                counts,
+                tickets,
+                overdue,
+                collection: Collection { up: 2, agents: 2, last: Some(self.at(2 * SECOND)) },
+            };
+            sites.push(site(
+                "湖滨壹号 案场",
+                "Lakeside One",
+                Counts { normal: 11, abnormal: 2, offline: 1, ..Counts::default() },
+                3,
+                1,
+            ));
+            sites.push(site("云栖里 案场", "Cloud Rest", Counts { normal: 18, ..Counts::default() }, 0, 0));
+            chrome.site = None;
+            chrome.sites = sites
+                .iter()
+                .map(|site| Choice { label: site.name.clone(), href: site.href.clone(), current: false })
+                .collect();
+        }
+        OverviewPage { chrome, posts, sites }
+    }
+
+    /// Names as bad as people and machines can make them.
+    fn hostile(&self) -> TicketPage {
+        let bad = "\"><script>alert('x')</script>&amp;<b>".to_owned();
+        let mut page = self.ticket(TicketStep::Reported);
+        page.chrome.site.as_mut().expect("the scene has a site").name.clone_from(&bad);
+        page.chrome.path = "/t/x?a=1&b=\"><script>".into();
+        page.chrome.person = Some(bad.clone());
+        page.device.as_mut().expect("the ticket has a device").name.clone_from(&bad);
+        page.evidence[0].explanation.clone_from(&bad);
+        page.evidence[0].clauses[0].reference.clone_from(&bad);
+        page.timeline[0].note = Some(bad.clone());
+        page.alerts[0].title.clone_from(&bad);
+        TicketPage {
+            no: bad.clone(),
+            title: bad.clone(),
+            owner: Some(bad.clone()),
+            description: Some("长".repeat(400)),
+            ..page
+        }
+    }
+}

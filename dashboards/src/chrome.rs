@@ -1,0 +1,255 @@
+//! What surrounds every page: site, navigation, language, whether data come in, and one-line notices.
+
+use lobby_contract::SiteId;
+
+use crate::{
+    state::State,
+    texts::{Lang, Texts, fill2},
+    time::{Calendar, When},
+};
+
+/// Which page this is; the navigation marks it, and the event stream is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Page {
+    /// `/`
+    Overview,
+    /// `/concierge`
+    Concierge,
+    /// `/engineering`
+    Engineering,
+    /// `/showflat`
+    Showflat,
+    /// `/reception`
+    Reception,
+    /// `/alerts`
+    Alerts,
+    /// `/d/{code}`
+    Device,
+    /// `/t/{no}`
+    Ticket,
+    /// Any page that could not be shown.
+    Error,
+}
+
+impl Page {
+    /// The pages in the navigation, in its order.
+    pub const NAV: [Self; 6] =
+        [Self::Overview, Self::Concierge, Self::Engineering, Self::Showflat, Self::Reception, Self::Alerts];
+
+    /// Its name, as in `/events?page={name}`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Overview => "overview",
+            Self::Concierge => "concierge",
+            Self::Engineering => "engineering",
+            Self::Showflat => "showflat",
+            Self::Reception => "reception",
+            Self::Alerts => "alerts",
+            Self::Device => "device",
+            Self::Ticket => "ticket",
+            Self::Error => "error",
+        }
+    }
+
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::Concierge => "/concierge",
+            Self::Engineering => "/engineering",
+            Self::Showflat => "/showflat",
+            Self::Reception => "/reception",
+            Self::Alerts => "/alerts",
+            Self::Overview | Self::Device | Self::Ticket | Self::Error => "/",
+        }
+    }
+
+    pub(crate) fn word(self, t: &Texts) -> &'static str {
+        match self {
+            Self::Overview => t.nav_overview,
+            Self::Concierge => t.nav_concierge,
+            Self::Engineering => t.nav_engineering,
+            Self::Showflat => t.nav_showflat,
+            Self::Reception => t.nav_reception,
+            Self::Alerts => t.nav_alerts,
+            Self::Device => t.device,
+            Self::Ticket => t.ticket,
+            Self::Error => t.error,
+        }
+    }
+}
+
+/// A site as the header names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Its name in addresses.
+    pub id: SiteId,
+    /// What people call it.
+    pub name: String,
+}
+
+/// One of several views to choose from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// Its words.
+    pub label: String,
+    /// Where it leads.
+    pub href: String,
+    /// Whether it is the one shown.
+    pub current: bool,
+}
+
+/// Whether data come in for the sites of this page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collection {
+    /// Agents whose link is up.
+    pub up: u32,
+    /// All agents.
+    pub agents: u32,
+    /// When the last record came in.
+    pub last: Option<When>,
+}
+
+impl Collection {
+    pub(crate) fn state(&self) -> State {
+        match (self.up, self.agents) {
+            (_, 0) => State::Unknown,
+            (0, _) => State::Offline,
+            (up, agents) if up < agents => State::Abnormal,
+            _ => State::Normal,
+        }
+    }
+
+    pub(crate) fn sentence(&self, t: &Texts) -> String {
+        let words = match self.state() {
+            State::Unknown => return t.collection_none.to_owned(),
+            State::Offline => t.collection_lost,
+            State::Abnormal => t.collection_partly,
+            State::Normal | State::Maintenance => t.collection_ok,
+        };
+        fill2(words, &self.up.to_string(), &self.agents.to_string())
+    }
+}
+
+/// What became of the reader's last action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// It is done.
+    Saved,
+    /// Somebody else changed the ticket first.
+    Conflict,
+    /// The reader's post may not do it.
+    NotAllowed,
+    /// The ticket is not at the step that the action belongs to.
+    WrongStep,
+}
+
+impl Notice {
+    pub(crate) fn words(self, t: &Texts) -> &'static str {
+        match self {
+            Self::Saved => t.notice_saved,
+            Self::Conflict => t.notice_conflict,
+            Self::NotAllowed => t.notice_not_allowed,
+            Self::WrongStep => t.notice_wrong_step,
+        }
+    }
+
+    pub(crate) fn state(self) -> State {
+        if self == Self::Saved { State::Normal } else { State::Abnormal }
+    }
+}
+
+/// What surrounds a page.
+#[derive(Debug, Clone)]
+pub struct Chrome {
+    /// The page's language.
+    pub lang: Lang,
+    /// Now, and the zone of the page's clock times.
+    pub calendar: Calendar,
+    /// Which page this is.
+    pub page: Page,
+    /// The page's own path and query, such as `/concierge?site=sh-01`.
+    pub path: String,
+    /// The site shown; `None` when several are shown together.
+    pub site: Option<Site>,
+    /// The sites to choose from; the choice is shown when there are at least two.
+    pub sites: Vec<Choice>,
+    /// Whether data come in.
+    pub collection: Collection,
+    /// What became of the reader's last action.
+    pub notice: Option<Notice>,
+    /// Whether this is a demonstration with simulated equipment.
+    pub demo: bool,
+    /// Whether the page follows changes; an error page never does.
+    pub live: bool,
+    /// The signed-in person, with a button to sign out (`POST /logout`).
+    pub person: Option<String>,
+}
+
+impl Chrome {
+    pub(crate) fn t(&self) -> &'static Texts {
+        self.lang.texts()
+    }
+
+    /// The address of `path`, staying with the chosen site when there are several.
+    pub(crate) fn to(&self, path: &str) -> String {
+        match &self.site {
+            Some(site) if self.sites.len() > 1 => format!("{path}?site={}", site.id),
+            _ => path.to_owned(),
+        }
+    }
+
+    pub(crate) fn events(&self) -> String {
+        match &self.site {
+            Some(site) => format!("/events?page={}&site={}", self.page.name(), site.id),
+            None => format!("/events?page={}", self.page.name()),
+        }
+    }
+
+    pub(crate) fn is(&self, page: Page) -> bool {
+        self.page == page
+    }
+
+    /// Whether the script follows the hub: never on an error page, which it would only load again and again.
+    pub(crate) fn follows(&self) -> bool {
+        self.live && self.page != Page::Error
+    }
+
+    pub(crate) fn several_sites(&self) -> bool {
+        self.sites.len() > 1
+    }
+
+    pub(crate) fn ago(&self, when: &When) -> String {
+        crate::time::ago(self.t(), when.ms, self.calendar.now)
+    }
+
+    pub(crate) fn lasting(&self, when: &When) -> String {
+        crate::time::lasting(self.t(), when.ms, self.calendar.now)
+    }
+
+    pub(crate) fn left(&self, when: &When) -> String {
+        crate::time::left(self.t(), when.ms, self.calendar.now)
+    }
+
+    pub(crate) fn is_past(&self, when: &When) -> bool {
+        when.ms < self.calendar.now
+    }
+}
+
+/// Gives a page its two ways out. The struct must have `chrome` and a template with the blocks `main` and `lamp`.
+macro_rules! page {
+    ($page:ident) => {
+        impl $page {
+            /// The whole document.
+            pub fn render(&self) -> Result<String, askama::Error> {
+                askama::Template::render(self)
+            }
+
+            /// Only `<main>` and the lamp that says whether data come in, for a page that is refreshed in place.
+            pub fn render_main(&self) -> Result<String, askama::Error> {
+                let main = askama::Template::render(&self.as_main())?;
+                let lamp = askama::Template::render(&self.as_lamp())?;
+                Ok(format!("<main>{main}</main>{lamp}"))
+            }
+        }
+    };
+}
+pub(crate) use page;

@@ -1,0 +1,202 @@
+//! Engineering's question: what must I do next?
+
+use askama::Template;
+use lobby_contract::AgentId;
+
+use crate::{
+    alert::AlertRow,
+    chrome::{Choice, Chrome, page},
+    incident::Deadline,
+    state::{State, Verdict},
+    texts::{Texts, fill, fill2},
+    ticket::{Action, Priority, TicketStep},
+    tile::DeviceRef,
+    time::When,
+};
+
+/// A ticket due within this many ms stands in the first group, with those overdue.
+pub const DUE_SOON_MS: i64 = 15 * 60 * 1000;
+
+/// One ticket in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueTicket {
+    /// Its number.
+    pub no: String,
+    /// The version that an action must name.
+    pub version: i64,
+    /// What is wrong.
+    pub title: String,
+    /// The device, if it is about one.
+    pub device: Option<DeviceRef>,
+    /// Its site's name, where several sites are listed.
+    pub site_name: Option<String>,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// Its step.
+    pub step: TicketStep,
+    /// When it was reported.
+    pub reported_at: When,
+    /// The next time limit.
+    pub deadline: Option<Deadline>,
+    /// Who works on it.
+    pub owner: Option<String>,
+    /// Whether the device has come back to normal by itself since.
+    pub recovered: bool,
+    /// What the reader may do, as buttons.
+    pub actions: Vec<Action>,
+}
+
+/// The state of an agent's link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// Connected and heard of.
+    Up,
+    /// Just lost; it may come back.
+    Suspect,
+    /// Lost.
+    Down,
+    /// Not yet heard of since the hub started.
+    Unverified,
+}
+
+impl Link {
+    pub(crate) fn state(self) -> State {
+        match self {
+            Self::Up => State::Normal,
+            Self::Down => State::Offline,
+            Self::Suspect | Self::Unverified => State::Unknown,
+        }
+    }
+
+    pub(crate) fn word(self, t: &Texts) -> &'static str {
+        match self {
+            Self::Up => t.link_up,
+            Self::Suspect => t.link_suspect,
+            Self::Down => t.link_down,
+            Self::Unverified => t.link_unverified,
+        }
+    }
+}
+
+/// One agent in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentRow {
+    /// Its name.
+    pub id: AgentId,
+    /// Its site's name, where several sites are listed.
+    pub site_name: Option<String>,
+    /// Its link.
+    pub link: Link,
+    /// Since when the link is in this state.
+    pub since: Option<When>,
+    /// When it was last heard of.
+    pub seen: Option<When>,
+    /// Its program's version.
+    pub version: String,
+    /// How many devices it watches.
+    pub devices: u32,
+    /// Records it holds that are not yet in the database.
+    pub backlog: u64,
+    /// How far its clock is ahead of the hub's, in ms.
+    pub clock_offset_ms: Option<i64>,
+    /// Whether its clock is so wrong that the hub does not use its times.
+    pub clock_suspect: bool,
+}
+
+impl AgentRow {
+    pub(crate) fn clock(&self, t: &Texts) -> String {
+        let Some(offset) = self.clock_offset_ms else { return t.unknown_value.to_owned() };
+        let sign = if offset < 0 { '−' } else { '+' };
+        let ms = offset.unsigned_abs();
+        let size = if ms < 1000 {
+            fill(t.milliseconds, &ms.to_string())
+        } else {
+            fill(t.seconds, &format!("{}.{}", ms / 1000, ms % 1000 / 100))
+        };
+        format!("{sign}{size}")
+    }
+}
+
+/// `/engineering`: what must I do next?
+#[derive(Debug, Clone, Template)]
+#[template(path = "engineering.html", blocks = ["main", "lamp"])]
+pub struct EngineeringPage {
+    /// What surrounds it.
+    pub chrome: Chrome,
+    /// Every ticket that is not closed; the page groups and sorts them.
+    pub tickets: Vec<QueueTicket>,
+    /// The open alerts, the gravest first.
+    pub alerts: Vec<AlertRow>,
+    /// How many alerts are open, listed here or not.
+    pub alerts_open: u32,
+    /// The agents.
+    pub agents: Vec<AgentRow>,
+}
+
+page!(EngineeringPage);
+
+/// One group of the queue as the template walks through them.
+struct Group<'a> {
+    id: &'static str,
+    title: &'static str,
+    tickets: Vec<&'a QueueTicket>,
+}
+
+impl EngineeringPage {
+    /// The sentence the page opens with.
+    pub fn verdict(&self) -> Verdict {
+        let t = self.chrome.t();
+        let count = |test: &dyn Fn(&QueueTicket) -> bool| self.tickets.iter().filter(|ticket| test(ticket)).count();
+        let overdue = count(&|ticket| self.overdue(ticket));
+        let due = count(&|ticket| self.due(ticket)) - overdue;
+        let waiting = count(&|ticket| ticket.step == TicketStep::Reported);
+        let working = count(&|ticket| matches!(ticket.step, TicketStep::Accepted | TicketStep::InProgress));
+        if overdue > 0 || due > 0 {
+            Verdict::new(State::Abnormal, fill2(t.queue_overdue, &overdue.to_string(), &due.to_string()))
+        } else if waiting > 0 {
+            Verdict::new(State::Abnormal, fill2(t.queue_waiting, &waiting.to_string(), &working.to_string()))
+        } else if matches!(self.chrome.collection.state(), State::Unknown | State::Offline) {
+            Verdict::new(State::Unknown, t.no_data_no_verdict)
+        } else if working > 0 {
+            Verdict::new(State::Maintenance, fill(t.queue_working, &working.to_string()))
+        } else {
+            Verdict::new(State::Normal, t.queue_empty)
+        }
+    }
+
+    fn overdue(&self, ticket: &QueueTicket) -> bool {
+        ticket.step.is_worked() && ticket.deadline.as_ref().is_some_and(|deadline| self.chrome.is_past(&deadline.at))
+    }
+
+    fn due(&self, ticket: &QueueTicket) -> bool {
+        let soon = self.chrome.calendar.now.saturating_add(DUE_SOON_MS);
+        ticket.step.is_worked() && ticket.deadline.as_ref().is_some_and(|deadline| deadline.at.ms <= soon)
+    }
+
+    fn groups(&self) -> [Group<'_>; 4] {
+        let t = self.chrome.t();
+        let group = |id, title, test: &dyn Fn(&QueueTicket) -> bool| {
+            let mut tickets: Vec<_> = self.tickets.iter().filter(|ticket| test(ticket)).collect();
+            tickets.sort_by_key(|ticket| {
+                (ticket.deadline.as_ref().map_or(i64::MAX, |deadline| deadline.at.ms), ticket.reported_at.ms)
+            });
+            Group { id, title, tickets }
+        };
+        [
+            group("due", t.group_due, &|ticket| self.due(ticket)),
+            group("reported", t.group_reported, &|ticket| !self.due(ticket) && ticket.step == TicketStep::Reported),
+            group("working", t.group_working, &|ticket| {
+                !self.due(ticket) && matches!(ticket.step, TicketStep::Accepted | TicketStep::InProgress)
+            }),
+            group("confirm", t.group_confirm, &|ticket| ticket.step == TicketStep::AwaitingConfirmation),
+        ]
+    }
+
+    fn more_alerts(&self) -> bool {
+        usize::try_from(self.alerts_open).is_ok_and(|open| open > self.alerts.len())
+    }
+
+    fn site_filter(&self) -> &[Choice] {
+        if self.chrome.several_sites() { &self.chrome.sites } else { &[] }
+    }
+}

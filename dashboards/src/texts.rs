@@ -1,0 +1,401 @@
+//! Every text of the pages, in both languages side by side. A missing translation does not compile.
+
+macro_rules! texts {
+    ($($name:ident: $zh:literal, $en:literal;)*) => {
+        /// Every text of the pages in one language. `{}` is where a value goes.
+        #[derive(Debug)]
+        pub struct Texts { $(#[doc = $en] pub $name: &'static str,)* }
+
+        /// The texts in Chinese.
+        pub const ZH: Texts = Texts { $($name: $zh,)* };
+        /// The texts in English.
+        pub const EN: Texts = Texts { $($name: $en,)* };
+
+        #[cfg(test)]
+        const ALL: &[(&str, &str, &str)] = &[$((stringify!($name), $zh, $en),)*];
+    };
+}
+
+/// A language of the pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Lang {
+    /// Chinese.
+    #[default]
+    Zh,
+    /// English.
+    En,
+}
+
+impl Lang {
+    /// The language named `zh` or `en`.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "zh" => Some(Self::Zh),
+            "en" => Some(Self::En),
+            _ => None,
+        }
+    }
+
+    /// Its name in addresses and cookies.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Zh => "zh",
+            Self::En => "en",
+        }
+    }
+
+    /// Its texts.
+    pub fn texts(self) -> &'static Texts {
+        match self {
+            Self::Zh => &ZH,
+            Self::En => &EN,
+        }
+    }
+
+    /// Its name for browsers.
+    pub(crate) fn tag(self) -> &'static str {
+        match self {
+            Self::Zh => "zh-CN",
+            Self::En => "en",
+        }
+    }
+
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Zh => Self::En,
+            Self::En => Self::Zh,
+        }
+    }
+
+    /// Its name in itself.
+    pub(crate) fn own_name(self) -> &'static str {
+        self.texts().language
+    }
+}
+
+/// `text` with its places filled in order. Values are not looked at again, so a value may hold `{}`.
+fn place(text: &str, values: &[&str]) -> String {
+    let mut filled = String::with_capacity(text.len() + 16);
+    let mut values = values.iter();
+    for (index, part) in text.split("{}").enumerate() {
+        if index > 0 {
+            filled.push_str(values.next().unwrap_or(&""));
+        }
+        filled.push_str(part);
+    }
+    filled
+}
+
+pub(crate) fn fill(text: &str, value: &str) -> String {
+    place(text, &[value])
+}
+
+/// For templates: `text` with anything that can be written in its place.
+pub(crate) fn filled(text: &str, value: impl std::fmt::Display) -> String {
+    place(text, &[&value.to_string()])
+}
+
+pub(crate) fn fill2(text: &str, first: &str, second: &str) -> String {
+    place(text, &[first, second])
+}
+
+pub(crate) fn fill3(text: &str, first: &str, second: &str, third: &str) -> String {
+    place(text, &[first, second, third])
+}
+
+texts! {
+    // The frame
+    product: "案场设备", "Lobby devices";
+    language: "中文", "English";
+    language_switch: "切换语言", "Language";
+    skip: "跳到正文", "Skip to content";
+    nav: "导航", "Navigation";
+    nav_overview: "首页", "Home";
+    nav_concierge: "礼宾", "Concierge";
+    nav_engineering: "工程", "Engineering";
+    nav_showflat: "样板房", "Show flat";
+    nav_reception: "前台", "Reception";
+    nav_alerts: "告警", "Alerts";
+    site: "案场", "Site";
+    site_switch: "选择案场", "Choose a site";
+    all_sites: "全部案场", "All sites";
+    sign_out: "退出", "Sign out";
+    demo: "演示：设备与数据均为模拟", "Demonstration: equipment and data are simulated";
+    stale: "数据过期，正在重连", "Data out of date, reconnecting";
+    collection: "数据采集", "Data collection";
+    collection_ok: "采集正常 {}/{}", "Receiving {}/{}";
+    collection_partly: "部分中断 {}/{}", "Partly lost {}/{}";
+    collection_lost: "采集中断 {}/{}", "Link lost {}/{}";
+    collection_none: "尚无采集端", "No agents yet";
+    last_data: "最近数据", "last data";
+    notice_saved: "已保存", "Saved";
+    notice_conflict: "该工单已被他人更新，请查看最新状态", "Somebody else updated this ticket; please check its latest state";
+    notice_not_allowed: "您的岗位不能执行此操作", "Your post may not do this";
+    notice_wrong_step: "工单当前步骤不能执行此操作，请查看最新状态", "This cannot be done at the ticket's present step; please check its latest state";
+    // Words for times; a number and its unit stay on one line
+    ago: "{}前", "{} ago";
+    time_left: "还剩 {}", "{} left";
+    time_over: "超时 {}", "{} overdue";
+    milliseconds: "{}\u{a0}毫秒", "{}\u{a0}ms";
+    seconds: "{}\u{a0}秒", "{}\u{a0}s";
+    minutes: "{}\u{a0}分钟", "{}\u{a0}min";
+    hours: "{}\u{a0}小时", "{}\u{a0}h";
+    days: "{}\u{a0}天", "{}\u{a0}d";
+    // Joints of sentences
+    comma: "，", "; ";
+    list_comma: "、", ", ";
+    word_gap: "", ": ";
+    separator: "·", "·";
+    // States
+    state_normal: "正常", "Normal";
+    state_abnormal: "异常", "Abnormal";
+    state_offline: "离线", "Offline";
+    state_unknown: "未知", "Unknown";
+    state_maintenance: "维护", "Maintenance";
+    unknown_value: "未知", "unknown";
+    since: "起始", "Since";
+    lasted: "已持续", "for";
+    data_age: "数据", "Data";
+    no_data: "从未收到数据", "No data yet";
+    inference: "推测", "Inferred";
+    device: "设备", "Device";
+    devices_none: "还没有登记设备", "No devices registered yet";
+    devices_all_normal: "{} 台设备全部正常", "All devices normal ({})";
+    device_unknown: "{}情况未知，请到现场查看", "{}: state unknown, please look on site";
+    device_is: "{}{}", "{}: {}";
+    and_others: "；另有 {} 台不正常", "; {} more not normal";
+    no_data_no_verdict: "没有收到数据，无法判断", "No data coming in: cannot tell";
+    // Overview
+    overview_question: "哪里需要处理？", "Where is something to do?";
+    overview_all_normal: "所有岗位一切正常", "All posts report normal";
+    overview_attention: "需要关注：{}", "Needs attention: {}";
+    overview_unknown: "情况未知：{}", "State unknown: {}";
+    overview_posts: "岗位", "Posts";
+    overview_sites: "案场", "Sites";
+    tickets_open: "{} 张未关闭工单", "Open tickets: {}";
+    tickets_overdue: "{} 张超时", "Overdue: {}";
+    // Concierge
+    concierge_question: "显示屏现在都正常吗？", "Are the displays fine right now?";
+    concierge_all_normal: "全部 {} 块屏正常", "All displays are fine ({})";
+    concierge_empty: "还没有登记显示屏", "No displays registered yet";
+    displays: "显示屏与电视", "Displays and televisions";
+    // Incident card
+    incident: "异常", "Incident";
+    incident_what: "现象", "What";
+    incident_since: "开始", "Since";
+    incident_effect: "影响", "Effect";
+    incident_owner: "负责", "Owner";
+    incident_next: "下一步", "Next step";
+    incident_deadline: "时限", "Deadline";
+    deadline_none: "无", "none";
+    deadline_respond: "接单时限", "Accept by";
+    deadline_complete: "完成时限", "Complete by";
+    // Engineering
+    engineering_question: "接下来我该做什么？", "What must I do next?";
+    queue_overdue: "{} 张工单已超时，{} 张即将超时", "Overdue: {}. Due soon: {}";
+    queue_waiting: "{} 张待接单，{} 张处理中", "Waiting to be accepted: {}. In work: {}";
+    queue_working: "{} 张处理中，没有待接单", "In work: {}. Nothing waits to be accepted";
+    queue_empty: "没有待办工单", "Nothing to do";
+    queue: "工单", "Tickets";
+    group_due: "超时 / 即将超时", "Overdue or due soon";
+    group_reported: "待接单", "To accept";
+    group_working: "处理中", "In work";
+    group_confirm: "待验收", "To be confirmed";
+    group_empty: "没有", "None";
+    recovered: "设备已自行恢复", "The device has recovered by itself";
+    nobody: "未指派", "Not assigned";
+    agents: "采集端", "Agents";
+    agents_none: "还没有采集端连接", "No agent has connected yet";
+    agent: "采集端", "Agent";
+    agent_link: "链路", "Link";
+    agent_version: "版本", "Version";
+    agent_devices: "设备数", "Devices";
+    agent_backlog: "积压记录", "Backlog";
+    agent_clock: "时钟偏差", "Clock offset";
+    agent_seen: "最近通信", "Last heard";
+    clock_suspect: "时钟不可信", "clock not trusted";
+    link_up: "在线", "Up";
+    link_suspect: "可能中断", "Suspect";
+    link_down: "中断", "Down";
+    link_unverified: "待确认", "Unverified";
+    // Alerts
+    alerts: "告警", "Alerts";
+    alerts_question: "系统发现了什么？", "What has been found?";
+    alerts_none: "没有未恢复的告警", "No open alerts";
+    alerts_open: "{} 条告警未恢复", "Open alerts: {}";
+    alerts_list_empty: "没有告警记录", "No alerts to show";
+    alerts_more: "查看全部 {} 条", "See all {}";
+    alert_cleared: "已恢复", "Cleared";
+    alert_title: "告警", "Alert";
+    alert_severity: "级别", "Severity";
+    alert_clauses: "依据", "Clauses";
+    alert_ticket: "工单", "Ticket";
+    filter: "筛选", "Filter";
+    filter_open: "未恢复", "Open";
+    filter_all: "全部", "All";
+    older: "更早的记录", "Older";
+    severity_critical: "紧急", "Critical";
+    severity_major: "重要", "Major";
+    severity_minor: "一般", "Minor";
+    severity_info: "提示", "Info";
+    // Show flat
+    showflat_question: "今天的鞋套够用吗？", "Will the shoe covers last today?";
+    showflat_empty: "还没有登记鞋套机", "No shoe-cover machines registered yet";
+    showflat_all_normal: "{} 台鞋套机正常，鞋套充足", "All machines work and hold enough covers ({})";
+    showflat_by_hand: "{}不可用，请手工发放鞋套", "{} is out of use: hand out covers by hand";
+    showflat_low: "{}鞋套只剩 {} 只，请补货", "{} runs low, covers left: {}. Please refill";
+    showflat_unknown: "{}余量未知，请到现场查看", "{}: level unknown, please look on site";
+    machines: "鞋套机", "Shoe-cover machines";
+    covers_left: "剩 {} 只", "{} left";
+    covers_left_of: "剩 {} / {} 只", "{} of {} left";
+    covers_unknown: "余量未知", "Level unknown";
+    covers_low_level: "补货线 {} 只", "Refill below {}";
+    covers_low: "鞋套不足，请补货", "Running low: please refill";
+    covers_refill_by: "补货负责人", "To be refilled by";
+    covers_runs_out: "预计用完", "Expected to run out";
+    covers_today: "今日已发放", "Dispensed today";
+    covers_unit: "只", "pcs";
+    by_hand: "请手工发放鞋套", "Hand out covers by hand";
+    by_hand_detail: "机器恢复前，请取一次性鞋套并协助客人穿好", "Until the machine works again, fetch disposable covers and help guests put them on";
+    by_hand_clause: "SHO-S7", "SHO-S7";
+    // Reception
+    reception_question: "桌球区和上网区可以接待客人吗？", "Are the snooker and internet areas ready for guests?";
+    reception_all_normal: "两个区域全部正常", "Snooker and internet areas are ready";
+    reception_empty: "还没有登记桌球区或上网区设备", "No snooker or internet devices registered yet";
+    area_snooker: "桌球区", "Snooker area";
+    area_internet: "上网区", "Internet area";
+    area_empty: "没有登记设备", "No devices registered";
+    // Device page
+    facts: "当前数值", "Current values";
+    facts_none: "没有数值", "No values";
+    fact: "项目", "Item";
+    value: "数值", "Value";
+    age: "数据时间", "Age";
+    history: "历史", "History";
+    range: "时间范围", "Time range";
+    range_day: "24 小时", "24 hours";
+    range_week: "7 天", "7 days";
+    range_month: "30 天", "30 days";
+    tickets_none: "没有工单", "No tickets";
+    device_code: "编号", "Code";
+    chart_span: "{}：最低 {}，最高 {}。", "{}: lowest {}, highest {}.";
+    chart_last: "最近 {}。", " Latest {}.";
+    chart_empty: "{}：这段时间没有数据。", "{}: no data in this time.";
+    chart_table: "以表格查看", "Show as table";
+    chart_time: "时间", "Time";
+    chart_low: "最低", "Lowest";
+    chart_mean: "平均", "Mean";
+    chart_high: "最高", "Highest";
+    state_history: "状态记录", "State history";
+    span_title: "{}：{} 至 {}", "{}: {} to {}";
+    // Ticket
+    ticket: "工单", "Ticket";
+    ticket_steps: "进度", "Progress";
+    ticket_facts: "报修内容", "Report";
+    ticket_reporter: "报修人", "Reported by";
+    ticket_reported_at: "报修时间", "Reported at";
+    ticket_place: "地点", "Place";
+    ticket_symptom: "现象描述", "Symptom";
+    ticket_priority: "紧急程度", "Priority";
+    ticket_escalation: "逾期上报", "Escalates to";
+    ticket_evidence: "系统证据", "Evidence";
+    ticket_evidence_none: "人工报修，没有系统证据", "Reported by a person; there is no system evidence";
+    ticket_alerts: "相关告警", "Attached alerts";
+    ticket_timeline: "处理记录", "Timeline";
+    ticket_actions: "操作", "Actions";
+    evidence_first: "首次发现", "First seen";
+    evidence_last: "最近一次", "Last seen";
+    limit_met: "已于 {} 完成", "Done at {}";
+    limit_late: "超出时限", "late";
+    step_reported: "已报修", "Reported";
+    step_accepted: "已接单", "Accepted";
+    step_in_progress: "处理中", "In work";
+    step_confirm: "待验收", "To confirm";
+    step_closed: "已关闭", "Closed";
+    step_cancelled: "已取消", "Cancelled";
+    step_done: "已完成", "done";
+    progress_reported: "已报修，等待{}接单", "reported, waiting for {} to accept";
+    progress_accepted: "{}已接单", "{} has accepted";
+    progress_in_progress: "{}处理中", "{} is working on it";
+    progress_confirm: "{}已修复，请确认恢复", "{} has repaired it, please confirm";
+    progress_closed: "工单已关闭", "the ticket is closed";
+    progress_cancelled: "工单已取消", "the ticket was cancelled";
+    priority_urgent: "紧急", "Urgent";
+    priority_normal: "一般", "Normal";
+    priority_planned: "计划", "Planned";
+    action_accept: "接单", "Accept";
+    action_start: "开始处理", "Start work";
+    action_finish: "提请验收", "Hand over";
+    action_confirm: "确认已恢复", "Confirm it works";
+    action_by: "姓名（可不填）", "Name (optional)";
+    action_note: "说明（可不填）", "Note (optional)";
+    system: "系统", "System";
+    event_reported: "报修", "Reported";
+    event_alert_attached: "关联告警", "Alert attached";
+    event_accepted: "接单", "Accepted";
+    event_started: "开始处理", "Work started";
+    event_finished: "提请验收", "Handed over";
+    event_recovered: "设备恢复正常", "Device back to normal";
+    event_confirmed: "确认已恢复", "Confirmed";
+    event_reopened: "重新打开", "Reopened";
+    event_escalated: "上报", "Escalated";
+    event_overdue: "超过时限", "Time limit passed";
+    event_noted: "备注", "Note";
+    event_cancelled: "取消", "Cancelled";
+    // Problems
+    error: "出错", "Problem";
+    error_home: "返回首页", "Back to the first page";
+    error_reference: "查询编号", "Reference";
+    problem_bad_request: "请求无法识别", "The request was not understood";
+    remedy_bad_request: "请返回上一页，检查填写的内容后重试。", "Go back, check what you filled in, and try again.";
+    problem_sign_in: "请先登录", "Please sign in";
+    remedy_sign_in: "登录后即可查看本页。", "Sign in to see this page.";
+    problem_forbidden: "没有权限查看", "You may not see this";
+    remedy_forbidden: "如需查看，请联系主管开通。", "Ask your supervisor if you need it.";
+    problem_not_found: "没有这个页面", "There is no such page";
+    remedy_not_found: "地址可能有误，或设备、工单已被移除。请检查编号，或从首页进入。", "The address may be wrong, or the device or ticket was removed. Check the number, or start from the first page.";
+    problem_conflict: "内容已被他人更新", "Somebody else changed this first";
+    remedy_conflict: "请返回并刷新，查看最新状态后再操作。", "Go back, reload, and look at the latest state before you act.";
+    problem_too_large: "提交的内容太大", "What you sent is too large";
+    remedy_too_large: "请缩短说明后重试。", "Shorten it and try again.";
+    problem_too_many: "操作过于频繁", "Too many requests";
+    remedy_too_many: "请稍等一分钟后重试。", "Wait a minute and try again.";
+    problem_internal: "系统内部出错", "Something went wrong inside the system";
+    remedy_internal: "设备本身不受影响。请稍后重试；若仍出现，请把查询编号告知管理员。", "The equipment is not affected. Try again; if it persists, tell the administrator the reference.";
+    problem_unavailable: "服务暂时不可用", "The service is not available just now";
+    remedy_unavailable: "设备本身不受影响，数据会在恢复后补齐。请稍后刷新。", "The equipment is not affected and no data are lost. Reload in a moment.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_is_empty_and_both_languages_have_the_same_places() {
+        for (name, zh, en) in ALL {
+            assert!(*name == "word_gap" || !zh.trim().is_empty(), "{name} is empty in Chinese");
+            assert!(!en.trim().is_empty(), "{name} is empty in English");
+            assert_eq!(zh.matches("{}").count(), en.matches("{}").count(), "places of {name}");
+        }
+    }
+
+    #[test]
+    fn english_texts_are_english_and_fit_a_phone() {
+        for (name, _, en) in ALL {
+            assert!(en.chars().all(|c| c.is_ascii() || "·\u{a0}".contains(c)), "{name}: {en}");
+            let longest_word = en.split_whitespace().map(str::len).max().unwrap_or(0);
+            assert!(longest_word <= 16, "{name}: a word of {longest_word} letters breaks a narrow column");
+            if name.starts_with("nav_") || name.starts_with("step_") {
+                assert!(en.len() <= 11, "{name} must fit a fifth of a phone: {en}");
+            }
+            if name.starts_with("action_") && !en.contains('(') {
+                assert!(en.len() <= 20, "{name} must fit a button: {en}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_that_looks_like_a_place_is_left_alone() {
+        assert_eq!(fill2("{}是{}", "{}", "甲"), "{}是甲");
+    }
+}

@@ -1,0 +1,313 @@
+//! A repair ticket (报修单): its steps, its evidence, what happened to it, and what the reader may do.
+
+use askama::Template;
+
+use crate::{
+    alert::{AlertRow, Clause},
+    chrome::{Chrome, page},
+    texts::Texts,
+    tile::DeviceRef,
+    time::When,
+};
+
+/// How far a ticket is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TicketStep {
+    /// 已报修: nobody has taken it yet.
+    Reported,
+    /// 已接单: somebody has.
+    Accepted,
+    /// 处理中: somebody works on it.
+    InProgress,
+    /// 待验收: done; the reporting post must confirm.
+    AwaitingConfirmation,
+    /// 已关闭.
+    Closed,
+    /// 已取消: ended without a repair.
+    Cancelled,
+}
+
+impl TicketStep {
+    /// The steps of a ticket that takes its usual way.
+    pub const LINE: [Self; 5] =
+        [Self::Reported, Self::Accepted, Self::InProgress, Self::AwaitingConfirmation, Self::Closed];
+
+    /// The action that leads to the next step.
+    pub fn next_action(self) -> Option<Action> {
+        match self {
+            Self::Reported => Some(Action::Accept),
+            Self::Accepted => Some(Action::Start),
+            Self::InProgress => Some(Action::Finish),
+            Self::AwaitingConfirmation => Some(Action::Confirm),
+            Self::Closed | Self::Cancelled => None,
+        }
+    }
+
+    pub(crate) fn word(self, t: &Texts) -> &'static str {
+        match self {
+            Self::Reported => t.step_reported,
+            Self::Accepted => t.step_accepted,
+            Self::InProgress => t.step_in_progress,
+            Self::AwaitingConfirmation => t.step_confirm,
+            Self::Closed => t.step_closed,
+            Self::Cancelled => t.step_cancelled,
+        }
+    }
+
+    /// The step as a clause of a sentence, with a place for the department.
+    pub(crate) fn progress(self, t: &Texts) -> &'static str {
+        match self {
+            Self::Reported => t.progress_reported,
+            Self::Accepted => t.progress_accepted,
+            Self::InProgress => t.progress_in_progress,
+            Self::AwaitingConfirmation => t.progress_confirm,
+            Self::Closed => t.progress_closed,
+            Self::Cancelled => t.progress_cancelled,
+        }
+    }
+
+    pub(crate) fn is_cancelled(self) -> bool {
+        self == Self::Cancelled
+    }
+
+    /// Whether a time limit runs.
+    pub(crate) fn is_worked(self) -> bool {
+        matches!(self, Self::Reported | Self::Accepted | Self::InProgress)
+    }
+
+    /// How a step of [`Self::LINE`] looks on the line of a ticket at `self`.
+    pub(crate) fn mark(self, step: Self) -> &'static str {
+        let place = |wanted| Self::LINE.iter().position(|step| *step == wanted);
+        match (place(self), place(step)) {
+            (Some(now), Some(step)) if step < now || self == Self::Closed => "done",
+            (Some(now), Some(step)) if step == now => "now",
+            _ => "later",
+        }
+    }
+}
+
+/// How urgent a ticket is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// 紧急.
+    Urgent,
+    /// 一般.
+    Normal,
+    /// 计划性.
+    Planned,
+}
+
+impl Priority {
+    pub(crate) fn word(self, t: &Texts) -> &'static str {
+        match self {
+            Self::Urgent => t.priority_urgent,
+            Self::Normal => t.priority_normal,
+            Self::Planned => t.priority_planned,
+        }
+    }
+
+    pub(crate) fn class(self) -> &'static str {
+        match self {
+            Self::Urgent => "critical",
+            Self::Normal => "major",
+            Self::Planned => "minor",
+        }
+    }
+}
+
+/// What a person may do with a ticket: `POST /t/{no}/{verb}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// 接单.
+    Accept,
+    /// 开始处理.
+    Start,
+    /// 提请验收.
+    Finish,
+    /// 确认已恢复, by the reporting post.
+    Confirm,
+}
+
+impl Action {
+    /// The last part of its address.
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Start => "start",
+            Self::Finish => "finish",
+            Self::Confirm => "confirm",
+        }
+    }
+
+    pub(crate) fn word(self, t: &Texts) -> &'static str {
+        match self {
+            Self::Accept => t.action_accept,
+            Self::Start => t.action_start,
+            Self::Finish => t.action_finish,
+            Self::Confirm => t.action_confirm,
+        }
+    }
+}
+
+/// Why a ticket exists: what a rule saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// The rule's title.
+    pub rule: String,
+    /// Its condition in words, with the values seen: "信号 = 无信号，已持续 60 秒".
+    pub explanation: String,
+    /// When the condition was first seen.
+    pub first_seen: When,
+    /// When it was last seen.
+    pub last_seen: Option<When>,
+    /// The clauses it rests on.
+    pub clauses: Vec<Clause>,
+}
+
+/// What happened to a ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TicketEvent {
+    /// It was opened.
+    Reported,
+    /// A further alert was attached.
+    AlertAttached,
+    /// Somebody took it.
+    Accepted,
+    /// Work began.
+    Started,
+    /// The repair was handed over for confirmation.
+    Finished,
+    /// The device came back to normal.
+    Recovered,
+    /// The reporting post confirmed.
+    Confirmed,
+    /// It was opened again.
+    Reopened,
+    /// It went up the chain of command.
+    Escalated,
+    /// A time limit passed.
+    Overdue,
+    /// Somebody wrote a note.
+    Noted,
+    /// It ended without a repair.
+    Cancelled,
+}
+
+impl TicketEvent {
+    pub(crate) fn word(self, t: &Texts) -> &'static str {
+        match self {
+            Self::Reported => t.event_reported,
+            Self::AlertAttached => t.event_alert_attached,
+            Self::Accepted => t.event_accepted,
+            Self::Started => t.event_started,
+            Self::Finished => t.event_finished,
+            Self::Recovered => t.event_recovered,
+            Self::Confirmed => t.event_confirmed,
+            Self::Reopened => t.event_reopened,
+            Self::Escalated => t.event_escalated,
+            Self::Overdue => t.event_overdue,
+            Self::Noted => t.event_noted,
+            Self::Cancelled => t.event_cancelled,
+        }
+    }
+}
+
+/// One entry of a ticket's timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimelineEntry {
+    /// When.
+    pub at: When,
+    /// What.
+    pub event: TicketEvent,
+    /// Who; `None` for the system itself.
+    pub actor: Option<String>,
+    /// In the person's words.
+    pub note: Option<String>,
+}
+
+/// `/t/{no}`: how far is it, why does it exist, and what can I do?
+#[derive(Debug, Clone, Template)]
+#[template(path = "ticket.html", blocks = ["main", "lamp"])]
+pub struct TicketPage {
+    /// What surrounds it.
+    pub chrome: Chrome,
+    /// Its number.
+    pub no: String,
+    /// The version that an action must name.
+    pub version: i64,
+    /// What is wrong.
+    pub title: String,
+    /// Its step.
+    pub step: TicketStep,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// Who reported it: a post, a person, or the system.
+    pub reporter: String,
+    /// The department that owns it.
+    pub department: String,
+    /// The person who owns it.
+    pub owner: Option<String>,
+    /// The device, if it is about one.
+    pub device: Option<DeviceRef>,
+    /// Its site's name.
+    pub site_name: String,
+    /// The symptom in the reporter's words.
+    pub description: Option<String>,
+    /// When it was reported.
+    pub reported_at: When,
+    /// By when somebody must accept it.
+    pub respond_by: Option<When>,
+    /// When somebody did.
+    pub responded_at: Option<When>,
+    /// By when the fault must be put right.
+    pub complete_by: Option<When>,
+    /// When it was.
+    pub completed_at: Option<When>,
+    /// Who is told next if nobody acts, such as "工程主管".
+    pub escalates_to: Option<String>,
+    /// When that person is told.
+    pub escalates_at: Option<When>,
+    /// What the rules saw.
+    pub evidence: Vec<Evidence>,
+    /// The alerts attached.
+    pub alerts: Vec<AlertRow>,
+    /// What happened, the newest first.
+    pub timeline: Vec<TimelineEntry>,
+    /// What the reader may do, the first as the main button.
+    pub actions: Vec<Action>,
+}
+
+page!(TicketPage);
+
+/// One time limit as the template shows it.
+struct Limit<'a> {
+    label: &'static str,
+    by: &'a When,
+    met: Option<&'a When>,
+    /// Whether the time still runs.
+    runs: bool,
+}
+
+impl Limit<'_> {
+    fn late(&self, chrome: &Chrome) -> bool {
+        match self.met {
+            Some(met) => met.ms > self.by.ms,
+            None => self.runs && chrome.is_past(self.by),
+        }
+    }
+}
+
+impl TicketPage {
+    fn limits(&self) -> Vec<Limit<'_>> {
+        let t = self.chrome.t();
+        [
+            (t.deadline_respond, &self.respond_by, &self.responded_at),
+            (t.deadline_complete, &self.complete_by, &self.completed_at),
+        ]
+        .into_iter()
+        .filter_map(|(label, by, met)| {
+            Some(Limit { label, by: by.as_ref()?, met: met.as_ref(), runs: self.step.is_worked() })
+        })
+        .collect()
+    }
+}

@@ -1,0 +1,198 @@
+//! Every page in every situation and both languages, and what holds for all of them.
+
+use std::fs;
+
+use lobby_dashboards::{EN, Lang, STYLES, State, ZH};
+use rstest::rstest;
+
+#[path = "../samples/samples.rs"]
+mod samples;
+
+fn both() -> impl Iterator<Item = (String, samples::Sample)> {
+    [Lang::Zh, Lang::En]
+        .into_iter()
+        .flat_map(|lang| samples::all(lang).into_iter().map(move |s| (format!("{}-{}", s.name, lang.name()), s)))
+}
+
+fn text_of(html: &str) -> String {
+    let mut text = String::new();
+    let mut inside = false;
+    for c in html.chars() {
+        match c {
+            '<' => inside = true,
+            '>' => inside = false,
+            c if !inside => text.push(c),
+            _ => {}
+        }
+    }
+    text
+}
+
+#[test]
+fn every_page_reads_as_it_did() {
+    for (name, sample) in both() {
+        insta::assert_snapshot!(name, sample.main);
+    }
+}
+
+#[rstest]
+#[case(Lang::Zh)]
+#[case(Lang::En)]
+fn the_frame_around_the_pages_reads_as_it_did(#[case] lang: Lang) {
+    let sample = samples::all(lang).into_iter().find(|sample| sample.name == "overview-abnormal").unwrap();
+    let (head, rest) = sample.page.split_once("<main").unwrap();
+    let head = head.replace(lobby_dashboards::VERSION, "VERSION");
+    insta::assert_snapshot!(
+        format!("frame-{}", lang.name()),
+        format!("{head}<main>…{}", rest.split_once("</main>").unwrap().1)
+    );
+}
+
+#[test]
+fn no_page_breaks_a_strict_content_security_policy() {
+    for (name, sample) in both() {
+        let page = sample.page.as_str();
+        for banned in
+            [" style=", "<style", " onclick", " onload", "javascript:", "http://", "https://", "src=\"//", "href=\"//"]
+        {
+            assert!(!page.contains(banned), "{name} contains {banned}");
+        }
+        let scripts = usize::from(!name.starts_with("error"));
+        assert_eq!(page.matches("<script").count(), scripts, "{name}: only the module, and none on an error page");
+    }
+}
+
+#[test]
+fn a_hostile_name_stays_text() {
+    for lang in [Lang::Zh, Lang::En] {
+        let page = samples::all(lang).into_iter().find(|sample| sample.name == "hostile").unwrap().page;
+        assert!(!page.contains("<script>alert") && !page.contains("<b>"), "{page}");
+        assert!(page.contains("%3Fa%3D1%26b%3D%22%3E%3Cscript%3E"), "the way back is encoded: {page}");
+    }
+}
+
+#[test]
+fn every_page_has_landmarks_one_first_heading_and_unique_ids() {
+    for (name, sample) in both() {
+        let page = sample.page.as_str();
+        for part in ["<main id=\"main\"", "<header class=\"head\"", "<nav class=\"nav\" aria-label=", "<html lang="] {
+            assert_eq!(page.matches(part).count(), 1, "{name}: {part}");
+        }
+        assert_eq!(page.matches("<h1").count(), 1, "{name}: one first heading");
+        let mut ids: Vec<_> = page.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        let all = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), all, "{name}: an id stands twice");
+        for reference in page.split("aria-labelledby=\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+            assert!(ids.binary_search(&reference).is_ok(), "{name}: no element `{reference}`");
+        }
+    }
+}
+
+#[test]
+fn every_opened_element_is_closed() {
+    for (name, sample) in both() {
+        for tag in [
+            "div", "section", "p", "ul", "ol", "li", "dl", "dt", "dd", "span", "a", "article", "form", "button",
+            "table", "details", "figure", "time", "header", "nav", "svg", "strong",
+        ] {
+            let opened =
+                sample.page.matches(&format!("<{tag}>")).count() + sample.page.matches(&format!("<{tag} ")).count();
+            assert_eq!(opened, sample.page.matches(&format!("</{tag}>")).count(), "{name}: <{tag}>");
+        }
+    }
+}
+
+#[test]
+fn what_is_refreshed_in_place_is_what_the_page_shows() {
+    for (name, sample) in both() {
+        let inner = sample.main.strip_prefix("<main>").unwrap().split_once("</main>").unwrap();
+        assert!(sample.page.contains(inner.0.trim()) && sample.page.contains(inner.1), "{name}");
+    }
+}
+
+#[test]
+fn every_tile_tells_the_age_of_its_data_and_no_data_is_never_green() {
+    for (name, sample) in both() {
+        let tiles = sample.main.split("<article class=\"card tile").skip(1);
+        for tile in tiles {
+            assert!(tile.contains("<p class=\"age\">"), "{name}");
+        }
+        if name.contains("unknown") || name.contains("blind") || name.contains("empty") && !name.starts_with("alerts") {
+            assert!(!sample.main.contains("verdict normal"), "{name} claims that all is well");
+            assert!(!sample.main.contains("tile normal"), "{name} claims that all is well");
+        }
+    }
+}
+
+#[test]
+fn every_state_has_its_word_shape_and_colour_beside_it() {
+    for (name, sample) in both() {
+        for pill in sample.main.split("<span class=\"state ").skip(1) {
+            let (class, rest) = pill.split_once('"').unwrap();
+            let inside = rest.split_once("</span>").unwrap().0;
+            assert!(inside.contains(&format!("<svg class=\"shape {class}\"")), "{name}: {inside}");
+            assert!(!text_of(&format!("<{inside}")).trim().is_empty(), "{name}: no word in {inside}");
+        }
+    }
+    for state in State::ALL {
+        let class = format!("{state:?}").to_lowercase();
+        assert!(STYLES.contains(&format!(".{class} {{ --state")), "{class} has no colour");
+        assert!(!state.word(&ZH).is_empty() && !state.word(&EN).is_empty());
+    }
+}
+
+#[test]
+fn an_english_page_holds_no_chinese_but_the_language_switch() {
+    for (name, sample) in both().filter(|(name, _)| name.ends_with("-en") && !name.starts_with("hostile")) {
+        let page = sample.page.replace("中文", "");
+        let stray =
+            page.chars().find(|c| ('\u{3000}'..='\u{9fff}').contains(c) || ('\u{ff00}'..='\u{ffef}').contains(c));
+        assert_eq!(stray, None, "{name}");
+    }
+}
+
+#[test]
+fn a_page_of_the_sample_centre_stays_light() {
+    for (name, sample) in both() {
+        assert!(sample.page.len() < 48 * 1024, "{name}: {} bytes", sample.page.len());
+    }
+}
+
+/// What is left of a template without its tags, expressions and comments.
+fn literals(template: &str) -> String {
+    let mut text = template.to_owned();
+    for (open, close) in [("{#", "#}"), ("{%", "%}"), ("{{", "}}")] {
+        while let Some(start) = text.find(open) {
+            let end = text[start..].find(close).map_or(text.len(), |end| start + end + close.len());
+            text.replace_range(start..end, "");
+        }
+    }
+    let attributes: String = ["aria-label=\"", "title=\"", "alt=\"", "placeholder=\""]
+        .iter()
+        .flat_map(|name| text.split(name).skip(1).map(|rest| rest.split('"').next().unwrap_or("")).collect::<Vec<_>>())
+        .collect();
+    text_of(&text) + &attributes
+}
+
+#[test]
+fn no_template_holds_words_of_its_own() {
+    let mut seen = 0;
+    for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/templates")).unwrap() {
+        let path = file.unwrap().path();
+        let literals = literals(&fs::read_to_string(&path).unwrap());
+        let word: String = literals.chars().filter(|c| c.is_alphabetic()).collect();
+        assert_eq!(word, "", "{} holds words", path.display());
+        seen += 1;
+    }
+    assert!(seen >= 12, "only {seen} templates were looked at");
+}
+
+#[test]
+fn the_search_for_words_finds_them() {
+    assert_eq!(
+        literals("<p title=\"x\">{{ a }}正常{% if b %} on{% endif %}</p>").split_whitespace().collect::<String>(),
+        "正常onx"
+    );
+}

@@ -1,0 +1,257 @@
+//! One device: what it last stated, how fresh that is, and what may be said of it.
+
+use lobby_contract::{AgentId, DeviceId, DeviceInfo, Reach};
+use serde::Serialize;
+
+use crate::{
+    agent::Link,
+    calendar::Expected,
+    condition::Sample,
+    rule::Effect,
+    time::{Span, Timestamp},
+    watch::Watch,
+};
+
+/// The heartbeat of a device whose birth has not come yet.
+const DEFAULT_EVERY: Span = Span::from_secs(30);
+/// Data is fresh for this many heartbeats.
+const FRESH_FOR: u32 = 3;
+
+/// A device of a site.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Device {
+    /// Its name within the site.
+    pub id: DeviceId,
+    /// Its kind, as its birth said; empty before the birth.
+    pub kind: Box<str>,
+    /// What people call it.
+    pub name: Box<str>,
+    /// Where it stands.
+    pub place: Box<str>,
+    /// The agent that watches it.
+    pub agent: AgentId,
+    /// Its heartbeat.
+    pub every: Span,
+    /// Whether its agent's latest birth names it.
+    pub announced: bool,
+    /// What it last stated.
+    pub last: Option<Last>,
+    /// Since when its state has been what it is now.
+    pub state_since: Option<(State, Timestamp)>,
+    /// Its rules.
+    pub watch: Watch,
+}
+
+/// What a device last stated, and when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Last {
+    /// Where the record stands among its agent's: epoch and seq.
+    pub order: (u64, u64),
+    /// When it was probed, by the hub's clock.
+    pub at: Timestamp,
+    /// When the record was received.
+    pub received_at: Timestamp,
+    /// What it stated.
+    pub sample: Sample,
+}
+
+/// What may be said of a device, from the most to the least certain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// Whether the hub hears the device's agent.
+    pub link: LinkWord,
+    /// Whether the agent reaches the device.
+    pub reach: ReachWord,
+    /// Whether the device does what it is for.
+    pub function: Function,
+    /// Whether what is known is recent enough.
+    pub freshness: Freshness,
+    /// Whether it is to be on.
+    pub expected: Expected,
+}
+
+/// [`Link`] in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the words are those of `Link`")]
+pub enum LinkWord {
+    Unverified,
+    Up,
+    Suspect,
+    Down,
+}
+
+/// Whether a device answers its agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReachWord {
+    /// It answers.
+    Ok,
+    /// It was asked and does not answer.
+    Unreachable,
+    /// Nobody can tell.
+    Unknown,
+}
+
+/// Whether a device does what it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Function {
+    /// It does.
+    Ok,
+    /// In part.
+    Degraded,
+    /// It does not.
+    Failed,
+    /// Nobody can tell.
+    Unknown,
+}
+
+/// Whether what is known of a device is recent enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Freshness {
+    /// Within three heartbeats.
+    Fresh,
+    /// Older.
+    Stale,
+}
+
+/// A device's state in the one word that people read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It does what it is for, as far as its fresh data tells.
+    Normal,
+    /// It does not, or only in part.
+    Abnormal,
+    /// It does not answer its agent.
+    Offline,
+    /// Nobody can tell.
+    Unknown,
+}
+
+impl Link {
+    /// The link in one word.
+    pub fn word(self) -> LinkWord {
+        match self {
+            Self::Unverified { .. } => LinkWord::Unverified,
+            Self::Up => LinkWord::Up,
+            Self::Suspect { .. } => LinkWord::Suspect,
+            Self::Down { .. } => LinkWord::Down,
+        }
+    }
+}
+
+impl LinkWord {
+    /// As it stands in the API and in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unverified => "unverified",
+            Self::Up => "up",
+            Self::Suspect => "suspect",
+            Self::Down => "down",
+        }
+    }
+}
+
+impl Device {
+    /// A device that is first heard of through `agent`.
+    pub fn new(id: DeviceId, agent: AgentId) -> Self {
+        Self {
+            id,
+            kind: "".into(),
+            name: "".into(),
+            place: "".into(),
+            agent,
+            every: DEFAULT_EVERY,
+            announced: false,
+            last: None,
+            state_since: None,
+            watch: Watch::default(),
+        }
+    }
+
+    /// Whether `info` says anything new. Takes over name, place, heartbeat and agent, but not the kind, which changes the rules.
+    pub fn announced_as(&mut self, info: &DeviceInfo, agent: &AgentId) -> bool {
+        let every = Span::from_millis(i64::try_from(info.every_ms).unwrap_or(i64::MAX)).max(Span::from_secs(1));
+        let same = self.announced
+            && (&self.name, &self.place, self.every, &self.agent) == (&info.name, &info.place, every, agent);
+        self.name.clone_from(&info.name);
+        self.place.clone_from(&info.place);
+        self.agent = agent.clone();
+        self.every = every;
+        self.announced = true;
+        !same
+    }
+
+    /// For how long a record tells the present.
+    pub fn fresh_for(&self) -> Span {
+        self.every.times(FRESH_FOR)
+    }
+
+    /// Until when what is known is fresh.
+    pub fn fresh_until(&self) -> Option<Timestamp> {
+        self.last.as_ref().map(|last| last.received_at + self.fresh_for())
+    }
+
+    /// What is known now: the last sample if it is fresh and the agent is heard.
+    pub fn known(&self, link: Link, now: Timestamp) -> Option<&Sample> {
+        let fresh = link == Link::Up && self.fresh_until().is_some_and(|until| now <= until);
+        self.last.as_ref().filter(|_| fresh).map(|last| &last.sample)
+    }
+
+    /// What may be said of the device now.
+    pub fn verdict(&self, link: Link, expected: Expected, now: Timestamp) -> Verdict {
+        let known = self.known(link, now);
+        Verdict {
+            link: link.word(),
+            reach: match known.map(|sample| sample.reach) {
+                Some(Reach::Ok) => ReachWord::Ok,
+                Some(Reach::Unreachable) => ReachWord::Unreachable,
+                Some(Reach::Unknown) | None => ReachWord::Unknown,
+            },
+            function: known.map_or(Function::Unknown, |sample| self.function(sample)),
+            freshness: if known.is_some() { Freshness::Fresh } else { Freshness::Stale },
+            expected,
+        }
+    }
+
+    fn function(&self, sample: &Sample) -> Function {
+        let says_something = sample.facts.values().any(|value| *value != lobby_contract::FactValue::Unknown);
+        if sample.reach != Reach::Ok || self.watch.kind().is_none() {
+            return Function::Unknown;
+        }
+        match self.watch.effect() {
+            Effect::Failed => Function::Failed,
+            Effect::Degraded => Function::Degraded,
+            Effect::None if says_something => Function::Ok,
+            // It answers, but says nothing of itself: that is no reason to call it normal.
+            Effect::None => Function::Unknown,
+        }
+    }
+}
+
+impl Verdict {
+    /// The verdict in one word.
+    pub fn state(&self) -> State {
+        match (self.reach, self.function) {
+            (ReachWord::Unreachable, _) => State::Offline,
+            (_, Function::Failed | Function::Degraded) => State::Abnormal,
+            (_, Function::Ok) => State::Normal,
+            (_, Function::Unknown) => State::Unknown,
+        }
+    }
+}
+
+impl State {
+    /// As it stands in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Abnormal => "abnormal",
+            Self::Offline => "offline",
+            Self::Unknown => "unknown",
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The standards pack: kinds, rules, clauses, posts, departments and response times as data.
+
+mod basics;
+mod conditions;
+pub mod hours;
+mod kinds;
+mod load;
+mod names;
+mod node;
+mod problem;
+mod rules;
+mod source;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+pub use self::{
+    load::BUILT_IN,
+    problem::{PackErrors, Problem},
+};
+
+use crate::{kind::Kind, label::Label, rule::Rule, time::Span};
+
+/// A standards pack, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pack {
+    /// The clauses that rules cite, by id.
+    pub clauses: BTreeMap<Box<str>, Clause>,
+    /// The posts that are told and that look at dashboards, by id.
+    pub posts: BTreeMap<Box<str>, Label>,
+    /// The departments that work tickets, by id.
+    pub departments: BTreeMap<Box<str>, Label>,
+    /// Priorities of tickets, by id.
+    pub priorities: BTreeMap<Box<str>, Priority>,
+    /// Kinds with the rules that judge them, by id.
+    pub kinds: BTreeMap<Box<str>, Arc<KindRules>>,
+}
+
+/// A clause of the service standards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clause {
+    /// Where it stands, such as 礼宾岗 工作标准 第 9 条.
+    pub reference: Label,
+    /// What it asks, in the product's own words.
+    pub asks: Label,
+}
+
+/// A ticket's priority and the times it sets, counted from the opening of the ticket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Priority {
+    /// What people call it.
+    pub label: Label,
+    /// By when the department accepts.
+    pub respond_within: Span,
+    /// By when somebody is there.
+    pub arrive_within: Span,
+    /// By when it works again.
+    pub complete_within: Span,
+}
+
+/// A kind with the rules that judge its devices.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KindRules {
+    /// The kind.
+    pub kind: Kind,
+    /// Its rules, in the pack's order.
+    pub rules: Vec<Arc<Rule>>,
+}
+
+impl Pack {
+    /// The rule of that id.
+    pub fn rule(&self, id: &str) -> Option<&Arc<Rule>> {
+        self.kinds.values().flat_map(|kind| &kind.rules).find(|rule| &*rule.id == id)
+    }
+}

@@ -1,0 +1,83 @@
+//! Clauses, posts, departments and priorities.
+
+use super::{
+    Clause, Priority,
+    names::{Names, kebab, section},
+    node::{Name, Node, Table},
+};
+use crate::{label::Label, time::Span};
+
+/// A label or another text in both languages.
+pub(super) fn label(node: Node<'_>) -> Option<Label> {
+    let table = node.table()?;
+    let zh = table.required("zh").and_then(Node::text);
+    let en = table.required("en").and_then(Node::text);
+    table.finish();
+    Some(Label::new(zh?, en?))
+}
+
+/// A label that may be empty in both languages: the unit of a plain count.
+pub(super) fn unit(node: Node<'_>) -> Option<Label> {
+    match node.as_text() {
+        // Most units are the same in both languages.
+        Some(unit) => Some(Label::new(unit, unit)),
+        None => label(node),
+    }
+}
+
+/// The clauses of one file.
+pub(super) fn clauses<'a>(file: &Table<'a>, names: &mut Names<'a>) -> Vec<(Box<str>, Clause)> {
+    let read = |(name, node): (Name<'a>, Node<'a>)| {
+        let table = node.table()?;
+        let reference = table.required("reference").and_then(label);
+        let asks = table.required("asks").and_then(label);
+        table.finish();
+        Some((name.text.into(), Clause { reference: reference?, asks: asks? }))
+    };
+    section(file, "clause", names).into_iter().filter_map(read).collect()
+}
+
+/// The posts or departments of one file.
+pub(super) fn labelled<'a>(file: &Table<'a>, key: &'static str, names: &mut Names<'a>) -> Vec<(Box<str>, Label)> {
+    let read = |(name, node): (Name<'a>, Node<'a>)| {
+        kebab(file.log, name);
+        let table = node.table()?;
+        let label = table.required("label").and_then(label);
+        table.finish();
+        Some((name.text.into(), label?))
+    };
+    section(file, key, names).into_iter().filter_map(read).collect()
+}
+
+/// The priorities of one file.
+pub(super) fn priorities<'a>(file: &Table<'a>, names: &mut Names<'a>) -> Vec<(Box<str>, Priority)> {
+    let read = |(name, node): (Name<'a>, Node<'a>)| {
+        let table = node.table()?;
+        let label = table.required("label").and_then(label);
+        let (respond, arrive, complete) = (
+            deadline(&table, "respond_within"),
+            deadline(&table, "arrive_within"),
+            deadline(&table, "complete_within"),
+        );
+        table.finish();
+        if let (Some(respond), Some(arrive), Some(complete)) = (respond, arrive, complete)
+            && (respond > arrive || arrive > complete)
+        {
+            file.log.add(name.at, "the times must grow: `respond_within`, `arrive_within`, `complete_within`");
+        }
+        let priority =
+            Priority { label: label?, respond_within: respond?, arrive_within: arrive?, complete_within: complete? };
+        Some((name.text.into(), priority))
+    };
+    section(file, "priority", names).into_iter().filter_map(read).collect()
+}
+
+/// A time that a department has: some at least.
+fn deadline(table: &Table<'_>, key: &'static str) -> Option<Span> {
+    let node = table.required(key)?;
+    let span: Span = node.parsed()?;
+    if span == Span::ZERO {
+        node.wrong(format!("`{key}` must be longer than nothing"));
+    }
+    Some(span)
+}

@@ -1,0 +1,618 @@
+//! A site at work: every message and every tick passes through here and becomes [`Changes`]. Nothing is stored or sent from here; the
+//! shell does that, in one transaction, and only then acknowledges.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    sync::Arc,
+};
+
+use lobby_contract::{AgentId, Birth, Data, Death, DeviceId, FactValue, Lost, Order, Reach, Record, SiteId};
+
+use crate::{
+    agent::{Agent, Link},
+    alert::{Clear, ClearReason, Raise, Subject},
+    calendar::{Calendar, PartOfDay},
+    condition::Sample,
+    delivery::{Arrival, Stream},
+    device::{Device, Last, State},
+    pack::Pack,
+    rule::{Phase, Rule},
+    time::{Span, Timestamp},
+    watch::{Outcome, Scene, Watch},
+};
+
+/// How long records may overtake one another before a gap is asked for.
+const REORDER_WINDOW: Span = Span::from_secs(5);
+/// How often an agent that has announced nothing, or not everything, is asked to.
+const ASK_FOR_BIRTH_EVERY: Span = Span::from_secs(10);
+
+/// The state of one site.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// Its name in topics and addresses.
+    pub id: SiteId,
+    /// When it is open.
+    pub calendar: Calendar,
+    pack: Arc<Pack>,
+    agents: BTreeMap<AgentId, Watched>,
+    devices: BTreeMap<DeviceId, Device>,
+    watch: Watch,
+    part: PartOfDay,
+    /// When each device's state will next change by the mere passing of time; entries may be out of date, never missing.
+    due: BinaryHeap<Reverse<(Timestamp, DeviceId)>>,
+}
+
+#[derive(Debug, Clone)]
+struct Watched {
+    agent: Agent,
+    watch: Watch,
+    asked_for_birth: Option<Timestamp>,
+}
+
+/// What follows from a batch of messages, in the order in which it follows.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Changes {
+    /// Records to be stored.
+    pub records: Vec<NewRecord>,
+    /// Ranges that agents no longer have.
+    pub lost: Vec<(AgentId, Lost)>,
+    /// Alerts, in order.
+    pub alerts: Vec<AlertChange>,
+    /// Rules that entered another phase: subject and rule to the last phase.
+    pub phases: BTreeMap<(Subject, Box<str>), Phase>,
+    /// Agents whose row changed.
+    pub agents: BTreeSet<AgentId>,
+    /// Devices whose row changed.
+    pub devices: BTreeSet<DeviceId>,
+    /// Devices whose live state changed, for whoever looks at them.
+    pub touched: BTreeSet<DeviceId>,
+    /// Streams that got on: agent and epoch.
+    pub streams: BTreeSet<(AgentId, u64)>,
+    /// Streams to acknowledge, even where nothing new came: a repeat means that the last acknowledgement was lost.
+    pub acks: BTreeSet<(AgentId, u64)>,
+    /// What to ask of agents.
+    pub orders: Vec<(AgentId, Order)>,
+    /// What was wrong with what came, to be counted and logged.
+    pub complaints: Vec<Complaint>,
+    /// Records that had been taken in before.
+    pub duplicates: u64,
+}
+
+/// A record to be stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewRecord {
+    /// Its agent.
+    pub agent: AgentId,
+    /// Its epoch.
+    pub epoch: u64,
+    /// The record.
+    pub record: Record,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// When the device was probed, by the hub's clock.
+    pub at: Timestamp,
+}
+
+/// A change of an alert.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AlertChange {
+    /// It is to be raised.
+    Raise(Raise),
+    /// It is to be cleared.
+    Clear(Clear),
+}
+
+/// Something that came and was not as it should be. The rest goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Complaint {
+    /// Whose message it was.
+    pub agent: AgentId,
+    /// The device it is about, if any.
+    pub device: Option<DeviceId>,
+    /// What kind of mistake, for counting.
+    pub cause: Cause,
+    /// What is wrong, in words.
+    pub detail: String,
+}
+
+/// The kinds of mistake that are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// An entry of a data message is no record.
+    BadRecord,
+    /// A birth names a kind that the standards pack does not have.
+    UnknownKind,
+    /// A fact has a value that its kind does not allow.
+    BadFact,
+    /// A record of a device that belongs to another agent.
+    ForeignDevice,
+    /// The agent's clock is more than two minutes off.
+    ClockSuspect,
+    /// A command failed.
+    CommandFailed,
+}
+
+impl Cause {
+    /// Every cause.
+    pub const ALL: [Self; 6] = [
+        Self::BadRecord,
+        Self::UnknownKind,
+        Self::BadFact,
+        Self::ForeignDevice,
+        Self::ClockSuspect,
+        Self::CommandFailed,
+    ];
+
+    /// As it stands in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadRecord => "bad_record",
+            Self::UnknownKind => "unknown_kind",
+            Self::BadFact => "bad_fact",
+            Self::ForeignDevice => "foreign_device",
+            Self::ClockSuspect => "clock_suspect",
+            Self::CommandFailed => "command_failed",
+        }
+    }
+}
+
+/// What was stored of a site, from which it goes on after a restart.
+#[derive(Debug, Default)]
+pub struct Stored {
+    /// Its agents; their links are not believed.
+    pub agents: Vec<Agent>,
+    /// Its devices with their last record; their rules are set from `phases`.
+    pub devices: Vec<Device>,
+    /// The phase of each rule that was not at rest.
+    pub phases: Vec<(Subject, Box<str>, Phase)>,
+    /// Subject and rule of each open alert.
+    pub open_alerts: Vec<(Subject, Box<str>)>,
+}
+
+impl Site {
+    /// A site of which nothing is known yet.
+    pub fn new(id: SiteId, calendar: Calendar, pack: Arc<Pack>, now: Timestamp) -> Self {
+        let part = calendar.part_of_day(now);
+        let watch = Watch::new(pack.kinds.get("site").cloned());
+        Self {
+            id,
+            calendar,
+            pack,
+            agents: BTreeMap::new(),
+            devices: BTreeMap::new(),
+            watch,
+            part,
+            due: BinaryHeap::new(),
+        }
+    }
+
+    /// A site as it was stored. Nothing is believed of the present: links are unverified, timers have counted nothing. Alerts whose rule
+    /// the pack no longer has are cleared as such.
+    pub fn restore(&mut self, stored: Stored, now: Timestamp, changes: &mut Changes) {
+        for mut agent in stored.agents {
+            agent.unverified(now);
+            let watch = Watch::new(self.pack.kinds.get("agent").cloned());
+            self.agents.insert(agent.id.clone(), Watched { agent, watch, asked_for_birth: None });
+        }
+        for mut device in stored.devices {
+            device.watch = Watch::new(self.pack.kinds.get(&device.kind).cloned());
+            device.state_since = Some((State::Unknown, now));
+            self.devices.insert(device.id.clone(), device);
+        }
+        for (subject, rule, phase) in stored.phases {
+            if !self.watch_of(&subject).is_some_and(|watch| watch.restore(&rule, phase)) {
+                changes.phases.insert((subject, rule), Phase::Ok);
+            }
+        }
+        for (subject, rule) in stored.open_alerts {
+            let known = self.watch_of(&subject).is_some_and(|watch| {
+                watch.phases().any(|(known, phase)| known.id == rule && phase.alerting_since().is_some())
+            });
+            if !known {
+                let reason = ClearReason::RuleRemoved;
+                changes.alerts.push(AlertChange::Clear(Clear { subject, rule, at: now, reason }));
+            }
+        }
+    }
+
+    fn watch_of(&mut self, subject: &Subject) -> Option<&mut Watch> {
+        match subject {
+            Subject::Site => Some(&mut self.watch),
+            Subject::Agent(id) => self.agents.get_mut(id).map(|watched| &mut watched.watch),
+            Subject::Device(id) => self.devices.get_mut(id).map(|device| &mut device.watch),
+        }
+    }
+
+    /// Its agents.
+    pub fn agents(&self) -> impl Iterator<Item = &Agent> {
+        self.agents.values().map(|watched| &watched.agent)
+    }
+
+    /// The agent of that name.
+    pub fn agent(&self, id: &AgentId) -> Option<&Agent> {
+        self.agents.get(id).map(|watched| &watched.agent)
+    }
+
+    /// Its devices.
+    pub fn devices(&self) -> impl Iterator<Item = &Device> {
+        self.devices.values()
+    }
+
+    /// The device of that name.
+    pub fn device(&self, id: &DeviceId) -> Option<&Device> {
+        self.devices.get(id)
+    }
+
+    /// Whether the hub hears the agent of a device.
+    pub fn link_of(&self, device: &Device) -> Link {
+        self.agent(&device.agent).map_or(Link::Unverified { since: Timestamp::default() }, |agent| agent.link)
+    }
+
+    /// The part of the site's day at its last tick.
+    pub fn part_of_day(&self) -> PartOfDay {
+        self.part
+    }
+
+    /// An agent announced itself.
+    pub fn birth(&mut self, agent: &AgentId, birth: &Birth, now: Timestamp, changes: &mut Changes) {
+        let watched = self.watched(agent, now);
+        watched.agent.clock.observe(birth.sent_at, now);
+        watched.agent.version.clone_from(&birth.agent.version);
+        watched.agent.queued = birth.queued;
+        watched.asked_for_birth = None;
+        if let Some(least) = birth.devices.iter().map(|device| device.every_ms).min() {
+            watched.agent.heartbeat =
+                Span::from_millis(i64::try_from(least).unwrap_or(i64::MAX)).max(Span::from_secs(5));
+        }
+        let link_changed = watched.agent.born(birth.epoch, birth.session, now);
+        if watched.agent.clock.is_suspect() {
+            let behind = watched.agent.clock.behind_millis();
+            let detail = format!("the agent's clock is {behind} ms behind the hub's; times are corrected by that");
+            changes.complain(agent, None, Cause::ClockSuspect, detail);
+        }
+        changes.agents.insert(agent.clone());
+        for device in self.devices.values_mut().filter(|device| device.agent == *agent) {
+            if device.announced && !birth.devices.iter().any(|info| info.id == device.id) {
+                device.announced = false;
+                changes.devices.insert(device.id.clone());
+            }
+        }
+        for info in &birth.devices {
+            self.announce(agent, info, now, changes);
+        }
+        if link_changed {
+            self.link_changed(agent, now, changes);
+        }
+    }
+
+    fn announce(&mut self, agent: &AgentId, info: &lobby_contract::DeviceInfo, now: Timestamp, changes: &mut Changes) {
+        let device = self.devices.entry(info.id.clone()).or_insert_with(|| Device::new(info.id.clone(), agent.clone()));
+        let mut changed = device.announced_as(info, agent);
+        if device.kind != info.kind {
+            changed = true;
+            device.kind.clone_from(&info.kind);
+            let mut outcomes = Vec::new();
+            let subject = Subject::Device(info.id.clone());
+            device.watch.change_kind(self.pack.kinds.get(&info.kind).cloned(), &subject, now, &mut outcomes);
+            changes.collect(&subject, outcomes);
+            if device.watch.kind().is_none() {
+                let kinds: Vec<&str> = self.pack.kinds.keys().map(|kind| &**kind).collect();
+                let detail = format!(
+                    "no kind `{}` in the standards pack, which has {}: the device's records are stored, not judged",
+                    info.kind,
+                    kinds.join(", ")
+                );
+                changes.complain(agent, Some(&info.id), Cause::UnknownKind, detail);
+            }
+        }
+        if changed {
+            changes.devices.insert(info.id.clone());
+        }
+        self.evaluate_device(&info.id, now, changes);
+    }
+
+    /// Records came.
+    pub fn data(&mut self, agent: &AgentId, data: Data, now: Timestamp, changes: &mut Changes) {
+        let known = self.agents.contains_key(agent);
+        let watched = self.watched(agent, now);
+        watched.agent.clock.observe(data.sent_at, now);
+        let clock = watched.agent.clock;
+        let link_changed = watched.agent.heard(data.epoch, data.session, now);
+        let stream = watched.agent.streams.entry(data.epoch).or_insert_with(|| Stream::opened(now));
+        let before = stream.committed();
+        if let Some((from, to)) = data.oldest.and_then(|oldest| stream.starts_at(oldest)) {
+            changes.lost.push((agent.clone(), Lost { epoch: data.epoch, from, to }));
+        }
+        for refused in data.refused {
+            if let Some(seq) = refused.seq.filter(|seq| *seq > 0) {
+                // It will never become readable: waiting for it would hold up everything behind it.
+                stream.take(seq);
+            }
+            let detail = format!("entry {} of the message is no record: {}", refused.index, refused.reason);
+            changes.complain(agent, None, Cause::BadRecord, detail);
+        }
+        let mut fresh = Vec::with_capacity(data.records.len());
+        for record in data.records {
+            match stream.take(record.seq) {
+                Arrival::Duplicate => changes.duplicates += 1,
+                Arrival::New | Arrival::BeforeBase => fresh.push(record),
+            }
+        }
+        if stream.committed() != before || !fresh.is_empty() {
+            changes.streams.insert((agent.clone(), data.epoch));
+        }
+        changes.acks.insert((agent.clone(), data.epoch));
+        if !known {
+            changes.agents.insert(agent.clone());
+        }
+        if link_changed {
+            self.link_changed(agent, now, changes);
+        }
+        for record in fresh {
+            let at = clock.corrected(record.at);
+            self.record(agent, data.epoch, &record, at, now, changes);
+            changes.records.push(NewRecord { agent: agent.clone(), epoch: data.epoch, record, received_at: now, at });
+        }
+    }
+
+    fn record(
+        &mut self,
+        agent: &AgentId,
+        epoch: u64,
+        record: &Record,
+        at: Timestamp,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) {
+        if !self.devices.get(&record.device).is_some_and(|device| device.announced && device.agent == *agent) {
+            self.ask_for_birth(agent, now, changes);
+        }
+        let device = self.devices.entry(record.device.clone()).or_insert_with(|| {
+            changes.devices.insert(record.device.clone());
+            Device::new(record.device.clone(), agent.clone())
+        });
+        if device.agent != *agent {
+            let detail = format!("the device belongs to agent `{}`: the record is stored, not judged", device.agent);
+            changes.complain(agent, Some(&record.device), Cause::ForeignDevice, detail);
+            return;
+        }
+        let order = (epoch, record.seq);
+        // A record older than the newest one processed, or too old to tell the present, is history: it never moves a live state.
+        let newest = device.last.as_ref().is_none_or(|last| last.order < order);
+        if !newest || now.since(at) > device.fresh_for() {
+            return;
+        }
+        let sample = checked(agent, device, record, changes);
+        let same = device.last.as_ref().is_some_and(|last| last.sample == sample);
+        let was_known = device.fresh_until().is_some_and(|until| now <= until);
+        device.last = Some(Last { order, at, received_at: now, sample });
+        // Where nothing is wrong and nothing has changed, no rule can decide anything.
+        if same && was_known && device.watch.is_quiet() {
+            return;
+        }
+        self.evaluate_device(&record.device, now, changes);
+    }
+
+    /// A session ended.
+    pub fn death(&mut self, agent: &AgentId, death: &Death, now: Timestamp, changes: &mut Changes) {
+        if self.agents.get_mut(agent).is_some_and(|watched| watched.agent.died(death, now)) {
+            changes.agents.insert(agent.clone());
+            self.link_changed(agent, now, changes);
+        }
+    }
+
+    /// An agent no longer has some records.
+    pub fn lost(&mut self, agent: &AgentId, lost: &Lost, now: Timestamp, changes: &mut Changes) {
+        let watched = self.watched(agent, now);
+        let stream = watched.agent.streams.entry(lost.epoch).or_insert_with(|| Stream::opened(now));
+        stream.give_up(lost.from, lost.to);
+        changes.agents.insert(agent.clone());
+        changes.streams.insert((agent.clone(), lost.epoch));
+        changes.acks.insert((agent.clone(), lost.epoch));
+        changes.lost.push((agent.clone(), lost.clone()));
+    }
+
+    /// A command ended.
+    pub fn result(&mut self, agent: &AgentId, result: &lobby_contract::CommandResult, changes: &mut Changes) {
+        if !result.ok {
+            let error = result.error.as_deref().unwrap_or("no reason given");
+            let detail = format!("command `{}` failed: {error}", result.id);
+            changes.complain(agent, None, Cause::CommandFailed, detail);
+        }
+    }
+
+    /// The connection to the broker broke: nothing is known of any agent until it is heard of again.
+    pub fn broker_lost(&mut self, now: Timestamp, changes: &mut Changes) {
+        let agents: Vec<AgentId> = self.agents.keys().cloned().collect();
+        for agent in agents {
+            self.watched(&agent, now).agent.unverified(now);
+            self.link_changed(&agent, now, changes);
+        }
+    }
+
+    /// Lets time pass.
+    pub fn tick(&mut self, now: Timestamp, changes: &mut Changes) {
+        let part = self.calendar.part_of_day(now);
+        if part != self.part {
+            self.part = part;
+            let devices: Vec<DeviceId> = self.devices.keys().cloned().collect();
+            for device in devices {
+                self.evaluate_device(&device, now, changes);
+            }
+        }
+        let agents: Vec<AgentId> = self.agents.keys().cloned().collect();
+        for agent in &agents {
+            self.tick_agent(agent, now, changes);
+        }
+        self.evaluate_site(now, changes);
+        while let Some(Reverse((due, _))) = self.due.peek()
+            && *due <= now
+        {
+            let Some(Reverse((_, device))) = self.due.pop() else { break };
+            self.evaluate_device(&device, now, changes);
+        }
+    }
+
+    fn tick_agent(&mut self, id: &AgentId, now: Timestamp, changes: &mut Changes) {
+        let watched = self.watched(id, now);
+        for (epoch, stream) in &mut watched.agent.streams {
+            if stream.settle(now) {
+                changes.streams.insert((id.clone(), *epoch));
+                changes.acks.insert((id.clone(), *epoch));
+            }
+            if let Some((from, to)) = stream.gap_to_ask(now, REORDER_WINDOW) {
+                changes.orders.push((id.clone(), Order::Resend { epoch: Some(*epoch), from, to }));
+            }
+        }
+        if watched.agent.tick(now) {
+            self.link_changed(id, now, changes);
+        } else {
+            self.evaluate_agent(id, now, changes);
+        }
+    }
+
+    fn watched(&mut self, id: &AgentId, now: Timestamp) -> &mut Watched {
+        let rules = &self.pack;
+        self.agents.entry(id.clone()).or_insert_with(|| Watched {
+            agent: Agent::new(id.clone(), now),
+            watch: Watch::new(rules.kinds.get("agent").cloned()),
+            asked_for_birth: None,
+        })
+    }
+
+    fn ask_for_birth(&mut self, agent: &AgentId, now: Timestamp, changes: &mut Changes) {
+        let watched = self.watched(agent, now);
+        if watched.asked_for_birth.is_none_or(|asked| now.since(asked) >= ASK_FOR_BIRTH_EVERY) {
+            watched.asked_for_birth = Some(now);
+            changes.orders.push((agent.clone(), Order::Rebirth));
+        }
+    }
+
+    fn link_changed(&mut self, agent: &AgentId, now: Timestamp, changes: &mut Changes) {
+        changes.agents.insert(agent.clone());
+        self.evaluate_agent(agent, now, changes);
+        let devices: Vec<DeviceId> =
+            self.devices.values().filter(|device| device.agent == *agent).map(|device| device.id.clone()).collect();
+        for device in devices {
+            self.evaluate_device(&device, now, changes);
+        }
+    }
+
+    fn evaluate_agent(&mut self, id: &AgentId, now: Timestamp, changes: &mut Changes) {
+        let scene = Scene { site: &self.id, part: self.part, now };
+        let Some(watched) = self.agents.get_mut(id) else { return };
+        let subject = Subject::Agent(id.clone());
+        let mut outcomes = Vec::new();
+        watched.watch.evaluate(&subject, Some(&agent_sample(&watched.agent)), scene, &mut outcomes);
+        changes.collect(&subject, outcomes);
+    }
+
+    fn evaluate_site(&mut self, now: Timestamp, changes: &mut Changes) {
+        let sample = site_sample(self.agents.values().map(|watched| &watched.agent));
+        let scene = Scene { site: &self.id, part: self.part, now };
+        let mut outcomes = Vec::new();
+        self.watch.evaluate(&Subject::Site, Some(&sample), scene, &mut outcomes);
+        changes.collect(&Subject::Site, outcomes);
+    }
+
+    fn evaluate_device(&mut self, id: &DeviceId, now: Timestamp, changes: &mut Changes) {
+        let Some(mut device) = self.devices.remove(id) else { return };
+        let link = self.link_of(&device);
+        let scene = Scene { site: &self.id, part: self.part, now };
+        let subject = Subject::Device(id.clone());
+        let mut outcomes = Vec::new();
+        let mut watch = std::mem::take(&mut device.watch);
+        watch.evaluate(&subject, device.known(link, now), scene, &mut outcomes);
+        device.watch = watch;
+        changes.collect(&subject, outcomes);
+        let state = device.verdict(link, self.part.expected(), now).state();
+        if device.state_since.is_none_or(|(before, _)| before != state) {
+            device.state_since = Some((state, now));
+        }
+        changes.touched.insert(id.clone());
+        // One more millisecond, because data is still fresh in the last one.
+        let stale_at = device.fresh_until().map(|until| until.shifted(1)).filter(|at| *at > now);
+        if let Some(due) = device.watch.due().into_iter().chain(stale_at).min() {
+            self.due.push(Reverse((due.max(now.shifted(1)), id.clone())));
+        }
+        self.devices.insert(id.clone(), device);
+    }
+}
+
+/// The record's sample, less what its kind does not allow.
+fn checked(agent: &AgentId, device: &Device, record: &Record, changes: &mut Changes) -> Sample {
+    let mut sample = Sample { reach: record.reach, facts: record.facts.clone(), faults: record.faults.clone() };
+    let Some(rules) = device.watch.kind() else { return sample };
+    for (name, value) in &mut sample.facts {
+        let Some(fact) = rules.kind.fact(name) else { continue };
+        if let Err(mismatch) = fact.check(value) {
+            changes.complain(agent, Some(&record.device), Cause::BadFact, mismatch.to_string());
+            *value = FactValue::Unknown;
+        }
+    }
+    sample
+}
+
+fn agent_sample(agent: &Agent) -> Sample {
+    let link = match agent.link {
+        Link::Unverified { .. } => FactValue::Unknown,
+        known => known.word().as_str().into(),
+    };
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a clock's offset in seconds and a count of records need no more than 52 bits"
+    )]
+    let numbers = (agent.clock.behind_millis() as f64 / 1000.0, agent.queued as f64);
+    let facts =
+        [("link", link), ("clock_offset_s", FactValue::from(numbers.0.abs())), ("spool", FactValue::from(numbers.1))];
+    Sample { reach: Reach::Ok, facts: facts.map(|(name, value)| (name.into(), value)).into(), faults: Vec::new() }
+}
+
+fn site_sample<'a>(agents: impl Iterator<Item = &'a Agent>) -> Sample {
+    let (mut all, mut down, mut unverified) = (0u32, 0u32, false);
+    for agent in agents {
+        all += 1;
+        down += u32::from(matches!(agent.link, Link::Down { .. }));
+        unverified |= matches!(agent.link, Link::Unverified { .. });
+    }
+    let percent = if all == 0 { 0.0 } else { f64::from(down) * 100.0 / f64::from(all) };
+    let known = |number: f64| if unverified { FactValue::Unknown } else { FactValue::Number(number) };
+    let facts = [
+        ("agents", FactValue::Number(f64::from(all))),
+        ("agents_down", known(f64::from(down))),
+        ("agents_down_percent", known(percent)),
+    ];
+    Sample { reach: Reach::Ok, facts: facts.map(|(name, value)| (name.into(), value)).into(), faults: Vec::new() }
+}
+
+impl Changes {
+    /// Whether nothing is to be stored.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+            && self.lost.is_empty()
+            && self.alerts.is_empty()
+            && self.phases.is_empty()
+            && self.agents.is_empty()
+            && self.devices.is_empty()
+            && self.streams.is_empty()
+    }
+
+    fn complain(&mut self, agent: &AgentId, device: Option<&DeviceId>, cause: Cause, detail: String) {
+        self.complaints.push(Complaint { agent: agent.clone(), device: device.cloned(), cause, detail });
+    }
+
+    fn collect(&mut self, subject: &Subject, outcomes: Vec<Outcome>) {
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Phase { rule, phase } => self.phase(subject, &rule, phase),
+                Outcome::Raise(raise) => self.alerts.push(AlertChange::Raise(raise)),
+                Outcome::Clear(clear) => self.alerts.push(AlertChange::Clear(clear)),
+            }
+        }
+    }
+
+    fn phase(&mut self, subject: &Subject, rule: &Rule, phase: Phase) {
+        self.phases.insert((subject.clone(), rule.id.clone()), phase);
+    }
+}

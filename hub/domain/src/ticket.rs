@@ -1,0 +1,265 @@
+//! Repair tickets (报修单): how one is opened, joined by further alerts, moved by people, and closed.
+//!
+//! ```text
+//! new → accepted → in_progress → fixed → closed
+//!  └──────┴→ self_recovered → closed        (the fault went away before anybody worked on it)
+//! ```
+//!
+//! A ticket is never closed silently: the reporting post confirms. A fault that comes back re-opens the ticket it had.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::{Span, Timestamp};
+
+/// A fault that comes back within this time of the ticket's closing re-opens the ticket.
+pub const REOPEN_WINDOW: Span = Span::from_mins(24 * 60);
+
+/// A ticket's number, such as `BX-202611-0042`: year and month of opening in the site's zone, and a count within the month.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TicketNumber(Box<str>);
+
+impl TicketNumber {
+    /// The `count`th number of a month, counted from 1.
+    pub fn new(year: i16, month: i8, count: i64) -> Self {
+        Self(format!("BX-{year:04}{month:02}-{count:04}").into())
+    }
+
+    /// A number as it stands in the database or an address.
+    pub fn from_text(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The number as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TicketNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where a ticket stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Nobody has accepted it.
+    New,
+    /// Somebody of the department has.
+    Accepted,
+    /// It is being worked on.
+    InProgress,
+    /// The department says it works again; the reporting post has to confirm.
+    Fixed,
+    /// The fault went away before anybody worked on it; the reporting post has to confirm.
+    SelfRecovered,
+    /// Confirmed.
+    Closed,
+}
+
+/// What a person does with a ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Take it on.
+    Accept,
+    /// Begin the work.
+    Start,
+    /// Say that it works again.
+    Finish,
+    /// Confirm, at the reporting post, that it does.
+    Confirm,
+}
+
+/// Why an action was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The action does not fit where the ticket stands.
+    #[error("a ticket that is {state} cannot be moved by `{action}`")]
+    NotNow {
+        /// The action.
+        action: Action,
+        /// Where the ticket stands.
+        state: State,
+    },
+    /// Telemetry still shows the fault, so nobody can confirm that it is gone.
+    #[error("the fault is still there, by what the device reports")]
+    StillFaulty,
+}
+
+/// What an alert does to the last ticket of its device and fault class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnRaise {
+    /// There is none that fits: open one.
+    Open,
+    /// Join the open one, which stays or goes to this state.
+    Join(State),
+    /// Re-open the one closed not long ago.
+    Reopen,
+}
+
+/// What is known of the last ticket of a device and fault class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Last {
+    /// Where it stands.
+    pub state: State,
+    /// When it was closed, if it is.
+    pub closed_at: Option<Timestamp>,
+}
+
+/// Decides what becomes of the ticket when an alert is raised.
+pub fn on_raise(last: Option<Last>, now: Timestamp) -> OnRaise {
+    match last {
+        None => OnRaise::Open,
+        Some(Last { state: State::Closed, closed_at }) => {
+            if closed_at.is_some_and(|closed| now.since(closed) <= REOPEN_WINDOW) {
+                OnRaise::Reopen
+            } else {
+                OnRaise::Open
+            }
+        }
+        // It was not gone after all, or not repaired.
+        Some(Last { state: State::SelfRecovered, .. }) => OnRaise::Join(State::New),
+        Some(Last { state: State::Fixed, .. }) => OnRaise::Join(State::InProgress),
+        Some(Last { state, .. }) => OnRaise::Join(state),
+    }
+}
+
+/// Where the ticket goes when the last of its alerts is cleared; `None` if it stays.
+pub fn on_clear(state: State) -> Option<State> {
+    match state {
+        State::New | State::Accepted => Some(State::SelfRecovered),
+        State::InProgress | State::Fixed | State::SelfRecovered | State::Closed => None,
+    }
+}
+
+/// Where `action` takes a ticket. `faulty` says whether one of its alerts is still open.
+pub fn act(state: State, action: Action, faulty: bool) -> Result<State, Refusal> {
+    match (state, action) {
+        (State::New, Action::Accept) => Ok(State::Accepted),
+        (State::New | State::Accepted, Action::Start) => Ok(State::InProgress),
+        (State::Accepted | State::InProgress, Action::Finish) => Ok(State::Fixed),
+        (State::Fixed | State::SelfRecovered, Action::Confirm) if faulty => Err(Refusal::StillFaulty),
+        (State::Fixed | State::SelfRecovered, Action::Confirm) => Ok(State::Closed),
+        _ => Err(Refusal::NotNow { action, state }),
+    }
+}
+
+impl State {
+    /// Every state, in the order in which a ticket passes them.
+    pub const ALL: [Self; 6] =
+        [Self::New, Self::Accepted, Self::InProgress, Self::Fixed, Self::SelfRecovered, Self::Closed];
+
+    /// As it stands in the database and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Accepted => "accepted",
+            Self::InProgress => "in_progress",
+            Self::Fixed => "fixed",
+            Self::SelfRecovered => "self_recovered",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// The state of that name.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Action {
+    /// Every action.
+    pub const ALL: [Self; 4] = [Self::Accept, Self::Start, Self::Finish, Self::Confirm];
+
+    /// As it stands in addresses and the history of a ticket.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Start => "start",
+            Self::Finish => "finish",
+            Self::Confirm => "confirm",
+        }
+    }
+
+    /// The action of that name.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == text)
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::taken_on(State::New, Action::Accept, State::Accepted)]
+    #[case::begun_at_once(State::New, Action::Start, State::InProgress)]
+    #[case::begun(State::Accepted, Action::Start, State::InProgress)]
+    #[case::done(State::InProgress, Action::Finish, State::Fixed)]
+    #[case::confirmed(State::Fixed, Action::Confirm, State::Closed)]
+    #[case::confirmed_although_nobody_worked(State::SelfRecovered, Action::Confirm, State::Closed)]
+    fn a_ticket_moves_from_opening_to_confirmation(#[case] from: State, #[case] action: Action, #[case] to: State) {
+        assert_eq!(act(from, action, false), Ok(to));
+    }
+
+    #[test]
+    fn nobody_confirms_a_repair_while_the_device_still_reports_the_fault() {
+        assert_eq!(act(State::Fixed, Action::Confirm, true), Err(Refusal::StillFaulty));
+    }
+
+    #[rstest]
+    #[case::there_was_none(None, OnRaise::Open)]
+    #[case::open(Some((State::Accepted, None)), OnRaise::Join(State::Accepted))]
+    #[case::said_to_be_fixed(Some((State::Fixed, None)), OnRaise::Join(State::InProgress))]
+    #[case::gone_by_itself(Some((State::SelfRecovered, None)), OnRaise::Join(State::New))]
+    #[case::closed_a_day_ago(Some((State::Closed, Some(0))), OnRaise::Reopen)]
+    #[case::closed_long_ago(Some((State::Closed, Some(-1))), OnRaise::Open)]
+    fn a_fault_joins_the_ticket_it_has(#[case] last: Option<(State, Option<i64>)>, #[case] expected: OnRaise) {
+        let last = last.map(|(state, closed)| Last { state, closed_at: closed.map(Timestamp::from_millis) });
+        assert_eq!(on_raise(last, Timestamp::default() + REOPEN_WINDOW), expected);
+    }
+
+    #[test]
+    fn a_fault_that_goes_away_closes_no_ticket() {
+        for state in State::ALL {
+            assert_ne!(on_clear(state), Some(State::Closed));
+        }
+        assert_eq!(on_clear(State::New), Some(State::SelfRecovered));
+        assert_eq!(on_clear(State::InProgress), None);
+    }
+
+    proptest! {
+        #[test]
+        fn only_a_confirmation_closes_a_ticket(
+            state in prop::sample::select(State::ALL.to_vec()),
+            action in prop::sample::select(Action::ALL.to_vec()),
+            faulty in any::<bool>(),
+        ) {
+            if act(state, action, faulty) == Ok(State::Closed) {
+                prop_assert_eq!(action, Action::Confirm);
+                prop_assert!(!faulty);
+            }
+        }
+    }
+}

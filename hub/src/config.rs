@@ -1,0 +1,251 @@
+//! The hub's settings: defaults, then a TOML file, then the command line. Every mistake is said with its place.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context, bail};
+use jiff::tz::TimeZone;
+use lobby_contract::SiteId;
+use lobby_domain::pack::{Pack, hours::HoursConfig};
+use serde::Deserialize;
+
+use crate::{fleet::SiteSettings, mqtt};
+
+/// The configuration file. Every part is optional.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct File {
+    /// Where the database, unless it is elsewhere, is kept.
+    pub data_dir: Option<PathBuf>,
+    /// `sqlite://PATH` or `postgres://USER@HOST/NAME`.
+    pub database_url: Option<String>,
+    /// A folder with a standards pack that replaces the built-in one.
+    pub standards: Option<PathBuf>,
+    /// The time zone of sites that have none of their own.
+    pub zone: Option<String>,
+    /// The web server.
+    pub http: Http,
+    /// The broker.
+    pub mqtt: Option<mqtt::Settings>,
+    /// Sites, by id.
+    pub site: BTreeMap<SiteId, SiteConfig>,
+}
+
+/// The web server.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Where it listens. Loopback only: there is no sign-in.
+    pub listen: Option<SocketAddr>,
+}
+
+/// One site.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SiteConfig {
+    /// What people call it.
+    pub name: Option<String>,
+    /// When it is open; without it, the site is treated as open around the clock.
+    pub hours: Option<HoursConfig>,
+}
+
+/// What the command line may set.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--data-dir`.
+    pub data_dir: Option<PathBuf>,
+    /// `--listen-http`.
+    pub listen_http: Option<SocketAddr>,
+    /// `--listen-mqtt`.
+    pub listen_mqtt: Option<SocketAddr>,
+    /// `--mqtt-url`.
+    pub mqtt_url: Option<String>,
+    /// `--database-url`.
+    pub database_url: Option<String>,
+}
+
+/// Everything the hub is told, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The folder of the hub's own files.
+    pub data_dir: PathBuf,
+    /// The database.
+    pub database_url: String,
+    /// Where the web server listens.
+    pub listen_http: SocketAddr,
+    /// The broker.
+    pub mqtt: mqtt::Settings,
+    /// The standards.
+    pub pack: Arc<Pack>,
+    /// Sites, by id.
+    pub sites: BTreeMap<SiteId, SiteSettings>,
+    /// The time zone of sites that have none of their own.
+    pub zone: TimeZone,
+}
+
+impl File {
+    /// Reads a file; a mistake is said with file, line and column.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("{}: the configuration file cannot be read", path.display()))?;
+        Self::parse(&text, &path.display().to_string())
+    }
+
+    /// Reads the text of a file called `origin`.
+    pub fn parse(text: &str, origin: &str) -> anyhow::Result<Self> {
+        toml::from_str(text).map_err(|error| {
+            let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            anyhow::anyhow!("{origin}:{line}:{column}: {}", error.message())
+        })
+    }
+}
+
+impl Config {
+    /// Puts file and command line together.
+    pub fn new(file: File, over: Overrides) -> anyhow::Result<Self> {
+        let data_dir = over.data_dir.or(file.data_dir).unwrap_or_else(|| PathBuf::from("lobby-data"));
+        let database_url = over
+            .database_url
+            .or(file.database_url)
+            .unwrap_or_else(|| format!("sqlite://{}", data_dir.join("lobby.db").display()));
+        let listen_http = over.listen_http.or(file.http.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
+        if !listen_http.ip().is_loopback() {
+            bail!(
+                "--listen-http {listen_http}: the web server has no sign-in, so it listens on this computer only: use 127.0.0.1, \
+                 and a reverse proxy with its own sign-in to reach it from elsewhere"
+            );
+        }
+        let mqtt = broker(file.mqtt, over.listen_mqtt, over.mqtt_url)?;
+        let pack = match &file.standards {
+            Some(folder) => Arc::new(read_pack(folder)?),
+            None => Pack::built_in(),
+        };
+        let zone = match &file.zone {
+            Some(name) => TimeZone::get(name).with_context(|| format!("zone = \"{name}\": no such time zone"))?,
+            None => TimeZone::system(),
+        };
+        let mut sites = BTreeMap::new();
+        for (id, site) in file.site {
+            let calendar = site.hours.map(TryInto::try_into).transpose();
+            let calendar = calendar.map_err(|error| anyhow::anyhow!("[site.{id}.hours]: {error}"))?;
+            sites.insert(id, SiteSettings { name: site.name, calendar });
+        }
+        Ok(Self { data_dir, database_url, listen_http, mqtt, pack, sites, zone })
+    }
+}
+
+fn broker(
+    file: Option<mqtt::Settings>,
+    listen: Option<SocketAddr>,
+    url: Option<String>,
+) -> anyhow::Result<mqtt::Settings> {
+    if listen.is_some() && url.is_some() {
+        bail!("--listen-mqtt is for the embedded broker and --mqtt-url for another one: give one of them");
+    }
+    if let Some(url) = url {
+        let known = match file {
+            Some(mqtt::Settings::External(settings)) => Some(settings),
+            _ => None,
+        };
+        return external(&url, known).map(mqtt::Settings::External);
+    }
+    let mut settings = file.unwrap_or_default();
+    if let Some(listen) = listen {
+        match &mut settings {
+            mqtt::Settings::Embedded(embedded) => embedded.listen = vec![listen],
+            mqtt::Settings::External(_) => bail!("--listen-mqtt: the configuration names another broker than the embedded one"),
+        }
+    }
+    Ok(settings)
+}
+
+fn external(url: &str, known: Option<mqtt::ExternalSettings>) -> anyhow::Result<mqtt::ExternalSettings> {
+    let wanted = "use mqtt://HOST[:PORT] or mqtts://HOST[:PORT], and name the user in the configuration file";
+    let (scheme, rest) = url.split_once("://").with_context(|| format!("--mqtt-url `{url}`: {wanted}"))?;
+    // A user and a password in an address end up in process lists and logs.
+    if rest.contains('@') || !matches!(scheme, "mqtt" | "mqtts") {
+        bail!("--mqtt-url: {wanted}");
+    }
+    let (host, port) = match rest.trim_end_matches('/').rsplit_once(':') {
+        Some((host, port)) => (host, Some(port.parse().with_context(|| format!("--mqtt-url: `{port}` is no port"))?)),
+        None => (rest.trim_end_matches('/'), None),
+    };
+    let mut settings = match known {
+        Some(settings) => settings,
+        None => toml::from_str(&format!("host = {host:?}")).context("--mqtt-url")?,
+    };
+    host.clone_into(&mut settings.host);
+    settings.port = port;
+    if scheme == "mqtts" && settings.tls.is_none() {
+        settings.tls = Some(toml::from_str("").context("--mqtt-url")?);
+    }
+    Ok(settings)
+}
+
+fn read_pack(folder: &Path) -> anyhow::Result<Pack> {
+    let entries = fs::read_dir(folder)
+        .with_context(|| format!("standards = \"{}\": the folder cannot be read", folder.display()))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.context("reading the standards folder")?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let text = fs::read_to_string(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
+            files.push((path.display().to_string(), text));
+        }
+    }
+    files.sort();
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    Pack::load(&files).map_err(|errors| anyhow::anyhow!("the standards pack has mistakes:\n{errors}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn config(text: &str, over: Overrides) -> anyhow::Result<Config> {
+        Config::new(File::parse(text, "hub.toml")?, over)
+    }
+
+    #[test]
+    fn without_any_configuration_everything_is_on_loopback() {
+        let config = config("", Overrides::default()).unwrap();
+        assert!(config.listen_http.ip().is_loopback());
+        assert_eq!(config.database_url, "sqlite://lobby-data/lobby.db");
+        assert!(matches!(config.mqtt, mqtt::Settings::Embedded(_)));
+    }
+
+    #[rstest]
+    #[case::unknown_key("data_dri = 'x'", "hub.toml:1:1: unknown field `data_dri`")]
+    #[case::wrong_type("[http]\nlisten = 8080", "hub.toml:2:10")]
+    #[case::bad_site_name("[site.Demo]\nname = 'x'", "hub.toml:1:7")]
+    #[case::beyond_loopback("[http]\nlisten = '0.0.0.0:80'", "no sign-in")]
+    #[case::bad_zone("zone = 'Asia/Shangai'", "no such time zone")]
+    #[case::bad_hours("[site.a.hours]\nzone = 'Asia/Shanghai'\nopen = '18:00-08:30'", "[site.a.hours]")]
+    fn a_mistake_is_said_with_its_place(#[case] text: &str, #[case] said: &str) {
+        let error = format!("{:#}", config(text, Overrides::default()).unwrap_err());
+        assert!(error.contains(said), "{error}");
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_refused_and_not_repeated() {
+        let over = Overrides { mqtt_url: Some("mqtt://hub:secret@broker".into()), ..Overrides::default() };
+        let error = format!("{:#}", config("", over).unwrap_err());
+        assert!(!error.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn another_broker_is_named_by_its_address() {
+        let over = Overrides { mqtt_url: Some("mqtt://127.0.0.1:1884".into()), ..Overrides::default() };
+        let mqtt::Settings::External(settings) = config("", over).unwrap().mqtt else { panic!("external") };
+        assert_eq!((settings.host.as_str(), settings.port), ("127.0.0.1", Some(1884)));
+    }
+}

@@ -1,0 +1,92 @@
+//! The live state of every site, in memory: changed by ingest alone, read by pages and the API.
+//!
+//! It may be ahead of the database by the commit that is under way, never behind it. What must be durable (alerts, tickets, records)
+//! is read from the database.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use jiff::tz::TimeZone;
+use lobby_contract::{DeviceId, SiteId};
+use lobby_domain::{calendar::Calendar, pack::Pack, site::Site, time::Timestamp};
+use tokio::sync::broadcast;
+
+/// How many changes a slow reader may be behind before it is told to reload.
+const BACKLOG: usize = 256;
+
+/// What the hub knows of a site from its configuration.
+#[derive(Debug, Clone, Default)]
+pub struct SiteSettings {
+    /// What people call it.
+    pub name: Option<String>,
+    /// When it is open.
+    pub calendar: Option<Calendar>,
+}
+
+/// Every site.
+#[derive(Debug)]
+pub struct Fleet {
+    sites: RwLock<BTreeMap<SiteId, Site>>,
+    settings: BTreeMap<SiteId, SiteSettings>,
+    zone: TimeZone,
+    pack: Arc<Pack>,
+    changed: broadcast::Sender<Changed>,
+}
+
+/// Something a reader may want to look at again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// The site.
+    pub site: SiteId,
+    /// The device, if it is about one.
+    pub device: Option<DeviceId>,
+}
+
+impl Fleet {
+    /// No sites yet. `zone` is that of sites whose own is not configured.
+    pub fn new(pack: Arc<Pack>, settings: BTreeMap<SiteId, SiteSettings>, zone: TimeZone) -> Self {
+        Self { sites: RwLock::default(), settings, zone, pack, changed: broadcast::channel(BACKLOG).0 }
+    }
+
+    /// The sites, to be read. Hold it briefly and never across an await.
+    pub fn read(&self) -> RwLockReadGuard<'_, BTreeMap<SiteId, Site>> {
+        // A panic of a writer stops the process; until then readers see the last state.
+        self.sites.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The sites, to be changed. For ingest alone.
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<SiteId, Site>> {
+        self.sites.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A site of which nothing is known but its configuration.
+    pub(crate) fn new_site(&self, id: &SiteId, now: Timestamp) -> Site {
+        let configured = self.settings.get(id).and_then(|settings| settings.calendar.clone());
+        let calendar = configured.unwrap_or_else(|| Calendar::always_open(self.zone.clone()));
+        Site::new(id.clone(), calendar, Arc::clone(&self.pack), now)
+    }
+
+    /// What people call a site: its configured name, or its id.
+    pub fn name_of(&self, site: &SiteId) -> String {
+        let name = self.settings.get(site).and_then(|settings| settings.name.clone());
+        name.unwrap_or_else(|| site.to_string())
+    }
+
+    /// Sites that are configured but have not reported.
+    pub fn configured(&self) -> impl Iterator<Item = &SiteId> {
+        self.settings.keys()
+    }
+
+    /// Tells readers that something changed.
+    pub fn tell(&self, changed: Changed) {
+        // Nobody listening is fine.
+        let _ = self.changed.send(changed);
+    }
+
+    /// A reader's view on what changes from now on.
+    pub fn changes(&self) -> broadcast::Receiver<Changed> {
+        self.changed.subscribe()
+    }
+}

@@ -1,0 +1,52 @@
+//! The web: API, pages, live events, health and metrics. A handler reads its input, makes one call, and answers.
+
+mod api;
+mod error;
+mod events;
+mod health;
+mod metrics;
+mod openapi;
+mod pages;
+
+use std::sync::Arc;
+
+use axum::Router;
+use lobby_domain::pack::Pack;
+use tokio_util::sync::CancellationToken;
+
+pub use self::openapi::document as openapi;
+use crate::{clock::Clock, fleet::Fleet, ingest::Counters, mqtt::Mqtt, store::Store};
+
+/// What handlers work with. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// The database.
+    pub store: Store,
+    /// The live state.
+    pub fleet: Arc<Fleet>,
+    /// The standards.
+    pub pack: Arc<Pack>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What ingest has counted.
+    pub counters: Arc<Counters>,
+    /// What MQTT has counted, and whether the broker is up.
+    pub mqtt: Arc<Mqtt>,
+    /// Ends every open response.
+    pub stop: CancellationToken,
+    /// Whether what is shown is a demonstration.
+    pub demo: bool,
+}
+
+/// Every route.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .merge(api::routes())
+        .merge(openapi::routes())
+        .merge(health::routes())
+        .merge(metrics::routes())
+        .merge(events::routes())
+        .merge(pages::routes())
+        .fallback(pages::no_such_page)
+        .with_state(app)
+}

@@ -1,0 +1,192 @@
+//! Repair tickets: lists, one, and what people do with it.
+
+use axum::{
+    Json, Router,
+    extract::{Path, Query, State},
+    routing::{get, post},
+};
+use lobby_contract::DeviceId;
+use lobby_domain::{
+    alert::Subject,
+    ticket::{Action, State as TicketState},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{ApiError, App, Page, Text, Wanted, alerts::subject, cursor, limit, name};
+use crate::{
+    fleet::Changed,
+    store::{Cursor, TicketFilter, TicketRow},
+};
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/api/v1/tickets", get(list_tickets))
+        .route("/api/v1/tickets/{number}", get(show_ticket))
+        .route("/api/v1/tickets/{number}/{action}", post(act_on_ticket))
+}
+
+/// A repair ticket.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Ticket {
+    number: String,
+    site: String,
+    /// The device it is about; null if it is about an agent or the site.
+    device: Option<String>,
+    /// The agent it is about; null if it is about a device or the site.
+    agent: Option<String>,
+    /// The rule that opened it.
+    rule: String,
+    clauses: Vec<String>,
+    /// P1, P2 or P3, as the standards pack declares.
+    priority: String,
+    /// new, accepted, in_progress, fixed, self_recovered or closed.
+    #[schema(value_type = String)]
+    state: TicketState,
+    /// Grows with each change; an action names the version it was decided on.
+    version: i64,
+    department: String,
+    /// Who works it; empty while nobody has accepted it.
+    owner: String,
+    /// The post that confirms the repair.
+    confirmed_by: String,
+    title: Text,
+    opened_at: i64,
+    respond_by: i64,
+    arrive_by: i64,
+    complete_by: i64,
+    accepted_at: Option<i64>,
+    started_at: Option<i64>,
+    fixed_at: Option<i64>,
+    closed_at: Option<i64>,
+    /// What happened to it; only when one ticket is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<Vec<Event>>,
+}
+
+/// An entry of a ticket's history.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Event {
+    at: i64,
+    what: String,
+    actor: String,
+    note: String,
+}
+
+impl From<TicketRow> for Ticket {
+    fn from(row: TicketRow) -> Self {
+        let (device, agent) = subject(&row.subject);
+        Self {
+            number: row.number.to_string(),
+            site: row.site.to_string(),
+            device,
+            agent,
+            rule: row.rule,
+            clauses: row.clauses,
+            priority: row.priority,
+            state: row.state,
+            version: row.version,
+            department: row.department,
+            owner: row.owner,
+            confirmed_by: row.confirmed_by,
+            title: (&row.title).into(),
+            opened_at: row.opened_at.millis(),
+            respond_by: row.respond_by.millis(),
+            arrive_by: row.arrive_by.millis(),
+            complete_by: row.complete_by.millis(),
+            accepted_at: row.accepted_at.map(Timestamp::millis),
+            started_at: row.started_at.map(Timestamp::millis),
+            fixed_at: row.fixed_at.map(Timestamp::millis),
+            closed_at: row.closed_at.map(Timestamp::millis),
+            events: None,
+        }
+    }
+}
+
+/// Which tickets are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct TicketQuery {
+    /// Of this site only.
+    site: Option<String>,
+    /// About this device only.
+    device: Option<String>,
+    /// open, closed or all; all if nothing is said.
+    #[param(inline)]
+    state: Option<Wanted>,
+    /// The `next` of the page before.
+    after: Option<String>,
+    /// Items of a page, 1 to 1000, usually 100.
+    limit: Option<i64>,
+}
+
+/// What a person does.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct Act {
+    /// The version of the ticket that the person saw.
+    version: i64,
+    /// Who does it.
+    #[serde(default)]
+    by: String,
+    /// What is to be said about it.
+    #[serde(default)]
+    note: String,
+}
+
+/// Tickets, newest first.
+#[utoipa::path(get, path = "/api/v1/tickets", tag = "tickets", params(TicketQuery),
+    responses((status = 200, body = Page<Ticket>), (status = 400, description = "A parameter is not valid")))]
+pub(in crate::http) async fn list_tickets(
+    State(app): State<App>,
+    Query(query): Query<TicketQuery>,
+) -> Result<Json<Page<Ticket>>, ApiError> {
+    let filter = TicketFilter {
+        site: name("site", query.site.as_deref())?,
+        subject: name::<DeviceId>("device", query.device.as_deref())?.map(Subject::Device),
+        open: Wanted::open(query.state),
+    };
+    let (rows, next) = app.store.tickets(&filter, cursor(query.after.as_deref())?.as_ref(), limit(query.limit)?).await??;
+    Ok(Json(Page { items: rows.into_iter().map(Ticket::from).collect(), next: next.as_ref().map(Cursor::to_string) }))
+}
+
+/// One ticket with its history.
+#[utoipa::path(get, path = "/api/v1/tickets/{number}", tag = "tickets", params(("number" = String, Path, description = "The ticket")),
+    responses((status = 200, body = Ticket), (status = 404, description = "There is no such ticket")))]
+pub(in crate::http) async fn show_ticket(
+    State(app): State<App>,
+    Path(number): Path<String>,
+) -> Result<Json<Ticket>, ApiError> {
+    let (row, events) = app.store.ticket(&number).await?.ok_or(ApiError::NotFound("ticket"))?;
+    let event = |event: crate::store::TicketEvent| Event {
+        at: event.at.millis(),
+        what: event.what,
+        actor: event.actor,
+        note: event.note,
+    };
+    let mut ticket = Ticket::from(row);
+    ticket.events = Some(events.into_iter().map(event).collect());
+    Ok(Json(ticket))
+}
+
+/// Moves a ticket: accept, start, finish or confirm.
+#[utoipa::path(post, path = "/api/v1/tickets/{number}/{action}", tag = "tickets",
+    params(("number" = String, Path, description = "The ticket"), ("action" = String, Path, description = "accept, start, finish or confirm")),
+    request_body = Act,
+    responses((status = 200, body = Ticket), (status = 404, description = "There is no such ticket or action"),
+        (status = 409, description = "The ticket was changed meanwhile, or its state does not allow it")))]
+pub(in crate::http) async fn act_on_ticket(
+    State(app): State<App>,
+    Path((number, action)): Path<(String, String)>,
+    Json(act): Json<Act>,
+) -> Result<Json<Ticket>, ApiError> {
+    let action = Action::from_text(&action).ok_or(ApiError::NotFound("action"))?;
+    if act.by.len() > 200 || act.note.len() > 4000 {
+        return Err(ApiError::Parameter("`by` has at most 200 bytes and `note` 4000".to_owned()));
+    }
+    let row = app.store.act_on_ticket(&number, action, act.version, &act.by, &act.note, app.clock.now()).await?;
+    app.fleet.tell(Changed { site: row.site.clone(), device: None });
+    Ok(Json(row.into()))
+}

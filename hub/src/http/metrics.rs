@@ -1,0 +1,111 @@
+//! Numbers about the hub in the Prometheus text format, version 0.0.4.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{Display, Write},
+    sync::atomic::Ordering::Relaxed,
+};
+
+use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
+use lobby_domain::site::Cause;
+
+use super::{App, error::ApiError};
+use crate::mqtt;
+
+pub(super) fn routes() -> Router<App> {
+    Router::new().route("/metrics", get(metrics))
+}
+
+/// Writes metrics one by one.
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn metric(&mut self, name: &str, kind: &str, help: &str, values: impl IntoIterator<Item = (String, f64)>) {
+        let text = &mut self.0;
+        let _ = writeln!(text, "# HELP lobby_{name} {help}\n# TYPE lobby_{name} {kind}");
+        for (labels, value) in values {
+            let _ = writeln!(text, "lobby_{name}{labels} {value}");
+        }
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) {
+        self.metric(name, "counter", help, [(String::new(), float(value))]);
+    }
+}
+
+fn label(name: &str, value: impl Display) -> String {
+    format!("{{{name}=\"{value}\"}}")
+}
+
+#[expect(clippy::cast_precision_loss, reason = "the format has no larger numbers than 64-bit floats")]
+fn float(value: u64) -> f64 {
+    value as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "the format has no larger numbers than 64-bit floats")]
+fn signed(value: i64) -> f64 {
+    value as f64
+}
+
+async fn metrics(State(app): State<App>) -> Result<impl IntoResponse, ApiError> {
+    let mut page = Page::default();
+    ingest(&app, &mut page);
+    broker(&app, &mut page);
+    fleet(&app, &mut page);
+    let alerts = app.store.alert_counts().await?;
+    page.metric("alerts_open", "gauge", "Alerts that are open.", [(String::new(), signed(alerts.open))]);
+    page.metric("outbox_queued", "gauge", "Notifications that wait to be sent.", [(String::new(), signed(alerts.outbox))]);
+    let tickets = app.store.ticket_counts().await?;
+    let tickets = tickets.into_iter().map(|(state, count)| (label("state", state), signed(count)));
+    page.metric("tickets", "gauge", "Repair tickets by state.", tickets);
+    let lost = app.store.lost_total().await?;
+    page.metric("records_lost", "gauge", "Records that agents no longer had.", [(String::new(), signed(lost))]);
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page.0))
+}
+
+fn ingest(app: &App, page: &mut Page) {
+    let counters = &app.counters;
+    page.counter("records_stored_total", "Records stored.", counters.records.load(Relaxed));
+    page.counter("records_repeated_total", "Records that had been stored before.", counters.repeats.load(Relaxed));
+    page.counter("batches_total", "Batches committed.", counters.batches.load(Relaxed));
+    page.counter("commit_failures_total", "Commits that failed.", counters.failures.load(Relaxed));
+    page.counter("alerts_raised_total", "Alerts raised.", counters.raised.load(Relaxed));
+    page.counter("alerts_cleared_total", "Alerts cleared.", counters.cleared.load(Relaxed));
+    let seconds = float(counters.commit_micros.load(Relaxed)) / 1e6;
+    page.metric("commit_seconds_total", "counter", "Time spent in commits.", [(String::new(), seconds)]);
+    let lag = float(counters.last_commit_micros.load(Relaxed)) / 1e6;
+    page.metric("commit_last_seconds", "gauge", "How long the last batch took to store.", [(String::new(), lag)]);
+    let complaints = Cause::ALL.map(|cause| (label("cause", cause.as_str()), float(counters.complaints(cause))));
+    page.metric("complaints_total", "counter", "Things in messages that were not as they should be.", complaints);
+}
+
+fn broker(app: &App, page: &mut Page) {
+    let counters = &app.mqtt.counters;
+    page.counter("mqtt_messages_total", "Messages of agents taken in.", counters.accepted());
+    page.counter("mqtt_bytes_total", "Bytes of messages taken in.", counters.accepted_bytes());
+    page.counter("mqtt_waited_total", "Messages that waited for ingest.", counters.waited());
+    let refused = mqtt::Cause::ALL.map(|cause| (label("cause", cause.as_str()), float(counters.refused(cause))));
+    page.metric("mqtt_refused_total", "counter", "Messages refused on arrival.", refused);
+    let up = if app.mqtt.events.borrow().up { 1.0 } else { 0.0 };
+    page.metric("mqtt_up", "gauge", "Whether agents can reach the hub.", [(String::new(), up)]);
+}
+
+fn fleet(app: &App, page: &mut Page) {
+    let mut links = BTreeMap::from([("unverified", 0u64), ("up", 0), ("suspect", 0), ("down", 0)]);
+    let mut states = BTreeMap::from([("normal", 0u64), ("abnormal", 0), ("offline", 0), ("unknown", 0)]);
+    let now = app.clock.now();
+    for site in app.fleet.read().values() {
+        for agent in site.agents() {
+            *links.entry(agent.link.word().as_str()).or_default() += 1;
+        }
+        for device in site.devices() {
+            let verdict = device.verdict(site.link_of(device), site.part_of_day().expected(), now);
+            *states.entry(verdict.state().as_str()).or_default() += 1;
+        }
+    }
+    let links = links.into_iter().map(|(link, count)| (label("link", link), float(count)));
+    page.metric("agents", "gauge", "Agents by the state of their link.", links);
+    let states = states.into_iter().map(|(state, count)| (label("state", state), float(count)));
+    page.metric("devices", "gauge", "Devices by state.", states);
+}

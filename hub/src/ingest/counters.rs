@@ -1,0 +1,70 @@
+//! What ingest has done since the start, for `/metrics` and `/readyz`.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+use lobby_domain::site::Cause;
+
+use crate::store::Committed;
+
+/// Counts since the start of the process.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Records stored.
+    pub records: AtomicU64,
+    /// Records refused because they were stored before.
+    pub repeats: AtomicU64,
+    /// Batches committed.
+    pub batches: AtomicU64,
+    /// Time spent in commits, in microseconds.
+    pub commit_micros: AtomicU64,
+    /// The last commit, in microseconds.
+    pub last_commit_micros: AtomicU64,
+    /// Commits that failed.
+    pub failures: AtomicU64,
+    /// Commits that failed since the last that did not.
+    pub failing: AtomicU64,
+    /// Alerts raised.
+    pub raised: AtomicU64,
+    /// Alerts cleared.
+    pub cleared: AtomicU64,
+    complaints: [AtomicU64; Cause::ALL.len()],
+    commands: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn committed(&self, done: Committed, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.records.fetch_add(done.records, Relaxed);
+        self.raised.fetch_add(done.raised, Relaxed);
+        self.cleared.fetch_add(done.cleared, Relaxed);
+        self.batches.fetch_add(1, Relaxed);
+        self.commit_micros.fetch_add(micros, Relaxed);
+        self.last_commit_micros.store(micros, Relaxed);
+        self.failing.store(0, Relaxed);
+    }
+
+    pub(super) fn failed(&self) {
+        self.failures.fetch_add(1, Relaxed);
+        self.failing.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn duplicates(&self, count: u64) {
+        self.repeats.fetch_add(count, Relaxed);
+    }
+
+    pub(super) fn complaint(&self, cause: Cause) {
+        self.complaints[cause as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn next_command(&self) -> u64 {
+        self.commands.fetch_add(1, Relaxed) + 1
+    }
+
+    /// How often something was wrong for this cause.
+    pub fn complaints(&self, cause: Cause) -> u64 {
+        self.complaints[cause as usize].load(Relaxed)
+    }
+}

@@ -1,0 +1,161 @@
+//! Tasks that start together, stop together, and never die unnoticed.
+
+use std::{future::Future, time::Duration};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{Instrument, error, info, info_span, warn};
+
+/// Supervises the process's tasks. Cheap to clone; clones share one state.
+#[derive(Debug, Clone, Default)]
+pub struct Lifecycle {
+    stop: CancellationToken,
+    failed: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// On request, with everything finished.
+    Clean,
+    /// A task failed, panicked, or ended before it was asked to.
+    Failed,
+    /// On request, but some task did not finish within the grace.
+    TimedOut,
+}
+
+impl Lifecycle {
+    /// A lifecycle with no tasks.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Cancelled when everything is to stop. Every loop and every open response ends with it.
+    pub fn stop_token(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Asks everything to stop.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Runs `task` until the stop token is cancelled. If it ends earlier, fails or panics, everything stops and the process ends
+    /// as [`Ending::Failed`]: a service that has lost a part must not go on as if it were whole. Retries belong inside the task.
+    pub fn supervise<F>(&self, name: &'static str, task: F)
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let this = self.clone();
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that spawns")]
+        let running = tokio::spawn(task.instrument(info_span!("task", name)));
+        self.tasks.spawn(async move {
+            match running.await {
+                Ok(Ok(())) if this.stop.is_cancelled() => return,
+                Ok(Ok(())) => error!(task = name, "task `{name}` ended although nothing asked it to"),
+                Ok(Err(cause)) => error!(task = name, cause = format!("{cause:#}"), "task `{name}` failed"),
+                Err(cause) => error!(task = name, %cause, "task `{name}` panicked"),
+            }
+            this.failed.cancel();
+            this.stop.cancel();
+        });
+    }
+
+    /// Runs a short piece of work that may end at any time, such as one connection; a panic in it is logged and costs only itself.
+    pub fn detach<F>(&self, name: &'static str, work: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that spawns")]
+        let running = tokio::spawn(work.instrument(info_span!("work", name)));
+        self.tasks.spawn(async move {
+            if let Err(cause) = running.await {
+                error!(work = name, %cause, "`{name}` panicked");
+            }
+        });
+    }
+
+    /// Waits for `signal` or for a failed task, then stops everything, allowing `grace` for it.
+    pub async fn run(&self, signal: impl Future<Output = &'static str>, grace: Duration) -> Ending {
+        tokio::select! {
+            name = signal => info!(signal = name, "stopping on {name}"),
+            () = self.stop.cancelled() => {}
+        }
+        self.stop.cancel();
+        self.tasks.close();
+        let finished = tokio::time::timeout(grace, self.tasks.wait()).await.is_ok();
+        if self.failed.is_cancelled() {
+            return Ending::Failed;
+        }
+        if finished {
+            return Ending::Clean;
+        }
+        warn!(grace_ms = grace.as_millis(), "some tasks did not stop in time");
+        Ending::TimedOut
+    }
+}
+
+/// Resolves with the signal's name at SIGTERM or SIGINT.
+pub async fn shutdown_signal() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut term = signal(SignalKind::terminate()).expect("a process may install a handler for SIGTERM");
+    let mut int = signal(SignalKind::interrupt()).expect("a process may install a handler for SIGINT");
+    tokio::select! {
+        _ = term.recv() => "SIGTERM",
+        _ = int.recv() => "SIGINT",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use anyhow::bail;
+
+    use super::*;
+
+    const GRACE: Duration = Duration::from_secs(5);
+
+    async fn ending_of(lifecycle: &Lifecycle) -> Ending {
+        lifecycle.run(pending(), GRACE).await
+    }
+
+    #[tokio::test]
+    async fn a_task_that_ends_when_asked_is_a_clean_ending() {
+        let lifecycle = Lifecycle::new();
+        let stop = lifecycle.stop_token();
+        lifecycle.supervise("well-behaved", async move {
+            stop.cancelled().await;
+            Ok(())
+        });
+        assert_eq!(lifecycle.run(async { "test" }, GRACE).await, Ending::Clean);
+    }
+
+    #[tokio::test]
+    async fn a_task_that_fails_stops_everything() {
+        let lifecycle = Lifecycle::new();
+        lifecycle.supervise("failing", async { bail!("no disk") });
+        assert_eq!(ending_of(&lifecycle).await, Ending::Failed);
+    }
+
+    #[tokio::test]
+    async fn a_task_that_panics_stops_everything() {
+        let lifecycle = Lifecycle::new();
+        lifecycle.supervise("panicking", async { panic!("a bug") });
+        assert_eq!(ending_of(&lifecycle).await, Ending::Failed);
+    }
+
+    #[tokio::test]
+    async fn a_task_that_ends_early_stops_everything() {
+        let lifecycle = Lifecycle::new();
+        lifecycle.supervise("hasty", async { Ok(()) });
+        assert_eq!(ending_of(&lifecycle).await, Ending::Failed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_does_not_stop_is_left_behind_after_the_grace() {
+        let lifecycle = Lifecycle::new();
+        lifecycle.supervise("deaf", pending());
+        assert_eq!(lifecycle.run(async { "test" }, GRACE).await, Ending::TimedOut);
+    }
+}

@@ -1,0 +1,201 @@
+//! The database: SQLite or PostgreSQL, behind one set of statements. One file per aggregate, each with its SQL beside the methods that
+//! run it. Uniqueness is promised by the schema; writes go through [`Store::begin`].
+
+mod alerts;
+mod commit;
+mod fleet;
+mod page;
+mod records;
+mod tickets;
+
+use std::{path::PathBuf, str::FromStr, time::Duration};
+
+use sqlx::{
+    PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+pub use self::{
+    alerts::{AlertFilter, AlertRow},
+    commit::{Batch, Committed, Writer},
+    page::{Cursor, CursorError},
+    records::{RecordFilter, RecordRow, Sampled},
+    tickets::{ActError, TicketEvent, TicketFilter, TicketRow},
+};
+
+/// How long a writer waits for another one.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// A connection pool of one of the two databases.
+#[derive(Debug, Clone)]
+pub enum Store {
+    /// The embedded default.
+    Sqlite(SqlitePool),
+    /// For companies with many sites.
+    Postgres(PgPool),
+}
+
+/// A transaction on one of the two databases.
+#[derive(Debug)]
+pub enum Tx {
+    /// See [`Store::Sqlite`].
+    Sqlite(Transaction<'static, Sqlite>),
+    /// See [`Store::Postgres`].
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// Why something could not be stored or read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refused or did not answer.
+    #[error("could not {doing}")]
+    Database {
+        /// What was being done.
+        doing: &'static str,
+        /// Why it failed.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The schema could not be brought up to date.
+    #[error("could not bring the database's schema up to date")]
+    Migrate(#[source] sqlx::migrate::MigrateError),
+    /// The URL names neither database.
+    #[error("`{0}` is no database URL: use sqlite://PATH or postgres://USER@HOST/NAME")]
+    Url(String),
+    /// A row holds what the product never writes.
+    #[error("row {id} of table `{table}` holds an unexpected value: {what}")]
+    Inconsistent {
+        /// The table.
+        table: &'static str,
+        /// The row.
+        id: String,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+/// Runs one sqlx expression on whichever database is behind the transaction.
+macro_rules! on {
+    ($tx:expr, $doing:literal, $conn:ident => $query:expr) => {
+        match $tx {
+            $crate::store::Tx::Sqlite(tx) => {
+                let $conn = &mut **tx;
+                $query
+            }
+            $crate::store::Tx::Postgres(tx) => {
+                let $conn = &mut **tx;
+                $query
+            }
+        }
+        .map_err(|source| $crate::store::StoreError::Database { doing: $doing, source })
+    };
+}
+pub(crate) use on;
+
+/// Names statements and lists them all in `STATEMENTS`, for the test that prepares each on both databases.
+macro_rules! statements {
+    ($($(#[$meta:meta])* $name:ident = $sql:expr;)*) => {
+        $($(#[$meta])* const $name: &str = $sql;)*
+        #[cfg(test)]
+        pub(super) const STATEMENTS: &[&str] = &[$($name),*];
+    };
+}
+pub(crate) use statements;
+
+impl Store {
+    /// Opens the database and brings its schema up to date.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let store = if let Some(path) = url.strip_prefix("sqlite://") {
+            Self::Sqlite(sqlite(PathBuf::from(path)).await?)
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let options = PgConnectOptions::from_str(url).map_err(doing("read the database URL"))?;
+            let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(BUSY).connect_with(options);
+            Self::Postgres(pool.await.map_err(doing("connect to PostgreSQL"))?)
+        } else {
+            // The URL may hold a password: only its scheme is shown.
+            let scheme = url.split("://").next().unwrap_or_default();
+            return Err(StoreError::Url(scheme.chars().take(20).collect()));
+        };
+        match &store {
+            Self::Sqlite(pool) => sqlx::migrate!("migrations/sqlite").run(pool).await,
+            Self::Postgres(pool) => sqlx::migrate!("migrations/postgres").run(pool).await,
+        }
+        .map_err(StoreError::Migrate)?;
+        Ok(store)
+    }
+
+    /// Begins a transaction that may write. SQLite's lock is taken at once: a read that turns into a write would fail instead of
+    /// waiting.
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        match self {
+            Self::Sqlite(pool) => pool.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
+            Self::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
+        }
+        .map_err(doing("begin a transaction"))
+    }
+
+    /// Begins a transaction that only reads.
+    pub async fn read(&self) -> Result<Tx, StoreError> {
+        match self {
+            Self::Sqlite(pool) => pool.begin().await.map(Tx::Sqlite),
+            Self::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
+        }
+        .map_err(doing("begin to read"))
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let mut tx = self.read().await?;
+        on!(&mut tx, "ask the database for an answer", conn => sqlx::query("SELECT 1").execute(conn).await.map(drop))
+    }
+
+    /// Waits for what is under way and closes all connections.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite(pool) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+async fn sqlite(path: PathBuf) -> Result<SqlitePool, StoreError> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY);
+    // One connection writes at a time; the others read beside it.
+    let pool = SqlitePoolOptions::new().max_connections(4).acquire_timeout(BUSY).connect_with(options);
+    pool.await.map_err(doing("open the SQLite database"))
+}
+
+impl Tx {
+    /// Makes everything since [`Store::begin`] durable.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await,
+            Self::Postgres(tx) => tx.commit().await,
+        }
+        .map_err(doing("commit"))
+    }
+}
+
+fn doing(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+    move |source| StoreError::Database { doing, source }
+}
+
+/// A list of words as one column.
+fn joined(words: &[Box<str>]) -> String {
+    words.join(" ")
+}
+
+/// The words of [`joined`].
+fn split(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,214 @@
+//! Alerts: raised once per incident, cleared once, told to the posts concerned through the outbox.
+
+use lobby_contract::SiteId;
+use lobby_domain::{
+    alert::{AlertId, Clear, Raise, Subject},
+    label::Label,
+    time::Timestamp,
+};
+use uuid::Uuid;
+
+use super::{Cursor, CursorError, Store, StoreError, Tx, joined, on, page, split, statements};
+
+/// An alert as it was stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertRow {
+    /// Its id.
+    pub id: AlertId,
+    /// Its site.
+    pub site: SiteId,
+    /// What it is about.
+    pub subject: Subject,
+    /// The rule's id.
+    pub rule: String,
+    /// The clauses the rule serves.
+    pub clauses: Vec<String>,
+    /// The severity's name.
+    pub severity: String,
+    /// The department that works its ticket, if it has one.
+    pub department: Option<String>,
+    /// The posts told.
+    pub tells: Vec<String>,
+    /// The fault in words.
+    pub title: Label,
+    /// Why it was raised, in words.
+    pub evidence: Label,
+    /// Since when the fault has been there.
+    pub since: Timestamp,
+    /// When the alert was raised.
+    pub opened_at: Timestamp,
+    /// When it was cleared.
+    pub cleared_at: Option<Timestamp>,
+    /// Why it was cleared.
+    pub clear_reason: Option<String>,
+    /// Its ticket's number.
+    pub ticket: Option<String>,
+}
+
+/// Which alerts are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct AlertFilter {
+    /// Of this site only.
+    pub site: Option<SiteId>,
+    /// About this subject only.
+    pub subject: Option<Subject>,
+    /// Open ones only, or cleared ones only.
+    pub open: Option<bool>,
+    /// Of this ticket only.
+    pub ticket: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Raw {
+    id: Uuid,
+    site: String,
+    subject: String,
+    rule: String,
+    clauses: String,
+    severity: String,
+    department: Option<String>,
+    tells: String,
+    title_zh: String,
+    title_en: String,
+    evidence_zh: String,
+    evidence_en: String,
+    since: i64,
+    opened_at: i64,
+    cleared_at: Option<i64>,
+    clear_reason: Option<String>,
+    ticket: Option<String>,
+}
+
+statements! {
+    RAISE = "INSERT INTO alert (id, site, subject, rule, clauses, severity, department, tells, title_zh, title_en,
+            evidence_zh, evidence_en, since, opened_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING";
+    CLEAR = "UPDATE alert SET cleared_at = $4, clear_reason = $5
+        WHERE site = $1 AND subject = $2 AND rule = $3 AND cleared_at IS NULL RETURNING id, ticket";
+    ATTACH = "UPDATE alert SET ticket = $2 WHERE id = $1";
+    TELL = "INSERT INTO outbox (event, post, site, alert, created_at, state) VALUES ($1, $2, $3, $4, $5, 'queued')
+        ON CONFLICT DO NOTHING";
+    TELL_THE_END = "INSERT INTO outbox (event, post, site, alert, created_at, state)
+        SELECT $1, post, site, alert, $3, 'queued' FROM outbox WHERE event = $2 ON CONFLICT DO NOTHING";
+    LIST = "SELECT id, site, subject, rule, clauses, severity, department, tells, title_zh, title_en, evidence_zh, evidence_en,
+            since, opened_at, cleared_at, clear_reason, ticket
+        FROM alert
+        WHERE ($1 IS NULL OR site = $1) AND ($2 IS NULL OR subject = $2) AND ($3 IS NULL OR (cleared_at IS NULL) = $3)
+            AND ($4 IS NULL OR ticket = $4) AND (opened_at, id) < ($5, $6)
+        ORDER BY opened_at DESC, id DESC LIMIT $7";
+    COUNT_OPEN = "SELECT COUNT(*) FROM alert WHERE cleared_at IS NULL";
+    COUNT_ALL = "SELECT COUNT(*) FROM alert";
+    COUNT_OUTBOX = "SELECT COUNT(*) FROM outbox WHERE state = 'queued'";
+}
+
+impl TryFrom<Raw> for AlertRow {
+    type Error = StoreError;
+
+    fn try_from(raw: Raw) -> Result<Self, StoreError> {
+        let bad = |what: String| StoreError::Inconsistent { table: "alert", id: raw.id.to_string(), what };
+        Ok(Self {
+            id: AlertId(raw.id),
+            site: raw.site.parse().map_err(|error| bad(format!("site: {error}")))?,
+            subject: raw.subject.parse().map_err(|error| bad(format!("subject: {error}")))?,
+            rule: raw.rule,
+            clauses: split(&raw.clauses),
+            severity: raw.severity,
+            department: raw.department,
+            tells: split(&raw.tells),
+            title: Label::new(raw.title_zh, raw.title_en),
+            evidence: Label::new(raw.evidence_zh, raw.evidence_en),
+            since: Timestamp::from_millis(raw.since),
+            opened_at: Timestamp::from_millis(raw.opened_at),
+            cleared_at: raw.cleared_at.map(Timestamp::from_millis),
+            clear_reason: raw.clear_reason,
+            ticket: raw.ticket,
+        })
+    }
+}
+
+impl Tx {
+    /// Stores an alert and whom to tell. Returns false if it is there already, or another one of the same incident is open.
+    pub(super) async fn raise_alert(&mut self, site: &SiteId, raise: &Raise) -> Result<bool, StoreError> {
+        let rule = &raise.rule;
+        let department = rule.ticket.as_ref().map(|ticket| &*ticket.department);
+        let raised = on!(self, "raise an alert", conn => sqlx::query(RAISE)
+            .bind(raise.id.0).bind(site.as_str()).bind(raise.subject.to_string()).bind(&*rule.id)
+            .bind(joined(&rule.clauses)).bind(rule.severity.as_str()).bind(department).bind(joined(&rule.tells))
+            .bind(&*rule.title.zh).bind(&*rule.title.en).bind(&*raise.evidence.zh).bind(&*raise.evidence.en)
+            .bind(raise.since.millis()).bind(raise.at.millis())
+            .execute(conn).await.map(|done| done.rows_affected() == 1))?;
+        if raised {
+            for post in &rule.tells {
+                on!(self, "queue a notification", conn => sqlx::query(TELL)
+                    .bind(format!("{}:raised", raise.id)).bind(&**post).bind(site.as_str()).bind(raise.id.0)
+                    .bind(raise.at.millis()).execute(conn).await.map(drop))?;
+            }
+        }
+        Ok(raised)
+    }
+
+    /// Clears an alert and tells whoever was told of it. Returns its ticket's number, if it was open and has one.
+    pub(super) async fn clear_alert(&mut self, site: &SiteId, clear: &Clear) -> Result<Option<String>, StoreError> {
+        let cleared: Option<(Uuid, Option<String>)> = on!(self, "clear an alert", conn => sqlx::query_as(CLEAR)
+            .bind(site.as_str()).bind(clear.subject.to_string()).bind(&*clear.rule)
+            .bind(clear.at.millis()).bind(clear.reason.as_str()).fetch_optional(conn).await)?;
+        let Some((id, ticket)) = cleared else { return Ok(None) };
+        on!(self, "queue a notification of the end", conn => sqlx::query(TELL_THE_END)
+            .bind(format!("{id}:cleared")).bind(format!("{id}:raised")).bind(clear.at.millis()).execute(conn).await.map(drop))?;
+        Ok(ticket)
+    }
+
+    /// Joins an alert to a ticket.
+    pub(super) async fn attach_alert(&mut self, id: AlertId, ticket: &str) -> Result<(), StoreError> {
+        on!(self, "attach an alert to its ticket", conn => sqlx::query(ATTACH).bind(id.0).bind(ticket)
+            .execute(conn).await.map(drop))
+    }
+}
+
+/// Numbers for the metrics page.
+#[derive(Debug, Clone, Copy)]
+pub struct AlertCounts {
+    /// Open alerts.
+    pub open: i64,
+    /// All alerts ever.
+    pub all: i64,
+    /// Notifications waiting to be sent.
+    pub outbox: i64,
+}
+
+impl Store {
+    /// One page of alerts, newest first, and where the next begins.
+    pub async fn alerts(
+        &self,
+        filter: &AlertFilter,
+        after: Option<&Cursor>,
+        limit: i64,
+    ) -> Result<Result<(Vec<AlertRow>, Option<Cursor>), CursorError>, StoreError> {
+        let key = match after {
+            None => Ok((i64::MAX, Uuid::max())),
+            Some(cursor) => cursor.number(0).and_then(|at| {
+                cursor.text(1)?.parse().map(|id| (at, id)).map_err(|_| CursorError)
+            }),
+        };
+        let Ok((at, id)) = key else { return Ok(Err(CursorError)) };
+        let mut tx = self.read().await?;
+        let raw: Vec<Raw> = on!(&mut tx, "read alerts", conn => sqlx::query_as(LIST)
+            .bind(filter.site.as_ref().map(SiteId::as_str)).bind(filter.subject.as_ref().map(Subject::to_string))
+            .bind(filter.open).bind(filter.ticket.as_deref()).bind(at).bind(id).bind(limit + 1)
+            .fetch_all(conn).await)?;
+        let mut rows = raw.into_iter().map(AlertRow::try_from).collect::<Result<Vec<_>, _>>()?;
+        let next = page::cut(&mut rows, limit, |row| vec![row.opened_at.millis().to_string(), row.id.to_string()]);
+        Ok(Ok((rows, next)))
+    }
+
+    /// Numbers for the metrics page.
+    pub async fn alert_counts(&self) -> Result<AlertCounts, StoreError> {
+        let mut tx = self.read().await?;
+        let mut counts = [0; 3];
+        for (count, sql) in counts.iter_mut().zip([COUNT_OPEN, COUNT_ALL, COUNT_OUTBOX]) {
+            *count = on!(&mut tx, "count alerts", conn => sqlx::query_scalar(sql).fetch_one(conn).await)?;
+        }
+        let [open, all, outbox] = counts;
+        Ok(AlertCounts { open, all, outbox })
+    }
+}

@@ -1,0 +1,265 @@
+//! What a restart goes on from: agents with what they have delivered, devices with their last record, and rules that are not at rest.
+
+use std::collections::BTreeMap;
+
+use lobby_contract::{AgentId, DeviceId, SiteId};
+use lobby_domain::{
+    agent::Agent,
+    alert::Subject,
+    condition::Sample,
+    delivery::Stream,
+    device::{Device, Last},
+    rule::Phase,
+    site::Stored,
+    time::{Span, Timestamp},
+};
+
+use super::{Store, StoreError, Tx, on, records::reach_from, statements};
+
+statements! {
+    SITES = "SELECT DISTINCT site FROM agent ORDER BY site";
+    UPSERT_AGENT = "INSERT INTO agent (site, id, version, epoch, session, queued, heartbeat_ms, last_seen)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        ON CONFLICT (site, id) DO UPDATE SET version = excluded.version, epoch = excluded.epoch, session = excluded.session,
+            queued = excluded.queued, heartbeat_ms = excluded.heartbeat_ms, last_seen = excluded.last_seen
+        RETURNING no";
+    AGENT_NO = "SELECT no FROM agent WHERE site = $1 AND id = $2";
+    AGENTS = "SELECT no, id, version, epoch, session, queued, heartbeat_ms, last_seen FROM agent WHERE site = $1 ORDER BY id";
+    UPSERT_DEVICE = "INSERT INTO device (site, id, code, kind, name, place, agent, every_ms, announced)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        ON CONFLICT (site, id) DO UPDATE SET kind = excluded.kind, name = excluded.name, place = excluded.place,
+            agent = excluded.agent, every_ms = excluded.every_ms, announced = excluded.announced
+        RETURNING no";
+    DEVICE_NO = "SELECT no FROM device WHERE site = $1 AND id = $2";
+    DEVICES = "SELECT no, id, kind, name, place, agent, every_ms, announced FROM device WHERE site = $1 ORDER BY id";
+    CODES = "SELECT code, site, id FROM device";
+    CODE = "SELECT code FROM device WHERE site = $1 AND id = $2";
+    BY_CODE = "SELECT site, id FROM device WHERE code = $1";
+    LAST_RECORD = "SELECT epoch, seq, at, received_at, reach, facts, faults FROM record WHERE device_no = $1
+        ORDER BY at DESC, epoch DESC, seq DESC LIMIT 1";
+    UPSERT_STREAM = "INSERT INTO stream (agent_no, epoch, base, committed) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (agent_no, epoch) DO UPDATE SET base = excluded.base, committed = excluded.committed";
+    STREAMS = "SELECT epoch, base, committed FROM stream WHERE agent_no = $1";
+    AHEAD = "SELECT seq FROM record WHERE agent_no = $1 AND epoch = $2 AND seq > $3 ORDER BY seq";
+    LOST_AHEAD = "SELECT from_seq, to_seq FROM lost WHERE agent_no = $1 AND epoch = $2 AND to_seq > $3";
+    INSERT_LOST = "INSERT INTO lost (agent_no, epoch, from_seq, to_seq, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+    LOST_TOTAL = "SELECT CAST(COALESCE(SUM(to_seq - from_seq + 1), 0) AS BIGINT) FROM lost";
+    SET_PHASE = "INSERT INTO rule_phase (site, subject, rule, phase, since, better) VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (site, subject, rule) DO UPDATE SET phase = excluded.phase, since = excluded.since, better = excluded.better";
+    REST = "DELETE FROM rule_phase WHERE site = $1 AND subject = $2 AND rule = $3";
+    PHASES = "SELECT subject, rule, phase, since, better FROM rule_phase WHERE site = $1";
+    OPEN_ALERTS = "SELECT subject, rule FROM alert WHERE site = $1 AND cleared_at IS NULL";
+}
+
+type AgentRaw = (i64, String, String, i64, i64, i64, i64, Option<i64>);
+type DeviceRaw = (i64, String, String, String, String, String, i64, bool);
+type LastRaw = (i64, i64, i64, i64, i64, String, String);
+
+fn bad(table: &'static str, id: &str, what: impl ToString) -> StoreError {
+    StoreError::Inconsistent { table, id: id.to_owned(), what: what.to_string() }
+}
+
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+/// Numbers above what a signed 64-bit integer holds are refused by the contract's decoder.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn phase_from(phase: &str, since: i64, better: Option<i64>) -> Option<Phase> {
+    let since = Timestamp::from_millis(since);
+    match (phase, better) {
+        ("pending", _) => Some(Phase::Pending { since }),
+        ("firing", _) => Some(Phase::Firing { since }),
+        ("recovering", Some(better)) => Some(Phase::Recovering { since, better: Timestamp::from_millis(better) }),
+        _ => None,
+    }
+}
+
+impl Tx {
+    pub(super) async fn upsert_agent(&mut self, site: &SiteId, agent: &Agent) -> Result<i64, StoreError> {
+        on!(self, "store an agent", conn => sqlx::query_scalar(UPSERT_AGENT)
+            .bind(site.as_str()).bind(agent.id.as_str()).bind(&*agent.version).bind(signed(agent.epoch))
+            .bind(i64::from(agent.session)).bind(signed(agent.queued)).bind(agent.heartbeat.millis())
+            .bind(agent.last_seen.map(Timestamp::millis)).fetch_one(conn).await)
+    }
+
+    pub(super) async fn agent_no(&mut self, site: &SiteId, agent: &AgentId) -> Result<Option<i64>, StoreError> {
+        on!(self, "look up an agent", conn => sqlx::query_scalar(AGENT_NO).bind(site.as_str()).bind(agent.as_str())
+            .fetch_optional(conn).await)
+    }
+
+    pub(super) async fn upsert_device(&mut self, site: &SiteId, device: &Device, code: &str) -> Result<i64, StoreError> {
+        on!(self, "store a device", conn => sqlx::query_scalar(UPSERT_DEVICE)
+            .bind(site.as_str()).bind(device.id.as_str()).bind(code).bind(&*device.kind).bind(&*device.name)
+            .bind(&*device.place).bind(device.agent.as_str()).bind(device.every.millis()).bind(device.announced)
+            .fetch_one(conn).await)
+    }
+
+    pub(super) async fn device_no(&mut self, site: &SiteId, device: &DeviceId) -> Result<Option<i64>, StoreError> {
+        on!(self, "look up a device", conn => sqlx::query_scalar(DEVICE_NO).bind(site.as_str()).bind(device.as_str())
+            .fetch_optional(conn).await)
+    }
+
+    pub(super) async fn store_stream(&mut self, agent_no: i64, epoch: u64, stream: &Stream) -> Result<(), StoreError> {
+        // While the first record is still open, nothing is promised.
+        let Some(committed) = stream.committed() else { return Ok(()) };
+        on!(self, "store what an agent has delivered", conn => sqlx::query(UPSERT_STREAM).bind(agent_no).bind(signed(epoch))
+            .bind(signed(stream.base())).bind(signed(committed)).execute(conn).await.map(drop))
+    }
+
+    pub(super) async fn store_lost(
+        &mut self,
+        agent_no: i64,
+        lost: &lobby_contract::Lost,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        on!(self, "store a lost range", conn => sqlx::query(INSERT_LOST).bind(agent_no).bind(signed(lost.epoch))
+            .bind(signed(lost.from)).bind(signed(lost.to)).bind(at.millis()).execute(conn).await.map(drop))
+    }
+
+    pub(super) async fn store_phase(
+        &mut self,
+        site: &SiteId,
+        subject: &Subject,
+        rule: &str,
+        phase: Phase,
+    ) -> Result<(), StoreError> {
+        let (name, since, better) = match phase {
+            Phase::Ok => {
+                return on!(self, "forget a rule's phase", conn => sqlx::query(REST).bind(site.as_str())
+                    .bind(subject.to_string()).bind(rule).execute(conn).await.map(drop));
+            }
+            Phase::Pending { since } => ("pending", since, None),
+            Phase::Firing { since } => ("firing", since, None),
+            Phase::Recovering { since, better } => ("recovering", since, Some(better.millis())),
+        };
+        on!(self, "store a rule's phase", conn => sqlx::query(SET_PHASE).bind(site.as_str()).bind(subject.to_string())
+            .bind(rule).bind(name).bind(since.millis()).bind(better).execute(conn).await.map(drop))
+    }
+
+    async fn load_agent(&mut self, raw: AgentRaw) -> Result<Agent, StoreError> {
+        let (no, id, version, epoch, session, queued, heartbeat, last_seen) = raw;
+        let name: AgentId = id.parse().map_err(|error| bad("agent", &id, error))?;
+        let mut agent = Agent::new(name, Timestamp::default());
+        agent.version = version.into();
+        agent.epoch = unsigned(epoch);
+        agent.session = u32::try_from(session).unwrap_or(u32::MAX);
+        agent.queued = unsigned(queued);
+        agent.heartbeat = Span::from_millis(heartbeat);
+        agent.last_seen = last_seen.map(Timestamp::from_millis);
+        let streams: Vec<(i64, i64, i64)> =
+            on!(self, "read what an agent has delivered", conn => sqlx::query_as(STREAMS).bind(no).fetch_all(conn).await)?;
+        for (epoch, base, committed) in streams {
+            let mut stream = Stream::restored(unsigned(base), unsigned(committed));
+            let ahead: Vec<i64> = on!(self, "read records beyond a gap", conn => sqlx::query_scalar(AHEAD).bind(no)
+                .bind(epoch).bind(committed).fetch_all(conn).await)?;
+            for seq in ahead {
+                stream.take(unsigned(seq));
+            }
+            let lost: Vec<(i64, i64)> = on!(self, "read lost ranges", conn => sqlx::query_as(LOST_AHEAD).bind(no)
+                .bind(epoch).bind(committed).fetch_all(conn).await)?;
+            for (from, to) in lost {
+                stream.give_up(unsigned(from), unsigned(to));
+            }
+            agent.streams.insert(unsigned(epoch), stream);
+        }
+        Ok(agent)
+    }
+
+    async fn load_device(&mut self, raw: DeviceRaw) -> Result<Device, StoreError> {
+        let (no, id, kind, name, place, agent, every, announced) = raw;
+        let wrong = |error| bad("device", &id, error);
+        let mut device =
+            Device::new(id.parse().map_err(wrong)?, agent.parse().map_err(|error| bad("device", &id, error))?);
+        (device.kind, device.name, device.place) = (kind.into(), name.into(), place.into());
+        (device.every, device.announced) = (Span::from_millis(every), announced);
+        let last: Option<LastRaw> = on!(self, "read a device's last record", conn => sqlx::query_as(LAST_RECORD).bind(no)
+            .fetch_optional(conn).await)?;
+        if let Some((epoch, seq, at, received_at, reach, facts, faults)) = last {
+            let json = |error: serde_json::Error| bad("record", &id, error);
+            let facts = serde_json::from_str(&facts).map_err(json)?;
+            let faults = serde_json::from_str(&faults).map_err(json)?;
+            device.last = Some(Last {
+                order: (unsigned(epoch), unsigned(seq)),
+                at: Timestamp::from_millis(at),
+                received_at: Timestamp::from_millis(received_at),
+                sample: Sample { reach: reach_from(reach), facts, faults },
+            });
+        }
+        Ok(device)
+    }
+}
+
+impl Store {
+    /// The sites that agents have reported from.
+    pub async fn sites(&self) -> Result<Vec<SiteId>, StoreError> {
+        let mut tx = self.read().await?;
+        let sites: Vec<String> =
+            on!(&mut tx, "read the sites", conn => sqlx::query_scalar(SITES).fetch_all(conn).await)?;
+        sites.into_iter().map(|site| site.parse().map_err(|error| bad("agent", &site, error))).collect()
+    }
+
+    /// What was stored of a site.
+    pub async fn site(&self, site: &SiteId) -> Result<Stored, StoreError> {
+        let mut tx = self.read().await?;
+        let mut stored = Stored::default();
+        let agents: Vec<AgentRaw> =
+            on!(&mut tx, "read agents", conn => sqlx::query_as(AGENTS).bind(site.as_str()).fetch_all(conn).await)?;
+        for raw in agents {
+            stored.agents.push(tx.load_agent(raw).await?);
+        }
+        let devices: Vec<DeviceRaw> =
+            on!(&mut tx, "read devices", conn => sqlx::query_as(DEVICES).bind(site.as_str()).fetch_all(conn).await)?;
+        for raw in devices {
+            stored.devices.push(tx.load_device(raw).await?);
+        }
+        let phases: Vec<(String, String, String, i64, Option<i64>)> = on!(&mut tx, "read rules' phases", conn =>
+            sqlx::query_as(PHASES).bind(site.as_str()).fetch_all(conn).await)?;
+        for (subject, rule, phase, since, better) in phases {
+            let phase = phase_from(&phase, since, better).ok_or_else(|| bad("rule_phase", &rule, &phase))?;
+            let subject = subject.parse().map_err(|error| bad("rule_phase", &rule, error))?;
+            stored.phases.push((subject, rule.into(), phase));
+        }
+        let open: Vec<(String, String)> = on!(&mut tx, "read open alerts", conn => sqlx::query_as(OPEN_ALERTS)
+            .bind(site.as_str()).fetch_all(conn).await)?;
+        for (subject, rule) in open {
+            let subject = subject.parse().map_err(|error| bad("alert", &rule, error))?;
+            stored.open_alerts.push((subject, rule.into()));
+        }
+        Ok(stored)
+    }
+
+    /// The code of every device, by site and name.
+    pub async fn codes(&self) -> Result<BTreeMap<(String, String), String>, StoreError> {
+        let mut tx = self.read().await?;
+        let codes: Vec<(String, String, String)> =
+            on!(&mut tx, "read devices' codes", conn => sqlx::query_as(CODES).fetch_all(conn).await)?;
+        Ok(codes.into_iter().map(|(code, site, id)| ((site, id), code)).collect())
+    }
+
+    /// The code of one device.
+    pub async fn code(&self, site: &SiteId, device: &DeviceId) -> Result<Option<String>, StoreError> {
+        let mut tx = self.read().await?;
+        on!(&mut tx, "read a device's code", conn => sqlx::query_scalar(CODE).bind(site.as_str()).bind(device.as_str())
+            .fetch_optional(conn).await)
+    }
+
+    /// The device of that code.
+    pub async fn device_by_code(&self, code: &str) -> Result<Option<(SiteId, DeviceId)>, StoreError> {
+        let mut tx = self.read().await?;
+        let found: Option<(String, String)> = on!(&mut tx, "look up a device's code", conn => sqlx::query_as(BY_CODE)
+            .bind(code).fetch_optional(conn).await)?;
+        let Some((site, id)) = found else { return Ok(None) };
+        let device = id.parse().map_err(|error| bad("device", &id, error))?;
+        Ok(Some((site.parse().map_err(|error| bad("device", &id, error))?, device)))
+    }
+
+    /// How many records agents have said to be lost.
+    pub async fn lost_total(&self) -> Result<i64, StoreError> {
+        let mut tx = self.read().await?;
+        on!(&mut tx, "count lost records", conn => sqlx::query_scalar(LOST_TOTAL).fetch_one(conn).await)
+    }
+}

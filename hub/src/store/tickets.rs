@@ -1,0 +1,375 @@
+//! Repair tickets: opened or joined in the transaction that raises the alert, moved by people under a version.
+
+use jiff::tz::TimeZone;
+use lobby_contract::SiteId;
+use lobby_domain::{
+    alert::{Raise, Subject},
+    calendar::local,
+    label::Label,
+    pack::Pack,
+    rule::TicketRule,
+    ticket::{Action, Last, OnRaise, Refusal, State, TicketNumber, act, on_clear, on_raise},
+    time::Timestamp,
+};
+
+use super::{Cursor, CursorError, Store, StoreError, Tx, joined, on, page, split, statements};
+
+/// A ticket as it was stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TicketRow {
+    /// Its number.
+    pub number: TicketNumber,
+    /// Its site.
+    pub site: SiteId,
+    /// What it is about.
+    pub subject: Subject,
+    /// The rule that opened it.
+    pub rule: String,
+    /// The clauses the rule serves.
+    pub clauses: Vec<String>,
+    /// The department that works it.
+    pub department: String,
+    /// Its priority.
+    pub priority: String,
+    /// The post that confirms the repair.
+    pub confirmed_by: String,
+    /// The fault in words.
+    pub title: Label,
+    /// Where it stands.
+    pub state: State,
+    /// Grows by one with each change: an action names the version it was decided on.
+    pub version: i64,
+    /// Who works it; empty while nobody has accepted it.
+    pub owner: String,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// By when it is to be accepted.
+    pub respond_by: Timestamp,
+    /// By when somebody is to be there.
+    pub arrive_by: Timestamp,
+    /// By when it is to work again.
+    pub complete_by: Timestamp,
+    /// When it was accepted.
+    pub accepted_at: Option<Timestamp>,
+    /// When the work began.
+    pub started_at: Option<Timestamp>,
+    /// When it was said to work again.
+    pub fixed_at: Option<Timestamp>,
+    /// When it was closed.
+    pub closed_at: Option<Timestamp>,
+}
+
+/// One entry of a ticket's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TicketEvent {
+    /// When.
+    pub at: Timestamp,
+    /// What happened: `opened`, `joined`, `recovered`, or an action.
+    pub what: String,
+    /// Who did it; empty for the hub itself.
+    pub actor: String,
+    /// What was said about it.
+    pub note: String,
+}
+
+/// Which tickets are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct TicketFilter {
+    /// Of this site only.
+    pub site: Option<SiteId>,
+    /// About this subject only.
+    pub subject: Option<Subject>,
+    /// Open ones only, or closed ones only.
+    pub open: Option<bool>,
+}
+
+/// Why an action did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum ActError {
+    /// There is no such ticket.
+    #[error("there is no ticket of that number")]
+    NotFound,
+    /// Somebody else changed it meanwhile.
+    #[error("the ticket was changed meanwhile: it is at version {current}")]
+    Conflict {
+        /// The version it has now.
+        current: i64,
+    },
+    /// It does not fit where the ticket stands.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[derive(sqlx::FromRow)]
+struct Raw {
+    number: String,
+    site: String,
+    subject: String,
+    rule: String,
+    clauses: String,
+    department: String,
+    priority: String,
+    confirmed_by: String,
+    title_zh: String,
+    title_en: String,
+    state: String,
+    version: i64,
+    owner: String,
+    opened_at: i64,
+    respond_by: i64,
+    arrive_by: i64,
+    complete_by: i64,
+    accepted_at: Option<i64>,
+    started_at: Option<i64>,
+    fixed_at: Option<i64>,
+    closed_at: Option<i64>,
+}
+
+statements! {
+    LAST = "SELECT number, state, closed_at FROM ticket WHERE site = $1 AND subject = $2 AND fault_class = $3
+        ORDER BY opened_at DESC, number DESC LIMIT 1";
+    NEXT_NUMBER = "INSERT INTO ticket_count (month, count) VALUES ($1, 1)
+        ON CONFLICT (month) DO UPDATE SET count = ticket_count.count + 1 RETURNING count";
+    OPEN = "INSERT INTO ticket (number, site, subject, fault_class, rule, clauses, department, priority, confirmed_by, title_zh, title_en,
+            state, version, owner, opened_at, respond_by, arrive_by, complete_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'new', 1, '', $12, $13, $14, $15)";
+    SET_STATE = "UPDATE ticket SET state = $2, version = version + 1 WHERE number = $1 AND state <> $2";
+    REOPEN = "UPDATE ticket SET state = 'new', version = version + 1, owner = '', accepted_at = NULL, started_at = NULL,
+            fixed_at = NULL, closed_at = NULL, respond_by = $2, arrive_by = $3, complete_by = $4 WHERE number = $1";
+    OPEN_ALERTS = "SELECT COUNT(*) FROM alert WHERE ticket = $1 AND cleared_at IS NULL";
+    MOVE = "UPDATE ticket SET state = $3, version = version + 1,
+            owner = CASE WHEN $4 <> '' AND $7 <> 'confirm' THEN $4 ELSE owner END,
+            accepted_at = CASE WHEN $7 IN ('accept', 'start') THEN COALESCE(accepted_at, $5) ELSE accepted_at END,
+            started_at = CASE WHEN $7 = 'start' THEN $5 ELSE started_at END,
+            fixed_at = CASE WHEN $7 = 'finish' THEN $5 ELSE fixed_at END,
+            closed_at = $6
+        WHERE number = $1 AND version = $2";
+    EVENT = "INSERT INTO ticket_event (ticket, at, what, actor, note) VALUES ($1, $2, $3, $4, $5)";
+    EVENTS = "SELECT at, what, actor, note FROM ticket_event WHERE ticket = $1 ORDER BY no";
+    BY_NUMBER = "SELECT number, site, subject, rule, clauses, department, priority, confirmed_by, title_zh, title_en, state, version,
+            owner, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, fixed_at, closed_at
+        FROM ticket WHERE number = $1";
+    LIST = "SELECT number, site, subject, rule, clauses, department, priority, confirmed_by, title_zh, title_en, state, version,
+            owner, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, fixed_at, closed_at
+        FROM ticket
+        WHERE ($1 IS NULL OR site = $1) AND ($2 IS NULL OR subject = $2) AND ($3 IS NULL OR (state <> 'closed') = $3)
+            AND (opened_at, number) < ($4, $5)
+        ORDER BY opened_at DESC, number DESC LIMIT $6";
+    COUNTS = "SELECT state, COUNT(*) FROM ticket GROUP BY state";
+}
+
+impl TryFrom<Raw> for TicketRow {
+    type Error = StoreError;
+
+    fn try_from(raw: Raw) -> Result<Self, StoreError> {
+        let bad = |what: String| StoreError::Inconsistent { table: "ticket", id: raw.number.clone(), what };
+        Ok(Self {
+            site: raw.site.parse().map_err(|error| bad(format!("site: {error}")))?,
+            subject: raw.subject.parse().map_err(|error| bad(format!("subject: {error}")))?,
+            state: State::from_text(&raw.state).ok_or_else(|| bad(format!("state `{}`", raw.state)))?,
+            number: TicketNumber::from_text(&raw.number),
+            rule: raw.rule,
+            clauses: split(&raw.clauses),
+            department: raw.department,
+            priority: raw.priority,
+            confirmed_by: raw.confirmed_by,
+            title: Label::new(raw.title_zh, raw.title_en),
+            version: raw.version,
+            owner: raw.owner,
+            opened_at: Timestamp::from_millis(raw.opened_at),
+            respond_by: Timestamp::from_millis(raw.respond_by),
+            arrive_by: Timestamp::from_millis(raw.arrive_by),
+            complete_by: Timestamp::from_millis(raw.complete_by),
+            accepted_at: raw.accepted_at.map(Timestamp::from_millis),
+            started_at: raw.started_at.map(Timestamp::from_millis),
+            fixed_at: raw.fixed_at.map(Timestamp::from_millis),
+            closed_at: raw.closed_at.map(Timestamp::from_millis),
+        })
+    }
+}
+
+/// By when a ticket opened at `at` is to be accepted, attended and completed.
+fn deadlines(pack: &Pack, priority: &str, at: Timestamp) -> [i64; 3] {
+    // The loader refuses a pack that names a priority it does not declare.
+    pack.priorities.get(priority).map_or([at.millis(); 3], |priority| {
+        [priority.respond_within, priority.arrive_within, priority.complete_within].map(|span| (at + span).millis())
+    })
+}
+
+impl Tx {
+    /// Opens, joins or re-opens the ticket of an alert that was just raised. Returns its number.
+    pub(super) async fn ticket_for(
+        &mut self,
+        site: &SiteId,
+        zone: &TimeZone,
+        pack: &Pack,
+        raise: &Raise,
+        ticket: &TicketRule,
+    ) -> Result<String, StoreError> {
+        let subject = raise.subject.to_string();
+        let last: Option<(String, String, Option<i64>)> = on!(self, "look for the device's ticket", conn =>
+            sqlx::query_as(LAST).bind(site.as_str()).bind(&subject).bind(&*ticket.fault_class).fetch_optional(conn).await)?;
+        let known = last.as_ref().map(|(number, state, closed_at)| {
+            let state = State::from_text(state).ok_or_else(|| StoreError::Inconsistent {
+                table: "ticket",
+                id: number.clone(),
+                what: format!("state `{state}`"),
+            })?;
+            Ok::<_, StoreError>(Last { state, closed_at: closed_at.map(Timestamp::from_millis) })
+        });
+        let decision = on_raise(known.transpose()?, raise.at);
+        let title = &raise.rule.title.zh;
+        match (decision, last) {
+            (OnRaise::Join(state), Some((number, ..))) => {
+                self.set_ticket_state(&number, state).await?;
+                self.ticket_event(&number, raise.at, "joined", "", title).await?;
+                Ok(number)
+            }
+            (OnRaise::Reopen, Some((number, ..))) => {
+                let [respond, arrive, complete] = deadlines(pack, &ticket.priority, raise.at);
+                on!(self, "re-open a ticket", conn => sqlx::query(REOPEN).bind(&number).bind(respond).bind(arrive)
+                    .bind(complete).execute(conn).await.map(drop))?;
+                self.ticket_event(&number, raise.at, "reopened", "", title).await?;
+                Ok(number)
+            }
+            _ => self.open_ticket(site, zone, pack, raise, ticket).await,
+        }
+    }
+
+    async fn open_ticket(
+        &mut self,
+        site: &SiteId,
+        zone: &TimeZone,
+        pack: &Pack,
+        raise: &Raise,
+        ticket: &TicketRule,
+    ) -> Result<String, StoreError> {
+        let opened = local(raise.at, zone);
+        let month = format!("{:04}{:02}", opened.year(), opened.month());
+        let count: i64 = on!(self, "take a ticket number", conn => sqlx::query_scalar(NEXT_NUMBER).bind(month)
+            .fetch_one(conn).await)?;
+        let number = TicketNumber::new(opened.year(), opened.month(), count).to_string();
+        let [respond, arrive, complete] = deadlines(pack, &ticket.priority, raise.at);
+        on!(self, "open a ticket", conn => sqlx::query(OPEN)
+            .bind(&number).bind(site.as_str()).bind(raise.subject.to_string()).bind(&*ticket.fault_class)
+            .bind(&*raise.rule.id).bind(joined(&raise.rule.clauses)).bind(&*ticket.department).bind(&*ticket.priority)
+            .bind(&*ticket.confirmed_by).bind(&*raise.rule.title.zh).bind(&*raise.rule.title.en)
+            .bind(raise.at.millis()).bind(respond).bind(arrive).bind(complete).execute(conn).await.map(drop))?;
+        self.ticket_event(&number, raise.at, "opened", "", &raise.rule.title.zh).await?;
+        Ok(number)
+    }
+
+    /// One of a ticket's alerts was cleared: if it was the last, the fault is gone.
+    pub(super) async fn ticket_recovered(&mut self, number: &str, at: Timestamp) -> Result<(), StoreError> {
+        if self.is_faulty(number).await? {
+            return Ok(());
+        }
+        let Some(ticket) = self.ticket(number).await? else { return Ok(()) };
+        if let Some(state) = on_clear(ticket.state) {
+            self.set_ticket_state(number, state).await?;
+        }
+        self.ticket_event(number, at, "recovered", "", "").await
+    }
+
+    async fn is_faulty(&mut self, number: &str) -> Result<bool, StoreError> {
+        let open: i64 = on!(self, "count a ticket's open alerts", conn => sqlx::query_scalar(OPEN_ALERTS).bind(number)
+            .fetch_one(conn).await)?;
+        Ok(open > 0)
+    }
+
+    async fn set_ticket_state(&mut self, number: &str, state: State) -> Result<(), StoreError> {
+        on!(self, "move a ticket", conn => sqlx::query(SET_STATE).bind(number).bind(state.as_str()).execute(conn).await
+            .map(drop))
+    }
+
+    async fn ticket_event(
+        &mut self,
+        number: &str,
+        at: Timestamp,
+        what: &str,
+        actor: &str,
+        note: &str,
+    ) -> Result<(), StoreError> {
+        on!(self, "write a ticket's history", conn => sqlx::query(EVENT).bind(number).bind(at.millis()).bind(what)
+            .bind(actor).bind(note).execute(conn).await.map(drop))
+    }
+
+    async fn ticket(&mut self, number: &str) -> Result<Option<TicketRow>, StoreError> {
+        let raw: Option<Raw> = on!(self, "read a ticket", conn => sqlx::query_as(BY_NUMBER).bind(number)
+            .fetch_optional(conn).await)?;
+        raw.map(TicketRow::try_from).transpose()
+    }
+}
+
+impl Store {
+    /// One page of tickets, newest first, and where the next begins.
+    pub async fn tickets(
+        &self,
+        filter: &TicketFilter,
+        after: Option<&Cursor>,
+        limit: i64,
+    ) -> Result<Result<(Vec<TicketRow>, Option<Cursor>), CursorError>, StoreError> {
+        let key = match after {
+            None => Ok((i64::MAX, "~".to_owned())),
+            Some(cursor) => cursor.number(0).and_then(|at| Ok((at, cursor.text(1)?.to_owned()))),
+        };
+        let Ok((at, number)) = key else { return Ok(Err(CursorError)) };
+        let mut tx = self.read().await?;
+        let raw: Vec<Raw> = on!(&mut tx, "read tickets", conn => sqlx::query_as(LIST)
+            .bind(filter.site.as_ref().map(SiteId::as_str)).bind(filter.subject.as_ref().map(Subject::to_string))
+            .bind(filter.open).bind(at).bind(number).bind(limit + 1).fetch_all(conn).await)?;
+        let mut rows = raw.into_iter().map(TicketRow::try_from).collect::<Result<Vec<_>, _>>()?;
+        let next = page::cut(&mut rows, limit, |row| vec![row.opened_at.millis().to_string(), row.number.to_string()]);
+        Ok(Ok((rows, next)))
+    }
+
+    /// A ticket and its history.
+    pub async fn ticket(&self, number: &str) -> Result<Option<(TicketRow, Vec<TicketEvent>)>, StoreError> {
+        let mut tx = self.read().await?;
+        let Some(ticket) = tx.ticket(number).await? else { return Ok(None) };
+        let events: Vec<(i64, String, String, String)> = on!(&mut tx, "read a ticket's history", conn =>
+            sqlx::query_as(EVENTS).bind(number).fetch_all(conn).await)?;
+        let event = |(at, what, actor, note)| TicketEvent { at: Timestamp::from_millis(at), what, actor, note };
+        Ok(Some((ticket, events.into_iter().map(event).collect())))
+    }
+
+    /// How many tickets stand in each state.
+    pub async fn ticket_counts(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        let mut tx = self.read().await?;
+        on!(&mut tx, "count tickets", conn => sqlx::query_as(COUNTS).fetch_all(conn).await)
+    }
+
+    /// A person moves a ticket of which they saw `version`; whoever comes second is told so.
+    pub async fn act_on_ticket(
+        &self,
+        number: &str,
+        action: Action,
+        version: i64,
+        actor: &str,
+        note: &str,
+        now: Timestamp,
+    ) -> Result<TicketRow, ActError> {
+        let mut tx = self.begin().await?;
+        let ticket = tx.ticket(number).await?.ok_or(ActError::NotFound)?;
+        if ticket.version != version {
+            return Err(ActError::Conflict { current: ticket.version });
+        }
+        let faulty = tx.is_faulty(number).await?;
+        let state = act(ticket.state, action, faulty)?;
+        let closed = (state == State::Closed).then(|| now.millis());
+        let moved = on!(&mut tx, "move a ticket", conn => sqlx::query(MOVE).bind(number).bind(version).bind(state.as_str())
+            .bind(actor).bind(now.millis()).bind(closed).bind(action.as_str()).execute(conn).await
+            .map(|done| done.rows_affected()))?;
+        if moved == 0 {
+            // On PostgreSQL another transaction may have been first.
+            return Err(ActError::Conflict { current: version + 1 });
+        }
+        tx.ticket_event(number, now, action.as_str(), actor, note).await?;
+        let ticket = tx.ticket(number).await?.ok_or(ActError::NotFound)?;
+        tx.commit().await?;
+        Ok(ticket)
+    }
+}

@@ -1,0 +1,108 @@
+//! Chromium without a window, driven over its `DevTools` protocol.
+
+use std::{net::TcpStream, process::Command, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tungstenite::{Message, WebSocket};
+
+use crate::{process::Process, program, wait};
+
+/// Where Debian and others put it.
+const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+const FLAGS: [&str; 11] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--remote-debugging-port=0",
+    "--window-size=1280,900",
+];
+
+/// A browser with one page.
+pub struct Browser {
+    _process: Process,
+    _profile: TempDir,
+    socket: WebSocket<TcpStream>,
+    calls: u64,
+}
+
+impl Browser {
+    /// Starts one, if it is installed.
+    pub fn start() -> Result<Option<Self>> {
+        let found = NAMES.iter().find(|name| Command::new(name).arg("--version").output().is_ok());
+        let Some(name) = found else { return program::skipped("chromium is not installed") };
+        let profile = tempfile::tempdir()?;
+        let mut command = Command::new(name);
+        command.args(FLAGS).arg(format!("--user-data-dir={}", profile.path().display())).arg("about:blank");
+        let mut process = Process::start("chromium", &mut command)?;
+        let address = process.line("where its DevTools are", Duration::from_mins(1), |line| {
+            let rest = line.split_once("DevTools listening on ws://")?.1;
+            rest.split('/').next().map(str::to_owned)
+        })?;
+        let socket = open_page(&address)?;
+        let mut browser = Self { _process: process, _profile: profile, socket, calls: 0 };
+        browser.call("Page.enable", &json!({}))?;
+        Ok(Some(browser))
+    }
+
+    /// Opens `url` and waits until it has been read.
+    pub fn open(&mut self, url: &str) -> Result<()> {
+        self.call("Page.navigate", &json!({ "url": url }))?;
+        let ready = format!("document.readyState == 'complete' && location.href.startsWith('{url}')");
+        self.until("the page to be read", &ready, Duration::from_secs(30))
+    }
+
+    /// The value of a JavaScript expression on the page.
+    pub fn value(&mut self, expression: &str) -> Result<Value> {
+        let answer = self.call("Runtime.evaluate", &json!({ "expression": expression, "returnByValue": true }))?;
+        if let Some(wrong) = answer.get("exceptionDetails") {
+            bail!("`{expression}` failed: {wrong}");
+        }
+        Ok(answer["result"]["value"].clone())
+    }
+
+    /// Waits until a JavaScript expression is true.
+    pub fn until(&mut self, what: &str, expression: &str, within: Duration) -> Result<()> {
+        wait::until(what, within, || Ok((self.value(expression)? == json!(true)).then_some(())))
+    }
+
+    fn call(&mut self, method: &str, params: &Value) -> Result<Value> {
+        self.calls += 1;
+        let call = json!({ "id": self.calls, "method": method, "params": params });
+        self.socket.send(Message::text(call.to_string())).with_context(|| format!("ask the browser to {method}"))?;
+        loop {
+            let Message::Text(text) = self.socket.read().with_context(|| format!("the answer to {method}"))? else {
+                continue;
+            };
+            let mut answer: Value = serde_json::from_str(&text)?;
+            if answer["id"] != json!(self.calls) {
+                continue;
+            }
+            if let Some(error) = answer.get("error") {
+                bail!("the browser refuses {method}: {error}");
+            }
+            return Ok(answer["result"].take());
+        }
+    }
+}
+
+/// Connects to the one page that the browser opened at its start.
+fn open_page(address: &str) -> Result<WebSocket<TcpStream>> {
+    let url = wait::until("the browser's page", Duration::from_secs(30), || {
+        let mut answer = ureq::get(format!("http://{address}/json/list")).call()?;
+        let pages: Value = serde_json::from_str(&answer.body_mut().read_to_string()?)?;
+        let page = pages.as_array().and_then(|pages| pages.iter().find(|page| page["type"] == "page"));
+        Ok(page.and_then(|page| page["webSocketDebuggerUrl"].as_str().map(str::to_owned)))
+    })?;
+    let stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let (socket, _) = tungstenite::client(url, stream).context("connect to the browser's page")?;
+    Ok(socket)
+}
