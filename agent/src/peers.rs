@@ -113,12 +113,12 @@ impl Hub {
         let (sender, seen) = mpsc::unbounded_channel();
         let (ready, mut subscribed) = mpsc::unbounded_channel();
         let mut polling = JoinSet::new();
-        let subscriber = client.clone();
+        let own = client.clone();
         polling.spawn(async move {
             loop {
                 match events.poll().await {
                     Ok(Event::Incoming(Packet::ConnAck(_))) => {
-                        subscriber.try_subscribe("lobby/v1/+/+/+", QoS::AtLeastOnce).unwrap();
+                        own.try_subscribe("lobby/v1/+/+/+", QoS::AtLeastOnce).unwrap();
                     }
                     Ok(Event::Incoming(Packet::SubAck(_))) => ready.send(()).unwrap_or_default(),
                     Ok(Event::Incoming(Packet::Publish(publish))) => {

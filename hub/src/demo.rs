@@ -1,7 +1,8 @@
 //! A sales centre to try the product with: simulated equipment that speaks the real protocols on loopback, watched by real agents, with
 //! a script of faults and recoveries that repeats for ever.
 //!
-//! Owns: the equipment, the script, the agents' configurations, and a month of made-up history. Must not know: rules, storage, pages.
+//! Owns: the equipment, the script, the agents' configurations, and a month of made-up history. Must not know: rules, pages; only
+//! `seed` knows storage.
 //! What the demonstration shows of them comes about as at any other site.
 
 mod agents;
@@ -14,6 +15,7 @@ mod history;
 mod laptop;
 mod registers;
 mod script;
+mod seed;
 mod snooker;
 mod uplink;
 
@@ -34,7 +36,10 @@ use tokio::{
 };
 use tracing::debug;
 
-pub use self::history::{HistoryRecord, history};
+pub use self::{
+    history::{HistoryRecord, history},
+    seed::{settings, store_history},
+};
 use self::{
     cabinet::Cabinet,
     covers::CoverMachine,

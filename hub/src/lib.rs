@@ -69,7 +69,7 @@ pub async fn run(
     let store = Store::open(&config.database_url).await.context("opening the database")?;
     let fleet = Arc::new(Fleet::new(config.pack.clone(), config.sites.clone(), config.zone.clone()));
     if mode == Mode::Demo {
-        demo::store_history(&store, &fleet, &config.pack, clock.now()).await.context("storing the demonstration's history")?;
+        demo::store_history(&store, &config.pack, new_code, clock.now()).await.context("storing the demonstration's history")?;
     }
     let restored = ingest::restore(&store, &fleet, clock.as_ref()).await?;
 

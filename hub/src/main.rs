@@ -1,6 +1,6 @@
 //! The command line of the hub.
 
-use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{io::{IsTerminal, Write}, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -52,7 +52,7 @@ struct Logging {
     #[arg(long, value_enum, default_value = "text", env = "LOBBY_LOG_FORMAT")]
     log_format: LogFormat,
     /// Which logs are written, such as `info` or `lobby_hub=debug`
-    #[arg(long, default_value = "info", env = "LOBBY_LOG")]
+    #[arg(long, default_value = "info,mqtt5=warn", env = "LOBBY_LOG")]
     log: String,
 }
 
@@ -196,7 +196,8 @@ fn user_line(site: &lobby_contract::SiteId, agent: &lobby_contract::AgentId) -> 
 
 fn start_logging(logging: &Logging) {
     let filter = EnvFilter::try_new(&logging.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
     match logging.log_format {
         LogFormat::Text => subscriber.init(),
         LogFormat::Json => subscriber.json().flatten_event(true).init(),

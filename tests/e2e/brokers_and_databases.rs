@@ -12,7 +12,7 @@ use lobby_tests::{
 };
 use rstest::rstest;
 
-use crate::equipment::{JAM, LEFT, covers};
+use crate::equipment::{covers, fill, jam};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 const SITE: &str = "demo";
@@ -36,7 +36,7 @@ enum Store {
 #[case::mosquitto_and_postgres(Broker::Mosquitto, Store::Postgres)]
 fn a_fault_goes_through_from_equipment_to_ticket(#[case] broker: Broker, #[case] store: Store) -> Result<()> {
     let Some(mut machine) = Equipment::tcp()? else { return Ok(()) };
-    machine.set(1, LEFT, 300)?;
+    fill(&mut machine, 300)?;
     let mosquitto = if broker == Broker::Mosquitto { Mosquitto::start()? } else { None };
     let database = if store == Store::Postgres { Database::create()? } else { None };
     if (broker == Broker::Mosquitto && mosquitto.is_none()) || (store == Store::Postgres && database.is_none()) {
@@ -48,10 +48,10 @@ fn a_fault_goes_through_from_equipment_to_ticket(#[case] broker: Broker, #[case]
         config: None,
     })?;
     let way = format!("address = \"{}\"", machine.address());
-    let mut agent = Agent::start(SITE, "lobby-box", &hub.mqtt_url(), &covers("covers-1", &way, 1))?;
+    let mut agent = Agent::start(SITE, "lobby-box", &hub.mqtt_url(), &covers("covers-1", &way))?;
     hub.api.device_state(SITE, "covers-1", "normal", PATIENCE)?;
 
-    machine.set(1, JAM, 1)?;
+    jam(&mut machine, true)?;
     let alert = hub.api.open_alert(SITE, "covers-1", "covers-jammed", PATIENCE)?;
     let number = alert["ticket"].clone();
     let ticket = hub.api.tickets(SITE, "open")?.remove(0);
@@ -71,7 +71,7 @@ fn a_fault_goes_through_from_equipment_to_ticket(#[case] broker: Broker, #[case]
     let tickets = hub.api.tickets(SITE, "all")?;
     assert_eq!(tickets.len(), 1, "a restart keeps the ticket and opens no other: {tickets:?}");
     assert_eq!(tickets[0]["state"], "accepted");
-    machine.set(1, JAM, 0)?;
+    jam(&mut machine, false)?;
     hub.api.cleared_alert(SITE, "covers-1", "covers-jammed", PATIENCE)?;
     assert_eq!(hub.api.alerts(SITE, "all")?.len(), 1);
     assert!(agent.stop()?.success());
@@ -82,16 +82,16 @@ fn a_fault_goes_through_from_equipment_to_ticket(#[case] broker: Broker, #[case]
 fn a_broker_that_crashes_costs_no_record() -> Result<()> {
     let Some(mut mosquitto) = Mosquitto::start()? else { return Ok(()) };
     let Some(mut machine) = Equipment::tcp()? else { return Ok(()) };
-    machine.set(1, LEFT, 300)?;
+    fill(&mut machine, 300)?;
     let hub = Hub::with(Options { mqtt_url: Some(mosquitto.url()), ..Options::default() })?;
     let way = format!("address = \"{}\"", machine.address());
-    let _agent = Agent::start(SITE, "lobby-box", &mosquitto.url(), &covers("covers-1", &way, 1))?;
+    let _agent = Agent::start(SITE, "lobby-box", &mosquitto.url(), &covers("covers-1", &way))?;
     hub.api.device_state(SITE, "covers-1", "normal", PATIENCE)?;
     for left in 1..=5 {
-        machine.set(1, LEFT, 300 + left)?;
+        fill(&mut machine, 300 + left)?;
         mosquitto.crash()?;
     }
-    machine.set(1, LEFT, 333)?;
+    fill(&mut machine, 333)?;
     lobby_tests::wait::until("the last record to arrive", PATIENCE, || {
         let records = hub.api.records(SITE)?;
         Ok(records.iter().any(|record| record["facts"]["covers_left"] == 333.0).then_some(()))

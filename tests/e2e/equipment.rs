@@ -2,8 +2,49 @@
 
 use std::path::Path;
 
-/// A shoe-cover machine on Modbus. `line` is its transport: `address = "…"` or `serial = "…"`.
-pub fn covers(id: &str, line: &str, unit: u8) -> String {
+use anyhow::Result;
+use lobby_tests::modbus::Equipment;
+
+/// A shoe-cover machine with registers of its own: unit 5 of the Modbus equipment. `line` is its transport:
+/// `address = "…"` or `serial = "…"`.
+pub fn covers(id: &str, line: &str) -> String {
+    format!(
+        r#"{}
+[device.probe]
+type = "modbus"
+{line}
+unit = 5
+response_timeout_ms = 200
+[[device.probe.register]]
+fact = "jam"
+function = "discrete"
+address = 1
+[[device.probe.register]]
+fact = "covers_left"
+function = "holding"
+address = 2
+"#,
+        machine(id)
+    )
+}
+
+/// A machine whose contacts end at an EBYTE module, unit 1 of the Modbus equipment; its second input is the jam.
+pub fn contacts(id: &str, line: &str) -> String {
+    format!(
+        r#"{}
+[device.probe]
+type = "modbus"
+{line}
+unit = 1
+response_timeout_ms = 200
+preset = "ebyte-me31"
+rename = {{ count1 = "covers_dispensed", di2 = "jam" }}
+"#,
+        machine(id)
+    )
+}
+
+fn machine(id: &str) -> String {
     format!(
         r#"
 [[device]]
@@ -11,32 +52,22 @@ id = "{id}"
 kind = "shoe-cover-machine"
 name = "鞋套机 {id}"
 place = "样板房入口"
-every = "500ms"
-timeout = "450ms"
+every = "1s"
+timeout = "900ms"
 heartbeat = "5s"
-facts = {{ capacity = 500, low_at = 50 }}
-[device.probe]
-type = "modbus"
-{line}
-unit = {unit}
-response_timeout_ms = 200
-[[device.probe.register]]
-fact = "jam"
-function = "holding"
-address = {JAM}
-bit = 0
-[[device.probe.register]]
-fact = "covers_left"
-function = "holding"
-address = {LEFT}
-"#
+facts = {{ capacity = 500, low_at = 50 }}"#
     )
 }
 
-/// The registers of [`covers`].
-pub const JAM: u16 = 0;
-/// See [`JAM`].
-pub const LEFT: u16 = 1;
+/// Jams the machine of [`covers`], or frees it.
+pub fn jam(equipment: &mut Equipment, jammed: bool) -> Result<()> {
+    equipment.set(5, "discrete", 1, jammed.into())
+}
+
+/// Says how many covers the machine of [`covers`] holds.
+pub fn fill(equipment: &mut Equipment, left: u16) -> Result<()> {
+    equipment.set(5, "holding", 2, left)
+}
 
 /// A display on PJLink, whose password is in a file.
 pub fn display(id: &str, kind: &str, address: &str, password: Option<&Path>) -> String {

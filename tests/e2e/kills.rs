@@ -18,7 +18,7 @@ use lobby_tests::{
 };
 use serde_json::Value;
 
-use crate::equipment::{JAM, LEFT, busy_laptop, covers};
+use crate::equipment::{busy_laptop, covers, fill, jam};
 
 const SITE: &str = "demo";
 const KILLS: usize = 20;
@@ -40,10 +40,10 @@ fn no_accepted_record_is_lost_or_doubled_by_twenty_kills_on_postgres() -> Result
 
 fn survive(options: Options, seed: u64) -> Result<()> {
     let Some(mut machine) = Equipment::tcp()? else { return Ok(()) };
-    machine.set(1, LEFT, 300)?;
+    fill(&mut machine, 300)?;
     let laptop = TcpListener::bind("127.0.0.1:0")?;
     let port = laptop.local_addr()?.port();
-    let mut devices = covers("covers-1", &format!("address = \"{}\"", machine.address()), 1);
+    let mut devices = covers("covers-1", &format!("address = \"{}\"", machine.address()));
     for number in 1..=4 {
         devices += &busy_laptop(&format!("laptop-{number}"), port);
     }
@@ -56,7 +56,7 @@ fn survive(options: Options, seed: u64) -> Result<()> {
     let mut acked = Watermarks::new();
     for round in 0..KILLS {
         if round == KILLS / 4 {
-            machine.set(1, JAM, 1)?;
+            jam(&mut machine, true)?;
         }
         if round == KILLS / 2 {
             hub.api.open_alert(SITE, "covers-1", "covers-jammed", PATIENCE)?;
@@ -82,7 +82,7 @@ fn survive(options: Options, seed: u64) -> Result<()> {
         }
     }
     hub.api.open_alert(SITE, "covers-1", "covers-jammed", PATIENCE)?;
-    machine.set(1, JAM, 0)?;
+    jam(&mut machine, false)?;
     hub.api.cleared_alert(SITE, "covers-1", "covers-jammed", PATIENCE)?;
 
     agent.kill()?;

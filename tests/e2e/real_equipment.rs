@@ -13,7 +13,7 @@ use lobby_tests::{
 use rstest::rstest;
 use serde_json::Value;
 
-use crate::equipment::{JAM, LEFT, covers, display, network, this_computer};
+use crate::equipment::{contacts, covers, display, fill, network, this_computer};
 
 /// From the fault of a device to its alert: the rule's own delay (at most 10 s), the probe, and a busy machine.
 const RAISED: Duration = Duration::from_secs(40);
@@ -43,40 +43,39 @@ fn a_jammed_machine_opens_a_ticket_and_a_low_one_warns_only(#[case] transport: T
         None => Equipment::tcp()?,
     };
     let Some(mut machines) = started else { return Ok(()) };
-    machines.set(1, LEFT, 400)?;
-    machines.set(2, LEFT, 400)?;
+    fill(&mut machines, 400)?;
     let way = match &line {
         Some(line) => format!("serial = \"{}\"", line.agent().display()),
         None => format!("address = \"{}\"", machines.address()),
     };
     let hub = Hub::start()?;
-    let devices = covers("covers-1", &way, 1) + &covers("covers-2", &way, 2);
+    let devices = covers("covers-1", &way) + &contacts("covers-2", &way);
     let mut agent = Agent::start(SITE, "lobby-box", &hub.mqtt_url(), &devices)?;
     for id in ["covers-1", "covers-2"] {
         hub.api.device_state(SITE, id, "normal", RAISED)?;
     }
 
-    machines.set(1, JAM, 1)?;
-    machines.set(2, LEFT, 42)?;
-    let jam = hub.api.open_alert(SITE, "covers-1", "covers-jammed", RAISED)?;
-    let low = hub.api.open_alert(SITE, "covers-2", "covers-low", RAISED)?;
-    let ticket = jam["ticket"].as_i64().context("a jam opens a ticket")?;
+    fill(&mut machines, 42)?;
+    machines.set(1, "discrete", 1, 1)?;
+    let low = hub.api.open_alert(SITE, "covers-1", "covers-low", RAISED)?;
+    let jammed = hub.api.open_alert(SITE, "covers-2", "covers-jammed", RAISED)?;
+    let ticket = jammed["ticket"].as_i64().context("a jam opens a ticket")?;
     assert!(low["ticket"].is_null(), "refilling is no repair: {low}");
     assert_eq!(low["severity"], "warning");
     assert!(low["evidence"]["en"].as_str().is_some_and(|text| text.contains("42")), "{low}");
-    for alert in [&jam, &low] {
+    for alert in [&jammed, &low] {
         assert!(alert["clauses"].as_array().is_some_and(|clauses| !clauses.is_empty()), "every alert cites: {alert}");
     }
-    assert_eq!(hub.api.device(SITE, "covers-1")?["state"], "abnormal");
+    assert_eq!(hub.api.device(SITE, "covers-2")?["state"], "abnormal");
     let tickets = hub.api.tickets(SITE, "open")?;
     assert_eq!(tickets.len(), 1, "{tickets:?}");
     assert_eq!((&tickets[0]["number"], &tickets[0]["state"]), (&ticket.into(), &"new".into()));
 
-    machines.set(1, JAM, 0)?;
-    machines.set(2, LEFT, 480)?;
-    hub.api.cleared_alert(SITE, "covers-1", "covers-jammed", CLEARED)?;
-    hub.api.cleared_alert(SITE, "covers-2", "covers-low", CLEARED)?;
-    hub.api.device_state(SITE, "covers-1", "normal", RAISED)?;
+    fill(&mut machines, 480)?;
+    machines.set(1, "discrete", 1, 0)?;
+    hub.api.cleared_alert(SITE, "covers-1", "covers-low", CLEARED)?;
+    hub.api.cleared_alert(SITE, "covers-2", "covers-jammed", CLEARED)?;
+    hub.api.device_state(SITE, "covers-2", "normal", RAISED)?;
     let tickets = hub.api.tickets(SITE, "all")?;
     assert_eq!(tickets.len(), 1, "{tickets:?}");
     assert_eq!(tickets[0]["state"], "self_recovered", "nobody worked on it: {tickets:?}");
@@ -101,18 +100,18 @@ fn a_display_in_standby_is_dark_and_a_muted_television_too() -> Result<()> {
     }
 
     led.make("power off")?;
-    tv.make("mute on")?;
+    tv.make("mute video")?;
     let dark = hub.api.open_alert(SITE, "entrance-led", "display-dark", RAISED)?;
     let muted = hub.api.open_alert(SITE, "lift-tv", "tv-muted", RAISED)?;
     assert!(dark["ticket"].is_number() && muted["ticket"].is_number(), "{dark} {muted}");
     assert_ne!(dark["ticket"], muted["ticket"]);
 
     led.make("power on")?;
-    tv.make("mute off")?;
+    tv.make("mute none")?;
     hub.api.cleared_alert(SITE, "entrance-led", "display-dark", CLEARED)?;
     hub.api.cleared_alert(SITE, "lift-tv", "tv-muted", CLEARED)?;
 
-    led.make("fault fan error")?;
+    led.make("erst 200000")?;
     let fan = hub.api.open_alert(SITE, "entrance-led", "display-hardware-fault", RAISED)?;
     assert!(fan["evidence"]["en"].as_str().is_some_and(|text| text.contains("fan")), "{fan}");
     drop(agent);
@@ -163,7 +162,7 @@ fn number(fact: &Value) -> Option<f64> {
 #[test]
 fn an_installer_sees_everything_by_one_check() -> Result<()> {
     let Some(mut machine) = Equipment::tcp()? else { return Ok(()) };
-    machine.set(1, LEFT, 137)?;
+    fill(&mut machine, 137)?;
     let dir = tempfile::tempdir()?;
     let here = covers("covers-1", &format!("address = \"{}\"", machine.address()), 1);
     let config =
@@ -179,7 +178,7 @@ fn an_installer_sees_everything_by_one_check() -> Result<()> {
     assert_eq!(of(&checked, "covers-1")["facts"]["covers_left"], 137.0, "{checked}");
     assert_eq!(of(&checked, "pc")["reach"], "ok", "{checked}");
 
-    let gone = covers("covers-9", "address = \"127.0.0.1:1\"", 1);
+    let gone = covers("covers-9", "address = \"127.0.0.1:1\"");
     let config = agent::write_config(dir.path(), SITE, "box", "mqtt://127.0.0.1:1", &(here + &gone))?;
     let output = agent::command("check", &config)?.arg("--json").output()?;
     assert_eq!(output.status.code(), Some(1), "one of them does not answer");

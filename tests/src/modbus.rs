@@ -39,8 +39,9 @@ impl Equipment {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Sets a register of a unit (1 or 2).
-    pub fn set(&mut self, unit: u8, address: u16, value: u16) -> Result<()> {
-        self.process.tell(&format!("set {unit} {address} {value}"))
+    /// Sets a value of a unit, such as `set(5, "discrete", 1, 1)`; the units are told at the head of the server's script.
+    pub fn set(&mut self, unit: u8, table: &str, address: u16, value: u16) -> Result<()> {
+        self.process.tell(&format!("unit {unit}"))?;
+        self.process.tell(&format!("set {table} {address} {value}"))
     }
 }

@@ -36,7 +36,7 @@ pub struct Process {
     name: String,
     child: Child,
     log: Arc<Log>,
-    /// Lines of stdout that answer what was said to it, not yet looked at.
+    /// Answers to what it was told that have been looked at.
     heard: usize,
 }
 
@@ -84,17 +84,19 @@ impl Process {
 
     /// Writes a line to its stdin and waits until it answers `ok`.
     pub fn tell(&mut self, line: &str) -> Result<()> {
-        let oks = |log: &Log| log.lock().iter().filter(|said| *said == "ok").count();
         let stdin = self.child.stdin.as_mut().context("stdin is piped")?;
         writeln!(stdin, "{line}").with_context(|| format!("tell {} `{line}`", self.name))?;
         stdin.flush()?;
-        let (log, before) = (Arc::clone(&self.log), self.heard);
-        self.heard = wait::until(&format!("the answer to `{line}`"), Duration::from_secs(10), || {
-            if let Some(error) = log.lock().iter().find(|said| said.starts_with("error:")) {
-                bail!("{error}");
-            }
-            Ok(Some(oks(&log)).filter(|now| *now > before))
+        let heard = self.heard;
+        let log = Arc::clone(&self.log);
+        let answer = wait::until(&format!("the answer to `{line}`"), Duration::from_secs(10), || {
+            let lines = log.lock();
+            Ok(lines.iter().filter(|said| said.starts_with("ok") || said.starts_with("error")).nth(heard).cloned())
         })?;
+        self.heard += 1;
+        if answer.starts_with("error") {
+            bail!("{} answers `{line}` with: {answer}", self.name);
+        }
         Ok(())
     }
 

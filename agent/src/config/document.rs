@@ -135,8 +135,7 @@ impl<'t> Document<'t> {
                 let span = error.span().unwrap_or_else(|| table.span());
                 self.complain(Some(span), explained(&error, elsewhere));
             }
-            let Some(key) = culprit else { return None };
-            table.get_mut().remove(key.as_str());
+            table.get_mut().remove(culprit?.as_str());
         }
         None
     }

@@ -202,7 +202,9 @@ impl Disk {
             .filter(|(first, last)| Some(*first) != writing && done(first.epoch, *last))
             .map(|(first, _)| first)
             .collect();
-        done.into_iter().for_each(|first| self.delete(first));
+        for first in done {
+            self.delete(first);
+        }
     }
 
     fn delete(&mut self, first: Place) {

@@ -47,7 +47,7 @@ pub struct Status {
 #[derive(Clone)]
 pub struct SpoolHandle {
     requests: mpsc::Sender<Request>,
-    changed: watch::Receiver<Changes>,
+    changes: watch::Receiver<Changes>,
     epoch: u64,
 }
 
@@ -65,11 +65,11 @@ impl SpoolHandle {
     ) -> anyhow::Result<(Self, impl Future<Output = anyhow::Result<()>> + Send + 'static)> {
         let spool = Spool::open(state_dir, limits, now).context("open the spool")?;
         let (requests, queue) = mpsc::channel(QUEUE);
-        let (changes, changed) = watch::channel(Changes::default());
-        let handle = Self { requests, changed, epoch: spool.epoch() };
+        let (announcer, changes) = watch::channel(Changes::default());
+        let handle = Self { requests, changes, epoch: spool.epoch() };
         let work = async move {
             let runtime = Handle::current();
-            tokio::task::spawn_blocking(move || serve(spool, queue, &changes, &runtime))
+            tokio::task::spawn_blocking(move || serve(spool, queue, &announcer, &runtime))
                 .await
                 .context("the spool's thread panicked")
         };
@@ -83,7 +83,7 @@ impl SpoolHandle {
 
     /// Changes whenever records were added or lost.
     pub fn changes(&self) -> watch::Receiver<Changes> {
-        self.changed.clone()
+        self.changes.clone()
     }
 
     /// Accepts a record: `true` when it is on disk, `false` when it is in memory only because the disk takes none.
@@ -170,6 +170,8 @@ fn answer(spool: &mut Spool, first: Request, queue: &mut mpsc::Receiver<Request>
             let _ = reply.send(on_disk);
         }
     }
-    others.into_iter().for_each(|ask| ask(spool));
+    for ask in others {
+        ask(spool);
+    }
     appended
 }

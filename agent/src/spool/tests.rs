@@ -272,7 +272,7 @@ fn step() -> impl Strategy<Value = Step> {
             frame::write(&mut bytes, 9999, &encode(&draft(9999)));
             bytes.truncate(cut.index(bytes.len()));
             if garbage {
-                bytes.iter_mut().for_each(|byte| *byte = 0);
+                bytes.fill(0);
             }
             Step::Crash(bytes)
         }),

@@ -24,7 +24,7 @@ impl Backoff {
     pub(super) fn next(&mut self, spent: Duration, random: f64) -> Duration {
         let ceiling = SHORTEST.saturating_mul(2_u32.saturating_pow(self.failures)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
-        let pause = SHORTEST + (ceiling - SHORTEST).mul_f64(random);
+        let pause = SHORTEST + ceiling.saturating_sub(SHORTEST).mul_f64(random);
         pause.max(SPACING.saturating_sub(spent))
     }
 }

@@ -83,7 +83,7 @@ impl<'a> Session<'a> {
             tokio::select! {
                 () = stop.cancelled() => return self.say_goodbye().await,
                 Some(inbound) = inbox.recv() => self.receive(inbound).await?,
-                changed = changes.changed() => changed.context("the spool closed before the session")?,
+                more = changes.changed() => more.context("the spool closed before the session")?,
                 () = until(self.window.deadline()) => self.lose_patience(),
                 // What was asked for again goes out piece by piece, so that acknowledgements are heard between.
                 () = ready(()), if !self.resends.is_empty() => {}

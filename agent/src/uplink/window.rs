@@ -10,7 +10,7 @@ use crate::spool::Place;
 /// Most `data` messages that the hub has not acknowledged: what a broker must be able to hold for one agent.
 const MESSAGES: usize = 20;
 /// Longest time without progress before everything is sent again.
-const LONGEST_PATIENCE: Duration = Duration::from_secs(60);
+const LONGEST_PATIENCE: Duration = Duration::from_mins(1);
 
 /// The messages of one session that are under way.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::Path};
 
 use anyhow::Context;
+use lobby_contract::{AgentId, DeviceId};
 use lobby_agent::config::{Config, Hub, HubUrl};
 
 use super::Places;
@@ -29,6 +30,12 @@ pub(super) fn configs(
         Ok((task, config))
     });
     Ok([lobby?, recreation?])
+}
+
+/// The agent that watches a device.
+pub(super) fn watching(device: &DeviceId) -> AgentId {
+    let agent = if LOBBY_BOX.contains(&format!("id = \"{device}\"")) { "lobby-box" } else { "recreation-box" };
+    agent.parse().expect("the agents' ids are names")
 }
 
 fn filled(text: &str, places: &Places) -> String {

@@ -16,7 +16,6 @@ use crate::{
     store::Cursor,
 };
 
-pub(super) use self::{alerts::Alert, devices::{Device, Site}, records::Record, tickets::Ticket};
 pub(super) mod docs {
     //! The handlers by path, for the OpenAPI document.
     pub(in crate::http) use super::{alerts::*, devices::*, records::*, tickets::*};

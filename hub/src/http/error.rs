@@ -35,9 +35,6 @@ pub(super) enum ApiError {
     /// Somebody else changed the thing meanwhile, or it is not in a state for this.
     #[error("{0}")]
     Conflict(String),
-    /// The request comes from another site's page.
-    #[error("requests from pages of other sites are refused")]
-    CrossSite,
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -65,7 +62,6 @@ impl IntoResponse for ApiError {
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "/problems/not-found", "Not found"),
             Self::Parameter(_) => (StatusCode::BAD_REQUEST, "/problems/invalid-parameter", "A parameter is not valid"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "/problems/conflict", "The state does not allow it"),
-            Self::CrossSite => (StatusCode::FORBIDDEN, "/problems/cross-site", "Refused"),
             Self::Store(StoreError::Database { .. }) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "/problems/unavailable", "The service is unavailable")
             }

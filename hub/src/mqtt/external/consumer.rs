@@ -150,9 +150,8 @@ impl Consumer {
                 match event {
                     Event::Outgoing(Outgoing::Publish(id)) => last_words = Some(id),
                     Event::Incoming(Packet::PubAck(answer)) if last_words == Some(answer.pkid) => {
-                        if client.try_disconnect().is_err() {
-                            return;
-                        }
+                        // Should there be no room, the time for the farewell runs out.
+                        let _ = client.try_disconnect();
                     }
                     Event::Outgoing(Outgoing::Disconnect) => return,
                     _ => {}
