@@ -115,7 +115,8 @@ impl Config {
             .database_url
             .or(file.database_url)
             .unwrap_or_else(|| format!("sqlite://{}", data_dir.join("lobby.db").display()));
-        let listen_http = over.listen_http.or(file.http.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
+        let listen_http =
+            over.listen_http.or(file.http.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
         if !listen_http.ip().is_loopback() {
             bail!(
                 "--listen-http {listen_http}: the web server has no sign-in, so it listens on this computer only: use 127.0.0.1, \
@@ -160,7 +161,9 @@ fn broker(
     if let Some(listen) = listen {
         match &mut settings {
             mqtt::Settings::Embedded(embedded) => embedded.listen = vec![listen],
-            mqtt::Settings::External(_) => bail!("--listen-mqtt: the configuration names another broker than the embedded one"),
+            mqtt::Settings::External(_) => {
+                bail!("--listen-mqtt: the configuration names another broker than the embedded one")
+            }
         }
     }
     Ok(settings)

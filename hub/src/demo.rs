@@ -36,10 +36,6 @@ use tokio::{
 };
 use tracing::debug;
 
-pub use self::{
-    history::{HistoryRecord, history},
-    seed::{settings, store_history},
-};
 use self::{
     cabinet::Cabinet,
     covers::CoverMachine,
@@ -48,6 +44,10 @@ use self::{
     laptop::Laptop,
     snooker::{Rack, Table},
     uplink::Uplink,
+};
+pub use self::{
+    history::{HistoryRecord, history},
+    seed::{settings, store_history},
 };
 use crate::{clock::Clock, lifecycle::Lifecycle};
 

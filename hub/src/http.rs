@@ -10,7 +10,7 @@ mod pages;
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Router, middleware};
 use lobby_domain::pack::Pack;
 use tokio_util::sync::CancellationToken;
 
@@ -48,5 +48,6 @@ pub fn router(app: App) -> Router {
         .merge(events::routes())
         .merge(pages::routes())
         .fallback(pages::no_such_page)
+        .layer(middleware::from_fn(error::own_host_only))
         .with_state(app)
 }

@@ -69,11 +69,7 @@ struct Gathered {
 }
 
 /// Reads every known site back from the database. Nothing is believed of the present.
-pub async fn restore(
-    store: &Store,
-    fleet: &Fleet,
-    clock: &dyn Clock,
-) -> anyhow::Result<BTreeMap<SiteId, Changes>> {
+pub async fn restore(store: &Store, fleet: &Fleet, clock: &dyn Clock) -> anyhow::Result<BTreeMap<SiteId, Changes>> {
     let mut restored = BTreeMap::new();
     for id in store.sites().await.context("reading the sites")? {
         let stored = store.site(&id).await.with_context(|| format!("reading site `{id}`"))?;
@@ -202,7 +198,11 @@ impl Ingest {
                 Err(cause) => {
                     self.counters.failed();
                     let chain = format!("{:#}", anyhow::Error::from(cause));
-                    error!(cause = chain, retry_ms = wait.as_millis(), "could not store a batch; agents keep its records");
+                    error!(
+                        cause = chain,
+                        retry_ms = wait.as_millis(),
+                        "could not store a batch; agents keep its records"
+                    );
                     sleep(wait).await;
                     wait = (wait * 2).min(RETRY.1);
                 }
@@ -210,11 +210,7 @@ impl Ingest {
         }
     }
 
-    async fn follow_up(
-        &self,
-        follow_up: FollowUp,
-        logged: &mut BTreeMap<(SiteId, AgentId, &'static str), Instant>,
-    ) {
+    async fn follow_up(&self, follow_up: FollowUp, logged: &mut BTreeMap<(SiteId, AgentId, &'static str), Instant>) {
         let site = follow_up.site;
         self.counters.duplicates(follow_up.duplicates);
         for complaint in follow_up.complaints {

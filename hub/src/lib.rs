@@ -69,7 +69,9 @@ pub async fn run(
     let store = Store::open(&config.database_url).await.context("opening the database")?;
     let fleet = Arc::new(Fleet::new(config.pack.clone(), config.sites.clone(), config.zone.clone()));
     if mode == Mode::Demo {
-        demo::store_history(&store, &config.pack, new_code, clock.now()).await.context("storing the demonstration's history")?;
+        demo::store_history(&store, &config.pack, new_code, clock.now())
+            .await
+            .context("storing the demonstration's history")?;
     }
     let restored = ingest::restore(&store, &fleet, clock.as_ref()).await?;
 
@@ -97,18 +99,23 @@ pub async fn run(
         stop: lifecycle.stop_token(),
         demo: mode == Mode::Demo,
     };
-    let listener = TcpListener::bind(config.listen_http)
-        .await
-        .with_context(|| format!("cannot listen on {} for the web: is it taken by another program?", config.listen_http))?;
+    let listener = TcpListener::bind(config.listen_http).await.with_context(|| {
+        format!("cannot listen on {} for the web: is it taken by another program?", config.listen_http)
+    })?;
     let http = listener.local_addr().context("asking for the web server's address")?;
     let stop = lifecycle.stop_token();
     lifecycle.supervise("http", async move {
-        axum::serve(listener, http::router(app)).with_graceful_shutdown(stop.cancelled_owned()).await.context("serving the web")
+        axum::serve(listener, http::router(app))
+            .with_graceful_shutdown(stop.cancelled_owned())
+            .await
+            .context("serving the web")
     });
 
     let broker = mqtt.addresses.mqtt.first().copied();
     if let (Mode::Demo, Some(broker)) = (mode, broker) {
-        demo::start(&lifecycle, broker, &config.data_dir.join("demo"), clock).await.context("starting the demonstration")?;
+        demo::start(&lifecycle, broker, &config.data_dir.join("demo"), clock)
+            .await
+            .context("starting the demonstration")?;
     }
     info!(http = %http, mqtt = broker.map(tracing::field::display), "the hub is ready");
     ready(Ready { http, mqtt: broker });

@@ -16,7 +16,10 @@ impl DataDirLock {
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
             Err(std::fs::TryLockError::WouldBlock) => {
-                bail!("{}: another hub uses this data folder; stop it, or name another one with --data-dir", folder.display())
+                bail!(
+                    "{}: another hub uses this data folder; stop it, or name another one with --data-dir",
+                    folder.display()
+                )
             }
             Err(std::fs::TryLockError::Error(cause)) => {
                 Err(cause).with_context(|| format!("{}: cannot be locked", path.display()))

@@ -52,7 +52,7 @@ struct Logging {
     #[arg(long, value_enum, default_value = "text", env = "LOBBY_LOG_FORMAT")]
     log_format: LogFormat,
     /// Which logs are written, such as `info` or `lobby_hub=debug`
-    #[arg(long, default_value = "info,mqtt5=warn", env = "LOBBY_LOG")]
+    #[arg(long, default_value = "info,mqtt5=error", env = "LOBBY_LOG")]
     log: String,
 }
 

@@ -3,7 +3,11 @@
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
-use lobby_tests::{hub::Hub, process::Process, program, wait};
+use lobby_tests::{
+    hub::{Hub, ticket_of},
+    process::Process,
+    program, wait,
+};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../hub/contract/fixtures/v1");
 
@@ -26,7 +30,7 @@ fn a_foreign_agent_that_says_everything_twice_opens_one_alert_and_one_ticket() -
     assert_eq!((records.len(), numbers), (40, (1..=40).collect()), "each record is stored once");
 
     let alert = hub.api.open_alert("abroad", "entrance-led", "display-dark", Duration::from_secs(40))?;
-    assert!(alert["ticket"].is_number(), "a dark display opens a ticket: {alert}");
+    ticket_of(&alert)?;
     wait::throughout(Duration::from_secs(3), || {
         let alerts = hub.api.alerts("abroad", "all")?;
         let dark = alerts.iter().filter(|alert| alert["device"] == "entrance-led");

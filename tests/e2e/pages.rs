@@ -6,7 +6,13 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use lobby_tests::{browser::Browser, hub::Hub, mqtt::Peer, reports::Script, wait};
+use lobby_tests::{
+    browser::Browser,
+    hub::{Hub, ticket_of},
+    mqtt::Peer,
+    reports::Script,
+    wait,
+};
 use rstest::rstest;
 
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -49,7 +55,7 @@ fn every_page_answers_in_both_languages_and_trusts_no_one_else() -> Result<()> {
     let mut site = Site::open()?;
     site.darken()?;
     let alert = site.hub.api.open_alert(SITE, "entrance-led", "display-dark", PATIENCE)?;
-    let ticket = format!("/t/{}", alert["ticket"]);
+    let ticket = format!("/t/{}", ticket_of(&alert)?);
     let device = format!("/d/{}", device_code(&site.hub)?);
     let pages = ["/concierge", "/engineering", "/showflat", "/reception", &device, &ticket];
     for path in pages {
@@ -119,7 +125,7 @@ fn a_dark_display_appears_on_the_concierges_page_without_a_reload() -> Result<()
 
     site.darken()?;
     let alert = site.hub.api.open_alert(SITE, "entrance-led", "display-dark", PATIENCE)?;
-    let ticket = format!("document.querySelector('main').innerHTML.includes('/t/{}')", alert["ticket"]);
+    let ticket = format!("document.querySelector('main').innerHTML.includes('/t/{}')", ticket_of(&alert)?);
     browser.until("the incident on the page", &ticket, Duration::from_secs(15))?;
     assert_eq!(browser.value("window.notReloaded")?, true, "the page was not loaded again");
     let errors = browser

@@ -287,6 +287,11 @@ fn answer(mut response: ureq::http::Response<ureq::Body>) -> Result<Answer> {
     Ok(Answer { status, headers, body })
 }
 
+/// The number of the ticket that an alert opened, such as `BX-202611-0002`.
+pub fn ticket_of(alert: &Value) -> Result<&str> {
+    alert["ticket"].as_str().with_context(|| format!("the alert opens a ticket: {alert}"))
+}
+
 /// Metrics in Prometheus' text format.
 pub struct Metrics(pub String);
 

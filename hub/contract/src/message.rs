@@ -314,6 +314,10 @@ fn bounded(what: &str, text: &str) -> Result<(), DecodeError> {
     if text.len() > MAX_TEXT {
         return Err(DecodeError::Bounds(format!("`{what}` has {} bytes, the limit is {MAX_TEXT}", text.len())));
     }
+    // PostgreSQL stores no NUL in a text: one that came in could never be stored, and would hold up everything behind it.
+    if text.contains('\0') {
+        return Err(DecodeError::Bounds(format!("`{}` holds the character NUL", what.replace('\0', "␀"))));
+    }
     Ok(())
 }
 

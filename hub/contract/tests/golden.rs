@@ -100,6 +100,13 @@ fn one_bad_record_does_not_cost_its_neighbours() {
     assert!(data.refused[0].reason.contains("`T` at position 1"), "{}", data.refused[0].reason);
 }
 
+#[rstest]
+#[case(Channel::Birth, r#"{"epoch":1,"session":1,"sent_at":5,"agent":{"version":"1"},"devices":[{"id":"tv","kind":"tv","name":"a\u0000b","every_ms":5}]}"#)]
+#[case(Channel::Birth, r#"{"epoch":1,"session":1,"sent_at":5,"agent":{"version":"\u0000"},"devices":[]}"#)]
+fn a_text_with_the_character_nul_is_refused(#[case] channel: Channel, #[case] payload: &str) {
+    assert!(matches!(FromAgent::decode(channel, payload.as_bytes()), Err(DecodeError::Bounds(_))));
+}
+
 #[test]
 fn an_oversized_payload_is_refused_unread() {
     let payload = vec![b' '; MAX_PAYLOAD + 1];

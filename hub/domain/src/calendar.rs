@@ -38,7 +38,7 @@ enum Hours {
     /// Nobody has said when the site is open: it is treated as open around the clock, so that no fault is hidden.
     Unknown,
     Known {
-        weekly: [Option<Day>; 7],
+        weekly: Box<[Option<Day>; 7]>,
         exceptions: BTreeMap<Date, Option<Day>>,
     },
 }
@@ -95,7 +95,7 @@ impl Calendar {
 
     /// A site with hours for each weekday (from Monday; `None` is closed all day) and for exception days.
     pub fn new(zone: TimeZone, weekly: [Option<Day>; 7], exceptions: BTreeMap<Date, Option<Day>>) -> Self {
-        Self { zone, hours: Hours::Known { weekly, exceptions } }
+        Self { zone, hours: Hours::Known { weekly: Box::new(weekly), exceptions } }
     }
 
     /// The site's time zone.

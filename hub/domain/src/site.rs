@@ -288,9 +288,9 @@ impl Site {
 
     fn announce(&mut self, agent: &AgentId, info: &lobby_contract::DeviceInfo, now: Timestamp, changes: &mut Changes) {
         let device = self.devices.entry(info.id.clone()).or_insert_with(|| Device::new(info.id.clone(), agent.clone()));
-        let mut changed = device.announced_as(info, agent);
+        let mut differs = device.announced_as(info, agent);
         if device.kind != info.kind {
-            changed = true;
+            differs = true;
             device.kind.clone_from(&info.kind);
             let mut outcomes = Vec::new();
             let subject = Subject::Device(info.id.clone());
@@ -306,7 +306,7 @@ impl Site {
                 changes.complain(agent, Some(&info.id), Cause::UnknownKind, detail);
             }
         }
-        if changed {
+        if differs {
             changes.devices.insert(info.id.clone());
         }
         self.evaluate_device(&info.id, now, changes);

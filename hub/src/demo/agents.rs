@@ -3,8 +3,8 @@
 use std::{net::SocketAddr, path::Path};
 
 use anyhow::Context;
-use lobby_contract::{AgentId, DeviceId};
 use lobby_agent::config::{Config, Hub, HubUrl};
+use lobby_contract::{AgentId, DeviceId};
 
 use super::Places;
 

@@ -50,20 +50,23 @@ pub fn history(now: Timestamp) -> impl Iterator<Item = HistoryRecord> {
     })
 }
 
-/// What a device says at a moment; `None` if it does not answer.
-type Facts = fn(&Moment) -> Option<Vec<(&'static str, FactValue)>>;
+/// What a device says at a moment.
+type Facts = Vec<(&'static str, FactValue)>;
 
-const DEVICES: [(&str, Facts); 10] = [
-    ("entrance-led", |moment| Some(moment.display(&ENTRANCE_LED, moment.is_dark()))),
-    ("led-cabinet", Moment::cabinet),
+/// A device of the past; its function says `None` while it does not answer.
+type Device = (&'static str, fn(&Moment) -> Option<Facts>);
+
+const DEVICES: [Device; 10] = [
+    ("entrance-led", |moment| Some(moment.display(&ENTRANCE_LED, moment.outage(2, 12, 2)))),
+    ("led-cabinet", |moment| Some(moment.cabinet())),
     ("lift-tv", |moment| (!moment.outage(4, 18, 5)).then(|| moment.display(&LIFT_TV, false))),
-    ("covers-1", |moment| Some(moment.machine(0))),
-    ("covers-2", |moment| Some(moment.machine(1))),
-    ("snooker-1", Moment::table),
-    ("snooker-rack", Moment::rack),
-    ("laptop-1", Moment::this_computer),
-    ("laptop-2", Moment::laptop),
-    ("internet", Moment::internet),
+    ("covers-1", |moment| Some(moment.machine(0, moment.outage(6, 7, 2)))),
+    ("covers-2", |moment| Some(moment.machine(1, false))),
+    ("snooker-1", |moment| Some(moment.table())),
+    ("snooker-rack", |moment| Some(rack(moment.outage(8, 10, 4)))),
+    ("laptop-1", |moment| Some(moment.this_computer())),
+    ("laptop-2", |moment| (!moment.outage(10, 9, 6)).then(|| moment.laptop())),
+    ("internet", |moment| Some(moment.internet(moment.outage(12, 15, 3)))),
 ];
 
 /// One slot of the past, with what has added up by then.
@@ -129,11 +132,7 @@ impl Moment {
         is_today && (begins..begins + slots * 10).contains(&self.local.minute)
     }
 
-    fn is_dark(&self) -> bool {
-        self.outage(2, 12, 2)
-    }
-
-    fn display(&self, plate: &Plate, dark: bool) -> Vec<(&'static str, FactValue)> {
+    fn display(&self, plate: &Plate, dark: bool) -> Facts {
         let on = self.local.is_open() && !dark;
         let hours = plate.lamp_hours - self.shown_until_now / SLOTS_PER_HOUR;
         let mut facts =
@@ -145,17 +144,16 @@ impl Moment {
         facts
     }
 
-    fn cabinet(&self) -> Option<Vec<(&'static str, FactValue)>> {
-        Some(vec![
+    fn cabinet(&self) -> Facts {
+        vec![
             ("temperature_c", curve::rounded(curve::cabinet_c(self.at), 1).into()),
             ("temperature_limit_c", 60.0.into()),
             ("voltage_v", curve::rounded(curve::mains_v(self.at), 1).into()),
-        ])
+        ]
     }
 
-    fn machine(&self, index: usize) -> Vec<(&'static str, FactValue)> {
+    fn machine(&self, index: usize, jammed: bool) -> Facts {
         let Stock { left, dispensed } = self.covers[index];
-        let jammed = index == 0 && self.outage(6, 7, 2);
         vec![
             ("covers_left", f64::from(left).into()),
             ("covers_dispensed", f64::from(dispensed).into()),
@@ -169,44 +167,32 @@ impl Moment {
         ]
     }
 
-    fn table(&self) -> Option<Vec<(&'static str, FactValue)>> {
+    fn table(&self) -> Facts {
         let (on, watts) = lamp(self.at, self.local);
-        Some(vec![
+        vec![
             ("lamp", if on { "on" } else { "off" }.into()),
             ("lamp_w", curve::rounded(watts, 1).into()),
             ("lamp_min_w", 20.0.into()),
             ("occupied", on.into()),
             ("voltage_v", curve::rounded(curve::mains_v(self.at), 1).into()),
             ("energy_kwh", curve::rounded(self.energy_kwh, 3).into()),
-        ])
+        ]
     }
 
-    fn rack(&self) -> Option<Vec<(&'static str, FactValue)>> {
-        let balls = BALLS - i32::from(self.outage(8, 10, 4));
-        Some(vec![
-            ("balls", f64::from(balls).into()),
-            ("balls_expected", f64::from(BALLS).into()),
-            ("cues", f64::from(CUES).into()),
-            ("cues_expected", f64::from(CUES).into()),
-        ])
-    }
-
-    fn this_computer(&self) -> Option<Vec<(&'static str, FactValue)>> {
+    fn this_computer(&self) -> Facts {
         let used = curve::visitors(self.local) / 9.0;
-        Some(vec![
+        vec![
             ("cpu_percent", curve::rounded(3.0 + 55.0 * used * self.noise(34) + 4.0 * self.noise(35), 0).into()),
             ("memory_percent", curve::rounded(34.0 + 25.0 * used + 5.0 * self.noise(36), 0).into()),
             ("temperature_c", curve::rounded(37.0 + 22.0 * used + 3.0 * self.noise(37), 0).into()),
-        ])
+        ]
     }
 
-    fn laptop(&self) -> Option<Vec<(&'static str, FactValue)>> {
-        let gone = self.outage(10, 9, 6);
-        (!gone).then(|| vec![("latency_ms", curve::rounded(2.0 + 6.0 * self.noise(38), 0).into())])
+    fn laptop(&self) -> Facts {
+        vec![("latency_ms", curve::rounded(2.0 + 6.0 * self.noise(38), 0).into())]
     }
 
-    fn internet(&self) -> Option<Vec<(&'static str, FactValue)>> {
-        let down = self.outage(12, 15, 3);
+    fn internet(&self, down: bool) -> Facts {
         let busy = curve::visitors(self.local);
         let ms = |least: f64, stream: u32| curve::rounded(least + (4.0 + 6.0 * busy) * self.noise(stream), 0).into();
         let works = if down { "failed" } else { "ok" };
@@ -222,8 +208,19 @@ impl Moment {
         if !down {
             facts.extend([("dns_ms", ms(6.0, 40)), ("tcp_ms", ms(14.0, 41)), ("latency_ms", ms(14.0, 41))]);
         }
-        Some(facts)
+        facts
     }
+}
+
+/// What the rack counts; at times a ball has rolled under the table.
+fn rack(lost: bool) -> Facts {
+    let balls = BALLS - i32::from(lost);
+    vec![
+        ("balls", f64::from(balls).into()),
+        ("balls_expected", f64::from(BALLS).into()),
+        ("cues", f64::from(CUES).into()),
+        ("cues_expected", f64::from(CUES).into()),
+    ]
 }
 
 #[cfg(test)]

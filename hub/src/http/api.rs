@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::{App, error};
 use crate::{
-    http::error::ApiError,
+    http::error::{ApiError, Body, Query},
     store::Cursor,
 };
 
@@ -100,5 +100,7 @@ fn name<T: std::str::FromStr<Err = lobby_contract::NameError>>(
     what: &str,
     text: Option<&str>,
 ) -> Result<Option<T>, ApiError> {
-    text.map(str::parse).transpose().map_err(|error: lobby_contract::NameError| ApiError::Parameter(format!("`{what}`: {error}")))
+    text.map(str::parse)
+        .transpose()
+        .map_err(|error: lobby_contract::NameError| ApiError::Parameter(format!("`{what}`: {error}")))
 }

@@ -1,13 +1,30 @@
-//! Errors of the API as problem documents (RFC 9457), and the page for addresses that lead nowhere.
+//! Errors of the API as problem documents (RFC 9457).
+
+use std::net::IpAddr;
 
 use axum::{
-    http::{StatusCode, Uri, header},
+    extract::{
+        FromRequest, FromRequestParts, Request,
+        rejection::{JsonRejection, QueryRejection},
+    },
+    http::{StatusCode, header},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::store::{ActError, CursorError, StoreError};
+
+/// The query of a request of the API; a mistake is answered with a problem document.
+#[derive(Debug, FromRequestParts)]
+#[from_request(via(axum::extract::Query), rejection(ApiError))]
+pub(super) struct Query<T>(pub(super) T);
+
+/// The JSON body of a request of the API; a mistake is answered with a problem document.
+#[derive(Debug, FromRequest)]
+#[from_request(via(axum::Json), rejection(ApiError))]
+pub(super) struct Body<T>(pub(super) T);
 
 /// A problem document.
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,6 +49,17 @@ pub(super) enum ApiError {
     /// A parameter is not what it should be.
     #[error("{0}")]
     Parameter(String),
+    /// The body is not what it should be.
+    #[error("{detail}")]
+    Body {
+        /// 400, 413, 415 or 422.
+        status: StatusCode,
+        /// What is wrong with it, and where.
+        detail: String,
+    },
+    /// The address names another computer than the one that listens.
+    #[error("this server answers to its IP address or `localhost` only")]
+    Host,
     /// Somebody else changed the thing meanwhile, or it is not in a state for this.
     #[error("{0}")]
     Conflict(String),
@@ -43,6 +71,18 @@ pub(super) enum ApiError {
 impl From<CursorError> for ApiError {
     fn from(error: CursorError) -> Self {
         Self::Parameter(error.to_string())
+    }
+}
+
+impl From<QueryRejection> for ApiError {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::Parameter(rejection.body_text())
+    }
+}
+
+impl From<JsonRejection> for ApiError {
+    fn from(rejection: JsonRejection) -> Self {
+        Self::Body { status: rejection.status(), detail: rejection.body_text() }
     }
 }
 
@@ -61,6 +101,8 @@ impl IntoResponse for ApiError {
         let (status, r#type, title) = match &self {
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "/problems/not-found", "Not found"),
             Self::Parameter(_) => (StatusCode::BAD_REQUEST, "/problems/invalid-parameter", "A parameter is not valid"),
+            Self::Body { status, .. } => (*status, "/problems/invalid-body", "The request body is not valid"),
+            Self::Host => (StatusCode::MISDIRECTED_REQUEST, "/problems/host", "Wrong host"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "/problems/conflict", "The state does not allow it"),
             Self::Store(StoreError::Database { .. }) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "/problems/unavailable", "The service is unavailable")
@@ -80,6 +122,21 @@ impl IntoResponse for ApiError {
 }
 
 /// The answer to an address below `/api` that leads nowhere; pages have their own.
-pub(super) async fn no_such_address(uri: Uri) -> ApiError {
-    ApiError::Parameter(format!("there is nothing at {}", uri.path()))
+pub(super) async fn no_such_address() -> ApiError {
+    ApiError::NotFound("address")
+}
+
+/// Refuses requests that name another host than this computer. The web server has no sign-in, so a page of another site must not be able
+/// to reach it by a name of its own that leads here (DNS rebinding); an IP address or `localhost` cannot be such a name.
+pub(super) async fn own_host_only(request: Request, next: Next) -> Result<Response, ApiError> {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    if name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok() {
+        return Ok(next.run(request).await);
+    }
+    Err(ApiError::Host)
 }

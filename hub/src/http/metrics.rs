@@ -55,7 +55,12 @@ async fn metrics(State(app): State<App>) -> Result<impl IntoResponse, ApiError> 
     fleet(&app, &mut page);
     let alerts = app.store.alert_counts().await?;
     page.metric("alerts_open", "gauge", "Alerts that are open.", [(String::new(), signed(alerts.open))]);
-    page.metric("outbox_queued", "gauge", "Notifications that wait to be sent.", [(String::new(), signed(alerts.outbox))]);
+    page.metric(
+        "outbox_queued",
+        "gauge",
+        "Notifications that wait to be sent.",
+        [(String::new(), signed(alerts.outbox))],
+    );
     let tickets = app.store.ticket_counts().await?;
     let tickets = tickets.into_iter().map(|(state, count)| (label("state", state), signed(count)));
     page.metric("tickets", "gauge", "Repair tickets by state.", tickets);

@@ -58,6 +58,13 @@ pub struct AlertFilter {
     pub ticket: Option<String>,
 }
 
+/// An alert that was open until now.
+#[derive(Debug)]
+pub(super) struct Cleared {
+    /// Its ticket's number.
+    pub ticket: Option<String>,
+}
+
 #[derive(sqlx::FromRow)]
 struct Raw {
     id: Uuid,
@@ -93,8 +100,9 @@ statements! {
     LIST = "SELECT id, site, subject, rule, clauses, severity, department, tells, title_zh, title_en, evidence_zh, evidence_en,
             since, opened_at, cleared_at, clear_reason, ticket
         FROM alert
-        WHERE ($1 IS NULL OR site = $1) AND ($2 IS NULL OR subject = $2) AND ($3 IS NULL OR (cleared_at IS NULL) = $3)
-            AND ($4 IS NULL OR ticket = $4) AND (opened_at, id) < ($5, $6)
+        WHERE (CAST($1 AS TEXT) IS NULL OR site = $1) AND (CAST($2 AS TEXT) IS NULL OR subject = $2)
+            AND (CAST($3 AS BOOLEAN) IS NULL OR (cleared_at IS NULL) = $3) AND (CAST($4 AS TEXT) IS NULL OR ticket = $4)
+            AND (opened_at, id) < ($5, $6)
         ORDER BY opened_at DESC, id DESC LIMIT $7";
     COUNT_OPEN = "SELECT COUNT(*) FROM alert WHERE cleared_at IS NULL";
     COUNT_ALL = "SELECT COUNT(*) FROM alert";
@@ -147,15 +155,15 @@ impl Tx {
         Ok(raised)
     }
 
-    /// Clears an alert and tells whoever was told of it. Returns its ticket's number, if it was open and has one.
-    pub(super) async fn clear_alert(&mut self, site: &SiteId, clear: &Clear) -> Result<Option<String>, StoreError> {
+    /// Clears an alert and tells whoever was told of it. Returns nothing if it was not open.
+    pub(super) async fn clear_alert(&mut self, site: &SiteId, clear: &Clear) -> Result<Option<Cleared>, StoreError> {
         let cleared: Option<(Uuid, Option<String>)> = on!(self, "clear an alert", conn => sqlx::query_as(CLEAR)
             .bind(site.as_str()).bind(clear.subject.to_string()).bind(&*clear.rule)
             .bind(clear.at.millis()).bind(clear.reason.as_str()).fetch_optional(conn).await)?;
         let Some((id, ticket)) = cleared else { return Ok(None) };
         on!(self, "queue a notification of the end", conn => sqlx::query(TELL_THE_END)
             .bind(format!("{id}:cleared")).bind(format!("{id}:raised")).bind(clear.at.millis()).execute(conn).await.map(drop))?;
-        Ok(ticket)
+        Ok(Some(Cleared { ticket }))
     }
 
     /// Joins an alert to a ticket.
@@ -186,9 +194,9 @@ impl Store {
     ) -> Result<Result<(Vec<AlertRow>, Option<Cursor>), CursorError>, StoreError> {
         let key = match after {
             None => Ok((i64::MAX, Uuid::max())),
-            Some(cursor) => cursor.number(0).and_then(|at| {
-                cursor.text(1)?.parse().map(|id| (at, id)).map_err(|_| CursorError)
-            }),
+            Some(cursor) => {
+                cursor.number(0).and_then(|at| cursor.text(1)?.parse().map(|id| (at, id)).map_err(|_| CursorError))
+            }
         };
         let Ok((at, id)) = key else { return Ok(Err(CursorError)) };
         let mut tx = self.read().await?;

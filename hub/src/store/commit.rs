@@ -4,7 +4,14 @@ use std::{collections::HashMap, sync::Arc};
 
 use jiff::tz::TimeZone;
 use lobby_contract::{AgentId, DeviceId, SiteId};
-use lobby_domain::{agent::Agent, alert::ClearReason, device::Device, pack::Pack, site::{AlertChange, Changes}, time::Timestamp};
+use lobby_domain::{
+    agent::Agent,
+    alert::ClearReason,
+    device::Device,
+    pack::Pack,
+    site::{AlertChange, Changes},
+    time::Timestamp,
+};
 
 use super::{
     Store, StoreError, Tx,
@@ -112,7 +119,8 @@ impl Writer {
     async fn write_delivery(&mut self, tx: &mut Tx, batch: &Batch, now: Timestamp) -> Result<(), StoreError> {
         for (agent, epoch) in &batch.changes.streams {
             let no = self.agent_no(tx, &batch.site, agent).await?;
-            let stream = batch.agents.iter().find(|known| known.id == *agent).and_then(|known| known.streams.get(epoch));
+            let stream =
+                batch.agents.iter().find(|known| known.id == *agent).and_then(|known| known.streams.get(epoch));
             if let Some(stream) = stream {
                 tx.store_stream(no, *epoch, stream).await?;
             }
@@ -141,11 +149,12 @@ impl Writer {
                     }
                 }
                 AlertChange::Clear(clear) => {
+                    let Some(cleared) = tx.clear_alert(&batch.site, clear).await? else { continue };
                     done.cleared += 1;
-                    if let Some(number) = tx.clear_alert(&batch.site, clear).await?
+                    if let Some(number) = &cleared.ticket
                         && clear.reason == ClearReason::Recovered
                     {
-                        tx.ticket_recovered(&number, clear.at).await?;
+                        tx.ticket_recovered(number, clear.at).await?;
                     }
                 }
             }

@@ -42,7 +42,9 @@ statements! {
     STREAMS = "SELECT epoch, base, committed FROM stream WHERE agent_no = $1";
     AHEAD = "SELECT seq FROM record WHERE agent_no = $1 AND epoch = $2 AND seq > $3 ORDER BY seq";
     LOST_AHEAD = "SELECT from_seq, to_seq FROM lost WHERE agent_no = $1 AND epoch = $2 AND to_seq > $3";
-    INSERT_LOST = "INSERT INTO lost (agent_no, epoch, from_seq, to_seq, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+    INSERT_LOST = "INSERT INTO lost (agent_no, epoch, from_seq, to_seq, at) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (agent_no, epoch, from_seq) DO UPDATE SET to_seq = excluded.to_seq, at = excluded.at
+            WHERE excluded.to_seq > lost.to_seq";
     LOST_TOTAL = "SELECT CAST(COALESCE(SUM(to_seq - from_seq + 1), 0) AS BIGINT) FROM lost";
     SET_PHASE = "INSERT INTO rule_phase (site, subject, rule, phase, since, better) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (site, subject, rule) DO UPDATE SET phase = excluded.phase, since = excluded.since, better = excluded.better";
@@ -91,7 +93,12 @@ impl Tx {
             .fetch_optional(conn).await)
     }
 
-    pub(super) async fn upsert_device(&mut self, site: &SiteId, device: &Device, code: &str) -> Result<i64, StoreError> {
+    pub(super) async fn upsert_device(
+        &mut self,
+        site: &SiteId,
+        device: &Device,
+        code: &str,
+    ) -> Result<i64, StoreError> {
         on!(self, "store a device", conn => sqlx::query_scalar(UPSERT_DEVICE)
             .bind(site.as_str()).bind(device.id.as_str()).bind(code).bind(&*device.kind).bind(&*device.name)
             .bind(&*device.place).bind(device.agent.as_str()).bind(device.every.millis()).bind(device.announced)
@@ -150,8 +157,7 @@ impl Tx {
         agent.queued = unsigned(queued);
         agent.heartbeat = Span::from_millis(heartbeat);
         agent.last_seen = last_seen.map(Timestamp::from_millis);
-        let streams: Vec<(i64, i64, i64)> =
-            on!(self, "read what an agent has delivered", conn => sqlx::query_as(STREAMS).bind(no).fetch_all(conn).await)?;
+        let streams: Vec<(i64, i64, i64)> = on!(self, "read what an agent has delivered", conn => sqlx::query_as(STREAMS).bind(no).fetch_all(conn).await)?;
         for (epoch, base, committed) in streams {
             let mut stream = Stream::restored(unsigned(base), unsigned(committed));
             let ahead: Vec<i64> = on!(self, "read records beyond a gap", conn => sqlx::query_scalar(AHEAD).bind(no)

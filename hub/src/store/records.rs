@@ -202,18 +202,27 @@ impl Store {
         after: Option<&Cursor>,
         limit: i64,
     ) -> Result<Result<(Vec<RecordRow>, Option<Cursor>), CursorError>, StoreError> {
-        let (from, to) = (filter.from.map_or(i64::MIN, Timestamp::millis), filter.to.map_or(i64::MAX, Timestamp::millis));
+        let (from, to) =
+            (filter.from.map_or(i64::MIN, Timestamp::millis), filter.to.map_or(i64::MAX, Timestamp::millis));
         let mut tx = self.read().await?;
         let key = |at| after.map_or(Ok(-1), |cursor| cursor.number(at));
         let raw: Vec<Raw> = if let Some(device) = &filter.device {
-            let Ok([at, agent, epoch, seq]) = [key(0), key(1), key(2), key(3)].into_iter().collect::<Result<Vec<_>, _>>().and_then(|keys| <[i64; 4]>::try_from(keys).map_err(|_| CursorError)) else {
+            let Ok([at, agent, epoch, seq]) = [key(0), key(1), key(2), key(3)]
+                .into_iter()
+                .collect::<Result<Vec<_>, _>>()
+                .and_then(|keys| <[i64; 4]>::try_from(keys).map_err(|_| CursorError))
+            else {
                 return Ok(Err(CursorError));
             };
             on!(&mut tx, "read a device's records", conn => sqlx::query_as(BY_DEVICE)
                 .bind(filter.site.as_str()).bind(device.as_str()).bind(from).bind(to)
                 .bind(at).bind(agent).bind(epoch).bind(seq).bind(limit + 1).fetch_all(conn).await)?
         } else {
-            let Ok([agent, epoch, seq]) = [key(0), key(1), key(2)].into_iter().collect::<Result<Vec<_>, _>>().and_then(|keys| <[i64; 3]>::try_from(keys).map_err(|_| CursorError)) else {
+            let Ok([agent, epoch, seq]) = [key(0), key(1), key(2)]
+                .into_iter()
+                .collect::<Result<Vec<_>, _>>()
+                .and_then(|keys| <[i64; 3]>::try_from(keys).map_err(|_| CursorError))
+            else {
                 return Ok(Err(CursorError));
             };
             on!(&mut tx, "read a site's records", conn => sqlx::query_as(BY_AGENT)

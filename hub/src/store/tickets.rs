@@ -136,7 +136,8 @@ statements! {
     OPEN = "INSERT INTO ticket (number, site, subject, fault_class, rule, clauses, department, priority, confirmed_by, title_zh, title_en,
             state, version, owner, opened_at, respond_by, arrive_by, complete_by)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'new', 1, '', $12, $13, $14, $15)";
-    SET_STATE = "UPDATE ticket SET state = $2, version = version + 1 WHERE number = $1 AND state <> $2";
+    // Never sets `closed`. On PostgreSQL a person may have closed the ticket since it was looked at; then it is open again.
+    SET_STATE = "UPDATE ticket SET state = $2, version = version + 1, closed_at = NULL WHERE number = $1 AND state <> $2";
     REOPEN = "UPDATE ticket SET state = 'new', version = version + 1, owner = '', accepted_at = NULL, started_at = NULL,
             fixed_at = NULL, closed_at = NULL, respond_by = $2, arrive_by = $3, complete_by = $4 WHERE number = $1";
     OPEN_ALERTS = "SELECT COUNT(*) FROM alert WHERE ticket = $1 AND cleared_at IS NULL";
@@ -155,8 +156,8 @@ statements! {
     LIST = "SELECT number, site, subject, rule, clauses, department, priority, confirmed_by, title_zh, title_en, state, version,
             owner, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, fixed_at, closed_at
         FROM ticket
-        WHERE ($1 IS NULL OR site = $1) AND ($2 IS NULL OR subject = $2) AND ($3 IS NULL OR (state <> 'closed') = $3)
-            AND (opened_at, number) < ($4, $5)
+        WHERE (CAST($1 AS TEXT) IS NULL OR site = $1) AND (CAST($2 AS TEXT) IS NULL OR subject = $2)
+            AND (CAST($3 AS BOOLEAN) IS NULL OR (state <> 'closed') = $3) AND (opened_at, number) < ($4, $5)
         ORDER BY opened_at DESC, number DESC LIMIT $6";
     COUNTS = "SELECT state, COUNT(*) FROM ticket GROUP BY state";
 }

@@ -1,16 +1,12 @@
 //! Alerts.
 
-use axum::{
-    Json, Router,
-    extract::{Query, State},
-    routing::get,
-};
+use axum::{Json, Router, extract::State, routing::get};
 use lobby_contract::DeviceId;
 use lobby_domain::{alert::Subject, time::Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ApiError, App, Page, Text, Wanted, cursor, limit, name};
+use super::{ApiError, App, Page, Query, Text, Wanted, cursor, limit, name};
 use crate::store::{AlertFilter, AlertRow, Cursor};
 
 pub(super) fn routes() -> Router<App> {
@@ -115,6 +111,7 @@ pub(in crate::http) async fn list_alerts(
         open: Wanted::open(query.state),
         ticket: None,
     };
-    let (rows, next) = app.store.alerts(&filter, cursor(query.after.as_deref())?.as_ref(), limit(query.limit)?).await??;
+    let (rows, next) =
+        app.store.alerts(&filter, cursor(query.after.as_deref())?.as_ref(), limit(query.limit)?).await??;
     Ok(Json(Page { items: rows.into_iter().map(Alert::from).collect(), next: next.as_ref().map(Cursor::to_string) }))
 }

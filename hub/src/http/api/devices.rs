@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::{
     Json, Router,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     routing::get,
 };
 use lobby_contract::{DeviceId, FactValue, SiteId};
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ApiError, App, Page, limit, name};
+use super::{ApiError, App, Page, Query, limit, name};
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -177,7 +177,8 @@ pub(in crate::http) async fn list_devices(
     let limit = usize::try_from(limit(query.limit)?).unwrap_or(usize::MAX);
     let after = query.after.as_deref().filter(|after| !after.is_empty());
     // Neither name can hold a `.`, and both orders are those of the text.
-    let after = after.map(|after| after.split_once('.').ok_or(ApiError::from(crate::store::CursorError))).transpose()?;
+    let after =
+        after.map(|after| after.split_once('.').ok_or(ApiError::from(crate::store::CursorError))).transpose()?;
     let now = app.clock.now();
     let sites = app.fleet.read();
     let items = sites

@@ -2,17 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    Json, Router,
-    extract::{Query, State},
-    routing::get,
-};
+use axum::{Json, Router, extract::State, routing::get};
 use lobby_contract::{FactValue, Reach};
 use lobby_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ApiError, App, Page, cursor, limit, name};
+use super::{ApiError, App, Page, Query, cursor, limit, name};
 use crate::store::{Cursor, RecordFilter};
 
 pub(super) fn routes() -> Router<App> {
@@ -74,7 +70,8 @@ pub(in crate::http) async fn list_records(
         from: query.from.map(Timestamp::from_millis),
         to: query.to.map(Timestamp::from_millis),
     };
-    let (rows, next) = app.store.records(&filter, cursor(query.after.as_deref())?.as_ref(), limit(query.limit)?).await??;
+    let (rows, next) =
+        app.store.records(&filter, cursor(query.after.as_deref())?.as_ref(), limit(query.limit)?).await??;
     let item = |row: crate::store::RecordRow| Record {
         site: filter.site.to_string(),
         agent: row.agent,

@@ -2,7 +2,7 @@
 
 use axum::{
     Json, Router,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     routing::{get, post},
 };
 use lobby_contract::DeviceId;
@@ -14,7 +14,7 @@ use lobby_domain::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ApiError, App, Page, Text, Wanted, alerts::subject, cursor, limit, name};
+use super::{ApiError, App, Body, Page, Query, Text, Wanted, alerts::subject, cursor, limit, name};
 use crate::{
     fleet::Changed,
     store::{Cursor, TicketFilter, TicketRow},
@@ -148,7 +148,8 @@ pub(in crate::http) async fn list_tickets(
         subject: name::<DeviceId>("device", query.device.as_deref())?.map(Subject::Device),
         open: Wanted::open(query.state),
     };
-    let (rows, next) = app.store.tickets(&filter, cursor(query.after.as_deref())?.as_ref(), limit(query.limit)?).await??;
+    let (rows, next) =
+        app.store.tickets(&filter, cursor(query.after.as_deref())?.as_ref(), limit(query.limit)?).await??;
     Ok(Json(Page { items: rows.into_iter().map(Ticket::from).collect(), next: next.as_ref().map(Cursor::to_string) }))
 }
 
@@ -180,11 +181,13 @@ pub(in crate::http) async fn show_ticket(
 pub(in crate::http) async fn act_on_ticket(
     State(app): State<App>,
     Path((number, action)): Path<(String, String)>,
-    Json(act): Json<Act>,
+    Body(act): Body<Act>,
 ) -> Result<Json<Ticket>, ApiError> {
     let action = Action::from_text(&action).ok_or(ApiError::NotFound("action"))?;
-    if act.by.len() > 200 || act.note.len() > 4000 {
-        return Err(ApiError::Parameter("`by` has at most 200 bytes and `note` 4000".to_owned()));
+    if act.by.len() > 200 || act.note.len() > 4000 || act.by.contains('\0') || act.note.contains('\0') {
+        return Err(ApiError::Parameter(
+            "`by` has at most 200 bytes and `note` 4000, without the character NUL".to_owned(),
+        ));
     }
     let row = app.store.act_on_ticket(&number, action, act.version, &act.by, &act.note, app.clock.now()).await?;
     app.fleet.tell(Changed { site: row.site.clone(), device: None });

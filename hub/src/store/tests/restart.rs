@@ -1,0 +1,251 @@
+//! What a restart goes on from: the rules are run on a real site, stored, read back, and run on.
+
+use std::sync::Arc;
+
+use lobby_contract::{AgentId, AgentInfo, Birth, Data, DeviceInfo, Lost};
+use lobby_domain::{
+    agent::Link,
+    alert::Subject,
+    calendar::Calendar,
+    device,
+    pack::Pack,
+    rule::Phase,
+    site::{Changes, Site, Stored},
+    time::{Span, Timestamp},
+};
+use rstest::rstest;
+
+use super::{
+    Batch, Database, Kind, LED, MINUTE, Store, T0, Writer, all_alerts, all_tickets, count, record, site, writer,
+};
+
+const EPOCH: u64 = 7;
+const SECOND: Span = Span::from_secs(1);
+
+/// A site at work: judged in memory and stored, step by step.
+struct Hub {
+    site: Site,
+    writer: Writer,
+    now: Timestamp,
+    session: u32,
+}
+
+fn agent() -> AgentId {
+    "box".parse().unwrap()
+}
+
+impl Hub {
+    /// As after a start on this database.
+    async fn start(store: &Store, now: Timestamp) -> (Self, Stored) {
+        let mut fresh = Site::new(site(), Calendar::always_open(super::shanghai()), Pack::built_in(), now);
+        let mut changes = Changes::default();
+        fresh.restore(store.site(&site()).await.unwrap(), now, &mut changes);
+        let mut hub = Self { site: fresh, writer: writer(store), now, session: 0 };
+        hub.store(changes).await;
+        (hub, store.site(&site()).await.unwrap())
+    }
+
+    async fn store(&mut self, changes: Changes) {
+        let batch = Batch {
+            site: site(),
+            zone: super::shanghai(),
+            agents: self.site.agents().cloned().collect(),
+            devices: changes.devices.iter().filter_map(|id| self.site.device(id)).cloned().collect(),
+            changes,
+        };
+        self.writer.commit(&[batch], self.now).await.unwrap();
+    }
+
+    async fn step(&mut self, step: impl FnOnce(&mut Site, Timestamp, &mut Changes)) {
+        let mut changes = Changes::default();
+        step(&mut self.site, self.now, &mut changes);
+        self.store(changes).await;
+    }
+
+    async fn birth(&mut self) {
+        self.session += 1;
+        let devices = vec![DeviceInfo {
+            id: LED.parse().unwrap(),
+            kind: "led-display".into(),
+            name: "门口电子显示屏".into(),
+            place: "大门口".into(),
+            every_ms: 10_000,
+        }];
+        let version = AgentInfo { version: "0.1.0".into() };
+        let sent_at = self.now.millis();
+        let birth = Birth { epoch: EPOCH, session: self.session, sent_at, agent: version, queued: 3, devices };
+        self.step(|site, now, changes| site.birth(&agent(), &birth, now, changes)).await;
+    }
+
+    /// Records of these numbers, all of which state this power.
+    async fn data(&mut self, seqs: &[u64], power: &str) {
+        let now = self.now;
+        let record = |seq: &u64| {
+            let mut record = record(*seq, LED, now);
+            record.facts.insert("power".into(), power.into());
+            record
+        };
+        let data = Data {
+            epoch: EPOCH,
+            session: self.session,
+            sent_at: now.millis(),
+            oldest: Some(1),
+            records: seqs.iter().map(record).collect(),
+            refused: Vec::new(),
+        };
+        self.step(|site, now, changes| site.data(&agent(), data, now, changes)).await;
+    }
+
+    async fn lost(&mut self, from: u64, to: u64) {
+        let lost = Lost { epoch: EPOCH, from, to };
+        self.step(|site, now, changes| site.lost(&agent(), &lost, now, changes)).await;
+    }
+
+    /// Reports the same power every second for so long.
+    async fn go_on(&mut self, first_seq: u64, seconds: u64, power: &str) {
+        for seq in first_seq..first_seq + seconds {
+            self.now = self.now + SECOND;
+            self.data(&[seq], power).await;
+            self.step(|site, now, changes| site.tick(now, changes)).await;
+        }
+    }
+
+    fn committed(&self) -> Option<u64> {
+        self.site.agent(&agent()).unwrap().streams[&EPOCH].committed()
+    }
+
+    fn phase(&self, rule: &str) -> Phase {
+        let device = self.site.devices().next().unwrap();
+        device.watch.phases().find(|(known, _)| &*known.id == rule).unwrap().1
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn gaps_are_known_after_a_restart_and_what_fills_them_counts(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (mut hub, _) = Hub::start(&database.store, T0).await;
+    hub.birth().await;
+    hub.data(&[1, 2, 3, 5, 9, 10], "on").await;
+    hub.lost(7, 7).await;
+    assert_eq!(hub.committed(), Some(3));
+    let (mut hub, _) = Hub::start(&database.again().await, T0 + MINUTE).await;
+    assert_eq!(hub.committed(), Some(3));
+    hub.data(&[4], "on").await;
+    assert_eq!(hub.committed(), Some(5));
+    hub.data(&[6], "on").await;
+    assert_eq!(hub.committed(), Some(7), "7 was lost, which was stored too");
+    hub.data(&[8], "on").await;
+    assert_eq!(hub.committed(), Some(10), "9 and 10 had been stored beyond the gap");
+    assert_eq!(count(&database.store, "record").await, 9);
+}
+
+#[rstest]
+#[tokio::test]
+async fn agents_and_devices_are_read_back_but_nothing_is_believed_of_the_present(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (mut hub, _) = Hub::start(&database.store, T0).await;
+    hub.birth().await;
+    hub.data(&[1, 2], "on").await;
+    let before = hub.site.devices().next().unwrap().clone();
+    let later = T0 + SECOND;
+    let (hub, stored) = Hub::start(&database.again().await, later).await;
+    assert_eq!(database.store.sites().await.unwrap(), [site()]);
+    let device = hub.site.devices().next().unwrap();
+    assert_eq!((&device.kind, &device.name, &device.place), (&before.kind, &before.name, &before.place));
+    assert_eq!((device.every, device.announced, &device.last), (before.every, true, &before.last));
+    assert_eq!(device.state_since, Some((device::State::Unknown, later)));
+    let agent = &stored.agents[0];
+    assert_eq!((&*agent.version, agent.epoch, agent.session, agent.queued), ("0.1.0", EPOCH, 1, 3));
+    assert_eq!(hub.site.agents().next().unwrap().link, Link::Unverified { since: later });
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_fault_that_outlasts_a_restart_stays_one_alert_and_ends_as_one(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (mut hub, _) = Hub::start(&database.store, T0).await;
+    hub.birth().await;
+    hub.go_on(1, 15, "off").await;
+    let since = T0 + SECOND;
+    assert_eq!(hub.phase("display-dark"), Phase::Firing { since });
+    let (mut hub, _) = Hub::start(&database.again().await, hub.now + SECOND).await;
+    assert_eq!(hub.phase("display-dark"), Phase::Firing { since });
+    hub.birth().await;
+    hub.go_on(16, 30, "off").await;
+    assert_eq!(all_alerts(&database.store).await.len(), 1);
+    hub.go_on(46, 40, "on").await;
+    let [alert] = all_alerts(&database.store).await.try_into().unwrap();
+    assert_eq!(alert.clear_reason.as_deref(), Some("recovered"));
+    assert_eq!((all_tickets(&database.store).await.len(), count(&database.store, "rule_phase").await), (1, 0));
+}
+
+#[rstest]
+#[case::about_to_be_raised(5, 0, "pending")]
+#[case::about_to_be_cleared(15, 5, "recovering")]
+#[tokio::test]
+async fn time_that_nobody_watched_raises_nothing_and_clears_nothing(
+    #[case] bad: u64,
+    #[case] good: u64,
+    #[case] phase: &str,
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (mut hub, _) = Hub::start(&database.store, T0).await;
+    hub.birth().await;
+    hub.go_on(1, bad, "off").await;
+    hub.go_on(1 + bad, good, "on").await;
+    let before = (hub.phase("display-dark"), all_alerts(&database.store).await);
+    assert!(format!("{:?}", before.0).to_lowercase().starts_with(phase), "{:?}", before.0);
+    let (mut hub, _) = Hub::start(&database.again().await, hub.now + MINUTE.times(10)).await;
+    hub.step(|site, now, changes| site.tick(now, changes)).await;
+    hub.birth().await;
+    let power = if good == 0 { "off" } else { "on" };
+    hub.go_on(1 + bad + good, 2, power).await;
+    assert_eq!((hub.phase("display-dark"), all_alerts(&database.store).await), before);
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_alert_whose_rule_the_pack_no_longer_has_is_cleared_as_such(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (mut hub, _) = Hub::start(&database.store, T0).await;
+    hub.birth().await;
+    hub.go_on(1, 15, "off").await;
+    let mut pack = Pack::clone(&Pack::built_in());
+    pack.kinds.remove("led-display");
+    let mut changes = Changes::default();
+    hub.site = Site::new(site(), Calendar::always_open(super::shanghai()), Arc::new(pack), hub.now);
+    hub.site.restore(database.store.site(&site()).await.unwrap(), hub.now, &mut changes);
+    hub.store(changes).await;
+    let [alert] = all_alerts(&database.store).await.try_into().unwrap();
+    assert_eq!(alert.clear_reason.as_deref(), Some("rule_removed"));
+    assert_eq!(alert.subject, Subject::Device(LED.parse().unwrap()));
+    assert_eq!(count(&database.store, "rule_phase").await, 0);
+}
+
+#[rstest]
+#[tokio::test]
+async fn every_lost_record_is_counted_once_however_often_it_is_said(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (mut hub, _) = Hub::start(&database.store, T0).await;
+    hub.birth().await;
+    hub.data(&[1, 2], "on").await;
+    hub.lost(50, 61).await;
+    hub.lost(50, 61).await;
+    assert_eq!(database.store.lost_total().await.unwrap(), 12);
+    hub.lost(50, 70).await;
+    hub.lost(50, 55).await;
+    assert_eq!(database.store.lost_total().await.unwrap(), 21, "more of them are gone by now");
+    let (mut hub, _) = Hub::start(&database.again().await, T0 + SECOND).await;
+    hub.lost(3, 49).await;
+    assert_eq!(hub.committed(), Some(70), "the longer range is remembered");
+}

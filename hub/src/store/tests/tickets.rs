@@ -1,0 +1,235 @@
+//! Tickets: numbered by month, joined, re-opened, and moved by one person at a time.
+
+use lobby_domain::{
+    alert::ClearReason,
+    ticket::{Action, REOPEN_WINDOW, Refusal, State},
+};
+use rstest::rstest;
+
+use super::{
+    Batch, DARK, Database, Kind, LED, MINUTE, MUTED, Store, T0, TicketRow, TimeZone, Timestamp, alerts, all_tickets,
+    clear, clear_because, commit, happened, numbers, raise, the_ticket, writer,
+};
+use crate::store::ActError;
+
+/// Moves the only ticket, as somebody who has just looked at it.
+async fn act(store: &Store, action: Action, at: Timestamp) -> Result<TicketRow, ActError> {
+    let seen = the_ticket(store).await;
+    store.act_on_ticket(seen.number.as_str(), action, seen.version, "李工", "", at).await
+}
+
+#[rstest]
+#[tokio::test]
+async fn tickets_are_numbered_without_gaps_by_the_month_of_their_sites_zone(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let mut writer = writer(&database.store);
+    // 2026-10-31 15:30 UTC is October in Shanghai; an hour later it is November there, and still October in London.
+    let evening = Timestamp::from_millis(1_793_460_600_000);
+    let later = evening + MINUTE.times(60);
+    for (device, at) in [("led-1", evening), ("led-2", evening), ("led-3", later), ("led-4", later)] {
+        commit(&mut writer, raise(device, DARK, at)).await;
+    }
+    let london = Batch { zone: TimeZone::get("Europe/London").unwrap(), ..alerts([raise("led-5", DARK, later)]) };
+    writer.commit(&[london], later).await.unwrap();
+    let expected = ["BX-202610-0001", "BX-202610-0002", "BX-202610-0003", "BX-202611-0001", "BX-202611-0002"];
+    assert_eq!(numbers(&database.store).await, expected);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_new_ticket_names_its_department_its_confirming_post_and_its_deadlines(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    commit(&mut writer(&database.store), raise(LED, DARK, T0)).await;
+    let ticket = the_ticket(&database.store).await;
+    assert_eq!((ticket.state, ticket.version, ticket.owner.as_str()), (State::New, 1, ""));
+    assert_eq!((&*ticket.department, &*ticket.priority, &*ticket.confirmed_by), ("engineering", "P1", "concierge"));
+    let deadlines = [10, 30, 240].map(|minutes| T0 + MINUTE.times(minutes));
+    assert_eq!([ticket.respond_by, ticket.arrive_by, ticket.complete_by], deadlines);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_fault_that_goes_away_by_itself_closes_no_ticket(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let mut writer = writer(&database.store);
+    commit(&mut writer, raise(LED, DARK, T0)).await;
+    commit(&mut writer, clear(LED, DARK, T0 + MINUTE)).await;
+    let ticket = the_ticket(&database.store).await;
+    assert_eq!((ticket.state, ticket.closed_at), (State::SelfRecovered, None));
+    commit(&mut writer, raise(LED, DARK, T0 + MINUTE.times(2))).await;
+    assert_eq!(the_ticket(&database.store).await.state, State::New);
+    assert_eq!(happened(&database.store).await, ["opened", "recovered", "joined"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_ticket_has_recovered_only_when_the_last_of_its_alerts_is_cleared(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let mut writer = writer(&database.store);
+    commit(&mut writer, raise(LED, DARK, T0)).await;
+    commit(&mut writer, raise(LED, MUTED, T0)).await;
+    commit(&mut writer, clear(LED, DARK, T0 + MINUTE)).await;
+    assert_eq!(the_ticket(&database.store).await.state, State::New);
+    commit(&mut writer, clear(LED, MUTED, T0 + MINUTE)).await;
+    assert_eq!(the_ticket(&database.store).await.state, State::SelfRecovered);
+    assert_eq!(happened(&database.store).await, ["opened", "joined", "recovered"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_rule_that_is_removed_says_nothing_about_the_repair(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let mut writer = writer(&database.store);
+    commit(&mut writer, raise(LED, DARK, T0)).await;
+    commit(&mut writer, clear_because(LED, DARK, T0 + MINUTE, ClearReason::RuleRemoved)).await;
+    assert_eq!(the_ticket(&database.store).await.state, State::New);
+    assert_eq!(happened(&database.store).await, ["opened"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn work_that_has_begun_is_finished_by_people_whatever_the_device_says(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    commit(&mut writer, raise(LED, DARK, T0)).await;
+    act(store, Action::Start, T0).await.unwrap();
+    commit(&mut writer, clear(LED, DARK, T0 + MINUTE)).await;
+    assert_eq!(the_ticket(store).await.state, State::InProgress);
+    act(store, Action::Finish, T0 + MINUTE).await.unwrap();
+    commit(&mut writer, raise(LED, DARK, T0 + MINUTE.times(2))).await;
+    assert_eq!(the_ticket(store).await.state, State::InProgress, "it was not repaired after all");
+}
+
+#[rstest]
+#[tokio::test]
+async fn nobody_confirms_a_repair_while_an_alert_of_it_is_open(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    commit(&mut writer, raise(LED, DARK, T0)).await;
+    act(store, Action::Start, T0).await.unwrap();
+    act(store, Action::Finish, T0 + MINUTE).await.unwrap();
+    let refused = act(store, Action::Confirm, T0 + MINUTE).await;
+    assert!(matches!(refused, Err(ActError::Refused(Refusal::StillFaulty))), "{refused:?}");
+    commit(&mut writer, clear(LED, DARK, T0 + MINUTE.times(2))).await;
+    let closed = act(store, Action::Confirm, T0 + MINUTE.times(3)).await.unwrap();
+    assert_eq!((closed.state, closed.closed_at), (State::Closed, Some(T0 + MINUTE.times(3))));
+    assert_eq!((closed.started_at, closed.fixed_at), (Some(T0), Some(T0 + MINUTE)));
+    assert_eq!(closed.owner, "李工");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_fault_within_a_day_of_the_closing_reopens_the_ticket_and_a_later_one_opens_another(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    commit(&mut writer, raise(LED, DARK, T0)).await;
+    commit(&mut writer, clear(LED, DARK, T0)).await;
+    act(store, Action::Confirm, T0).await.unwrap();
+    let again = T0 + REOPEN_WINDOW;
+    commit(&mut writer, raise(LED, DARK, again)).await;
+    let ticket = the_ticket(store).await;
+    assert_eq!((ticket.state, ticket.closed_at, ticket.owner.as_str()), (State::New, None, ""));
+    assert_eq!(ticket.respond_by, again + MINUTE.times(10), "the deadlines count anew");
+    assert_eq!(happened(store).await, ["opened", "recovered", "confirm", "reopened"]);
+    commit(&mut writer, clear(LED, DARK, again)).await;
+    act(store, Action::Confirm, again).await.unwrap();
+    commit(&mut writer, raise(LED, DARK, (again + REOPEN_WINDOW).shifted(1))).await;
+    let states: Vec<State> = all_tickets(store).await.iter().map(|ticket| ticket.state).collect();
+    assert_eq!(states, [State::New, State::Closed]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn whoever_decides_on_an_old_version_is_told_the_present_one(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    commit(&mut writer(store), raise(LED, DARK, T0)).await;
+    let seen = the_ticket(store).await;
+    act(store, Action::Accept, T0).await.unwrap();
+    let late = store.act_on_ticket(seen.number.as_str(), Action::Start, seen.version, "王工", "", T0).await;
+    assert!(matches!(late, Err(ActError::Conflict { current: 2 })), "{late:?}");
+    assert_eq!(happened(store).await, ["opened", "accept"]);
+    let none = store.act_on_ticket("BX-202611-9999", Action::Accept, 1, "", "", T0).await;
+    assert!(matches!(none, Err(ActError::NotFound)), "{none:?}");
+    let unfit = act(store, Action::Confirm, T0).await;
+    assert!(matches!(unfit, Err(ActError::Refused(Refusal::NotNow { .. }))), "{unfit:?}");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_people_who_accept_at_the_same_time_exactly_one_gets_the_ticket(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    commit(&mut writer(store), raise(LED, DARK, T0)).await;
+    let number = the_ticket(store).await.number;
+    let people: Vec<String> = (0..12).map(|n| format!("engineer {n}")).collect();
+    let accepts = people.iter().map(|who| store.act_on_ticket(number.as_str(), Action::Accept, 1, who, "", T0));
+    let results = futures_util::future::join_all(accepts).await;
+    let won: Vec<&TicketRow> = results.iter().flatten().collect();
+    assert_eq!(won.len(), 1, "{results:?}");
+    let conflicts = results.iter().filter(|result| matches!(result, Err(ActError::Conflict { current: 2 }))).count();
+    assert_eq!(conflicts, people.len() - 1, "{results:?}");
+    assert_eq!(the_ticket(store).await, *won[0]);
+    assert_eq!(happened(store).await, ["opened", "accept"]);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fault_that_returns_while_its_repair_is_confirmed_leaves_a_ticket_that_is_plainly_open(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    commit(&mut writer, raise(LED, DARK, T0)).await;
+    commit(&mut writer, clear(LED, DARK, T0)).await;
+    until_confirmation(store).await;
+    for n in 1..=15 {
+        let at = T0 + MINUTE.times(n);
+        let returns = [alerts([raise(LED, DARK, at)])];
+        // Either may be first; whoever confirms second is told so.
+        let (raised, _) = tokio::join!(writer.commit(&returns, at), act(store, Action::Confirm, at));
+        raised.unwrap();
+        let ticket = the_ticket(store).await;
+        assert!(ticket.state != State::Closed && ticket.closed_at.is_none(), "{ticket:?}");
+        commit(&mut writer, clear(LED, DARK, at)).await;
+        until_confirmation(store).await;
+    }
+}
+
+/// Brings the only ticket, recovered, to where only the confirmation is missing.
+async fn until_confirmation(store: &Store) {
+    if the_ticket(store).await.state == State::InProgress {
+        act(store, Action::Finish, T0).await.unwrap();
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_ticket_that_was_closed_by_work_is_reopened_like_any_other(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    commit(&mut writer, raise(LED, DARK, T0)).await;
+    act(store, Action::Start, T0).await.unwrap();
+    commit(&mut writer, clear(LED, DARK, T0)).await;
+    act(store, Action::Finish, T0).await.unwrap();
+    act(store, Action::Confirm, T0).await.unwrap();
+    commit(&mut writer, raise(LED, DARK, T0 + MINUTE)).await;
+    let ticket = the_ticket(store).await;
+    assert_eq!((ticket.state, ticket.started_at, ticket.fixed_at), (State::New, None, None));
+    commit(&mut writer, clear(LED, DARK, T0 + MINUTE)).await;
+    assert_eq!(the_ticket(store).await.state, State::SelfRecovered);
+}
