@@ -366,12 +366,16 @@ impl Device {
         complain(heartbeat < every || *heartbeat > MAX_HEARTBEAT, "heartbeat", outside);
         for (key, text) in [("kind", &self.kind), ("name", &self.name), ("place", &self.place)] {
             complain(text.len() > MAX_TEXT, key, format!("`{key}` is longer than {MAX_TEXT} bytes"));
+            complain(text.contains(char::is_control), key, format!("`{key}` holds a control character"));
         }
         complain(self.kind.is_empty(), "kind", "`kind` is empty".into());
         complain(self.facts.len() > MAX_CONSTANTS, "facts", format!("at most {MAX_CONSTANTS} constant facts"));
         for (name, value) in &self.facts {
             let long = matches!(value, FactValue::Text(text) if text.len() > MAX_TEXT) || name.len() > MAX_TEXT;
             complain(long, "facts", format!("the fact `{name}` is longer than {MAX_TEXT} bytes"));
+            let control = matches!(value, FactValue::Text(text) if text.contains(char::is_control))
+                || name.contains(char::is_control);
+            complain(control, "facts", "a constant fact holds a control character".into());
             let infinite = matches!(value, FactValue::Number(number) if !number.is_finite());
             complain(infinite, "facts", format!("the fact `{name}` must be a finite number"));
         }

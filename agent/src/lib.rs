@@ -9,8 +9,9 @@
 //! Owns: the devices' protocols, report by exception, the records that the hub does not have yet. Must not know: rules, alerts,
 //! tickets, SQL. It never judges a state.
 
+mod cause;
 pub mod check;
-pub mod clock;
+mod clock;
 pub mod config;
 mod lifecycle;
 #[cfg(test)]
@@ -19,7 +20,7 @@ pub mod probe;
 mod report;
 mod runner;
 pub mod secret;
-pub mod spool;
+mod spool;
 #[cfg(test)]
 mod tests;
 mod uplink;

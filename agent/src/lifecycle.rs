@@ -10,6 +10,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info_span};
 
+use crate::cause::chain;
+
 /// The agent's tasks.
 pub struct Lifecycle {
     stop: CancellationToken,
@@ -33,7 +35,7 @@ impl Lifecycle {
     where
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
-        let handle = self.tasks.spawn(task.instrument(info_span!("task", name)));
+        let handle = self.tasks.spawn(task.instrument(info_span!("task", task.name = name)));
         self.names.insert(handle.id(), name.to_owned());
     }
 
@@ -66,7 +68,7 @@ impl Lifecycle {
             Err(cause) => (cause.id(), anyhow!("panicked: {cause}")),
         };
         let name = self.names.get(&id).map_or("?", String::as_str);
-        error!(task = name, cause = format!("{trouble:#}"), "task `{name}` failed");
+        error!(task = name, cause = chain(&*trouble), "task `{name}` failed");
         Some(trouble.context(format!("task `{name}`")))
     }
 }

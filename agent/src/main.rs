@@ -1,6 +1,11 @@
 //! `lobby-agent`: the command line around the library.
 
-use std::{env, io::Write, path::PathBuf, process::ExitCode};
+use std::{
+    env,
+    io::{IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -158,7 +163,10 @@ fn complain(text: &str) -> ExitCode {
 
 fn start_logging(filter: &str, format: LogFormat) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter).with_context(|| format!("`{filter}` does not say what is to be logged"))?;
-    let logging = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logging = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     let started = match format {
         LogFormat::Text => logging.try_init(),
         LogFormat::Json => logging.json().flatten_event(true).try_init(),

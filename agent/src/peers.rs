@@ -181,16 +181,18 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl 
     timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{what}"));
 }
 
-/// Accepts connections and never says a word.
-pub(crate) async fn mute() -> (SocketAddr, JoinSet<()>) {
+/// A device that accepts connections and never says a word; the channel tells of each connection.
+pub(crate) async fn mute() -> (SocketAddr, mpsc::UnboundedReceiver<()>, JoinSet<()>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
+    let (tell, told) = mpsc::unbounded_channel();
     let mut accepting = JoinSet::new();
     accepting.spawn(async move {
         let mut held = Vec::new();
         while let Ok(accepted) = listener.accept().await {
             held.push(accepted);
+            let _ = tell.send(());
         }
     });
-    (address, accepting)
+    (address, told, accepting)
 }

@@ -65,7 +65,11 @@ pub fn complete(reading: Reading, constants: &BTreeMap<Box<str>, FactValue>) -> 
         };
         let text = if let FactValue::Text(text) = &value { size(text) } else { 0 };
         let is_new = !kept.contains_key(&name);
-        if name.len() > MAX_TEXT || size(&name) + text > room || (is_new && kept.len() == MAX_FACTS) {
+        if name.len() > MAX_TEXT
+            || name.contains('\0')
+            || size(&name) + text > room
+            || (is_new && kept.len() == MAX_FACTS)
+        {
             continue;
         }
         room -= size(&name) + text;
@@ -90,7 +94,9 @@ fn size(text: &str) -> usize {
     text.chars().map(|c| if c.is_control() { 6 } else { c.len_utf8().max(2) }).sum()
 }
 
+/// A text within the limit, and without NUL, which the wire does not carry.
 fn cut(text: Box<str>) -> Box<str> {
+    let text = if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text };
     if text.len() <= MAX_TEXT { text } else { text[..text.floor_char_boundary(MAX_TEXT)].into() }
 }
 

@@ -27,7 +27,7 @@ use frame::MAX_PAYLOAD;
 use state::State;
 
 pub use segment::Place;
-pub use task::{Changes, Closed, SpoolHandle, Status};
+pub use task::{Changes, Closed, SpoolHandle};
 
 /// Most records kept in memory while the disk takes none.
 const MAX_WAITING: usize = 1000;

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
+    cause::chain,
     clock::Clock,
     config::{Config, Device, Hub},
     runner::Ask,
@@ -112,7 +113,7 @@ impl Uplink {
             }
             let random = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
             let pause = self.backoff.next(spent, random);
-            let cause = format!("{error:#}");
+            let cause = chain(&*error);
             if cause != last_cause {
                 let pause_ms = pause.as_millis();
                 warn!(hub = %self.shared.hub.url, cause, pause_ms, "no connection to the broker: records wait in the spool");

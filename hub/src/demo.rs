@@ -137,7 +137,8 @@ pub async fn start(
     let centre = Arc::new(Centre::new(mqtt, clock));
     centre.open(lifecycle, sockets);
     for (task, config) in configs {
-        std::fs::create_dir_all(&config.state_dir)
+        tokio::fs::create_dir_all(&config.state_dir)
+            .await
             .with_context(|| format!("creating the directory {} of an agent", config.state_dir.display()))?;
         lifecycle.supervise(task, lobby_agent::run(config, lifecycle.stop_token()));
     }

@@ -304,3 +304,6 @@ fn batch(site: &Site, changes: Changes) -> Batch {
         changes,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,11 @@
 //! The command line of the hub.
 
-use std::{io::{IsTerminal, Write}, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{
+    io::{IsTerminal, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -111,7 +116,11 @@ fn main() -> ExitCode {
             match File::read(&config).and_then(|file| Config::new(file, Overrides::default())) {
                 Ok(checked) => {
                     let rules: usize = checked.pack.kinds.values().map(|kind| kind.rules.len()).sum();
-                    say(&format!("{}: no mistakes; {rules} rules for {} kinds", config.display(), checked.pack.kinds.len()));
+                    say(&format!(
+                        "{}: no mistakes; {rules} rules for {} kinds",
+                        config.display(),
+                        checked.pack.kinds.len()
+                    ));
                     ExitCode::SUCCESS
                 }
                 Err(mistake) => complain(&mistake),
@@ -160,10 +169,17 @@ fn demonstrate(demo: &Demo) -> ExitCode {
     let code = match Config::new(lobby_hub::demo::settings(), overrides) {
         Ok(config) => run(config, Mode::Demo, |ready| {
             say(&format!("A demonstration with simulated equipment. Open http://{}/ in a browser.", ready.http));
-            for (post, path) in [("concierge", "concierge"), ("engineering", "engineering"), ("show flat", "showflat"), ("reception", "reception")] {
+            for (post, path) in [
+                ("concierge", "concierge"),
+                ("engineering", "engineering"),
+                ("show flat", "showflat"),
+                ("reception", "reception"),
+            ] {
                 say(&format!("  {post:<12} http://{}/{path}", ready.http));
             }
-            say("No sign-in is needed: the web server listens on this computer only. Ctrl-C ends it and removes its files.");
+            say(
+                "No sign-in is needed: the web server listens on this computer only. Ctrl-C ends it and removes its files.",
+            );
         }),
         Err(mistake) => complain(&mistake),
     };

@@ -170,6 +170,11 @@ adress = "127.0.0.1"
     "kind = \"led-display\"\ndead_band = { x = -1 }",
     ":8:13: device `led`: the dead band of `x` must be"
 )]
+#[case::control("kind = \"tv\\u0000\"", ":7:8: device `led`: `kind` holds a control character")]
+#[case::control_in_a_fact(
+    "kind = \"tv\"\nfacts = { a = \"\\u0007\" }",
+    ":8:9: device `led`: a constant fact holds a control"
+)]
 #[case::no_kind("kind = \"\"", ":7:8: device `led`: `kind` is empty")]
 fn a_value_out_of_bounds_is_told_with_its_place(#[case] lines: &str, #[case] complaint: &str) {
     let complaints = complaints(&MINIMAL.replace("kind = \"led-display\"", lines));

@@ -18,7 +18,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{Shared, link::Inbound, window::Window};
-use crate::spool::{Acked, Again, Batch, Changes, Place};
+use crate::{
+    cause::chain,
+    spool::{Acked, Again, Batch, Changes, Place},
+};
 
 /// Most ranges asked for again that may wait; the hub repeats what it misses.
 const MAX_RESENDS: usize = 16;
@@ -176,7 +179,10 @@ impl<'a> Session<'a> {
     }
 
     fn lose_patience(&mut self) {
-        warn!("the hub has acknowledged nothing for a while: what it lacks is sent again");
+        // Once is enough until it acknowledges something: it may be away for days.
+        if !self.window.is_overdue() {
+            warn!("the hub has acknowledged nothing for a while: what it lacks is sent again until it does");
+        }
         self.window.rewind();
         // It may have missed these as well.
         self.told.clear();
@@ -296,18 +302,6 @@ impl<'a> Session<'a> {
 
 fn result(id: Box<str>, done: Result<(), String>) -> CommandResult {
     CommandResult { id, ok: done.is_ok(), error: done.err().map(Into::into) }
-}
-
-/// An error and its sources in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 async fn until(deadline: Option<Instant>) {

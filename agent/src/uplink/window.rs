@@ -53,6 +53,11 @@ impl Window {
         self.deadline = (!self.under_way.is_empty()).then_some(now + self.patience);
     }
 
+    /// Whether everything was sent again before, and nothing was acknowledged since.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.patience > self.first_patience
+    }
+
     /// When patience ends, if something is under way.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.deadline

@@ -1,0 +1,133 @@
+//! What people do with tickets: plain forms, guarded by the ticket's version and by where they come from.
+
+use axum::{
+    Form,
+    extract::{Path, State, rejection::FormRejection},
+    http::{HeaderMap, StatusCode, header},
+    response::Response,
+};
+use lobby_domain::ticket::Action;
+use serde::Deserialize;
+
+use super::{
+    App, PageError, Reader,
+    answer::{is_local, refuse, see},
+};
+use crate::{fleet::Changed, store::ActError};
+
+/// The longest name, in bytes.
+const LONGEST_NAME: usize = 200;
+/// The longest note, in bytes.
+const LONGEST_NOTE: usize = 4000;
+
+/// The form.
+#[derive(Debug, Deserialize)]
+pub(super) struct Act {
+    /// The version of the ticket that the person saw.
+    version: i64,
+    /// Who does it.
+    #[serde(default)]
+    by: String,
+    /// What is to be said about it.
+    #[serde(default)]
+    note: String,
+    /// Where to go on; the ticket's own page if not given.
+    back: Option<String>,
+}
+
+/// Moves a ticket and goes back to where the person was.
+pub(super) async fn act(
+    State(app): State<App>,
+    reader: Reader,
+    Path((no, verb)): Path<(String, String)>,
+    headers: HeaderMap,
+    form: Result<Form<Act>, FormRejection>,
+) -> Response {
+    match moved(&app, &no, &verb, &headers, form).await {
+        Ok(place) => see(&place),
+        Err(error) => refuse(&app, &reader, error),
+    }
+}
+
+async fn moved(
+    app: &App,
+    no: &str,
+    verb: &str,
+    headers: &HeaderMap,
+    form: Result<Form<Act>, FormRejection>,
+) -> Result<String, PageError> {
+    if !is_ours(headers) {
+        return Err(PageError::CrossSite);
+    }
+    let action = Action::from_text(verb).ok_or(PageError::NotFound)?;
+    let Form(act) = form.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => PageError::TooLarge,
+        _ => PageError::BadRequest,
+    })?;
+    let (by, note) = (act.by.trim(), act.note.trim());
+    if by.len() > LONGEST_NAME || note.len() > LONGEST_NOTE {
+        return Err(PageError::TooLarge);
+    }
+    let notice = match app.store.act_on_ticket(no, action, act.version, by, note, app.clock.now()).await {
+        Ok(ticket) => {
+            app.fleet.tell(Changed { site: ticket.site, device: None });
+            "saved"
+        }
+        Err(ActError::Conflict { .. }) => "conflict",
+        Err(ActError::Refused(_)) => "step",
+        Err(ActError::NotFound) => return Err(PageError::NotFound),
+        Err(ActError::Store(error)) => return Err(error.into()),
+    };
+    let back = act.back.filter(|back| is_local(back)).unwrap_or_else(|| format!("/t/{no}"));
+    Ok(noticed(&back, notice))
+}
+
+/// `back` with what became of the action.
+fn noticed(back: &str, notice: &str) -> String {
+    let back = back.split('#').next().unwrap_or(back);
+    let joint = if back.contains('?') { '&' } else { '?' };
+    format!("{back}{joint}notice={notice}")
+}
+
+/// Whether a request comes from one of our own pages, or from no page at all. Browsers say so; other programs need not.
+fn is_ours(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    if text("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
+        return false;
+    }
+    let Some(origin) = text(header::ORIGIN.as_str()) else { return true };
+    let named = origin.split_once("://").map(|(_, host)| host);
+    named.is_some_and(|host| text(header::HOST.as_str()).is_some_and(|ours| ours.eq_ignore_ascii_case(host)))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::no_browser(&[("host", "hub:8080")], true)]
+    #[case::our_page(&[("host", "hub:8080"), ("origin", "http://hub:8080"), ("sec-fetch-site", "same-origin")], true)]
+    #[case::typed(&[("host", "hub"), ("sec-fetch-site", "none")], true)]
+    #[case::other_site(&[("host", "hub"), ("sec-fetch-site", "cross-site")], false)]
+    #[case::sibling(&[("host", "hub"), ("sec-fetch-site", "same-site")], false)]
+    #[case::other_origin(&[("host", "hub:8080"), ("origin", "http://other.example")], false)]
+    #[case::other_port(&[("host", "hub:8080"), ("origin", "http://hub:8081")], false)]
+    #[case::hidden_origin(&[("host", "hub"), ("origin", "null")], false)]
+    #[case::no_host(&[("origin", "http://hub")], false)]
+    fn only_our_own_pages_may_act(#[case] headers: &[(&'static str, &'static str)], #[case] ours: bool) {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (header::HeaderName::from_static(name), header::HeaderValue::from_static(value)));
+        assert_eq!(is_ours(&headers.collect()), ours);
+    }
+
+    #[rstest]
+    #[case("/concierge", "/concierge?notice=saved")]
+    #[case("/d/led?site=hz", "/d/led?site=hz&notice=saved")]
+    #[case("/t/1#note", "/t/1?notice=saved")]
+    fn a_notice_is_added_to_the_page_gone_back_to(#[case] back: &str, #[case] place: &str) {
+        assert_eq!(noticed(back, "saved"), place);
+    }
+}

@@ -1,0 +1,114 @@
+//! The boards of the posts: which devices stand on which, and what each board says of them.
+
+use lobby_contract::FactValue;
+use lobby_dashboards::{ConciergePage, DeviceTile, Fact, LowStock, Machine, Page, ReceptionPage, ShowflatPage};
+use lobby_domain::{device::Device, pack::KindRules, rule::Effect, site::Site};
+
+use super::{Scene, incident, tiles};
+use crate::store::AlertRow;
+
+/// The facts by which a machine's stock is told.
+const STOCK: [&str; 2] = ["covers_left", "level_low"];
+/// What the bar of a machine shows already, or nobody at the post needs.
+const NOT_BESIDE_THE_BAR: [&str; 5] =
+    ["covers_left", "capacity", "low_at", "covers_dispensed", "covers_dispensed_epoch"];
+
+/// The devices on a post's board with their kinds, by site and name.
+pub(super) fn devices<'s>(
+    scene: &'s Scene<'_>,
+    post: &'s str,
+) -> impl Iterator<Item = (&'s Site, &'s Device, &'s KindRules)> {
+    scene.shown().flat_map(move |site| on_board(site, post).map(move |(device, kind)| (site, device, kind)))
+}
+
+/// The devices of one site on a post's board. A device that its agent no longer names is on none.
+pub(super) fn on_board<'s>(site: &'s Site, post: &'s str) -> impl Iterator<Item = (&'s Device, &'s KindRules)> {
+    site.devices().filter(|device| device.announced).filter_map(move |device| {
+        let kind = device.watch.kind()?;
+        kind.kind.boards.iter().any(|board| **board == *post).then_some((device, &**kind))
+    })
+}
+
+/// Are the displays fine?
+pub(super) fn concierge(scene: &Scene<'_>) -> ConciergePage {
+    let tiles = devices(scene, "concierge").map(|(site, device, kind)| tiles::tile(scene, site, device, kind));
+    ConciergePage { tiles: tiles.collect(), chrome: scene.chrome(Page::Concierge) }
+}
+
+/// Are the snooker and internet areas fit for guests?
+pub(super) fn reception(scene: &Scene<'_>) -> ReceptionPage {
+    let (snooker, internet): (Vec<_>, Vec<_>) =
+        devices(scene, "reception").partition(|(_, _, kind)| kind.kind.id.starts_with("snooker"));
+    let tiles = |devices: &[(&Site, &Device, &KindRules)]| -> Vec<DeviceTile> {
+        devices.iter().map(|(site, device, kind)| tiles::tile(scene, site, device, kind)).collect()
+    };
+    ReceptionPage {
+        snooker: tiles(&snooker),
+        snooker_figures: in_use(scene, &snooker).into_iter().collect(),
+        internet: tiles(&internet),
+        internet_figures: Vec::new(),
+        chrome: scene.chrome(Page::Reception),
+    }
+}
+
+/// How many of the tables that tell it are occupied.
+fn in_use(scene: &Scene<'_>, devices: &[(&Site, &Device, &KindRules)]) -> Option<Fact> {
+    let (mut tables, mut occupied, mut label) = (0, 0, None);
+    for (site, device, kind) in devices {
+        let Some(sample) = device.known(site.link_of(device), scene.now) else { continue };
+        if let Some(FactValue::Bool(taken)) = sample.facts.get("occupied") {
+            tables += 1;
+            occupied += u32::from(*taken);
+            label = kind.kind.fact("occupied").map(|fact| scene.text(&fact.label));
+        }
+    }
+    let value = Some(format!("{occupied} / {tables}"));
+    Some(Fact { label: label?, value, unit: String::new(), at: None, notable: false })
+}
+
+/// Will the shoe covers last?
+pub(super) fn showflat(scene: &Scene<'_>) -> ShowflatPage {
+    let machines = devices(scene, "showflat").map(|(site, device, kind)| machine(scene, site, device, kind));
+    ShowflatPage { machines: machines.collect(), chrome: scene.chrome(Page::Showflat) }
+}
+
+fn machine(scene: &Scene<'_>, site: &Site, device: &Device, kind: &KindRules) -> Machine {
+    let tile = tiles::tile(scene, site, device, kind);
+    let subject = lobby_domain::alert::Subject::Device(device.id.clone());
+    let low = scene.open.alerts_about(&site.id, &subject).find(|alert| is_low_stock(scene, alert));
+    let beside = |fact: &str| {
+        let declared = kind.kind.fact(fact).map(|fact| scene.text(&fact.label));
+        move |shown: &Fact| declared.as_ref() == Some(&shown.label)
+    };
+    let bar: Vec<_> = NOT_BESIDE_THE_BAR.iter().map(|fact| beside(fact)).collect();
+    Machine {
+        left: pieces(device, "covers_left"),
+        capacity: pieces(device, "capacity"),
+        low_level: pieces(device, "low_at"),
+        low_stock: low.map(|alert| LowStock {
+            since: scene.when(alert.since),
+            who: alert.tells.first().map(|post| scene.post(post)),
+        }),
+        runs_out: None,
+        dispensed_today: None,
+        facts: tile.facts.into_iter().filter(|fact| !bar.iter().any(|shows| shows(fact))).collect(),
+        incident: incident::of(scene, site, device, |alert| !is_low_stock(scene, alert)),
+        device: tile.device,
+        state: tile.state,
+        since: tile.since,
+        seen: tile.seen,
+    }
+}
+
+/// Whether an alert says that a machine which still works runs low.
+fn is_low_stock(scene: &Scene<'_>, alert: &AlertRow) -> bool {
+    let works = scene.pack.rule(&alert.rule).is_some_and(|rule| rule.effect == Effect::None);
+    works && STOCK.iter().any(|fact| tiles::is_about(scene, alert, fact))
+}
+
+fn pieces(device: &Device, fact: &str) -> Option<u32> {
+    let number = tiles::number(device, fact)?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of a number saturates")]
+    let pieces = number.round() as u32;
+    Some(pieces)
+}

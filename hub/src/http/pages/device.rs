@@ -1,0 +1,120 @@
+//! The page of one device, found by its name and site or by the code on its label.
+
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use lobby_contract::{AgentId, DeviceId, SiteId};
+use lobby_dashboards::{DevicePage, Page, Range};
+use lobby_domain::{alert::Subject, device::Device, site::Site, time::Timestamp};
+
+use super::{App, Html, Open, PageError, Reader, Scene, alerts, answer, engineering, history, incident, tiles};
+use crate::store::{AlertFilter, AlertRow, Sampled, TicketFilter, TicketRow};
+
+/// The most alerts that make up the past of a device.
+const MOST_ALERTS: i64 = 500;
+/// Tickets listed.
+const TICKETS: i64 = 10;
+
+/// What an address below `/d/` names.
+enum Found {
+    Device(SiteId, DeviceId),
+    /// Something that another page tells of.
+    Elsewhere(String),
+}
+
+/// What was read of a device.
+struct Past {
+    records: Vec<Sampled>,
+    alerts: Vec<AlertRow>,
+    tickets: Vec<TicketRow>,
+}
+
+/// The page.
+pub(super) async fn show(State(app): State<App>, reader: Reader, Path(code): Path<String>) -> Response {
+    match find(&app, &reader, &code).await {
+        Ok(Found::Device(site, device)) => answer::answer(&app, &reader, page(&app, &reader, site, device)).await,
+        Ok(Found::Elsewhere(place)) => answer::see(&place),
+        Err(error) => answer::refuse(&app, &reader, error),
+    }
+}
+
+async fn find(app: &App, reader: &Reader, code: &str) -> Result<Found, PageError> {
+    let id: DeviceId = code.parse().map_err(|_| PageError::NotFound)?;
+    if let Some(site) = reader.site()? {
+        if let Some(found) = within(app, &site, &id) {
+            return Ok(found);
+        }
+    } else if let Some((site, device)) = app.store.device_by_code(code).await? {
+        return Ok(Found::Device(site, device));
+    }
+    // Without a site, a name that only one site has is enough.
+    let sites = app.fleet.read();
+    let mut having = sites.values().filter(|site| site.device(&id).is_some()).map(|site| site.id.clone());
+    match (reader.site()?, having.next(), having.next()) {
+        (None, Some(site), None) => Ok(Found::Device(site, id)),
+        _ => Err(PageError::NotFound),
+    }
+}
+
+fn within(app: &App, site: &SiteId, id: &DeviceId) -> Option<Found> {
+    let sites = app.fleet.read();
+    let known = sites.get(site)?;
+    if known.device(id).is_some() {
+        return Some(Found::Device(site.clone(), id.clone()));
+    }
+    let agent: Option<AgentId> = id.as_str().parse().ok();
+    if agent.is_some_and(|agent| known.agent(&agent).is_some()) {
+        return Some(Found::Elsewhere(format!("/engineering?site={site}")));
+    }
+    (id.as_str() == site.as_str()).then(|| Found::Elsewhere(format!("/?site={site}")))
+}
+
+async fn page(app: &App, reader: &Reader, site: SiteId, device: DeviceId) -> Result<String, PageError> {
+    let range = Range::ALL.into_iter().find(|range| Some(range.name()) == reader.asked.range.as_deref());
+    let range = range.unwrap_or(Range::Day);
+    let now = app.clock.now();
+    let past = read(app, &site, &device, now.shifted(-range.ms()), now).await?;
+    let open = Open::of(
+        past.alerts.iter().filter(|alert| alert.cleared_at.is_none()).cloned().collect(),
+        past.tickets.iter().filter(|ticket| ticket.closed_at.is_none()).cloned().collect(),
+    );
+    let page = Scene::with(app, reader, Some(site.clone()), &open, |scene| {
+        let site = scene.site(&site).ok_or(PageError::NotFound)?;
+        let device = site.device(&device).ok_or(PageError::NotFound)?;
+        Ok(build(scene, site, device, range, &past))
+    })?;
+    page.html(reader.fragment)
+}
+
+async fn read(app: &App, site: &SiteId, device: &DeviceId, from: Timestamp, now: Timestamp) -> Result<Past, PageError> {
+    let subject = Some(Subject::Device(device.clone()));
+    let filter = AlertFilter { site: Some(site.clone()), subject: subject.clone(), ..AlertFilter::default() };
+    let (alerts, _) = app.store.alerts(&filter, None, MOST_ALERTS).await??;
+    let filter = TicketFilter { site: Some(site.clone()), subject, ..TicketFilter::default() };
+    let (tickets, _) = app.store.tickets(&filter, None, TICKETS).await??;
+    let records = app.store.history(site, device, from, now.shifted(1)).await?;
+    Ok(Past { records, alerts, tickets })
+}
+
+fn build(scene: &Scene<'_>, site: &Site, device: &Device, range: Range, past: &Past) -> DevicePage {
+    let kind = device.watch.kind();
+    let text = |label| scene.text(label);
+    DevicePage {
+        device: scene.device(site, device),
+        kind: kind.map_or_else(|| device.kind.to_string(), |kind| text(&kind.kind.label)),
+        state: scene.state_of(site, device),
+        since: tiles::since(scene, site, device).map(|at| scene.when(at)),
+        seen: device.last.as_ref().map(|last| scene.when(last.received_at)),
+        inference: None,
+        incident: incident::of(scene, site, device, |_| true),
+        facts: kind.map(|kind| tiles::all(scene, site, device, kind)).unwrap_or_default(),
+        range,
+        series: kind.map(|kind| history::series(device, kind, &past.records, scene.words())).unwrap_or_default(),
+        history: history::spans(scene.pack, &past.records, &past.alerts, history::gap(device), scene.now.millis()),
+        alerts: scene.open.alerts.iter().map(|alert| alerts::row(scene, alert)).collect(),
+        tickets: past.tickets.iter().map(|ticket| engineering::queued(scene, ticket)).collect(),
+        agent: site.agent(&device.agent).map(|agent| engineering::row(scene, site, agent)),
+        chrome: scene.chrome(Page::Device),
+    }
+}

@@ -1,0 +1,88 @@
+//! Engineering's board: the queue of tickets, the open alerts, and the agents.
+
+use lobby_dashboards::{Action, AgentRow, EngineeringPage, Link, Page, Priority, QueueTicket};
+use lobby_domain::{
+    agent::{self, Agent},
+    alert::Subject,
+    site::Site,
+    ticket::State,
+};
+
+use super::{Scene, alerts, incident};
+use crate::store::TicketRow;
+
+/// The most alerts listed; the page of alerts has all.
+const MOST_ALERTS: usize = 30;
+
+/// What must be done next?
+pub(super) fn page(scene: &Scene<'_>) -> EngineeringPage {
+    let mut gravest: Vec<_> = scene.open.alerts.iter().collect();
+    gravest.sort_by_key(|alert| (incident::severity(&alert.severity), alert.since));
+    let agents = scene.shown().flat_map(|site| site.agents().map(move |agent| (site, agent)));
+    EngineeringPage {
+        tickets: scene.open.tickets.iter().map(|ticket| queued(scene, ticket)).collect(),
+        alerts: gravest.into_iter().take(MOST_ALERTS).map(|alert| alerts::row(scene, alert)).collect(),
+        alerts_open: scene.open.alerts_open,
+        agents: agents.map(|(site, agent)| row(scene, site, agent)).collect(),
+        chrome: scene.chrome(Page::Engineering),
+    }
+}
+
+/// A ticket in a list.
+pub(super) fn queued(scene: &Scene<'_>, ticket: &TicketRow) -> QueueTicket {
+    QueueTicket {
+        no: ticket.number.to_string(),
+        version: ticket.version,
+        title: scene.text(&ticket.title),
+        device: match &ticket.subject {
+            Subject::Device(_) => Some(scene.subject(&ticket.site, &ticket.subject)),
+            Subject::Agent(_) | Subject::Site => None,
+        },
+        site_name: scene.site_name(&ticket.site),
+        priority: priority(&ticket.priority),
+        step: incident::step(ticket.state),
+        reported_at: scene.when(ticket.opened_at),
+        deadline: incident::deadline(scene, ticket),
+        owner: incident::person(ticket),
+        recovered: ticket.state == State::SelfRecovered,
+        // The reporting post confirms, on its own board or on the ticket's page.
+        actions: incident::step(ticket.state)
+            .next_action()
+            .filter(|action| *action != Action::Confirm)
+            .into_iter()
+            .collect(),
+    }
+}
+
+/// A ticket's priority by its name in the standards pack.
+pub(super) fn priority(name: &str) -> Priority {
+    match name {
+        "P1" => Priority::Urgent,
+        "P2" => Priority::Normal,
+        _ => Priority::Planned,
+    }
+}
+
+/// An agent in a list.
+pub(super) fn row(scene: &Scene<'_>, site: &Site, agent: &Agent) -> AgentRow {
+    let (link, since) = match agent.link {
+        agent::Link::Up => (Link::Up, None),
+        agent::Link::Suspect { since } => (Link::Suspect, Some(since)),
+        agent::Link::Down { since } => (Link::Down, Some(since)),
+        agent::Link::Unverified { since } => (Link::Unverified, Some(since)),
+    };
+    let devices = site.devices().filter(|device| device.announced && device.agent == agent.id).count();
+    AgentRow {
+        id: agent.id.clone(),
+        site_name: scene.site_name(&site.id),
+        link,
+        since: since.map(|at| scene.when(at)),
+        seen: agent.last_seen.map(|at| scene.when(at)),
+        version: agent.version.to_string(),
+        devices: u32::try_from(devices).unwrap_or(u32::MAX),
+        // What it had waiting is told by its birth alone; once all its devices tell the present, it is through.
+        backlog: if scene.is_caught_up(site, agent) { 0 } else { agent.queued },
+        clock_offset_ms: (agent.link == agent::Link::Up).then(|| -agent.clock.behind_millis()),
+        clock_suspect: agent.clock.is_suspect(),
+    }
+}

@@ -1,0 +1,75 @@
+//! What is open in the database: alerts and tickets, read in one call each and found again by what they are about.
+
+use std::collections::HashMap;
+
+use lobby_contract::SiteId;
+use lobby_domain::{alert::Subject, ticket::State};
+
+use super::PageError;
+use crate::store::{AlertFilter, AlertRow, Store, TicketFilter, TicketRow};
+
+/// The most alerts, and the most tickets, of one page: far more than anybody reads.
+const MOST: i64 = 1000;
+
+/// Alerts and tickets that are open.
+#[derive(Debug, Default)]
+pub(super) struct Open {
+    /// The open alerts, newest first.
+    pub alerts: Vec<AlertRow>,
+    /// How many alerts are open, listed or not.
+    pub alerts_open: u32,
+    /// The open tickets, newest first.
+    pub tickets: Vec<TicketRow>,
+    about: HashMap<(SiteId, Subject), Vec<usize>>,
+}
+
+impl Open {
+    /// What is open at one site, or at all.
+    pub async fn read(store: &Store, site: Option<&SiteId>) -> Result<Self, PageError> {
+        let filter = AlertFilter { site: site.cloned(), open: Some(true), ..AlertFilter::default() };
+        let (alerts, more) = store.alerts(&filter, None, MOST).await??;
+        let filter = TicketFilter { site: site.cloned(), open: Some(true), ..TicketFilter::default() };
+        let (tickets, _) = store.tickets(&filter, None, MOST).await??;
+        let mut open = Self::of(alerts, tickets);
+        if more.is_some() && site.is_none() {
+            open.alerts_open = u32::try_from(store.alert_counts().await?.open).unwrap_or(u32::MAX);
+        }
+        Ok(open)
+    }
+
+    /// What was read; only alerts and tickets that are open may be among it.
+    pub fn of(alerts: Vec<AlertRow>, tickets: Vec<TicketRow>) -> Self {
+        let mut about: HashMap<_, Vec<usize>> = HashMap::new();
+        for (index, alert) in alerts.iter().enumerate() {
+            about.entry((alert.site.clone(), alert.subject.clone())).or_default().push(index);
+        }
+        Self { alerts_open: u32::try_from(alerts.len()).unwrap_or(u32::MAX), alerts, tickets, about }
+    }
+
+    /// The open alerts about a subject.
+    pub fn alerts_about(&self, site: &SiteId, subject: &Subject) -> impl Iterator<Item = &AlertRow> {
+        let found = self.about.get(&(site.clone(), subject.clone()));
+        found.into_iter().flatten().map(|index| &self.alerts[*index])
+    }
+
+    /// The open ticket of that number.
+    pub fn ticket(&self, number: &str) -> Option<&TicketRow> {
+        self.tickets.iter().find(|ticket| ticket.number.as_str() == number)
+    }
+
+    /// Whether a fault of the ticket is still there.
+    pub fn is_faulty(&self, ticket: &TicketRow) -> bool {
+        self.alerts_about(&ticket.site, &ticket.subject)
+            .any(|alert| alert.ticket.as_deref() == Some(ticket.number.as_str()))
+    }
+
+    /// The ticket about a subject that only waits to be confirmed.
+    pub fn to_confirm(&self, site: &SiteId, subject: &Subject) -> Option<&TicketRow> {
+        self.tickets.iter().find(|ticket| {
+            matches!(ticket.state, State::Fixed | State::SelfRecovered)
+                && ticket.site == *site
+                && ticket.subject == *subject
+                && !self.is_faulty(ticket)
+        })
+    }
+}

@@ -1,0 +1,95 @@
+//! The first page: a line for each post, and one for each site.
+
+use lobby_dashboards::{Counts, OverviewPage, Page, PostStatus, SiteRow, State, Verdict};
+use lobby_domain::{alert::Subject, site::Site, ticket};
+
+use super::{Scene, boards};
+use crate::store::TicketRow;
+
+/// Where is something to do?
+pub(super) fn page(scene: &Scene<'_>) -> OverviewPage {
+    let posts = [
+        status(scene, Page::Concierge, "concierge", Some(boards::concierge(scene).verdict())),
+        status(scene, Page::Engineering, "engineering", None),
+        status(scene, Page::Showflat, "showflat", Some(boards::showflat(scene).verdict())),
+        status(scene, Page::Reception, "reception", Some(boards::reception(scene).verdict())),
+    ];
+    let mut sites: Vec<SiteRow> = Vec::new();
+    if scene.several() {
+        sites = scene.all_sites().map(|(id, site)| row(scene, id, site)).collect();
+        sites.sort_by_key(|row| (badness(&row.counts), row.name.clone()));
+    }
+    OverviewPage { posts: posts.into(), sites, chrome: scene.chrome(Page::Overview) }
+}
+
+fn status(scene: &Scene<'_>, page: Page, post: &str, verdict: Option<Verdict>) -> PostStatus {
+    let tickets = scene.open.tickets.iter().filter(|ticket| concerns(scene, ticket, post));
+    let (tickets, overdue) = count(scene, tickets);
+    let urgent = verdict.filter(|verdict| matches!(verdict.state, State::Abnormal | State::Offline));
+    PostStatus {
+        page,
+        counts: counts(boards::devices(scene, post).map(|(site, device, _)| scene.state_of(site, device))),
+        tickets,
+        overdue,
+        urgent: urgent.map(|verdict| verdict.sentence),
+    }
+}
+
+/// Whether a ticket is on a post's mind: engineering's are all, another's those it confirms and those of the devices on its board.
+fn concerns(scene: &Scene<'_>, ticket: &TicketRow, post: &str) -> bool {
+    let on_board = || match &ticket.subject {
+        Subject::Device(id) => {
+            let device = scene.site(&ticket.site).and_then(|site| site.device(id));
+            let kind = device.and_then(|device| device.watch.kind());
+            kind.is_some_and(|kind| kind.kind.boards.iter().any(|board| **board == *post))
+        }
+        Subject::Agent(_) | Subject::Site => false,
+    };
+    post == "engineering" || ticket.confirmed_by == post || on_board()
+}
+
+/// How many tickets there are, and how many are past a time limit.
+fn count<'t>(scene: &Scene<'_>, tickets: impl Iterator<Item = &'t TicketRow>) -> (u32, u32) {
+    tickets.fold((0, 0), |(all, overdue), ticket| (all + 1, overdue + u32::from(is_overdue(scene, ticket))))
+}
+
+fn is_overdue(scene: &Scene<'_>, ticket: &TicketRow) -> bool {
+    match ticket.state {
+        ticket::State::New => ticket.respond_by < scene.now,
+        ticket::State::Accepted | ticket::State::InProgress => ticket.complete_by < scene.now,
+        ticket::State::Fixed | ticket::State::SelfRecovered | ticket::State::Closed => false,
+    }
+}
+
+fn counts(states: impl Iterator<Item = State>) -> Counts {
+    states.fold(Counts::default(), |mut counts, state| {
+        *match state {
+            State::Normal => &mut counts.normal,
+            State::Abnormal => &mut counts.abnormal,
+            State::Offline => &mut counts.offline,
+            State::Unknown => &mut counts.unknown,
+            State::Maintenance => &mut counts.maintenance,
+        } += 1;
+        counts
+    })
+}
+
+/// Sites with trouble first, then those of which little is known.
+fn badness(counts: &Counts) -> std::cmp::Reverse<(u32, u32)> {
+    std::cmp::Reverse((counts.abnormal + counts.offline, counts.unknown))
+}
+
+fn row(scene: &Scene<'_>, id: &lobby_contract::SiteId, site: Option<&Site>) -> SiteRow {
+    let devices = site.into_iter().flat_map(|site| {
+        site.devices().filter(|device| device.announced).map(move |device| scene.state_of(site, device))
+    });
+    let (tickets, overdue) = count(scene, scene.open.tickets.iter().filter(|ticket| ticket.site == *id));
+    SiteRow {
+        name: scene.name_of(id),
+        href: format!("/?site={id}"),
+        counts: counts(devices),
+        tickets,
+        overdue,
+        collection: scene.collection(site.into_iter()),
+    }
+}

@@ -1,0 +1,245 @@
+//! What one page is made from, and the words and names that every page needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::tz::TimeZone;
+use lobby_contract::SiteId;
+use lobby_dashboards::{Calendar, Choice, Chrome, Clause, Collection, DeviceRef, Lang, Page, State, Texts, When};
+use lobby_domain::{
+    agent::{Agent, Link},
+    alert::Subject,
+    device::{self, Device},
+    label::{self, Label},
+    pack::Pack,
+    site::Site,
+    time::Timestamp,
+};
+
+use super::{App, Open, PageError, Reader};
+use crate::fleet::Fleet;
+
+/// The live state while it is held, what is open, and the reader.
+pub(super) struct Scene<'a> {
+    /// The standards.
+    pub pack: &'a Pack,
+    /// What is open.
+    pub open: &'a Open,
+    /// The reader.
+    pub reader: &'a Reader,
+    /// Now.
+    pub now: Timestamp,
+    fleet: &'a Fleet,
+    sites: &'a BTreeMap<SiteId, Site>,
+    names: BTreeSet<&'a SiteId>,
+    chosen: Option<SiteId>,
+    calendar: Calendar,
+    demo: bool,
+}
+
+impl Scene<'_> {
+    /// Builds something from the live state, which is held meanwhile. `site` is the one shown; a hub with one site shows that.
+    pub fn with<T>(
+        app: &App,
+        reader: &Reader,
+        site: Option<SiteId>,
+        open: &Open,
+        build: impl FnOnce(&Scene<'_>) -> Result<T, PageError>,
+    ) -> Result<T, PageError> {
+        let sites = app.fleet.read();
+        let names: BTreeSet<&SiteId> = sites.keys().chain(app.fleet.configured()).collect();
+        let chosen = match site {
+            Some(site) if names.contains(&site) => Some(site),
+            Some(_) => return Err(PageError::NotFound),
+            None if names.len() == 1 => names.first().copied().cloned(),
+            None => None,
+        };
+        // Several sites share a page in the clock time of the first.
+        let zoned = chosen.as_ref().and_then(|site| sites.get(site)).or_else(|| sites.values().next());
+        let zone = zoned.map_or(TimeZone::UTC, |site| site.calendar.zone().clone());
+        let now = app.clock.now();
+        let scene = Scene {
+            pack: &app.pack,
+            open,
+            reader,
+            now,
+            fleet: &app.fleet,
+            sites: &sites,
+            names,
+            chosen,
+            calendar: Calendar::new(now.millis(), zone),
+            demo: app.demo,
+        };
+        build(&scene)
+    }
+
+    /// What surrounds a page.
+    pub fn chrome(&self, page: Page) -> Chrome {
+        let name = |id: &SiteId| lobby_dashboards::Site { id: id.clone(), name: self.fleet.name_of(id) };
+        Chrome {
+            lang: self.reader.lang,
+            calendar: self.calendar.clone(),
+            page,
+            path: self.reader.path.clone(),
+            site: self.chosen.as_ref().map(name),
+            sites: self.choices(page),
+            collection: self.collection(self.shown()),
+            notice: self.reader.notice(),
+            demo: self.demo,
+            live: page != Page::Error,
+            person: None,
+        }
+    }
+
+    fn choices(&self, page: Page) -> Vec<Choice> {
+        if self.names.len() < 2 {
+            return Vec::new();
+        }
+        // A device or a ticket belongs to one site: another one is begun at its first page.
+        let path = match page {
+            Page::Device | Page::Ticket | Page::Error => "/",
+            _ => self.reader.path.split('?').next().unwrap_or("/"),
+        };
+        let all =
+            Choice { label: self.texts().all_sites.to_owned(), href: path.to_owned(), current: self.chosen.is_none() };
+        let one = |id: &&SiteId| Choice {
+            label: self.fleet.name_of(id),
+            href: format!("{path}?site={id}"),
+            current: self.chosen.as_ref() == Some(*id),
+        };
+        std::iter::once(all).chain(self.names.iter().map(one)).collect()
+    }
+
+    /// Whether data come in from `sites`.
+    pub fn collection<'s>(&self, sites: impl Iterator<Item = &'s Site>) -> Collection {
+        let mut collection = Collection { up: 0, agents: 0, last: None };
+        let mut last = None;
+        for agent in sites.flat_map(Site::agents) {
+            collection.agents += 1;
+            collection.up += u32::from(agent.link == Link::Up);
+            last = last.max(agent.last_seen);
+        }
+        collection.last = last.map(|at| self.when(at));
+        collection
+    }
+
+    /// The sites shown that have reported.
+    pub fn shown(&self) -> impl Iterator<Item = &Site> {
+        self.sites.values().filter(|site| self.chosen.as_ref().is_none_or(|chosen| *chosen == site.id))
+    }
+
+    /// All sites that are known, whether they have reported or not.
+    pub fn all_sites(&self) -> impl Iterator<Item = (&SiteId, Option<&Site>)> {
+        self.names.iter().map(|id| (*id, self.sites.get(*id)))
+    }
+
+    /// Whether several sites are shown together.
+    pub fn several(&self) -> bool {
+        self.chosen.is_none() && self.names.len() > 1
+    }
+
+    /// What people call a site.
+    pub fn name_of(&self, site: &SiteId) -> String {
+        self.fleet.name_of(site)
+    }
+
+    /// What people call a site, where several are shown together.
+    pub fn site_name(&self, site: &SiteId) -> Option<String> {
+        self.several().then(|| self.fleet.name_of(site))
+    }
+
+    /// The site of that name, if it has reported.
+    pub fn site(&self, id: &SiteId) -> Option<&Site> {
+        self.sites.get(id)
+    }
+
+    /// A text in the reader's language.
+    pub fn text(&self, label: &Label) -> String {
+        label.in_lang(self.words()).to_owned()
+    }
+
+    /// One of two texts, by the reader's language.
+    pub fn pick(&self, zh: &'static str, en: &'static str) -> &'static str {
+        match self.reader.lang {
+            Lang::Zh => zh,
+            Lang::En => en,
+        }
+    }
+
+    /// The reader's language as the standards pack names it.
+    pub fn words(&self) -> label::Lang {
+        self.reader.words()
+    }
+
+    /// The pages' own texts.
+    pub fn texts(&self) -> &'static Texts {
+        self.reader.lang.texts()
+    }
+
+    /// A moment in the page's clock time.
+    pub fn when(&self, at: Timestamp) -> When {
+        self.calendar.when(at.millis())
+    }
+
+    /// What people call a department; its id if the pack does not have it any more.
+    pub fn department(&self, id: &str) -> String {
+        self.pack.departments.get(id).map_or_else(|| id.to_owned(), |label| self.text(label))
+    }
+
+    /// What people call a post; its id if the pack does not have it any more.
+    pub fn post(&self, id: &str) -> String {
+        self.pack.posts.get(id).map_or_else(|| id.to_owned(), |label| self.text(label))
+    }
+
+    /// Clauses with where they stand.
+    pub fn clauses(&self, ids: &[String]) -> Vec<Clause> {
+        let reference = |id: &String| self.pack.clauses.get(id.as_str()).map(|clause| self.text(&clause.reference));
+        ids.iter().map(|id| Clause { id: id.clone(), reference: reference(id).unwrap_or_default() }).collect()
+    }
+
+    /// A device's state now.
+    pub fn state_of(&self, site: &Site, device: &Device) -> State {
+        state(device.verdict(site.link_of(device), site.part_of_day().expected(), self.now).state())
+    }
+
+    /// A device as pages name and link it.
+    pub fn device(&self, site: &Site, device: &Device) -> DeviceRef {
+        let name = if device.name.is_empty() { device.id.as_str() } else { &device.name };
+        let place = match self.site_name(&site.id) {
+            Some(site) if device.place.is_empty() => site,
+            Some(site) => format!("{site} · {}", device.place),
+            None => device.place.to_string(),
+        };
+        DeviceRef { site: site.id.clone(), code: device.id.clone(), name: name.to_owned(), place }
+    }
+
+    /// What an alert is about, as pages name and link it. Agents and sites have no page of their own: their address leads to the page
+    /// that tells of them.
+    pub fn subject(&self, site: &SiteId, subject: &Subject) -> DeviceRef {
+        let known = |id| self.sites.get(site).and_then(|site| Some(self.device(site, site.device(id)?)));
+        let plain = |id: &str, name: String| {
+            let code = id.parse().expect("agents and sites are named by the same alphabet as devices");
+            DeviceRef { site: site.clone(), code, name, place: String::new() }
+        };
+        match subject {
+            Subject::Device(id) => known(id).unwrap_or_else(|| plain(id.as_str(), id.to_string())),
+            Subject::Agent(id) => plain(id.as_str(), id.to_string()),
+            Subject::Site => plain(site.as_str(), self.name_of(site)),
+        }
+    }
+
+    /// Whether every device of an agent has fresh data.
+    pub fn is_caught_up(&self, site: &Site, agent: &Agent) -> bool {
+        let mut devices = site.devices().filter(|device| device.agent == agent.id && device.announced);
+        agent.link == Link::Up && devices.all(|device| device.known(agent.link, self.now).is_some())
+    }
+}
+
+/// A state as pages show it.
+pub(super) fn state(state: device::State) -> State {
+    match state {
+        device::State::Normal => State::Normal,
+        device::State::Abnormal => State::Abnormal,
+        device::State::Offline => State::Offline,
+        device::State::Unknown => State::Unknown,
+    }
+}

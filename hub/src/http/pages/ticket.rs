@@ -1,0 +1,115 @@
+//! The page of one repair ticket: why it exists, what happened to it, and what may be done now.
+
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use lobby_dashboards::{Action, Evidence, Page, TicketEvent, TicketPage, TimelineEntry};
+use lobby_domain::{alert::Subject, ticket};
+
+use super::{App, Html, Open, PageError, Reader, Scene, alerts, answer, engineering, incident};
+use crate::store::{self, AlertFilter, AlertRow, TicketRow};
+
+/// The most alerts of one ticket that are listed.
+const MOST_ALERTS: i64 = 100;
+/// Longer texts are no ticket's number.
+const LONGEST_NUMBER: usize = 40;
+
+/// The page.
+pub(super) async fn show(State(app): State<App>, reader: Reader, Path(no): Path<String>) -> Response {
+    answer::answer(&app, &reader, page(&app, &reader, &no)).await
+}
+
+async fn page(app: &App, reader: &Reader, no: &str) -> Result<String, PageError> {
+    if no.len() > LONGEST_NUMBER {
+        return Err(PageError::NotFound);
+    }
+    let (ticket, events) = app.store.ticket(no).await?.ok_or(PageError::NotFound)?;
+    let filter = AlertFilter { ticket: Some(no.to_owned()), ..AlertFilter::default() };
+    let (attached, _) = app.store.alerts(&filter, None, MOST_ALERTS).await??;
+    let open = Open::of(attached.iter().filter(|alert| alert.cleared_at.is_none()).cloned().collect(), Vec::new());
+    // A ticket outlives its site's configuration; it is then shown without a site chosen.
+    let known = app.fleet.read().contains_key(&ticket.site);
+    let page = Scene::with(app, reader, known.then(|| ticket.site.clone()), &open, |scene| {
+        Ok(build(scene, &ticket, &events, &attached))
+    })?;
+    page.html(reader.fragment)
+}
+
+fn build(scene: &Scene<'_>, row: &TicketRow, events: &[store::TicketEvent], attached: &[AlertRow]) -> TicketPage {
+    let open = row.closed_at.is_none();
+    TicketPage {
+        no: row.number.to_string(),
+        version: row.version,
+        title: scene.text(&row.title),
+        step: incident::step(row.state),
+        priority: engineering::priority(&row.priority),
+        // Every ticket is opened by a rule so far.
+        reporter: scene.texts().system.to_owned(),
+        department: scene.department(&row.department),
+        owner: incident::person(row),
+        device: matches!(row.subject, Subject::Device(_)).then(|| scene.subject(&row.site, &row.subject)),
+        site_name: scene.name_of(&row.site),
+        description: None,
+        reported_at: scene.when(row.opened_at),
+        respond_by: Some(scene.when(row.respond_by)),
+        responded_at: row.accepted_at.map(|at| scene.when(at)),
+        complete_by: Some(scene.when(row.complete_by)),
+        completed_at: row.fixed_at.or(row.closed_at).map(|at| scene.when(at)),
+        escalates_to: None,
+        escalates_at: None,
+        evidence: attached.iter().rev().map(|alert| evidence(scene, alert)).collect(),
+        alerts: attached.iter().map(|alert| alerts::row(scene, alert)).collect(),
+        timeline: events.iter().rev().map(|event| entry(scene, event, attached)).collect(),
+        actions: if open { actions(row.state, scene.open.is_faulty(row)) } else { Vec::new() },
+        chrome: scene.chrome(Page::Ticket),
+    }
+}
+
+/// What may be done, the usual next step first. A fault that is still there cannot be confirmed as gone.
+fn actions(state: ticket::State, faulty: bool) -> Vec<Action> {
+    let every = [Action::Accept, Action::Start, Action::Finish, Action::Confirm];
+    let may = |action: &Action| {
+        ticket::Action::from_text(action.verb()).is_some_and(|action| ticket::act(state, action, faulty).is_ok())
+    };
+    every.into_iter().filter(may).collect()
+}
+
+fn evidence(scene: &Scene<'_>, alert: &AlertRow) -> Evidence {
+    Evidence {
+        rule: scene.text(&alert.title),
+        explanation: scene.text(&alert.evidence),
+        first_seen: scene.when(alert.since),
+        last_seen: alert.cleared_at.map(|at| scene.when(at)),
+        clauses: scene.clauses(&alert.clauses),
+    }
+}
+
+fn entry(scene: &Scene<'_>, event: &store::TicketEvent, attached: &[AlertRow]) -> TimelineEntry {
+    let what = match event.what.as_str() {
+        "opened" => TicketEvent::Reported,
+        "joined" => TicketEvent::AlertAttached,
+        "reopened" => TicketEvent::Reopened,
+        "recovered" => TicketEvent::Recovered,
+        "accept" => TicketEvent::Accepted,
+        "start" => TicketEvent::Started,
+        "finish" => TicketEvent::Finished,
+        "confirm" => TicketEvent::Confirmed,
+        _ => TicketEvent::Noted,
+    };
+    // The hub's own entries hold the title of an alert, which has the reader's language too.
+    let alert = attached.iter().find(|alert| event.actor.is_empty() && *alert.title.zh == *event.note);
+    let note = alert.map_or_else(|| event.note.clone(), |alert| scene.text(&alert.title));
+    let by_hub = matches!(event.what.as_str(), "opened" | "joined" | "reopened" | "recovered");
+    let nobody = scene.pick("未留姓名", "No name given");
+    TimelineEntry {
+        at: scene.when(event.at),
+        event: what,
+        actor: match (by_hub, event.actor.is_empty()) {
+            (true, _) => None,
+            (false, true) => Some(nobody.to_owned()),
+            (false, false) => Some(event.actor.clone()),
+        },
+        note: (!note.is_empty()).then_some(note),
+    }
+}
