@@ -64,7 +64,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Reader {
 
 impl Reader {
     /// The site asked for.
-    pub fn site(&self) -> Result<Option<SiteId>, PageError> {
+    pub(super) fn site(&self) -> Result<Option<SiteId>, PageError> {
         let named = self.asked.site.as_deref().filter(|site| !site.is_empty());
         named.map(str::parse).transpose().map_err(|_| PageError::NotFound)
     }
