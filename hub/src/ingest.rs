@@ -43,7 +43,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// How long to wait before a failed commit is tried again, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// Complaints of one agent and cause are logged once in this time; all are counted.
-const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
+const COMPLAIN_EVERY: Duration = Duration::from_mins(1);
 
 /// What ingest works with.
 pub struct Ingest {
@@ -109,7 +109,7 @@ impl Ingest {
                 _ = ticks.tick() => {
                     // Looked at by value: a change that was missed in between must count as well.
                     let state = *broker.borrow_and_update();
-                    self.tick(state, &mut connects, &mut gathered).await;
+                    self.tick(state, &mut connects, &mut gathered);
                 }
             }
             self.finish(gathered, &mut logged).await;
@@ -142,7 +142,7 @@ impl Ingest {
         gathered.receipts.extend(receipt);
     }
 
-    async fn tick(&self, state: BrokerState, connects: &mut u64, gathered: &mut Gathered) {
+    fn tick(&self, state: BrokerState, connects: &mut u64, gathered: &mut Gathered) {
         let now = self.clock.now();
         let found_again = state.up && state.connects != *connects;
         let lost = *connects > 0 && state.connects != *connects;

@@ -83,10 +83,10 @@ struct Serve {
     /// Where the embedded broker listens [default: 127.0.0.1:1883]
     #[arg(long, env = "LOBBY_LISTEN_MQTT")]
     listen_mqtt: Option<SocketAddr>,
-    /// Another broker instead of the embedded one, such as mqtt://broker:1883
+    /// Another broker instead of the embedded one, such as `mqtt://broker:1883`
     #[arg(long, env = "LOBBY_MQTT_URL")]
     mqtt_url: Option<String>,
-    /// The database, such as postgres://hub@db/lobby [default: SQLite in the data folder]
+    /// The database, such as `postgres://hub@db/lobby` [default: SQLite in the data folder]
     #[arg(long, env = "LOBBY_DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
     #[command(flatten)]

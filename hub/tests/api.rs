@@ -1,5 +1,7 @@
 //! The API as a caller sees it: whole answers, whole mistakes.
 
+#![expect(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped is a failure")]
+
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use axum::{

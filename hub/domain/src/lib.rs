@@ -7,6 +7,7 @@
 pub mod agent;
 pub mod alert;
 pub mod calendar;
+mod changes;
 pub mod condition;
 pub mod delivery;
 pub mod device;

@@ -1,5 +1,7 @@
 //! What a site promises whatever its agents say, in whatever order, and however often.
 
+#![expect(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped is a failure")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
@@ -71,7 +73,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 /// The same number always says the same: a repeat is a repeat. Faults last for some numbers.
 fn record(seq: u64, at: Timestamp) -> Record {
     let word = if seq / 7 % 2 == 1 { "fault" } else { "ok" };
-    let reach = if seq % 11 == 0 { Reach::Unreachable } else { Reach::Ok };
+    let reach = if seq.is_multiple_of(11) { Reach::Unreachable } else { Reach::Ok };
     let facts: BTreeMap<Box<str>, FactValue> =
         if reach == Reach::Ok { [("motor".into(), word.into())].into() } else { BTreeMap::new() };
     Record { seq, at: at.millis(), device: MACHINE.parse().unwrap(), reach, facts, faults: Vec::new() }

@@ -57,7 +57,7 @@ type AgentRaw = (i64, String, String, i64, i64, i64, i64, Option<i64>);
 type DeviceRaw = (i64, String, String, String, String, String, i64, bool);
 type LastRaw = (i64, i64, i64, i64, i64, String, String);
 
-fn bad(table: &'static str, id: &str, what: impl ToString) -> StoreError {
+fn bad(table: &'static str, id: &str, what: &impl ToString) -> StoreError {
     StoreError::Inconsistent { table, id: id.to_owned(), what: what.to_string() }
 }
 
@@ -149,7 +149,7 @@ impl Tx {
 
     async fn load_agent(&mut self, raw: AgentRaw) -> Result<Agent, StoreError> {
         let (no, id, version, epoch, session, queued, heartbeat, last_seen) = raw;
-        let name: AgentId = id.parse().map_err(|error| bad("agent", &id, error))?;
+        let name: AgentId = id.parse().map_err(|error| bad("agent", &id, &error))?;
         let mut agent = Agent::new(name, Timestamp::default());
         agent.version = version.into();
         agent.epoch = unsigned(epoch);
@@ -177,15 +177,15 @@ impl Tx {
 
     async fn load_device(&mut self, raw: DeviceRaw) -> Result<Device, StoreError> {
         let (no, id, kind, name, place, agent, every, announced) = raw;
-        let wrong = |error| bad("device", &id, error);
+        let wrong = |error| bad("device", &id, &error);
         let mut device =
-            Device::new(id.parse().map_err(wrong)?, agent.parse().map_err(|error| bad("device", &id, error))?);
+            Device::new(id.parse().map_err(wrong)?, agent.parse().map_err(|error| bad("device", &id, &error))?);
         (device.kind, device.name, device.place) = (kind.into(), name.into(), place.into());
         (device.every, device.announced) = (Span::from_millis(every), announced);
         let last: Option<LastRaw> = on!(self, "read a device's last record", conn => sqlx::query_as(LAST_RECORD).bind(no)
             .fetch_optional(conn).await)?;
         if let Some((epoch, seq, at, received_at, reach, facts, faults)) = last {
-            let json = |error: serde_json::Error| bad("record", &id, error);
+            let json = |error: serde_json::Error| bad("record", &id, &error);
             let facts = serde_json::from_str(&facts).map_err(json)?;
             let faults = serde_json::from_str(&faults).map_err(json)?;
             device.last = Some(Last {
@@ -205,7 +205,7 @@ impl Store {
         let mut tx = self.read().await?;
         let sites: Vec<String> =
             on!(&mut tx, "read the sites", conn => sqlx::query_scalar(SITES).fetch_all(conn).await)?;
-        sites.into_iter().map(|site| site.parse().map_err(|error| bad("agent", &site, error))).collect()
+        sites.into_iter().map(|site| site.parse().map_err(|error| bad("agent", &site, &error))).collect()
     }
 
     /// What was stored of a site.
@@ -226,13 +226,13 @@ impl Store {
             sqlx::query_as(PHASES).bind(site.as_str()).fetch_all(conn).await)?;
         for (subject, rule, phase, since, better) in phases {
             let phase = phase_from(&phase, since, better).ok_or_else(|| bad("rule_phase", &rule, &phase))?;
-            let subject = subject.parse().map_err(|error| bad("rule_phase", &rule, error))?;
+            let subject = subject.parse().map_err(|error| bad("rule_phase", &rule, &error))?;
             stored.phases.push((subject, rule.into(), phase));
         }
         let open: Vec<(String, String)> = on!(&mut tx, "read open alerts", conn => sqlx::query_as(OPEN_ALERTS)
             .bind(site.as_str()).fetch_all(conn).await)?;
         for (subject, rule) in open {
-            let subject = subject.parse().map_err(|error| bad("alert", &rule, error))?;
+            let subject = subject.parse().map_err(|error| bad("alert", &rule, &error))?;
             stored.open_alerts.push((subject, rule.into()));
         }
         Ok(stored)
@@ -259,8 +259,8 @@ impl Store {
         let found: Option<(String, String)> = on!(&mut tx, "look up a device's code", conn => sqlx::query_as(BY_CODE)
             .bind(code).fetch_optional(conn).await)?;
         let Some((site, id)) = found else { return Ok(None) };
-        let device = id.parse().map_err(|error| bad("device", &id, error))?;
-        Ok(Some((site.parse().map_err(|error| bad("device", &id, error))?, device)))
+        let device = id.parse().map_err(|error| bad("device", &id, &error))?;
+        Ok(Some((site.parse().map_err(|error| bad("device", &id, &error))?, device)))
     }
 
     /// How many records agents have said to be lost.

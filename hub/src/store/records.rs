@@ -99,7 +99,7 @@ statements! {
     HISTORY = "SELECT r.agent_no, '' AS agent, r.epoch, r.seq, '' AS device, r.at, r.received_at, r.reach, r.facts, r.faults
         FROM device d JOIN record r ON r.device_no = d.no
         WHERE d.site = $1 AND d.id = $2 AND r.at >= $3 AND r.at < $4
-        ORDER BY r.at LIMIT 200000";
+        ORDER BY r.at DESC LIMIT 200000";
 }
 
 pub(super) const fn reach_code(reach: Reach) -> i64 {
@@ -249,7 +249,9 @@ impl Store {
         let mut tx = self.read().await?;
         let raw: Vec<Raw> = on!(&mut tx, "read a device's history", conn => sqlx::query_as(HISTORY)
             .bind(site.as_str()).bind(device.as_str()).bind(from.millis()).bind(to.millis()).fetch_all(conn).await)?;
+        // Should there be more than the limit, it is the oldest that a chart can do without.
         raw.into_iter()
+            .rev()
             .map(|raw| {
                 let row = RecordRow::try_from(raw)?;
                 Ok(Sampled { at: row.at, reach: row.reach, facts: row.facts })

@@ -40,7 +40,7 @@ pub(in crate::http) struct Alert {
     since: i64,
     opened_at: i64,
     cleared_at: Option<i64>,
-    /// recovered, or rule_removed.
+    /// `recovered` or `rule_removed`.
     clear_reason: Option<String>,
     /// The number of its repair ticket.
     ticket: Option<String>,

@@ -41,7 +41,7 @@ pub(in crate::http) struct Ticket {
     clauses: Vec<String>,
     /// P1, P2 or P3, as the standards pack declares.
     priority: String,
-    /// new, accepted, in_progress, fixed, self_recovered or closed.
+    /// `new`, `accepted`, `in_progress`, `fixed`, `self_recovered` or `closed`.
     #[schema(value_type = String)]
     state: TicketState,
     /// Grows with each change; an action names the version it was decided on.

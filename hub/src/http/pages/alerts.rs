@@ -28,7 +28,7 @@ async fn list(app: &App, reader: &Reader) -> Result<String, PageError> {
     let page = Scene::with(app, reader, site, &open, |scene| {
         Ok(AlertsPage {
             filter,
-            open: open.alerts_open,
+            open: open.alert_count,
             alerts: rows.iter().map(|alert| row(scene, alert)).collect(),
             next: next.map(|next| further(reader, &next)),
             chrome: scene.chrome(Page::Alerts),

@@ -22,7 +22,7 @@ pub(super) fn page(scene: &Scene<'_>) -> EngineeringPage {
     EngineeringPage {
         tickets: scene.open.tickets.iter().map(|ticket| queued(scene, ticket)).collect(),
         alerts: gravest.into_iter().take(MOST_ALERTS).map(|alert| alerts::row(scene, alert)).collect(),
-        alerts_open: scene.open.alerts_open,
+        alerts_open: scene.open.alert_count,
         agents: agents.map(|(site, agent)| row(scene, site, agent)).collect(),
         chrome: scene.chrome(Page::Engineering),
     }
@@ -45,13 +45,16 @@ pub(super) fn queued(scene: &Scene<'_>, ticket: &TicketRow) -> QueueTicket {
         deadline: incident::deadline(scene, ticket),
         owner: incident::person(ticket),
         recovered: ticket.state == State::SelfRecovered,
-        // The reporting post confirms, on its own board or on the ticket's page.
-        actions: incident::step(ticket.state)
-            .next_action()
-            .filter(|action| *action != Action::Confirm)
-            .into_iter()
-            .collect(),
+        actions: next_action(scene, ticket).into_iter().collect(),
     }
+}
+
+/// What engineering may do next. The reporting post confirms, on its own board or on the ticket's page; engineering does where it is
+/// that post.
+fn next_action(scene: &Scene<'_>, ticket: &TicketRow) -> Option<Action> {
+    let action = incident::step(ticket.state).next_action()?;
+    let theirs = ticket.confirmed_by == "engineering" && !scene.open.is_faulty(ticket);
+    (action != Action::Confirm || theirs).then_some(action)
 }
 
 /// A ticket's priority by its name in the standards pack.

@@ -3,12 +3,13 @@
 use lobby_contract::{FactValue, Reach};
 use lobby_dashboards::{Limit, Series, State, StateSpan};
 use lobby_domain::{
-    condition::{Operand, Test},
+    condition::{Condition, Operand, Test},
     device::Device,
     kind::{self, Domain},
     label::Lang,
     pack::{KindRules, Pack},
     rule::Effect,
+    time::Timestamp,
 };
 
 use super::tiles;
@@ -66,15 +67,20 @@ fn limit(device: &Device, kind: &KindRules, name: &str) -> Option<Limit> {
         Operand::Value(value) => Some(*value),
         Operand::Fact(fact) => tiles::number(device, fact),
     };
-    for test in kind.rules.iter().flat_map(|rule| rule.when.facts()).filter(|(fact, _)| *fact == name) {
-        match test.1 {
-            Some(Test::Above(operand) | Test::AtLeast(operand)) => {
+    for rule in &kind.rules {
+        // Where a comparison is but a part of the condition, the number may be beyond it and nothing be wrong.
+        let Condition::Fact { fact, test } = &rule.when else { continue };
+        if **fact != *name {
+            continue;
+        }
+        match test {
+            Test::Above(operand) | Test::AtLeast(operand) => {
                 limit.high = [limit.high, value(operand)].into_iter().flatten().reduce(f64::min);
             }
-            Some(Test::Below(operand) | Test::AtMost(operand)) => {
+            Test::Below(operand) | Test::AtMost(operand) => {
                 limit.low = [limit.low, value(operand)].into_iter().flatten().reduce(f64::max);
             }
-            Some(Test::Is(_)) | None => {}
+            Test::Is(_) => {}
         }
     }
     (limit.low.is_some() || limit.high.is_some()).then_some(limit)
@@ -109,7 +115,7 @@ fn told(history: &[Sampled], gap: i64, now: i64) -> Vec<StateSpan> {
 /// When something was wrong, in order and without overlap.
 fn faults(pack: &Pack, alerts: &[AlertRow], now: i64) -> Vec<(i64, i64)> {
     let harms = |alert: &&AlertRow| pack.rule(&alert.rule).is_none_or(|rule| rule.effect != Effect::None);
-    let times = |alert: &AlertRow| (alert.since.millis(), alert.cleared_at.map_or(now, |at| at.millis()));
+    let times = |alert: &AlertRow| (alert.since.millis(), alert.cleared_at.map_or(now, Timestamp::millis));
     let mut times: Vec<(i64, i64)> = alerts.iter().filter(harms).map(times).collect();
     times.sort_unstable();
     let mut merged: Vec<(i64, i64)> = Vec::new();
@@ -141,8 +147,6 @@ fn with_faults(span: StateSpan, faults: &[(i64, i64)]) -> Vec<StateSpan> {
 
 #[cfg(test)]
 mod tests {
-    use lobby_domain::time::Timestamp;
-
     use super::*;
 
     fn sample(at: i64, reach: Reach, value: Option<f64>) -> Sampled {

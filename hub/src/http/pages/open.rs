@@ -17,7 +17,7 @@ pub(super) struct Open {
     /// The open alerts, newest first.
     pub alerts: Vec<AlertRow>,
     /// How many alerts are open, listed or not.
-    pub alerts_open: u32,
+    pub alert_count: u32,
     /// The open tickets, newest first.
     pub tickets: Vec<TicketRow>,
     about: HashMap<(SiteId, Subject), Vec<usize>>,
@@ -32,7 +32,7 @@ impl Open {
         let (tickets, _) = store.tickets(&filter, None, MOST).await??;
         let mut open = Self::of(alerts, tickets);
         if more.is_some() && site.is_none() {
-            open.alerts_open = u32::try_from(store.alert_counts().await?.open).unwrap_or(u32::MAX);
+            open.alert_count = u32::try_from(store.alert_counts().await?.open).unwrap_or(u32::MAX);
         }
         Ok(open)
     }
@@ -43,7 +43,7 @@ impl Open {
         for (index, alert) in alerts.iter().enumerate() {
             about.entry((alert.site.clone(), alert.subject.clone())).or_default().push(index);
         }
-        Self { alerts_open: u32::try_from(alerts.len()).unwrap_or(u32::MAX), alerts, tickets, about }
+        Self { alert_count: u32::try_from(alerts.len()).unwrap_or(u32::MAX), alerts, tickets, about }
     }
 
     /// The open alerts about a subject.

@@ -12,7 +12,7 @@ use std::{
 
 use axum::{
     body::{Body, to_bytes},
-    http::{Request, StatusCode, header},
+    http::{HeaderValue, Request, StatusCode, header},
 };
 use futures_util::StreamExt;
 use jiff::tz::TimeZone;
@@ -196,7 +196,8 @@ impl Hub {
         self.judge(|site, agent, now, changes| site.data(agent, data, now, changes)).await;
     }
 
-    async fn ask(&self, request: Request<Body>) -> Answer {
+    async fn ask(&self, mut request: Request<Body>) -> Answer {
+        request.headers_mut().entry(header::HOST).or_insert(HeaderValue::from_static("127.0.0.1:8080"));
         let response = router(self.app.clone()).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, 4 << 20).await.unwrap();
@@ -284,7 +285,7 @@ async fn a_device_that_fell_silent_is_unknown_and_never_normal() {
     let hub = Hub::reporting().await;
     hub.pass(3_600_000);
     let answer = hub.get("/concierge", "zh").await;
-    answer.says(&["情况未知", "state unknown", "1 小时前"]);
+    answer.says(&["情况未知", "state unknown", "1\u{a0}小时前"]);
     assert!(!answer.body.contains("state normal") && !answer.body.contains("块屏正常"));
 }
 
@@ -292,7 +293,7 @@ async fn a_device_that_fell_silent_is_unknown_and_never_normal() {
 async fn a_ticket_goes_from_report_to_close_by_forms_and_the_post_confirms() {
     let mut hub = Hub::in_trouble().await;
     let no = hub.ticket().await;
-    let ours = [("host", "hub"), ("origin", "http://hub"), ("sec-fetch-site", "same-origin")];
+    let ours = [("host", "127.0.0.1:8080"), ("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "same-origin")];
     for (version, verb) in [(1, "accept"), (2, "start"), (3, "finish")] {
         let form = format!("version={version}&by=%E6%9D%8E&note=&back=%2Fengineering%3Fsite%3Dhz-01");
         let answer = hub.post(&format!("/t/{no}/{verb}"), &form, &ours).await;
@@ -327,8 +328,8 @@ async fn whoever_acts_on_an_older_version_is_told_so() {
 }
 
 #[rstest]
-#[case::other_site(&[("host", "hub"), ("sec-fetch-site", "cross-site")])]
-#[case::other_origin(&[("host", "hub"), ("origin", "https://other.example")])]
+#[case::other_site(&[("host", "localhost"), ("sec-fetch-site", "cross-site")])]
+#[case::other_origin(&[("host", "localhost"), ("origin", "https://other.example")])]
 #[tokio::test]
 async fn a_form_of_another_site_changes_nothing(#[case] headers: &[(&str, &str)]) {
     let hub = Hub::in_trouble().await;
@@ -435,7 +436,10 @@ async fn a_database_that_is_gone_is_told_as_the_hubs_own_trouble() {
 #[tokio::test]
 async fn the_stream_begins_with_a_heartbeat_tells_a_change_and_ends_with_the_hub() {
     let hub = Hub::new(&[SITE]).await;
-    let request = Request::get("/events?page=concierge&site=hz-01").body(Body::empty()).unwrap();
+    let request = Request::get("/events?page=concierge&site=hz-01")
+        .header(header::HOST, "localhost")
+        .body(Body::empty())
+        .unwrap();
     let response = router(hub.app.clone()).oneshot(request).await.unwrap();
     assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
     let mut body = response.into_body().into_data_stream();

@@ -17,8 +17,8 @@ use crate::store::AlertRow;
 
 /// The most facts on a tile; the device's own page has all.
 const MOST_FACTS: usize = 6;
-/// How a device is connected, which is no matter of a post's.
-const TECHNICAL: [&str; 2] = ["latency_ms", "answered_port"];
+/// How a device is connected and supplied, which is no matter of a post's.
+const TECHNICAL: [&str; 5] = ["latency_ms", "answered_port", "energy_kwh", "power_factor", "frequency_hz"];
 
 /// The tile of a device.
 pub(super) fn tile(scene: &Scene<'_>, site: &Site, device: &Device, kind: &KindRules) -> DeviceTile {

@@ -114,7 +114,7 @@ impl Hub {
     }
 
     /// The value of a metric, named without `lobby_`.
-    pub(super) async fn metric(&self, name: &str) -> f64 {
+    pub(super) async fn metric(&self, name: &str) -> u64 {
         let page = self.get("/metrics").await;
         let line = page.lines().find_map(|line| line.strip_prefix("lobby_")?.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no metric {name} in {page}")).parse().unwrap()

@@ -106,7 +106,7 @@ impl Hub {
         for seq in first_seq..first_seq + seconds {
             self.now = self.now + SECOND;
             self.data(&[seq], power).await;
-            self.step(|site, now, changes| site.tick(now, changes)).await;
+            self.step(Site::tick).await;
         }
     }
 
@@ -202,7 +202,7 @@ async fn time_that_nobody_watched_raises_nothing_and_clears_nothing(
     let before = (hub.phase("display-dark"), all_alerts(&database.store).await);
     assert!(format!("{:?}", before.0).to_lowercase().starts_with(phase), "{:?}", before.0);
     let (mut hub, _) = Hub::start(&database.again().await, hub.now + MINUTE.times(10)).await;
-    hub.step(|site, now, changes| site.tick(now, changes)).await;
+    hub.step(Site::tick).await;
     hub.birth().await;
     let power = if good == 0 { "off" } else { "on" };
     hub.go_on(1 + bad + good, 2, power).await;

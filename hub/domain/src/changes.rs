@@ -1,0 +1,150 @@
+//! What follows from a batch of messages: to be stored in one transaction, and only then to be said.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lobby_contract::{AgentId, DeviceId, Lost, Order, Record};
+
+use crate::{
+    alert::{Clear, Raise, Subject},
+    rule::{Phase, Rule},
+    time::Timestamp,
+    watch::Outcome,
+};
+
+/// What follows from a batch of messages, in the order in which it follows.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Changes {
+    /// Records to be stored.
+    pub records: Vec<NewRecord>,
+    /// Ranges that agents no longer have.
+    pub lost: Vec<(AgentId, Lost)>,
+    /// Alerts, in order.
+    pub alerts: Vec<AlertChange>,
+    /// Rules that entered another phase: subject and rule to the last phase.
+    pub phases: BTreeMap<(Subject, Box<str>), Phase>,
+    /// Agents whose row changed.
+    pub agents: BTreeSet<AgentId>,
+    /// Devices whose row changed.
+    pub devices: BTreeSet<DeviceId>,
+    /// Devices whose live state changed, for whoever looks at them.
+    pub touched: BTreeSet<DeviceId>,
+    /// Streams that got on: agent and epoch.
+    pub streams: BTreeSet<(AgentId, u64)>,
+    /// Streams to acknowledge, even where nothing new came: a repeat means that the last acknowledgement was lost.
+    pub acks: BTreeSet<(AgentId, u64)>,
+    /// What to ask of agents.
+    pub orders: Vec<(AgentId, Order)>,
+    /// What was wrong with what came, to be counted and logged.
+    pub complaints: Vec<Complaint>,
+    /// Records that had been taken in before.
+    pub duplicates: u64,
+}
+
+/// A record to be stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewRecord {
+    /// Its agent.
+    pub agent: AgentId,
+    /// Its epoch.
+    pub epoch: u64,
+    /// The record.
+    pub record: Record,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// When the device was probed, by the hub's clock.
+    pub at: Timestamp,
+}
+
+/// A change of an alert.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AlertChange {
+    /// It is to be raised.
+    Raise(Raise),
+    /// It is to be cleared.
+    Clear(Clear),
+}
+
+/// Something that came and was not as it should be. The rest goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Complaint {
+    /// Whose message it was.
+    pub agent: AgentId,
+    /// The device it is about, if any.
+    pub device: Option<DeviceId>,
+    /// What kind of mistake, for counting.
+    pub cause: Cause,
+    /// What is wrong, in words.
+    pub detail: String,
+}
+
+/// The kinds of mistake that are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// An entry of a data message is no record.
+    BadRecord,
+    /// A birth names a kind that the standards pack does not have.
+    UnknownKind,
+    /// A fact has a value that its kind does not allow.
+    BadFact,
+    /// A record of a device that belongs to another agent.
+    ForeignDevice,
+    /// The agent's clock is more than two minutes off.
+    ClockSuspect,
+    /// A command failed.
+    CommandFailed,
+}
+
+impl Cause {
+    /// Every cause.
+    pub const ALL: [Self; 6] = [
+        Self::BadRecord,
+        Self::UnknownKind,
+        Self::BadFact,
+        Self::ForeignDevice,
+        Self::ClockSuspect,
+        Self::CommandFailed,
+    ];
+
+    /// As it stands in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadRecord => "bad_record",
+            Self::UnknownKind => "unknown_kind",
+            Self::BadFact => "bad_fact",
+            Self::ForeignDevice => "foreign_device",
+            Self::ClockSuspect => "clock_suspect",
+            Self::CommandFailed => "command_failed",
+        }
+    }
+}
+
+impl Changes {
+    /// Whether nothing is to be stored.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+            && self.lost.is_empty()
+            && self.alerts.is_empty()
+            && self.phases.is_empty()
+            && self.agents.is_empty()
+            && self.devices.is_empty()
+            && self.streams.is_empty()
+    }
+
+    pub(crate) fn complain(&mut self, agent: &AgentId, device: Option<&DeviceId>, cause: Cause, detail: String) {
+        self.complaints.push(Complaint { agent: agent.clone(), device: device.cloned(), cause, detail });
+    }
+
+    pub(crate) fn collect(&mut self, subject: &Subject, outcomes: Vec<Outcome>) {
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Phase { rule, phase } => self.phase(subject, &rule, phase),
+                Outcome::Raise(raise) => self.alerts.push(AlertChange::Raise(raise)),
+                Outcome::Clear(clear) => self.alerts.push(AlertChange::Clear(clear)),
+            }
+        }
+    }
+
+    fn phase(&mut self, subject: &Subject, rule: &Rule, phase: Phase) {
+        self.phases.insert((subject.clone(), rule.id.clone()), phase);
+    }
+}
