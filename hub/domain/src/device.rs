@@ -177,6 +177,10 @@ impl Device {
         let every = Span::from_millis(i64::try_from(info.every_ms).unwrap_or(i64::MAX)).max(Span::from_secs(1));
         let same = self.announced
             && (&self.name, &self.place, self.every, &self.agent) == (&info.name, &info.place, every, agent);
+        if self.agent != *agent {
+            // Epochs of two agents cannot be compared, so what the other one said last must not outrank this one.
+            self.last = None;
+        }
         self.name.clone_from(&info.name);
         self.place.clone_from(&info.place);
         self.agent = agent.clone();

@@ -245,3 +245,13 @@ fn a_fault_that_is_reported_is_raised_and_its_end_clears_it() {
         .collect();
     assert_eq!(told, [("covers-motor-fault", true), ("covers-motor-fault", false)]);
 }
+#[test]
+fn a_device_that_is_handed_to_another_agent_goes_on_being_judged() {
+    let mut world = World::new();
+    world.apply(&Event::Birth { epoch: 2, session: 1 });
+    world.apply(&Event::Data { epoch: 2, session: 1, first: 1, count: 5 });
+    world.agent = "new-box".parse().unwrap();
+    world.apply(&Event::Birth { epoch: 1, session: 1 });
+    let changes = world.apply(&Event::Data { epoch: 1, session: 1, first: 7, count: 1 });
+    assert_eq!(changes.alerts.len(), 1, "{changes:?}");
+}

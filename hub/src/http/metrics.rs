@@ -9,8 +9,8 @@ use std::{
 use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
 use lobby_domain::site::Cause;
 
-use super::{App, error::ApiError};
-use crate::mqtt;
+use super::App;
+use crate::{mqtt, store::StoreError};
 
 pub(super) fn routes() -> Router<App> {
     Router::new().route("/metrics", get(metrics))
@@ -48,11 +48,19 @@ fn signed(value: i64) -> f64 {
     value as f64
 }
 
-async fn metrics(State(app): State<App>) -> Result<impl IntoResponse, ApiError> {
+async fn metrics(State(app): State<App>) -> impl IntoResponse {
     let mut page = Page::default();
     ingest(&app, &mut page);
     broker(&app, &mut page);
     fleet(&app, &mut page);
+    // While the database fails its numbers are left out: those of ingest say so, and are needed most then.
+    if let Err(cause) = stored(&app, &mut page).await {
+        tracing::warn!(cause = format!("{:#}", anyhow::Error::from(cause)), "could not count what is stored");
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page.0)
+}
+
+async fn stored(app: &App, page: &mut Page) -> Result<(), StoreError> {
     let alerts = app.store.alert_counts().await?;
     page.metric("alerts_open", "gauge", "Alerts that are open.", [(String::new(), signed(alerts.open))]);
     page.metric(
@@ -66,7 +74,7 @@ async fn metrics(State(app): State<App>) -> Result<impl IntoResponse, ApiError> 
     page.metric("tickets", "gauge", "Repair tickets by state.", tickets);
     let lost = app.store.lost_total().await?;
     page.metric("records_lost", "gauge", "Records that agents no longer had.", [(String::new(), signed(lost))]);
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page.0))
+    Ok(())
 }
 
 fn ingest(app: &App, page: &mut Page) {

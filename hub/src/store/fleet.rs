@@ -35,8 +35,9 @@ statements! {
     CODES = "SELECT code, site, id FROM device";
     CODE = "SELECT code FROM device WHERE site = $1 AND id = $2";
     BY_CODE = "SELECT site, id FROM device WHERE code = $1";
-    LAST_RECORD = "SELECT epoch, seq, at, received_at, reach, facts, faults FROM record WHERE device_no = $1
-        ORDER BY at DESC, epoch DESC, seq DESC LIMIT 1";
+    LAST_RECORD = "SELECT r.epoch, r.seq, r.at, r.received_at, r.reach, r.facts, r.faults
+        FROM device d JOIN record r ON r.device_no = d.no JOIN agent a ON a.no = r.agent_no AND a.id = d.agent
+        WHERE d.no = $1 ORDER BY r.at DESC, r.epoch DESC, r.seq DESC LIMIT 1";
     UPSERT_STREAM = "INSERT INTO stream (agent_no, epoch, base, committed) VALUES ($1, $2, $3, $4)
         ON CONFLICT (agent_no, epoch) DO UPDATE SET base = excluded.base, committed = excluded.committed";
     STREAMS = "SELECT epoch, base, committed FROM stream WHERE agent_no = $1";

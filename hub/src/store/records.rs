@@ -205,7 +205,7 @@ impl Store {
         let (from, to) =
             (filter.from.map_or(i64::MIN, Timestamp::millis), filter.to.map_or(i64::MAX, Timestamp::millis));
         let mut tx = self.read().await?;
-        let key = |at| after.map_or(Ok(-1), |cursor| cursor.number(at));
+        let key = |at| after.map_or(Ok(i64::MIN), |cursor| cursor.number(at));
         let raw: Vec<Raw> = if let Some(device) = &filter.device {
             let Ok([at, agent, epoch, seq]) = [key(0), key(1), key(2), key(3)]
                 .into_iter()
