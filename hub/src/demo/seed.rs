@@ -12,7 +12,7 @@ use lobby_domain::{
     time::Timestamp,
 };
 
-use super::{Demo, agents, history};
+use super::{Demo, HistoryRecord, agents, history};
 use crate::{
     config::{File, SiteConfig},
     store::{Batch, Store, StoreError, Writer},
@@ -20,6 +20,8 @@ use crate::{
 
 /// The epoch of the made-up month: agents count theirs from 1.
 const EPOCH: u64 = 0;
+/// Records of one commit.
+const PART: usize = 2000;
 
 /// The configuration of a hub that shows the demonstration.
 pub fn settings() -> File {
@@ -28,24 +30,41 @@ pub fn settings() -> File {
     File { zone: Some("Asia/Shanghai".to_owned()), site: BTreeMap::from([(demo.site, site)]), ..File::default() }
 }
 
-/// Stores the month up to `now` in one transaction. `code` makes the codes of devices' pages.
+/// Stores the month up to `now`, a part at a time: as a whole it would take the memory of a hub with ten thousand devices. `code` makes
+/// the codes of devices' pages.
 pub async fn store_history(
     store: &Store,
     pack: &Arc<Pack>,
     code: fn() -> String,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let demo = Demo::default();
-    let mut changes = Changes::default();
-    let mut agents: BTreeMap<AgentId, Agent> = BTreeMap::new();
-    let mut devices: BTreeMap<DeviceId, Device> = BTreeMap::new();
+    let mut writer = Writer::new(store.clone(), Arc::clone(pack), code);
+    let mut month = Month::default();
     for made_up in history(now) {
+        month.add(made_up, now);
+        if month.changes.records.len() == PART {
+            writer.commit(&[month.part()], now).await?;
+        }
+    }
+    writer.commit(&[month.part()], now).await.map(drop)
+}
+
+/// What has been made up of the month.
+#[derive(Default)]
+struct Month {
+    changes: Changes,
+    agents: BTreeMap<AgentId, Agent>,
+    devices: BTreeMap<DeviceId, Device>,
+}
+
+impl Month {
+    fn add(&mut self, made_up: HistoryRecord, now: Timestamp) {
         let id = agents::watching(&made_up.device);
-        let agent = agents.entry(id.clone()).or_insert_with(|| Agent::new(id.clone(), now));
+        let agent = self.agents.entry(id.clone()).or_insert_with(|| Agent::new(id.clone(), now));
         let stream = agent.streams.entry(EPOCH).or_insert_with(|| Stream::restored(0, 0));
         let seq = stream.committed().unwrap_or(0) + 1;
         stream.take(seq);
-        devices.entry(made_up.device.clone()).or_insert_with(|| Device::new(made_up.device.clone(), id.clone()));
+        self.devices.entry(made_up.device.clone()).or_insert_with(|| Device::new(made_up.device.clone(), id.clone()));
         let record = Record {
             seq,
             at: made_up.at.millis(),
@@ -54,17 +73,28 @@ pub async fn store_history(
             facts: made_up.facts,
             faults: Vec::new(),
         };
-        changes.records.push(NewRecord { agent: id, epoch: EPOCH, record, received_at: made_up.at, at: made_up.at });
+        self.changes.records.push(NewRecord {
+            agent: id,
+            epoch: EPOCH,
+            record,
+            received_at: made_up.at,
+            at: made_up.at,
+        });
     }
-    changes.agents.extend(agents.keys().cloned());
-    changes.devices.extend(devices.keys().cloned());
-    changes.streams.extend(agents.keys().map(|agent| (agent.clone(), EPOCH)));
-    let batch = Batch {
-        site: demo.site,
-        zone: demo.calendar.zone().clone(),
-        changes,
-        agents: agents.into_values().collect(),
-        devices: devices.into_values().collect(),
-    };
-    Writer::new(store.clone(), Arc::clone(pack), code).commit(&[batch], now).await.map(drop)
+
+    /// What has been added since the last part.
+    fn part(&mut self) -> Batch {
+        let demo = Demo::default();
+        let mut changes = std::mem::take(&mut self.changes);
+        changes.agents.extend(self.agents.keys().cloned());
+        changes.devices.extend(self.devices.keys().cloned());
+        changes.streams.extend(self.agents.keys().map(|agent| (agent.clone(), EPOCH)));
+        Batch {
+            site: demo.site,
+            zone: demo.calendar.zone().clone(),
+            changes,
+            agents: self.agents.values().cloned().collect(),
+            devices: self.devices.values().cloned().collect(),
+        }
+    }
 }
