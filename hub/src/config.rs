@@ -11,7 +11,10 @@ use std::{
 use anyhow::{Context, bail};
 use jiff::tz::TimeZone;
 use lobby_contract::SiteId;
-use lobby_domain::pack::{Pack, hours::HoursConfig};
+use lobby_domain::{
+    device::Life,
+    pack::{Pack, hours::HoursConfig},
+};
 use serde::Deserialize;
 
 use crate::{fleet::SiteSettings, mqtt};
@@ -28,12 +31,34 @@ pub struct File {
     pub standards: Option<PathBuf>,
     /// The time zone of sites that have none of their own.
     pub zone: Option<String>,
+    /// Devices that are first heard of.
+    pub devices: Devices,
     /// The web server.
     pub http: Http,
     /// The broker.
     pub mqtt: Option<mqtt::Settings>,
     /// Sites, by id.
     pub site: BTreeMap<SiteId, SiteConfig>,
+}
+
+/// Devices that are first heard of.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Devices {
+    /// Where their life begins. Without it: live while the broker is on this computer only, announced where others can reach it.
+    pub admit: Option<Admit>,
+}
+
+/// Where the life of a device begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Admit {
+    /// It is judged at once.
+    Live,
+    /// It is judged at once; nobody is told before a person says so.
+    Trial,
+    /// It is not judged before a person says so.
+    Announced,
 }
 
 /// The web server.
@@ -82,6 +107,8 @@ pub struct Config {
     pub mqtt: mqtt::Settings,
     /// The standards.
     pub pack: Arc<Pack>,
+    /// Where the life of devices that are first heard of begins.
+    pub admission: Life,
     /// Sites, by id.
     pub sites: BTreeMap<SiteId, SiteSettings>,
     /// The time zone of sites that have none of their own.
@@ -124,6 +151,13 @@ impl Config {
             );
         }
         let mqtt = broker(file.mqtt, over.listen_mqtt, over.mqtt_url)?;
+        let admission = match file.devices.admit {
+            Some(Admit::Live) => Life::Live,
+            Some(Admit::Trial) => Life::Trial,
+            Some(Admit::Announced) => Life::Announced,
+            None if mqtt.is_local() => Life::Live,
+            None => Life::Announced,
+        };
         let pack = match &file.standards {
             Some(folder) => Arc::new(read_pack(folder)?),
             None => Pack::built_in(),
@@ -138,7 +172,7 @@ impl Config {
             let calendar = calendar.map_err(|error| anyhow::anyhow!("[site.{id}.hours]: {error}"))?;
             sites.insert(id, SiteSettings { name: site.name, calendar });
         }
-        Ok(Self { data_dir, database_url, listen_http, mqtt, pack, sites, zone })
+        Ok(Self { data_dir, database_url, listen_http, mqtt, pack, admission, sites, zone })
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use jiff::tz::TimeZone;
 use lobby_contract::{DeviceId, SiteId};
-use lobby_domain::{calendar::Calendar, pack::Pack, site::Site, time::Timestamp};
+use lobby_domain::{calendar::Calendar, device::Life, pack::Pack, site::Site, time::Timestamp};
 use tokio::sync::broadcast;
 
 /// How many changes a slow reader may be behind before it is told to reload.
@@ -31,6 +31,7 @@ pub struct Fleet {
     sites: RwLock<BTreeMap<SiteId, Site>>,
     settings: BTreeMap<SiteId, SiteSettings>,
     zone: TimeZone,
+    admission: Life,
     pack: Arc<Pack>,
     changed: broadcast::Sender<Changed>,
 }
@@ -47,7 +48,14 @@ pub struct Changed {
 impl Fleet {
     /// No sites yet. `zone` is that of sites whose own is not configured.
     pub fn new(pack: Arc<Pack>, settings: BTreeMap<SiteId, SiteSettings>, zone: TimeZone) -> Self {
-        Self { sites: RwLock::default(), settings, zone, pack, changed: broadcast::channel(BACKLOG).0 }
+        let admission = Life::Live;
+        Self { sites: RwLock::default(), settings, zone, admission, pack, changed: broadcast::channel(BACKLOG).0 }
+    }
+
+    /// Lets the life of devices that are first heard of begin at `admission`.
+    #[must_use]
+    pub fn admitting(self, admission: Life) -> Self {
+        Self { admission, ..self }
     }
 
     /// The sites, to be read. Hold it briefly and never across an await.
@@ -65,7 +73,7 @@ impl Fleet {
     pub(crate) fn new_site(&self, id: &SiteId, now: Timestamp) -> Site {
         let configured = self.settings.get(id).and_then(|settings| settings.calendar.clone());
         let calendar = configured.unwrap_or_else(|| Calendar::always_open(self.zone.clone()));
-        Site::new(id.clone(), calendar, Arc::clone(&self.pack), now)
+        Site::new(id.clone(), calendar, Arc::clone(&self.pack), now).admitting(self.admission)
     }
 
     /// What people call a site: its configured name, or its id.

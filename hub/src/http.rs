@@ -15,7 +15,13 @@ use lobby_domain::pack::Pack;
 use tokio_util::sync::CancellationToken;
 
 pub use self::openapi::document as openapi;
-use crate::{clock::Clock, fleet::Fleet, ingest::Counters, mqtt::Mqtt, store::Store};
+use crate::{
+    clock::Clock,
+    fleet::Fleet,
+    ingest::{Counters, Desk},
+    mqtt::Mqtt,
+    store::Store,
+};
 
 /// What handlers work with. Cheap to clone.
 #[derive(Clone)]
@@ -30,6 +36,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// What ingest has counted.
     pub counters: Arc<Counters>,
+    /// Where people's decisions about devices go.
+    pub desk: Desk,
     /// What MQTT has counted, and whether the broker is up.
     pub mqtt: Arc<Mqtt>,
     /// Ends every open response.

@@ -9,6 +9,7 @@
 //! meanwhile, and agents keep their records.
 
 mod counters;
+mod desk;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,13 +21,16 @@ use anyhow::Context;
 use lobby_contract::{Ack, AgentId, Channel, Command, FromAgent, Order, SiteId, Topic, encode};
 use lobby_domain::site::{Changes, Site};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     time::{Instant, MissedTickBehavior, interval, sleep, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-pub use self::counters::Counters;
+pub use self::{
+    counters::Counters,
+    desk::{Asked, Decision, DecisionError, Desk},
+};
 use crate::{
     clock::Clock,
     fleet::{Changed, Fleet},
@@ -57,15 +61,20 @@ pub struct Ingest {
     pub link: Link,
     /// What is counted.
     pub counters: Arc<Counters>,
+    /// What people decide.
+    pub asked: mpsc::Receiver<Asked>,
     /// What follows from the restart, to be stored first.
     pub restored: BTreeMap<SiteId, Changes>,
 }
 
+#[derive(Default)]
 struct Gathered {
     changes: BTreeMap<SiteId, Changes>,
     receipts: Vec<Receipt>,
     records: usize,
     urgent: bool,
+    /// People who wait for an answer, and what it is once the batch is stored.
+    replies: Vec<(oneshot::Sender<Result<(), DecisionError>>, Result<(), DecisionError>)>,
 }
 
 /// Reads every known site back from the database. Nothing is believed of the present.
@@ -94,10 +103,10 @@ impl Ingest {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut logged = BTreeMap::new();
         let restored = std::mem::take(&mut self.restored);
-        self.finish(Gathered { changes: restored, receipts: Vec::new(), records: 0, urgent: false }, &mut logged).await;
+        self.finish(Gathered { changes: restored, ..Gathered::default() }, &mut logged).await;
         let mut connects = 0;
         loop {
-            let mut gathered = Gathered { changes: BTreeMap::new(), receipts: Vec::new(), records: 0, urgent: false };
+            let mut gathered = Gathered::default();
             // What came before the stop is still stored, so the queue is looked at first.
             tokio::select! {
                 biased;
@@ -106,6 +115,7 @@ impl Ingest {
                     None => return Ok(()),
                 },
                 () = stop.cancelled() => return Ok(()),
+                Some(asked) = self.asked.recv() => self.decide(asked, &mut gathered),
                 _ = ticks.tick() => {
                     // Looked at by value: a change that was missed in between must count as well.
                     let state = *broker.borrow_and_update();
@@ -114,6 +124,19 @@ impl Ingest {
             }
             self.finish(gathered, &mut logged).await;
         }
+    }
+
+    fn decide(&self, asked: Asked, gathered: &mut Gathered) {
+        let Asked { site, decision, reply } = asked;
+        let mut sites = self.fleet.write();
+        let decided = match sites.get_mut(&site) {
+            Some(live) => {
+                let changes = gathered.changes.entry(site).or_default();
+                decision.apply(live, self.clock.now(), changes)
+            }
+            None => Err(DecisionError::NoSite),
+        };
+        gathered.replies.push((reply, decided));
     }
 
     async fn gather(&self, first: Inbound, inbound: &mut mpsc::Receiver<Inbound>, gathered: &mut Gathered) {
@@ -180,6 +203,10 @@ impl Ingest {
         self.store(&batches).await;
         for receipt in gathered.receipts {
             receipt.settle();
+        }
+        for (reply, decided) in gathered.replies {
+            // Whoever asked may have gone away; what was decided stands.
+            let _ = reply.send(decided);
         }
         for follow_up in follow_ups {
             self.follow_up(follow_up, logged).await;

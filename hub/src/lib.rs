@@ -25,7 +25,7 @@ use crate::{
     config::Config,
     fleet::Fleet,
     http::App,
-    ingest::{Counters, Ingest},
+    ingest::{Counters, Desk, Ingest},
     lifecycle::{Ending, Lifecycle},
     lock::DataDirLock,
     store::{Store, Writer},
@@ -67,7 +67,8 @@ pub async fn run(
         .with_context(|| format!("{}: the data folder cannot be made", config.data_dir.display()))?;
     let lock = DataDirLock::take(&config.data_dir)?;
     let store = Store::open(&config.database_url).await.context("opening the database")?;
-    let fleet = Arc::new(Fleet::new(config.pack.clone(), config.sites.clone(), config.zone.clone()));
+    let fleet = Fleet::new(config.pack.clone(), config.sites.clone(), config.zone.clone());
+    let fleet = Arc::new(fleet.admitting(config.admission));
     if mode == Mode::Demo {
         demo::store_history(&store, &config.pack, new_code, clock.now())
             .await
@@ -79,12 +80,14 @@ pub async fn run(
     let mqtt = mqtt::start(config.mqtt, &lifecycle, clock.clone(), to_ingest).await.context("starting MQTT")?;
     let mqtt = Arc::new(mqtt);
     let counters = Arc::new(Counters::default());
+    let (desk, asked) = Desk::new();
     let ingest = Ingest {
         fleet: fleet.clone(),
         writer: Writer::new(store.clone(), config.pack.clone(), new_code),
         clock: clock.clone(),
         link: mqtt.link.clone(),
         counters: counters.clone(),
+        asked,
         restored,
     };
     lifecycle.supervise("ingest", ingest.run(inbound, mqtt.events.clone(), lifecycle.stop_token()));
@@ -95,6 +98,7 @@ pub async fn run(
         pack: config.pack,
         clock: clock.clone(),
         counters,
+        desk,
         mqtt: mqtt.clone(),
         stop: lifecycle.stop_token(),
         demo: mode == Mode::Demo,

@@ -82,6 +82,19 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Whether only programs on this computer can report.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Embedded(settings) => settings.addresses().all(|address| address.ip().is_loopback()),
+            Self::External(settings) => {
+                let host = settings.host.trim_matches(['[', ']']);
+                host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+            }
+        }
+    }
+}
+
 /// Whether agents can reach the hub through the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BrokerState {

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use lobby_contract::{AgentId, DeviceId, Reach, Record, SiteId};
 use lobby_domain::{
     agent::Agent,
-    alert::{AlertId, Raise, Subject},
+    alert::{AlertId, Raise, Step, Subject},
     device::Device,
     label::Label,
     pack::Pack,
@@ -24,7 +24,7 @@ use lobby_hub::{
     clock::Clock,
     fleet::Fleet,
     http::{self, App},
-    ingest::{self, Counters},
+    ingest::{self, Counters, Desk},
     lifecycle::Lifecycle,
     mqtt::{self, EmbeddedSettings, Settings},
     store::{Batch, Store, Writer},
@@ -71,7 +71,16 @@ fn reported() -> Batch {
     let evidence = Label::new("电源：关机", "Power: off");
     let changes = Changes {
         records: (1..=3).map(record).collect(),
-        alerts: vec![AlertChange::Raise(Raise { id, subject, rule, since: T0, at, evidence })],
+        alerts: vec![AlertChange::Raise(Raise {
+            id,
+            subject,
+            rule,
+            since: T0,
+            at,
+            evidence,
+            step: Step::Open,
+            tell: true,
+        })],
         agents: [agent.clone()].into(),
         devices: [device.clone()].into(),
         ..Changes::default()
@@ -99,7 +108,7 @@ impl Web {
         let mqtt = mqtt::start(settings, &lifecycle, clock.clone(), mpsc::channel(1).0).await.unwrap();
         let (counters, mqtt) = (Arc::new(Counters::default()), Arc::new(mqtt));
         let stop = lifecycle.stop_token();
-        let app = App { store, fleet, pack, clock, counters, mqtt, stop, demo: false };
+        let app = App { store, fleet, pack, clock, counters, desk: Desk::new().0, mqtt, stop, demo: false };
         Self { router: http::router(app), lifecycle, _folder: folder }
     }
 

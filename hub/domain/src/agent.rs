@@ -187,6 +187,12 @@ impl Agent {
         changed
     }
 
+    /// Whether it is not heard of as it should be: its connection broke, or it is overdue.
+    pub fn is_doubtful(&self, now: Timestamp) -> bool {
+        let overdue = Span::from_millis(self.heartbeat.millis() * 3 / 2);
+        self.link != Link::Up || self.last_seen.is_none_or(|seen| now.since(seen) > overdue)
+    }
+
     fn warm_up(&self) -> Span {
         self.heartbeat.times(2).max(LEAST_WARM_UP)
     }

@@ -43,6 +43,24 @@ pub struct Raise {
     pub at: Timestamp,
     /// Why, in words.
     pub evidence: Label,
+    /// What is done about it.
+    pub step: Step,
+    /// Whether the posts concerned are told.
+    pub tell: bool,
+}
+
+/// What is done about an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Step {
+    /// Its rule asks for no ticket.
+    None,
+    /// Its ticket is opened, joined or re-opened.
+    Open,
+    /// It is a consequence of that alert, and shares its ticket.
+    Victim(AlertId),
+    /// Nothing yet: a cause may still show, or the device is on trial or under maintenance.
+    #[default]
+    Later,
 }
 
 /// An alert is to be cleared.
@@ -66,6 +84,8 @@ pub enum ClearReason {
     Recovered,
     /// The standards pack no longer has the rule: nobody knows whether the fault is gone.
     RuleRemoved,
+    /// Its device was retired.
+    Retired,
 }
 
 impl AlertId {
@@ -88,6 +108,7 @@ impl ClearReason {
         match self {
             Self::Recovered => "recovered",
             Self::RuleRemoved => "rule_removed",
+            Self::Retired => "retired",
         }
     }
 }

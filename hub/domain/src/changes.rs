@@ -8,7 +8,6 @@ use crate::{
     alert::{Clear, Raise, Subject},
     rule::{Phase, Rule},
     time::Timestamp,
-    watch::Outcome,
 };
 
 /// What follows from a batch of messages, in the order in which it follows.
@@ -60,6 +59,8 @@ pub struct NewRecord {
 pub enum AlertChange {
     /// It is to be raised.
     Raise(Raise),
+    /// It is open, and what had to wait is to be done about it now: its `step`, which is never `Later`, and telling of it.
+    Follow(Raise),
     /// It is to be cleared.
     Clear(Clear),
 }
@@ -134,17 +135,7 @@ impl Changes {
         self.complaints.push(Complaint { agent: agent.clone(), device: device.cloned(), cause, detail });
     }
 
-    pub(crate) fn collect(&mut self, subject: &Subject, outcomes: Vec<Outcome>) {
-        for outcome in outcomes {
-            match outcome {
-                Outcome::Phase { rule, phase } => self.phase(subject, &rule, phase),
-                Outcome::Raise(raise) => self.alerts.push(AlertChange::Raise(raise)),
-                Outcome::Clear(clear) => self.alerts.push(AlertChange::Clear(clear)),
-            }
-        }
-    }
-
-    fn phase(&mut self, subject: &Subject, rule: &Rule, phase: Phase) {
+    pub(crate) fn phase(&mut self, subject: &Subject, rule: &Rule, phase: Phase) {
         self.phases.insert((subject.clone(), rule.id.clone()), phase);
     }
 }

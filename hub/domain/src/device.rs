@@ -1,7 +1,7 @@
 //! One device: what it last stated, how fresh that is, and what may be said of it.
 
 use lobby_contract::{AgentId, DeviceId, DeviceInfo, Reach};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     agent::Link,
@@ -34,12 +34,35 @@ pub struct Device {
     pub every: Span,
     /// Whether its agent's latest birth names it.
     pub announced: bool,
+    /// Where it stands in its life.
+    pub life: Life,
     /// What it last stated.
     pub last: Option<Last>,
     /// Since when its state has been what it is now.
     pub state_since: Option<(State, Timestamp)>,
     /// Its rules.
     pub watch: Watch,
+}
+
+/// Where a device stands in its life.
+///
+/// ```text
+/// announced → trial → live ⇄ maintenance → retired
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Life {
+    /// An agent reports it, and nobody has admitted it: its records are stored, not judged.
+    Announced,
+    /// It is judged, and its alerts are seen; nobody is told, and no ticket is opened.
+    Trial,
+    /// It is in use: whoever is concerned is told, and tickets are opened.
+    #[default]
+    Live,
+    /// It is judged; tickets wait until the maintenance is over.
+    Maintenance,
+    /// It is gone. Should it still report, its records are stored, not judged.
+    Retired,
 }
 
 /// What a device last stated, and when.
@@ -131,6 +154,43 @@ pub enum State {
     Unknown,
 }
 
+impl Life {
+    /// Every stage, in order.
+    pub const ALL: [Self; 5] = [Self::Announced, Self::Trial, Self::Live, Self::Maintenance, Self::Retired];
+
+    /// Whether the standards are applied.
+    pub const fn is_judged(self) -> bool {
+        matches!(self, Self::Trial | Self::Live | Self::Maintenance)
+    }
+
+    /// Whether people are told and tickets are opened.
+    pub const fn pages(self) -> bool {
+        matches!(self, Self::Live)
+    }
+
+    /// As it stands in the database and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Announced => "announced",
+            Self::Trial => "trial",
+            Self::Live => "live",
+            Self::Maintenance => "maintenance",
+            Self::Retired => "retired",
+        }
+    }
+
+    /// The stage of that name.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|life| life.as_str() == text)
+    }
+
+    /// Whether a person may move a device from here to `to`. Only reporting makes a device announced.
+    pub const fn may_become(self, to: Self) -> bool {
+        !matches!(to, Self::Announced)
+            && !matches!((self, to), (Self::Retired, Self::Maintenance) | (Self::Announced, Self::Maintenance))
+    }
+}
+
 impl Link {
     /// The link in one word.
     pub fn word(self) -> LinkWord {
@@ -166,6 +226,7 @@ impl Device {
             agent,
             every: DEFAULT_EVERY,
             announced: false,
+            life: Life::default(),
             last: None,
             state_since: None,
             watch: Watch::default(),
@@ -223,7 +284,7 @@ impl Device {
 
     fn function(&self, sample: &Sample) -> Function {
         let says_something = sample.facts.values().any(|value| *value != lobby_contract::FactValue::Unknown);
-        if sample.reach != Reach::Ok || self.watch.kind().is_none() {
+        if sample.reach != Reach::Ok || self.watch.kind().is_none() || !self.life.is_judged() {
             return Function::Unknown;
         }
         match self.watch.effect() {

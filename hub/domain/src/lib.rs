@@ -11,6 +11,8 @@ mod changes;
 pub mod condition;
 pub mod delivery;
 pub mod device;
+pub mod incidents;
+pub mod inhibit;
 pub mod kind;
 pub mod label;
 pub mod pack;

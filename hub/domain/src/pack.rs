@@ -3,6 +3,7 @@
 mod basics;
 mod conditions;
 pub mod hours;
+mod inhibitions;
 mod kinds;
 mod load;
 mod names;
@@ -18,7 +19,7 @@ pub use self::{
     problem::{PackErrors, Problem},
 };
 
-use crate::{kind::Kind, label::Label, rule::Rule, time::Span};
+use crate::{inhibit::Inhibition, kind::Kind, label::Label, rule::Rule, time::Span};
 
 /// A standards pack, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +32,8 @@ pub struct Pack {
     pub departments: BTreeMap<Box<str>, Label>,
     /// Priorities of tickets, by id.
     pub priorities: BTreeMap<Box<str>, Priority>,
+    /// Which alerts are consequences of others.
+    pub inhibitions: Vec<Inhibition>,
     /// Kinds with the rules that judge them, by id.
     pub kinds: BTreeMap<Box<str>, Arc<KindRules>>,
 }

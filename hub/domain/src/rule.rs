@@ -195,6 +195,17 @@ impl State {
         Self { phase, held: Span::ZERO, counted_at: None }
     }
 
+    /// The state before the rule fired, with everything counted that it needs to fire.
+    #[must_use]
+    pub fn unfired(self, rule: &Rule) -> Self {
+        match self.phase {
+            Phase::Firing { since } => {
+                Self { phase: Phase::Pending { since }, held: rule.raise_after, counted_at: None }
+            }
+            _ => self,
+        }
+    }
+
     /// When this state will change by the mere passing of time, if what was last seen stays so.
     pub fn due(&self, rule: &Rule) -> Option<Timestamp> {
         let needed = match self.phase {

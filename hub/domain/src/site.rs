@@ -11,21 +11,27 @@ use lobby_contract::{AgentId, Birth, Data, Death, DeviceId, FactValue, Lost, Ord
 
 use crate::{
     agent::{Agent, Link},
-    alert::{Clear, ClearReason, Subject},
+    alert::{AlertId, Clear, ClearReason, Step, Subject},
     calendar::{Calendar, PartOfDay},
     condition::Sample,
     delivery::{Arrival, Stream},
-    device::{Device, Last, State},
+    device::{Device, Last, Life, State},
+    incidents::{About, Incident, Incidents},
+    inhibit::Labels,
     pack::Pack,
-    rule::Phase,
+    rule::{Effect, Phase},
     time::{Span, Timestamp},
-    watch::{Scene, Watch},
+    watch::{Outcome, Scene, Watch},
 };
 
 pub use crate::changes::{AlertChange, Cause, Changes, Complaint, NewRecord};
 
 /// How long records may overtake one another before a gap is asked for.
 const REORDER_WINDOW: Span = Span::from_secs(5);
+/// Agents that were lost within this time of one another were lost together: by the site, not each by itself.
+const TOGETHER: Span = Span::from_secs(60);
+/// After a start of the hub, causes may not have been heard of for this long.
+const WARM_UP: Span = Span::from_secs(90);
 /// How often an agent that has announced nothing, or not everything, is asked to.
 const ASK_FOR_BIRTH_EVERY: Span = Span::from_secs(10);
 
@@ -40,6 +46,9 @@ pub struct Site {
     agents: BTreeMap<AgentId, Watched>,
     devices: BTreeMap<DeviceId, Device>,
     watch: Watch,
+    incidents: Incidents,
+    /// Where a device's life begins.
+    admission: Life,
     part: PartOfDay,
     /// When each device's state will next change by the mere passing of time; entries may be out of date, never missing.
     due: BinaryHeap<Reverse<(Timestamp, DeviceId)>>,
@@ -61,8 +70,41 @@ pub struct Stored {
     pub devices: Vec<Device>,
     /// The phase of each rule that was not at rest.
     pub phases: Vec<(Subject, Box<str>, Phase)>,
-    /// Subject and rule of each open alert.
-    pub open_alerts: Vec<(Subject, Box<str>)>,
+    /// The open alerts.
+    pub open_alerts: Vec<OpenAlert>,
+}
+
+/// An open alert, as it was stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenAlert {
+    /// Its id.
+    pub id: AlertId,
+    /// What it is about.
+    pub subject: Subject,
+    /// The rule's id.
+    pub rule: Box<str>,
+    /// Since when the fault has been there.
+    pub since: Timestamp,
+    /// Whether it has a ticket.
+    pub has_ticket: bool,
+    /// The alert whose ticket it shares, as its consequence.
+    pub victim_of: Option<AlertId>,
+}
+
+/// Why a device cannot be moved to another stage of its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LifeError {
+    /// There is no such device.
+    #[error("the site has no device of that name")]
+    NotFound,
+    /// The stages do not follow one another.
+    #[error("a device that is {} cannot become {}", from.as_str(), to.as_str())]
+    NotNow {
+        /// Where it stands.
+        from: Life,
+        /// Where it was to go.
+        to: Life,
+    },
 }
 
 impl Site {
@@ -77,9 +119,18 @@ impl Site {
             agents: BTreeMap::new(),
             devices: BTreeMap::new(),
             watch,
+            incidents: Incidents::default(),
+            admission: Life::Live,
             part,
             due: BinaryHeap::new(),
         }
+    }
+
+    /// Lets the life of devices that are first heard of from now on begin at `admission`: live, or announced, if a person is to look first.
+    #[must_use]
+    pub fn admitting(mut self, admission: Life) -> Self {
+        self.admission = admission;
+        self
     }
 
     /// A site as it was stored. Nothing is believed of the present: links are unverified, timers have counted nothing. Alerts whose rule
@@ -100,13 +151,112 @@ impl Site {
                 changes.phases.insert((subject, rule), Phase::Ok);
             }
         }
-        for (subject, rule) in stored.open_alerts {
-            let known = self.watch_of(&subject).is_some_and(|watch| {
-                watch.phases().any(|(known, phase)| known.id == rule && phase.alerting_since().is_some())
-            });
-            if !known {
-                let reason = ClearReason::RuleRemoved;
-                changes.alerts.push(AlertChange::Clear(Clear { subject, rule, at: now, reason }));
+        self.incidents.warm_up(now + WARM_UP);
+        for open in stored.open_alerts {
+            self.restore_alert(open, now, changes);
+        }
+    }
+
+    fn restore_alert(&mut self, open: OpenAlert, now: Timestamp, changes: &mut Changes) {
+        let OpenAlert { id, subject, rule, since, has_ticket, victim_of } = open;
+        let firing = self.watch_of(&subject).and_then(|watch| {
+            let mut alerting = watch.phases().filter(|(_, phase)| phase.alerting_since().is_some());
+            alerting.find(|(known, _)| known.id == rule).map(|(known, _)| Arc::clone(known))
+        });
+        let Some(known) = firing else {
+            let reason = ClearReason::RuleRemoved;
+            changes.alerts.push(AlertChange::Clear(Clear { subject, rule, at: now, reason }));
+            return;
+        };
+        let about = self.about(&subject);
+        let step = match victim_of {
+            Some(source) => Step::Victim(source),
+            None if has_ticket => Step::Open,
+            None if known.ticket.is_none() && about.life.pages() => Step::None,
+            None => Step::Later,
+        };
+        self.incidents.restore(subject, Incident::restored(id, known, since, step, about.labels));
+    }
+
+    /// What a subject is like at present.
+    fn about(&self, subject: &Subject) -> About {
+        let labels = Labels::of(subject);
+        match subject {
+            Subject::Device(id) => self.devices.get(id).map(About::of).unwrap_or_default(),
+            Subject::Agent(id) => {
+                let heard_at = self.agent(id).and_then(|agent| agent.last_seen);
+                About { labels, life: Life::Live, heard_at }
+            }
+            Subject::Site => About { labels, life: Life::Live, heard_at: None },
+        }
+    }
+
+    /// The open alerts.
+    pub fn incidents(&self) -> &Incidents {
+        &self.incidents
+    }
+
+    /// The open alert of which the one of `rule` about `subject` is a consequence at present.
+    pub fn inhibitor(&self, subject: &Subject, rule: &str) -> Option<AlertId> {
+        let labels = self.about(subject).labels;
+        self.incidents.inhibitor(rule, &labels, &self.pack.inhibitions).map(|(_, incident)| incident.id)
+    }
+
+    /// A person moves a device to another stage of its life.
+    pub fn set_life(
+        &mut self,
+        id: &DeviceId,
+        to: Life,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) -> Result<(), LifeError> {
+        let device = self.devices.get_mut(id).ok_or(LifeError::NotFound)?;
+        let from = device.life;
+        if from != to && !from.may_become(to) {
+            return Err(LifeError::NotNow { from, to });
+        }
+        device.life = to;
+        let mut outcomes = Vec::new();
+        if !to.is_judged() {
+            device.watch.abandon(&Subject::Device(id.clone()), now, ClearReason::Retired, &mut outcomes);
+        }
+        let about = About::of(device);
+        self.collect(&Subject::Device(id.clone()), &about, outcomes, now, changes);
+        changes.devices.insert(id.clone());
+        self.evaluate_device(id, now, changes);
+        Ok(())
+    }
+
+    /// Takes in what came of an evaluation.
+    fn collect(
+        &mut self,
+        subject: &Subject,
+        about: &About,
+        outcomes: Vec<Outcome>,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) {
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Phase { rule, phase } => {
+                    if phase == Phase::Ok {
+                        self.incidents.at_rest(subject, &rule.id);
+                    }
+                    changes.phase(subject, &rule, phase);
+                }
+                Outcome::Raise(mut raise) => {
+                    if self.incidents.has_room(subject, &raise.rule.id) {
+                        self.incidents.raise(&mut raise, about.clone(), &self.pack.inhibitions, now);
+                        changes.alerts.push(AlertChange::Raise(raise));
+                    } else if let Some(watch) = self.watch_of(subject) {
+                        watch.put_back(&raise.rule.id);
+                        changes.phase(subject, &raise.rule, Phase::Pending { since: raise.since });
+                    }
+                }
+                Outcome::Clear(clear) => {
+                    self.incidents.clear(subject, &clear.rule, now);
+                    changes.alerts.push(AlertChange::Clear(clear));
+                }
             }
         }
     }
@@ -182,7 +332,11 @@ impl Site {
     }
 
     fn announce(&mut self, agent: &AgentId, info: &lobby_contract::DeviceInfo, now: Timestamp, changes: &mut Changes) {
-        let device = self.devices.entry(info.id.clone()).or_insert_with(|| Device::new(info.id.clone(), agent.clone()));
+        let admission = self.admission;
+        let device = self
+            .devices
+            .entry(info.id.clone())
+            .or_insert_with(|| Device { life: admission, ..Device::new(info.id.clone(), agent.clone()) });
         let mut differs = device.announced_as(info, agent);
         if device.kind != info.kind {
             differs = true;
@@ -190,8 +344,9 @@ impl Site {
             let mut outcomes = Vec::new();
             let subject = Subject::Device(info.id.clone());
             device.watch.change_kind(self.pack.kinds.get(&info.kind).cloned(), &subject, now, &mut outcomes);
-            changes.collect(&subject, outcomes);
-            if device.watch.kind().is_none() {
+            let (about, is_known) = (About::of(device), device.watch.kind().is_some());
+            self.collect(&subject, &about, outcomes, now, changes);
+            if !is_known {
                 let kinds: Vec<&str> = self.pack.kinds.keys().map(|kind| &**kind).collect();
                 let detail = format!(
                     "no kind `{}` in the standards pack, which has {}: the device's records are stored, not judged",
@@ -263,9 +418,10 @@ impl Site {
         if !self.devices.get(&record.device).is_some_and(|device| device.announced && device.agent == *agent) {
             self.ask_for_birth(agent, now, changes);
         }
+        let admission = self.admission;
         let device = self.devices.entry(record.device.clone()).or_insert_with(|| {
             changes.devices.insert(record.device.clone());
-            Device::new(record.device.clone(), agent.clone())
+            Device { life: admission, ..Device::new(record.device.clone(), agent.clone()) }
         });
         if device.agent != *agent {
             let detail = format!("the device belongs to agent `{}`: the record is stored, not judged", device.agent);
@@ -347,6 +503,18 @@ impl Site {
             let Some(Reverse((_, device))) = self.due.pop() else { break };
             self.evaluate_device(&device, now, changes);
         }
+        let mut incidents = std::mem::take(&mut self.incidents);
+        let about = |subject: &Subject, rule: &str| {
+            let watch = match subject {
+                Subject::Site => Some(&self.watch),
+                Subject::Agent(id) => self.agents.get(id).map(|watched| &watched.watch),
+                Subject::Device(id) => self.devices.get(id).map(|device| &device.watch),
+            }?;
+            let (_, phase) = watch.phases().find(|(known, _)| *known.id == *rule)?;
+            Some((self.about(subject), matches!(phase, Phase::Firing { .. })))
+        };
+        incidents.tick(about, &self.pack.inhibitions, now, changes);
+        self.incidents = incidents;
     }
 
     fn tick_agent(&mut self, id: &AgentId, now: Timestamp, changes: &mut Changes) {
@@ -395,20 +563,36 @@ impl Site {
     }
 
     fn evaluate_agent(&mut self, id: &AgentId, now: Timestamp, changes: &mut Changes) {
+        let is_ones_own = self.is_ones_own(id, now);
         let scene = Scene { site: &self.id, part: self.part, now };
         let Some(watched) = self.agents.get_mut(id) else { return };
         let subject = Subject::Agent(id.clone());
         let mut outcomes = Vec::new();
-        watched.watch.evaluate(&subject, Some(&agent_sample(&watched.agent)), scene, &mut outcomes);
-        changes.collect(&subject, outcomes);
+        let sample = is_ones_own.then(|| agent_sample(&watched.agent));
+        watched.watch.evaluate(&subject, sample.as_ref(), scene, &mut outcomes);
+        let about = self.about(&subject);
+        self.collect(&subject, &about, outcomes, now, changes);
+    }
+
+    /// Whether what is known of an agent is about it alone. While the site as a whole is cut off, or may turn out to be, the state of an
+    /// agent that is down is left as it is.
+    fn is_ones_own(&self, id: &AgentId, now: Timestamp) -> bool {
+        let down = self.agent(id).is_some_and(|agent| matches!(agent.link, Link::Down { .. }));
+        if !down || self.agents.len() < 2 {
+            return true;
+        }
+        let doubtful = self.agents().filter(|agent| agent.is_doubtful(now)).count();
+        let most = doubtful * 100 >= self.agents.len() * 60;
+        !most && self.watch.effect() != Effect::Failed
     }
 
     fn evaluate_site(&mut self, now: Timestamp, changes: &mut Changes) {
-        let sample = site_sample(self.agents.values().map(|watched| &watched.agent));
+        let sample = site_sample(self.agents.values().map(|watched| &watched.agent), self.incidents.held_back());
         let scene = Scene { site: &self.id, part: self.part, now };
         let mut outcomes = Vec::new();
         self.watch.evaluate(&Subject::Site, Some(&sample), scene, &mut outcomes);
-        changes.collect(&Subject::Site, outcomes);
+        let about = self.about(&Subject::Site);
+        self.collect(&Subject::Site, &about, outcomes, now, changes);
     }
 
     fn evaluate_device(&mut self, id: &DeviceId, now: Timestamp, changes: &mut Changes) {
@@ -417,10 +601,11 @@ impl Site {
         let scene = Scene { site: &self.id, part: self.part, now };
         let subject = Subject::Device(id.clone());
         let mut outcomes = Vec::new();
-        let mut watch = std::mem::take(&mut device.watch);
-        watch.evaluate(&subject, device.known(link, now), scene, &mut outcomes);
-        device.watch = watch;
-        changes.collect(&subject, outcomes);
+        if device.life.is_judged() {
+            let mut watch = std::mem::take(&mut device.watch);
+            watch.evaluate(&subject, device.known(link, now), scene, &mut outcomes);
+            device.watch = watch;
+        }
         let state = device.verdict(link, self.part.expected(), now).state();
         if device.state_since.is_none_or(|(before, _)| before != state) {
             device.state_since = Some((state, now));
@@ -431,7 +616,21 @@ impl Site {
         if let Some(due) = device.watch.due().into_iter().chain(stale_at).min() {
             self.due.push(Reverse((due.max(now.shifted(1)), id.clone())));
         }
+        let about = About::of(&device);
         self.devices.insert(id.clone(), device);
+        self.collect(&subject, &about, outcomes, now, changes);
+    }
+}
+
+impl About {
+    fn of(device: &Device) -> Self {
+        let labels = Labels {
+            device: Some(device.id.clone()),
+            agent: Some(device.agent.clone()),
+            kind: device.kind.clone(),
+            place: device.place.clone(),
+        };
+        Self { labels, life: device.life, heard_at: device.last.as_ref().map(|last| last.received_at) }
     }
 }
 
@@ -464,19 +663,34 @@ fn agent_sample(agent: &Agent) -> Sample {
     Sample { reach: Reach::Ok, facts: facts.map(|(name, value)| (name.into(), value)).into(), faults: Vec::new() }
 }
 
-fn site_sample<'a>(agents: impl Iterator<Item = &'a Agent>) -> Sample {
-    let (mut all, mut down, mut unverified) = (0u32, 0u32, false);
+/// How many of these times lie within [`TOGETHER`] of one another, at most.
+fn together(mut times: Vec<Timestamp>) -> u32 {
+    times.sort_unstable();
+    let within = |(index, first): (usize, &Timestamp)| {
+        times[index..].iter().take_while(|time| time.since(*first) <= TOGETHER).count()
+    };
+    u32::try_from(times.iter().enumerate().map(within).max().unwrap_or(0)).unwrap_or(u32::MAX)
+}
+
+fn site_sample<'a>(agents: impl Iterator<Item = &'a Agent>, held_back: usize) -> Sample {
+    let (mut all, mut lost, mut unverified) = (0u32, Vec::new(), false);
     for agent in agents {
         all += 1;
-        down += u32::from(matches!(agent.link, Link::Down { .. }));
-        unverified |= matches!(agent.link, Link::Unverified { .. });
+        match agent.link {
+            Link::Down { since } => lost.push(since),
+            Link::Unverified { .. } => unverified = true,
+            Link::Up | Link::Suspect { .. } => {}
+        }
     }
-    let percent = if all == 0 { 0.0 } else { f64::from(down) * 100.0 / f64::from(all) };
+    let down = u32::try_from(lost.len()).unwrap_or(u32::MAX);
+    let percent = |part: u32| if all == 0 { 0.0 } else { f64::from(part) * 100.0 / f64::from(all) };
     let known = |number: f64| if unverified { FactValue::Unknown } else { FactValue::Number(number) };
     let facts = [
         ("agents", FactValue::Number(f64::from(all))),
         ("agents_down", known(f64::from(down))),
-        ("agents_down_percent", known(percent)),
+        ("agents_down_percent", known(percent(down))),
+        ("agents_lost_together_percent", known(percent(together(lost)))),
+        ("alerts_held_back", FactValue::Number(f64::from(u32::try_from(held_back).unwrap_or(u32::MAX)))),
     ];
     Sample { reach: Reach::Ok, facts: facts.map(|(name, value)| (name.into(), value)).into(), faults: Vec::new() }
 }

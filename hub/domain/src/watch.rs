@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lobby_contract::SiteId;
 
 use crate::{
-    alert::{AlertId, Clear, ClearReason, Raise, Subject},
+    alert::{AlertId, Clear, ClearReason, Raise, Step, Subject},
     calendar::PartOfDay,
     condition::Sample,
     label::{Label, Lang},
@@ -113,7 +113,8 @@ impl Watch {
                     let id = AlertId::derive(scene.site, subject, &rule.id, scene.now, self.raised);
                     self.raised = self.raised.wrapping_add(1);
                     let (subject, rule) = (subject.clone(), Arc::clone(rule));
-                    out.push(Outcome::Raise(Raise { id, subject, rule, since, at: scene.now, evidence }));
+                    let (step, at) = (Step::Later, scene.now);
+                    out.push(Outcome::Raise(Raise { id, subject, rule, since, at, evidence, step, tell: true }));
                 }
                 Some(Decision::Clear { .. }) => {
                     out.push(Outcome::Clear(cleared(subject, rule, scene.now, ClearReason::Recovered)));
@@ -122,6 +123,30 @@ impl Watch {
             }
             if before != after.phase {
                 out.push(Outcome::Phase { rule: Arc::clone(rule), phase: after.phase });
+            }
+        }
+    }
+
+    /// Takes back that a rule fires, because its alert cannot open now: it will fire again at the next evaluation that sees the fault.
+    pub fn put_back(&mut self, rule: &str) {
+        let rules = self.rules.iter().flat_map(|rules| &rules.rules);
+        for (known, state) in rules.zip(&mut self.states) {
+            if *known.id == *rule {
+                *state = state.unfired(known);
+            }
+        }
+    }
+
+    /// Ends everything, without saying that any fault is gone.
+    pub fn abandon(&mut self, subject: &Subject, now: Timestamp, reason: ClearReason, out: &mut Vec<Outcome>) {
+        let rules = self.rules.iter().flat_map(|rules| &rules.rules);
+        for (rule, state) in rules.zip(&mut self.states) {
+            let before = std::mem::take(state).phase;
+            if before.alerting_since().is_some() {
+                out.push(Outcome::Clear(cleared(subject, rule, now, reason)));
+            }
+            if before != Phase::Ok {
+                out.push(Outcome::Phase { rule: Arc::clone(rule), phase: Phase::Ok });
             }
         }
     }

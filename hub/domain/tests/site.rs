@@ -10,7 +10,7 @@ use lobby_contract::{
 };
 use lobby_domain::{
     agent::Link,
-    alert::Subject,
+    alert::{Step, Subject},
     calendar::Calendar,
     pack::Pack,
     site::{AlertChange, Changes, Site},
@@ -150,6 +150,11 @@ impl World {
             let (key, raised) = match change {
                 AlertChange::Raise(raise) => ((raise.subject.clone(), raise.rule.id.clone()), true),
                 AlertChange::Clear(clear) => ((clear.subject.clone(), clear.rule.clone()), false),
+                AlertChange::Follow(follow) => {
+                    prop_assert!(self.open.contains(&(follow.subject.clone(), follow.rule.id.clone())), "{change:?}");
+                    prop_assert!(follow.step != Step::Later, "{change:?}");
+                    continue;
+                }
             };
             if matches!(key.0, Subject::Device(_)) {
                 prop_assert!(self.hears(), "a device was judged that nobody watches: {change:?}");
@@ -241,6 +246,7 @@ fn a_fault_that_is_reported_is_raised_and_its_end_clears_it() {
         .map(|change| match change {
             AlertChange::Raise(raise) => (&*raise.rule.id, true),
             AlertChange::Clear(clear) => (&*clear.rule, false),
+            AlertChange::Follow(follow) => panic!("nothing had to wait: {follow:?}"),
         })
         .collect();
     assert_eq!(told, [("covers-motor-fault", true), ("covers-motor-fault", false)]);

@@ -43,6 +43,8 @@ pub struct AlertRow {
     pub clear_reason: Option<String>,
     /// Its ticket's number.
     pub ticket: Option<String>,
+    /// The alert whose ticket it shares, as its consequence.
+    pub victim_of: Option<AlertId>,
 }
 
 /// Which alerts are wanted.
@@ -61,7 +63,7 @@ pub struct AlertFilter {
 /// An alert that was open until now.
 #[derive(Debug)]
 pub(super) struct Cleared {
-    /// Its ticket's number.
+    /// The number of its own ticket; a consequence has none.
     pub ticket: Option<String>,
 }
 
@@ -84,6 +86,7 @@ struct Raw {
     cleared_at: Option<i64>,
     clear_reason: Option<String>,
     ticket: Option<String>,
+    victim_of: Option<Uuid>,
 }
 
 statements! {
@@ -91,14 +94,18 @@ statements! {
             evidence_zh, evidence_en, since, opened_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING";
     CLEAR = "UPDATE alert SET cleared_at = $4, clear_reason = $5
-        WHERE site = $1 AND subject = $2 AND rule = $3 AND cleared_at IS NULL RETURNING id, ticket";
-    ATTACH = "UPDATE alert SET ticket = $2 WHERE id = $1";
+        WHERE site = $1 AND subject = $2 AND rule = $3 AND cleared_at IS NULL
+        RETURNING id, CASE WHEN victim_of IS NULL THEN ticket END";
+    ATTACH = "UPDATE alert SET ticket = $2, victim_of = NULL WHERE id = $1";
+    ATTACH_VICTIMS = "UPDATE alert SET ticket = $2 WHERE victim_of = $1 AND cleared_at IS NULL";
+    ATTACH_VICTIM = "UPDATE alert SET victim_of = $2, ticket = (SELECT cause.ticket FROM alert cause WHERE cause.id = $2)
+        WHERE id = $1 RETURNING ticket";
     TELL = "INSERT INTO outbox (event, post, site, alert, created_at, state) VALUES ($1, $2, $3, $4, $5, 'queued')
         ON CONFLICT DO NOTHING";
     TELL_THE_END = "INSERT INTO outbox (event, post, site, alert, created_at, state)
         SELECT $1, post, site, alert, $3, 'queued' FROM outbox WHERE event = $2 ON CONFLICT DO NOTHING";
     LIST = "SELECT id, site, subject, rule, clauses, severity, department, tells, title_zh, title_en, evidence_zh, evidence_en,
-            since, opened_at, cleared_at, clear_reason, ticket
+            since, opened_at, cleared_at, clear_reason, ticket, victim_of
         FROM alert
         WHERE (CAST($1 AS TEXT) IS NULL OR site = $1) AND (CAST($2 AS TEXT) IS NULL OR subject = $2)
             AND (CAST($3 AS BOOLEAN) IS NULL OR (cleared_at IS NULL) = $3) AND (CAST($4 AS TEXT) IS NULL OR ticket = $4)
@@ -130,6 +137,7 @@ impl TryFrom<Raw> for AlertRow {
             cleared_at: raw.cleared_at.map(Timestamp::from_millis),
             clear_reason: raw.clear_reason,
             ticket: raw.ticket,
+            victim_of: raw.victim_of.map(AlertId),
         })
     }
 }
@@ -145,14 +153,20 @@ impl Tx {
             .bind(&*rule.title.zh).bind(&*rule.title.en).bind(&*raise.evidence.zh).bind(&*raise.evidence.en)
             .bind(raise.since.millis()).bind(raise.at.millis())
             .execute(conn).await.map(|done| done.rows_affected() == 1))?;
-        if raised {
-            for post in &rule.tells {
-                on!(self, "queue a notification", conn => sqlx::query(TELL)
-                    .bind(format!("{}:raised", raise.id)).bind(&**post).bind(site.as_str()).bind(raise.id.0)
-                    .bind(raise.at.millis()).execute(conn).await.map(drop))?;
-            }
+        if raised && raise.tell {
+            self.tell(site, raise).await?;
         }
         Ok(raised)
+    }
+
+    /// Tells the posts concerned of an alert, each once.
+    pub(super) async fn tell(&mut self, site: &SiteId, raise: &Raise) -> Result<(), StoreError> {
+        for post in &raise.rule.tells {
+            on!(self, "queue a notification", conn => sqlx::query(TELL)
+                .bind(format!("{}:raised", raise.id)).bind(&**post).bind(site.as_str()).bind(raise.id.0)
+                .bind(raise.at.millis()).execute(conn).await.map(drop))?;
+        }
+        Ok(())
     }
 
     /// Clears an alert and tells whoever was told of it. Returns nothing if it was not open.
@@ -166,10 +180,22 @@ impl Tx {
         Ok(Some(Cleared { ticket }))
     }
 
-    /// Joins an alert to a ticket.
+    /// Joins an alert, and those that are its consequences, to a ticket.
     pub(super) async fn attach_alert(&mut self, id: AlertId, ticket: &str) -> Result<(), StoreError> {
-        on!(self, "attach an alert to its ticket", conn => sqlx::query(ATTACH).bind(id.0).bind(ticket)
-            .execute(conn).await.map(drop))
+        for sql in [ATTACH, ATTACH_VICTIMS] {
+            on!(self, "attach an alert to its ticket", conn => sqlx::query(sql).bind(id.0).bind(ticket)
+                .execute(conn).await.map(drop))?;
+        }
+        Ok(())
+    }
+
+    /// Notes an alert on the ticket of its cause, which may have none yet.
+    pub(super) async fn attach_victim(&mut self, victim: &Raise, source: AlertId) -> Result<(), StoreError> {
+        let ticket: Option<Option<String>> = on!(self, "attach an alert to its cause", conn =>
+            sqlx::query_scalar(ATTACH_VICTIM).bind(victim.id.0).bind(source.0).fetch_optional(conn).await)?;
+        let Some(ticket) = ticket.flatten() else { return Ok(()) };
+        let note = format!("{} {}", victim.subject, victim.rule.title.zh);
+        self.ticket_event(&ticket, victim.at, "victim", "", &note).await
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use lobby_contract::{AgentId, DeviceId, SiteId};
 use lobby_domain::{
     agent::Agent,
-    alert::ClearReason,
+    alert::{ClearReason, Raise, Step},
     device::Device,
     pack::Pack,
     site::{AlertChange, Changes},
@@ -143,10 +143,13 @@ impl Writer {
                         continue;
                     }
                     done.raised += 1;
-                    if let Some(rule) = &raise.rule.ticket {
-                        let number = tx.ticket_for(&batch.site, &batch.zone, &self.pack, raise, rule).await?;
-                        tx.attach_alert(raise.id, &number).await?;
+                    self.take_step(tx, batch, raise).await?;
+                }
+                AlertChange::Follow(follow) => {
+                    if follow.tell {
+                        tx.tell(&batch.site, follow).await?;
                     }
+                    self.take_step(tx, batch, follow).await?;
                 }
                 AlertChange::Clear(clear) => {
                     let Some(cleared) = tx.clear_alert(&batch.site, clear).await? else { continue };
@@ -160,6 +163,17 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    async fn take_step(&self, tx: &mut Tx, batch: &Batch, raise: &Raise) -> Result<(), StoreError> {
+        match (raise.step, &raise.rule.ticket) {
+            (Step::Open, Some(rule)) => {
+                let number = tx.ticket_for(&batch.site, &batch.zone, &self.pack, raise, rule).await?;
+                tx.attach_alert(raise.id, &number).await
+            }
+            (Step::Victim(source), _) => tx.attach_victim(raise, source).await,
+            (Step::Open, None) | (Step::None | Step::Later, _) => Ok(()),
+        }
     }
 
     async fn agent_no(&mut self, tx: &mut Tx, site: &SiteId, agent: &AgentId) -> Result<i64, StoreError> {

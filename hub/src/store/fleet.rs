@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use lobby_contract::{AgentId, DeviceId, SiteId};
 use lobby_domain::{
     agent::Agent,
-    alert::Subject,
+    alert::{AlertId, Subject},
     condition::Sample,
     delivery::Stream,
-    device::{Device, Last},
+    device::{Device, Last, Life},
     rule::Phase,
-    site::Stored,
+    site::{OpenAlert, Stored},
     time::{Span, Timestamp},
 };
+
+use uuid::Uuid;
 
 use super::{Store, StoreError, Tx, on, records::reach_from, statements};
 
@@ -25,13 +27,14 @@ statements! {
         RETURNING no";
     AGENT_NO = "SELECT no FROM agent WHERE site = $1 AND id = $2";
     AGENTS = "SELECT no, id, version, epoch, session, queued, heartbeat_ms, last_seen FROM agent WHERE site = $1 ORDER BY id";
-    UPSERT_DEVICE = "INSERT INTO device (site, id, code, kind, name, place, agent, every_ms, announced)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    UPSERT_DEVICE = "INSERT INTO device (site, id, code, kind, name, place, agent, every_ms, announced, life)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         ON CONFLICT (site, id) DO UPDATE SET kind = excluded.kind, name = excluded.name, place = excluded.place,
-            agent = excluded.agent, every_ms = excluded.every_ms, announced = excluded.announced
+            agent = excluded.agent, every_ms = excluded.every_ms, announced = excluded.announced,
+            life = excluded.life
         RETURNING no";
     DEVICE_NO = "SELECT no FROM device WHERE site = $1 AND id = $2";
-    DEVICES = "SELECT no, id, kind, name, place, agent, every_ms, announced FROM device WHERE site = $1 ORDER BY id";
+    DEVICES = "SELECT no, id, kind, name, place, agent, every_ms, announced, life FROM device WHERE site = $1 ORDER BY id";
     CODES = "SELECT code, site, id FROM device";
     CODE = "SELECT code FROM device WHERE site = $1 AND id = $2";
     BY_CODE = "SELECT site, id FROM device WHERE code = $1";
@@ -51,11 +54,13 @@ statements! {
         ON CONFLICT (site, subject, rule) DO UPDATE SET phase = excluded.phase, since = excluded.since, better = excluded.better";
     REST = "DELETE FROM rule_phase WHERE site = $1 AND subject = $2 AND rule = $3";
     PHASES = "SELECT subject, rule, phase, since, better FROM rule_phase WHERE site = $1";
-    OPEN_ALERTS = "SELECT subject, rule FROM alert WHERE site = $1 AND cleared_at IS NULL";
+    OPEN_ALERTS = "SELECT id, subject, rule, since, ticket IS NOT NULL, victim_of FROM alert
+        WHERE site = $1 AND cleared_at IS NULL";
 }
 
 type AgentRaw = (i64, String, String, i64, i64, i64, i64, Option<i64>);
-type DeviceRaw = (i64, String, String, String, String, String, i64, bool);
+type DeviceRaw = (i64, String, String, String, String, String, i64, bool, String);
+type OpenAlertRaw = (Uuid, String, String, i64, bool, Option<Uuid>);
 type LastRaw = (i64, i64, i64, i64, i64, String, String);
 
 fn bad(table: &'static str, id: &str, what: &impl ToString) -> StoreError {
@@ -102,7 +107,7 @@ impl Tx {
     ) -> Result<i64, StoreError> {
         on!(self, "store a device", conn => sqlx::query_scalar(UPSERT_DEVICE)
             .bind(site.as_str()).bind(device.id.as_str()).bind(code).bind(&*device.kind).bind(&*device.name)
-            .bind(&*device.place).bind(device.agent.as_str()).bind(device.every.millis()).bind(device.announced)
+            .bind(&*device.place).bind(device.agent.as_str()).bind(device.every.millis()).bind(device.announced).bind(device.life.as_str())
             .fetch_one(conn).await)
     }
 
@@ -177,12 +182,13 @@ impl Tx {
     }
 
     async fn load_device(&mut self, raw: DeviceRaw) -> Result<Device, StoreError> {
-        let (no, id, kind, name, place, agent, every, announced) = raw;
+        let (no, id, kind, name, place, agent, every, announced, life) = raw;
         let wrong = |error| bad("device", &id, &error);
         let mut device =
             Device::new(id.parse().map_err(wrong)?, agent.parse().map_err(|error| bad("device", &id, &error))?);
         (device.kind, device.name, device.place) = (kind.into(), name.into(), place.into());
         (device.every, device.announced) = (Span::from_millis(every), announced);
+        device.life = Life::from_text(&life).ok_or_else(|| bad("device", &id, &format!("life `{life}`")))?;
         let last: Option<LastRaw> = on!(self, "read a device's last record", conn => sqlx::query_as(LAST_RECORD).bind(no)
             .fetch_optional(conn).await)?;
         if let Some((epoch, seq, at, received_at, reach, facts, faults)) = last {
@@ -230,11 +236,12 @@ impl Store {
             let subject = subject.parse().map_err(|error| bad("rule_phase", &rule, &error))?;
             stored.phases.push((subject, rule.into(), phase));
         }
-        let open: Vec<(String, String)> = on!(&mut tx, "read open alerts", conn => sqlx::query_as(OPEN_ALERTS)
+        let open: Vec<OpenAlertRaw> = on!(&mut tx, "read open alerts", conn => sqlx::query_as(OPEN_ALERTS)
             .bind(site.as_str()).fetch_all(conn).await)?;
-        for (subject, rule) in open {
+        for (id, subject, rule, since, has_ticket, victim_of) in open {
             let subject = subject.parse().map_err(|error| bad("alert", &rule, &error))?;
-            stored.open_alerts.push((subject, rule.into()));
+            let (id, victim_of, since) = (AlertId(id), victim_of.map(AlertId), Timestamp::from_millis(since));
+            stored.open_alerts.push(OpenAlert { id, subject, rule: rule.into(), since, has_ticket, victim_of });
         }
         Ok(stored)
     }

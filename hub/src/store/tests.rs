@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 use lobby_contract::{AgentId, DeviceId, Reach, Record, SiteId};
 use lobby_domain::{
     agent::Agent,
-    alert::{AlertId, Clear, ClearReason, Raise, Subject},
+    alert::{AlertId, Clear, ClearReason, Raise, Step, Subject},
     device::Device,
     label::Label,
     pack::Pack,
@@ -62,6 +62,7 @@ fn rule(id: &str) -> Arc<Rule> {
 fn raise(device: &str, rule_id: &str, at: Timestamp) -> AlertChange {
     let (subject, rule) = (Subject::Device(device.parse().unwrap()), rule(rule_id));
     let id = AlertId::derive(&site(), &subject, rule_id, at, 0);
+    let rule_has_ticket = rule.ticket.is_some();
     AlertChange::Raise(Raise {
         id,
         subject,
@@ -69,6 +70,8 @@ fn raise(device: &str, rule_id: &str, at: Timestamp) -> AlertChange {
         since: at - MINUTE,
         at,
         evidence: Label::new("电源：关机", "power: off"),
+        step: if rule_has_ticket { Step::Open } else { Step::None },
+        tell: true,
     })
 }
 

@@ -64,7 +64,7 @@ pub struct TicketRow {
 pub struct TicketEvent {
     /// When.
     pub at: Timestamp,
-    /// What happened: `opened`, `joined`, `recovered`, or an action.
+    /// What happened: `opened`, `joined`, `victim`, `recovered`, or an action.
     pub what: String,
     /// Who did it; empty for the hub itself.
     pub actor: String,
@@ -140,7 +140,8 @@ statements! {
     SET_STATE = "UPDATE ticket SET state = $2, version = version + 1, closed_at = NULL WHERE number = $1 AND state <> $2";
     REOPEN = "UPDATE ticket SET state = 'new', version = version + 1, owner = '', accepted_at = NULL, started_at = NULL,
             fixed_at = NULL, closed_at = NULL, respond_by = $2, arrive_by = $3, complete_by = $4 WHERE number = $1";
-    OPEN_ALERTS = "SELECT COUNT(*) FROM alert WHERE ticket = $1 AND cleared_at IS NULL";
+    // Consequences end by themselves, or get their own ticket.
+    OPEN_ALERTS = "SELECT COUNT(*) FROM alert WHERE ticket = $1 AND cleared_at IS NULL AND victim_of IS NULL";
     MOVE = "UPDATE ticket SET state = $3, version = version + 1,
             owner = CASE WHEN $4 <> '' AND $7 <> 'confirm' THEN $4 ELSE owner END,
             accepted_at = CASE WHEN $7 IN ('accept', 'start') THEN COALESCE(accepted_at, $5) ELSE accepted_at END,
@@ -286,7 +287,7 @@ impl Tx {
             .map(drop))
     }
 
-    async fn ticket_event(
+    pub(super) async fn ticket_event(
         &mut self,
         number: &str,
         at: Timestamp,

@@ -10,6 +10,7 @@ use toml::{Spanned, de::DeTable};
 use super::{
     KindRules, Pack,
     basics::{clauses, labelled, priorities},
+    inhibitions::inhibitions,
     kinds::kinds,
     names::Names,
     node::Table,
@@ -17,7 +18,7 @@ use super::{
     rules::{Declared, rules},
     source::{At, Source},
 };
-use crate::rule::Rule;
+use crate::{inhibit::Inhibition, rule::Rule};
 
 macro_rules! files {
     ($($name:literal),* $(,)?) => {
@@ -26,7 +27,7 @@ macro_rules! files {
 }
 
 /// The files of the built-in pack, with their texts: what a company copies and edits.
-pub const BUILT_IN: [(&str, &str); 9] = files![
+pub const BUILT_IN: [(&str, &str); 10] = files![
     "pack.toml",
     "clauses.toml",
     "kinds.toml",
@@ -36,6 +37,7 @@ pub const BUILT_IN: [(&str, &str); 9] = files![
     "rules-snooker.toml",
     "rules-internet.toml",
     "rules-agent.toml",
+    "inhibit.toml",
 ];
 
 impl Pack {
@@ -94,6 +96,7 @@ fn merge<'a>(files: Vec<Table<'a>>, log: &'a Log, first: Option<&'a Source<'a>>)
         posts: BTreeMap::new(),
         departments: BTreeMap::new(),
         priorities: BTreeMap::new(),
+        inhibitions: Vec::new(),
         kinds: BTreeMap::new(),
     };
     for file in &files {
@@ -106,7 +109,8 @@ fn merge<'a>(files: Vec<Table<'a>>, log: &'a Log, first: Option<&'a Source<'a>>)
     for board in declared.drafts.values().flat_map(|draft| &draft.boards) {
         declared.posts.check(log, *board);
     }
-    let rules = all_rules(files, &declared, log);
+    let (rules, inhibitions) = all_rules(files, &declared, log);
+    pack.inhibitions = inhibitions;
     if rules.is_empty() && log.is_empty() {
         let empty = Source::new("pack", "");
         log.add(At { source: first.unwrap_or(&empty), offset: 0 }, "the pack has no rule");
@@ -115,21 +119,23 @@ fn merge<'a>(files: Vec<Table<'a>>, log: &'a Log, first: Option<&'a Source<'a>>)
     Some(pack)
 }
 
-fn all_rules<'a>(files: Vec<Table<'a>>, declared: &Declared<'a>, log: &Log) -> Vec<Arc<Rule>> {
+fn all_rules<'a>(files: Vec<Table<'a>>, declared: &Declared<'a>, log: &Log) -> (Vec<Arc<Rule>>, Vec<Inhibition>) {
     let mut ids = Names::new("rule");
     let mut judged = Vec::new();
     let mut all = Vec::new();
-    for file in files {
-        all.extend(rules(&file, declared, &mut ids, &mut judged).into_iter().map(Arc::new));
-        file.finish();
+    for file in &files {
+        all.extend(rules(file, declared, &mut ids, &mut judged).into_iter().map(Arc::new));
     }
+    // They name rules of any file.
+    let inhibitions = files.iter().flat_map(|file| inhibitions(file, &ids)).collect();
+    files.into_iter().for_each(Table::finish);
     // A kind may seem to have no rule only because the rule for it is wrong.
     if log.is_empty() {
         for (kind, at) in declared.kinds.iter().filter(|(kind, _)| !judged.contains(kind)) {
             log.add(at, format!("no rule judges kind `{kind}`"));
         }
     }
-    all
+    (all, inhibitions)
 }
 
 fn with_rules(declared: Declared<'_>, rules: &[Arc<Rule>]) -> Option<BTreeMap<Box<str>, Arc<KindRules>>> {

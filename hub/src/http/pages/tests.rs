@@ -104,6 +104,7 @@ impl Hub {
             pack: pack.clone(),
             clock: clock.clone(),
             counters: Arc::new(Counters::default()),
+            desk: crate::ingest::Desk::new().0,
             mqtt: Arc::new(mqtt),
             stop: lifecycle.stop_token(),
             demo: false,

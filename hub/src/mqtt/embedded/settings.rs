@@ -73,7 +73,7 @@ impl Default for EmbeddedSettings {
 
 impl EmbeddedSettings {
     /// Every address, of whatever kind.
-    fn addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         let tls = self.tls.iter().flat_map(|tls| &tls.listen);
         let websocket = self.websocket.iter().flat_map(|websocket| &websocket.listen);
         self.listen.iter().chain(tls).chain(websocket).copied()

@@ -1,0 +1,216 @@
+//! The open alerts of one site, and what is to be done about each: its own ticket, a share in that of its cause, or nothing yet.
+//!
+//! ```text
+//! raised ─► consequence of an open alert? ── yes ─► victim: shares the ticket of its cause
+//!              │ no                                      │ cause cleared, and it still fires `SETTLE` later
+//!              ▼                                         ▼
+//!           may a cause still show? ── yes ─► later ─► its own ticket
+//!              │ no                                      ▲
+//!              └─────────────────────────────────────────┘
+//! ```
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use crate::{
+    alert::{AlertId, Raise, Step, Subject},
+    changes::{AlertChange, Changes},
+    device::Life,
+    inhibit::{Inhibition, Labels},
+    rule::Rule,
+    time::{Span, Timestamp},
+};
+
+/// For how long after its beginning a fault that may be another one's consequence waits for that other one to show.
+pub const SETTLE: Span = Span::from_secs(30);
+/// Most open alerts of one device or agent. Further ones wait, and the site says that there are more than people can read.
+const MOST_OF_ONE: usize = 20;
+/// Most open alerts of a site.
+const MOST_OF_SITE: usize = 1000;
+
+/// An alert that is open.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incident {
+    /// Its id.
+    pub id: AlertId,
+    /// The rule that fires.
+    pub rule: Arc<Rule>,
+    /// Since when the fault has been there.
+    pub since: Timestamp,
+    /// What is done about it.
+    pub step: Step,
+    labels: Labels,
+    /// A fault may be another one's consequence for [`SETTLE`] from here.
+    unsettled_since: Timestamp,
+    /// Whether it waits for data that is newer than `unsettled_since`, because its cause has just ended.
+    needs_news: bool,
+}
+
+/// What an alert's subject is like at present.
+#[derive(Debug, Clone, Default)]
+pub struct About {
+    /// Its labels.
+    pub labels: Labels,
+    /// Where it stands in its life.
+    pub life: Life,
+    /// When it was last heard of.
+    pub heard_at: Option<Timestamp>,
+}
+
+/// The open alerts of a site.
+#[derive(Debug, Clone, Default)]
+pub struct Incidents {
+    open: BTreeMap<(Subject, Box<str>), Incident>,
+    /// Raised by their rules, and held back because too many are open.
+    held_back: BTreeSet<(Subject, Box<str>)>,
+    /// Until then, after a start, causes may not have been heard of yet.
+    warm_until: Timestamp,
+}
+
+impl Incidents {
+    /// Every open alert.
+    pub fn iter(&self) -> impl Iterator<Item = (&Subject, &Incident)> {
+        self.open.iter().map(|((subject, _), incident)| (subject, incident))
+    }
+
+    /// The open alert of a rule about a subject.
+    pub fn get(&self, subject: &Subject, rule: &str) -> Option<&Incident> {
+        self.open.get(&(subject.clone(), rule.into()))
+    }
+
+    /// How many alerts wait because too many are open.
+    pub fn held_back(&self) -> usize {
+        self.held_back.len()
+    }
+
+    /// After a start nothing is anybody's first fault before `until`.
+    pub(crate) fn warm_up(&mut self, until: Timestamp) {
+        self.warm_until = until;
+    }
+
+    /// Whether one more alert about `subject` may open; if not, it is remembered as held back.
+    pub(crate) fn has_room(&mut self, subject: &Subject, rule: &str) -> bool {
+        let of_subject = self.open.keys().filter(|(known, _)| known == subject).count();
+        let key = (subject.clone(), Box::from(rule));
+        // What is said of the site as a whole is what tells of all the others.
+        if *subject == Subject::Site || (of_subject < MOST_OF_ONE && self.open.len() < MOST_OF_SITE) {
+            self.held_back.remove(&key);
+            return true;
+        }
+        self.held_back.insert(key);
+        false
+    }
+
+    /// A rule that was held back is at rest again.
+    pub(crate) fn at_rest(&mut self, subject: &Subject, rule: &str) {
+        if !self.held_back.is_empty() {
+            self.held_back.remove(&(subject.clone(), rule.into()));
+        }
+    }
+
+    /// Takes in an alert that its rule raises, and decides what is done about it.
+    pub(crate) fn raise(&mut self, raise: &mut Raise, about: About, inhibitions: &[Inhibition], now: Timestamp) {
+        let mut incident = Incident {
+            id: raise.id,
+            rule: Arc::clone(&raise.rule),
+            since: raise.since,
+            step: Step::Later,
+            labels: about.labels,
+            unsettled_since: raise.since,
+            needs_news: false,
+        };
+        incident.step = self.decide(&incident, about.life, about.heard_at, inhibitions, now);
+        raise.step = incident.step;
+        raise.tell = about.life.pages();
+        self.open.insert((raise.subject.clone(), raise.rule.id.clone()), incident);
+    }
+
+    /// An alert as it was stored.
+    pub(crate) fn restore(&mut self, subject: Subject, incident: Incident) {
+        self.open.insert((subject, incident.rule.id.clone()), incident);
+    }
+
+    /// An alert ended. Its victims wait for news of their own.
+    pub(crate) fn clear(&mut self, subject: &Subject, rule: &str, now: Timestamp) {
+        let Some(ended) = self.open.remove(&(subject.clone(), rule.into())) else { return };
+        for victim in self.open.values_mut().filter(|incident| incident.step == Step::Victim(ended.id)) {
+            victim.step = Step::Later;
+            victim.unsettled_since = now;
+            victim.needs_news = true;
+        }
+    }
+
+    /// Takes the steps that had to wait and need not any longer. `about` tells of a subject, and whether the rule still fires.
+    pub(crate) fn tick(
+        &mut self,
+        about: impl Fn(&Subject, &str) -> Option<(About, bool)>,
+        inhibitions: &[Inhibition],
+        now: Timestamp,
+        changes: &mut Changes,
+    ) {
+        let waiting = self.open.iter().filter(|(_, incident)| incident.step == Step::Later);
+        let waiting: Vec<(Subject, Box<str>)> = waiting.map(|(key, _)| key.clone()).collect();
+        for key in waiting {
+            let Some((about, firing)) = about(&key.0, &key.1) else { continue };
+            let Some(incident) = self.open.get(&key) else { continue };
+            let step = self.decide(incident, about.life, about.heard_at, inhibitions, now);
+            // What is getting better needs no ticket of its own any more.
+            if step == Step::Later || (step == Step::Open && !firing) {
+                continue;
+            }
+            let Some(incident) = self.open.get_mut(&key) else { continue };
+            incident.step = step;
+            let (id, rule, since) = (incident.id, Arc::clone(&incident.rule), incident.since);
+            let evidence = crate::label::Label::default();
+            let follow = Raise { id, subject: key.0, rule, since, at: now, evidence, step, tell: about.life.pages() };
+            changes.alerts.push(AlertChange::Follow(follow));
+        }
+    }
+
+    /// The open alert of which this one is a consequence at present.
+    pub fn inhibitor(&self, rule: &str, labels: &Labels, inhibitions: &[Inhibition]) -> Option<(&Subject, &Incident)> {
+        let possible = inhibitions.iter().filter(|inhibition| inhibition.is_target(rule));
+        possible
+            .flat_map(|inhibition| self.iter().map(move |open| (inhibition, open)))
+            .find(|(inhibition, (_, open))| inhibition.inhibits((&open.rule.id, &open.labels), (rule, labels)))
+            .map(|(_, open)| open)
+    }
+
+    fn decide(
+        &self,
+        incident: &Incident,
+        life: Life,
+        heard_at: Option<Timestamp>,
+        inhibitions: &[Inhibition],
+        now: Timestamp,
+    ) -> Step {
+        if !life.pages() {
+            return Step::Later;
+        }
+        if let Some((_, source)) = self.inhibitor(&incident.rule.id, &incident.labels, inhibitions) {
+            return Step::Victim(source.id);
+        }
+        if inhibitions.iter().any(|inhibition| inhibition.is_target(&incident.rule.id)) {
+            let settled = now >= (incident.unsettled_since + SETTLE).max(self.warm_until);
+            let news = !incident.needs_news || heard_at.is_some_and(|heard| heard > incident.unsettled_since);
+            if !settled || !news {
+                return Step::Later;
+            }
+        }
+        if incident.rule.ticket.is_some() { Step::Open } else { Step::None }
+    }
+}
+
+impl Incident {
+    /// An open alert as it was stored. `step` says what had been done about it.
+    pub fn restored(id: AlertId, rule: Arc<Rule>, since: Timestamp, step: Step, labels: Labels) -> Self {
+        Self { id, rule, since, step, labels, unsettled_since: since, needs_news: false }
+    }
+
+    /// Its labels.
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+}

@@ -1,0 +1,74 @@
+//! What people decide about devices. It goes the way of what agents report: through the one task that changes the live state, into the
+//! same transaction, and is answered after the commit.
+
+use lobby_contract::{DeviceId, SiteId};
+use lobby_domain::{
+    device::Life,
+    site::{Changes, LifeError, Site},
+    time::Timestamp,
+};
+use tokio::sync::{mpsc, oneshot};
+
+/// Decisions that may wait for ingest.
+const QUEUE: usize = 64;
+
+/// What a person decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// A device goes to another stage of its life.
+    Life {
+        /// The device.
+        device: DeviceId,
+        /// The stage.
+        life: Life,
+    },
+}
+
+/// Why a decision did not happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DecisionError {
+    /// There is no such site.
+    #[error("there is no such site")]
+    NoSite,
+    /// The device's life does not allow it.
+    #[error(transparent)]
+    Life(#[from] LifeError),
+    /// The hub is stopping.
+    #[error("the hub is stopping: try again later")]
+    Stopping,
+}
+
+/// Where decisions are handed in. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Desk(mpsc::Sender<Asked>);
+
+/// A decision on its way.
+#[derive(Debug)]
+pub struct Asked {
+    pub(super) site: SiteId,
+    pub(super) decision: Decision,
+    pub(super) reply: oneshot::Sender<Result<(), DecisionError>>,
+}
+
+impl Desk {
+    /// A desk, and where its decisions come out.
+    pub fn new() -> (Self, mpsc::Receiver<Asked>) {
+        let (sender, asked) = mpsc::channel(QUEUE);
+        (Self(sender), asked)
+    }
+
+    /// Lets a decision happen. When this returns without an error it is in the database.
+    pub async fn decide(&self, site: SiteId, decision: Decision) -> Result<(), DecisionError> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Asked { site, decision, reply }).await.map_err(|_| DecisionError::Stopping)?;
+        answer.await.map_err(|_| DecisionError::Stopping)?
+    }
+}
+
+impl Decision {
+    pub(super) fn apply(self, site: &mut Site, now: Timestamp, changes: &mut Changes) -> Result<(), DecisionError> {
+        match self {
+            Self::Life { device, life } => Ok(site.set_life(&device, life, now, changes)?),
+        }
+    }
+}
