@@ -4,10 +4,11 @@ use jiff::tz::TimeZone;
 use lobby_dashboards::{
     Action, AgentRow, AlertFilter, AlertRow, AlertsPage, Calendar, Choice, Chrome, Clause, Collection, ConciergePage,
     Counts, Deadline, DeadlineKind, DevicePage, DeviceRef, DeviceTile, EngineeringPage, ErrorPage, Evidence, Fact,
-    Incident, Lang, Limit, Link, LowStock, Machine, Notice, OverviewPage, Page, PostStatus, Priority, Problem,
-    QueueTicket, Range, ReceptionPage, Series, Severity, ShowflatPage, Site, SiteRow, State, StateSpan, TicketEvent,
-    TicketLine, TicketPage, TicketStep, TimelineEntry, When,
+    Incident, Lang, LifeCard, Limit, Link, LowStock, Machine, Newcomer, Notice, OverviewPage, Page, PostStatus,
+    Priority, Problem, QueueTicket, Range, ReceptionPage, Series, Severity, ShowflatPage, Site, SiteRow, State,
+    StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, When,
 };
+use lobby_domain::device::Life;
 
 const NOW: i64 = 1_795_418_400_000; // 2026-11-23 15:20 in Shanghai
 const SECOND: i64 = 1000;
@@ -47,7 +48,7 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         "concierge-maintenance": s.concierge(vec![s.led(), DeviceTile { state: State::Maintenance, ..s.tv() }]);
         "concierge-empty": s.concierge(vec![]);
         "engineering-busy": s.engineering();
-        "engineering-quiet": EngineeringPage { tickets: vec![], alerts: vec![], alerts_open: 0, ..s.engineering() };
+        "engineering-quiet": EngineeringPage { tickets: vec![], alerts: vec![], alerts_open: 0, newcomers: vec![], ..s.engineering() };
         "engineering-blind": s.blind_engineering();
         "showflat-normal": s.showflat(vec![s.machine(312), s.second_machine()]);
         "showflat-low": s.showflat(vec![s.low_machine(), s.second_machine()]);
@@ -316,6 +317,11 @@ impl Scene {
                 },
             ],
             alerts_open: 7,
+            newcomers: vec![Newcomer {
+                device: self.device_ref("lift-tv-2", ("二号电梯厅电视", "电梯厅"), ("Lift TV 2", "Lift lobby")),
+                kind: self.say("电视", "Television"),
+                agent: "lobby-box".to_owned(),
+            }],
             agents: vec![self.agent(Link::Up), self.agent(Link::Down), self.agent(Link::Unverified)],
         }
     }
@@ -329,6 +335,7 @@ impl Scene {
             tickets: vec![],
             alerts: vec![],
             alerts_open: 0,
+            newcomers: vec![],
             agents: vec![],
         }
     }
@@ -516,6 +523,7 @@ impl Scene {
             } else {
                 vec![]
             },
+            life: LifeCard { now: Life::Live },
             agent: Some(self.agent(if blind { Link::Down } else { Link::Up })),
         }
     }

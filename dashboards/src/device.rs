@@ -8,6 +8,7 @@ use crate::{
     chrome::{Choice, Chrome, page},
     engineering::{AgentRow, QueueTicket},
     incident::Incident,
+    life::LifeCard,
     state::State,
     texts::Texts,
     tile::{DeviceRef, Fact},
@@ -89,6 +90,8 @@ pub struct DevicePage {
     pub alerts: Vec<AlertRow>,
     /// Its tickets, the newest first.
     pub tickets: Vec<QueueTicket>,
+    /// Where it stands in its life.
+    pub life: LifeCard,
     /// The agent that watches it.
     pub agent: Option<AgentRow>,
 }

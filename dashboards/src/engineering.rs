@@ -7,6 +7,7 @@ use crate::{
     alert::AlertRow,
     chrome::{Choice, Chrome, page},
     incident::Deadline,
+    life::Newcomer,
     state::{State, Verdict},
     texts::{Texts, fill, fill2},
     ticket::{Action, Priority, TicketStep},
@@ -129,6 +130,8 @@ pub struct EngineeringPage {
     pub alerts: Vec<AlertRow>,
     /// How many alerts are open, listed here or not.
     pub alerts_open: u32,
+    /// Devices that wait for a person to admit them.
+    pub newcomers: Vec<Newcomer>,
     /// The agents.
     pub agents: Vec<AgentRow>,
 }

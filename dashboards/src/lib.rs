@@ -11,7 +11,7 @@
 //! fetched again. Nothing for fifteen seconds raises the stale banner.
 //!
 //! **Actions** are plain forms: `POST /t/{no}/{accept|start|finish|confirm}` with `version`, `back` and, on the ticket's
-//! own page, `by` and `note`. No page needs the script.
+//! own page, `by` and `note`; `POST /d/{code}/life` with `life` and `back`. No page needs the script.
 
 mod alert;
 mod assets;
@@ -22,6 +22,7 @@ mod device;
 mod engineering;
 mod error;
 mod incident;
+mod life;
 mod overview;
 mod reception;
 mod showflat;
@@ -40,6 +41,7 @@ pub use device::{DevicePage, Range};
 pub use engineering::{AgentRow, DUE_SOON_MS, EngineeringPage, Link, QueueTicket};
 pub use error::{ErrorPage, Problem};
 pub use incident::{Deadline, DeadlineKind, Incident, TicketLine};
+pub use life::{LifeCard, Newcomer};
 pub use overview::{Counts, OverviewPage, PostStatus, SiteRow};
 pub use reception::ReceptionPage;
 pub use showflat::{LowStock, Machine, ShowflatPage};

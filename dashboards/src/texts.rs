@@ -218,6 +218,23 @@ texts! {
     link_suspect: "可能中断", "Suspect";
     link_down: "中断", "Down";
     link_unverified: "待确认", "Unverified";
+    // The life of a device
+    life: "使用状态", "In use";
+    life_announced: "待确认", "Announced";
+    life_trial: "试运行", "On trial";
+    life_live: "使用中", "Live";
+    life_maintenance: "检修中", "Under maintenance";
+    life_retired: "已停用", "Retired";
+    life_announced_means: "采集端已上报，还没有人确认：只存记录，不判断。", "An agent reports it and nobody has admitted it: records are stored, not judged.";
+    life_trial_means: "会判断并显示告警，不通知、不开工单。", "It is judged and its alerts are shown; nobody is told, no ticket is opened.";
+    life_live_means: "出现异常会通知有关岗位并开工单。", "When something is wrong, posts are told and tickets are opened.";
+    life_maintenance_means: "检修期间不开工单；结束时仍异常的，届时开工单。", "No tickets during maintenance; what is still wrong at its end gets one then.";
+    life_retired_means: "不再判断，不再显示在看板上。", "It is not judged and stands on no board.";
+    life_to_trial: "转为试运行", "Put on trial";
+    life_to_live: "投入使用", "Put in use";
+    life_to_maintenance: "开始检修", "Begin maintenance";
+    life_to_retired: "停用", "Retire";
+    newcomers: "新设备，等待确认", "New devices, to be admitted";
     // Alerts
     alerts: "告警", "Alerts";
     alerts_question: "系统发现了什么？", "What has been found?";

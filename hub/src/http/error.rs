@@ -11,10 +11,14 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use lobby_domain::site::LifeError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::store::{ActError, CursorError, StoreError};
+use crate::{
+    ingest::DecisionError,
+    store::{ActError, CursorError, StoreError},
+};
 
 /// The query of a request of the API; a mistake is answered with a problem document.
 #[derive(Debug, FromRequestParts)]
@@ -63,6 +67,9 @@ pub(super) enum ApiError {
     /// Somebody else changed the thing meanwhile, or it is not in a state for this.
     #[error("{0}")]
     Conflict(String),
+    /// The hub is stopping.
+    #[error("the hub is stopping: try again later")]
+    Stopping,
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -96,6 +103,17 @@ impl From<ActError> for ApiError {
     }
 }
 
+impl From<DecisionError> for ApiError {
+    fn from(error: DecisionError) -> Self {
+        match error {
+            DecisionError::NoSite => Self::NotFound("site"),
+            DecisionError::Life(LifeError::NotFound) => Self::NotFound("device"),
+            DecisionError::Life(LifeError::NotNow { .. }) => Self::Conflict(error.to_string()),
+            DecisionError::Stopping => Self::Stopping,
+        }
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, r#type, title) = match &self {
@@ -104,7 +122,7 @@ impl IntoResponse for ApiError {
             Self::Body { status, .. } => (*status, "/problems/invalid-body", "The request body is not valid"),
             Self::Host => (StatusCode::MISDIRECTED_REQUEST, "/problems/host", "Wrong host"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "/problems/conflict", "The state does not allow it"),
-            Self::Store(StoreError::Database { .. }) => {
+            Self::Stopping | Self::Store(StoreError::Database { .. }) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "/problems/unavailable", "The service is unavailable")
             }
             Self::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "/problems/internal", "Something went wrong"),

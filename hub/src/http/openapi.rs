@@ -21,6 +21,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         docs::list_sites,
         docs::list_devices,
         docs::show_device,
+        docs::set_life,
         docs::list_records,
         docs::list_alerts,
         docs::list_tickets,

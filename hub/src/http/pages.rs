@@ -46,6 +46,7 @@ pub fn routes() -> Router<App> {
         .route("/reception", get(reception))
         .route("/alerts", get(alerts::show))
         .route("/d/{code}", get(device::show))
+        .route("/d/{code}/life", post(act::set_life))
         .route("/t/{no}", get(ticket::show))
         .route("/t/{no}/{verb}", post(act::act))
         .route("/lang/{lang}", get(language::choose))

@@ -199,3 +199,28 @@ async fn a_stop_leaves_nothing_unstored_that_the_broker_has_taken() {
     store.close().await;
     drop(folder);
 }
+
+#[tokio::test]
+async fn what_people_decide_about_a_device_is_stored_and_survives_a_restart() {
+    let hub = Hub::start().await;
+    let mut agent = Agent::born(&hub, &[(MACHINE, KIND)]).await;
+    let life = async |hub: &Hub, to: &str| {
+        hub.put(&format!("/api/v1/devices/demo/{MACHINE}/life"), &json!({ "life": to })).await
+    };
+    assert!(life(&hub, "maintenance").await.starts_with("HTTP/1.1 200"));
+    agent.data(1, &[broken(1)]).await;
+    agent.ack().await;
+    let store = hub.database().await;
+    let (alerts, tickets) = incidents(&store).await;
+    assert_eq!((alerts.len(), tickets.len()), (1, 0), "what is under maintenance opens no ticket");
+    let hub = hub.restart().await;
+    let mut agent = Agent::born(&hub, &[(MACHINE, KIND)]).await;
+    agent.data(1, &[broken(2)]).await;
+    agent.ack().await;
+    assert_eq!(incidents(&hub.database().await).await.1.len(), 0);
+    assert!(life(&hub, "live").await.starts_with("HTTP/1.1 200"));
+    let ticket = async |hub: &Hub| incidents(&hub.database().await).await.1.len() == 1;
+    hub.until("the maintenance has ended and its ticket is open", ticket).await;
+    assert!(life(&hub, "announced").await.starts_with("HTTP/1.1 409"));
+    hub.stop().await;
+}

@@ -194,8 +194,7 @@ impl Tx {
         let ticket: Option<Option<String>> = on!(self, "attach an alert to its cause", conn =>
             sqlx::query_scalar(ATTACH_VICTIM).bind(victim.id.0).bind(source.0).fetch_optional(conn).await)?;
         let Some(ticket) = ticket.flatten() else { return Ok(()) };
-        let note = format!("{} {}", victim.subject, victim.rule.title.zh);
-        self.ticket_event(&ticket, victim.at, "victim", "", &note).await
+        self.ticket_event(&ticket, victim.at, "victim", "", &victim.rule.title.zh).await
     }
 }
 

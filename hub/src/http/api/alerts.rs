@@ -40,10 +40,12 @@ pub(in crate::http) struct Alert {
     since: i64,
     opened_at: i64,
     cleared_at: Option<i64>,
-    /// `recovered` or `rule_removed`.
+    /// `recovered`, `rule_removed` or `retired`.
     clear_reason: Option<String>,
-    /// The number of its repair ticket.
+    /// The number of its repair ticket, or of that of its cause.
     ticket: Option<String>,
+    /// The alert that is its cause, if it is a consequence.
+    victim_of: Option<String>,
 }
 
 /// The device and the agent a subject stands for.
@@ -76,6 +78,7 @@ impl From<AlertRow> for Alert {
             cleared_at: row.cleared_at.map(Timestamp::millis),
             clear_reason: row.clear_reason,
             ticket: row.ticket,
+            victim_of: row.victim_of.map(|id| id.to_string()),
         }
     }
 }

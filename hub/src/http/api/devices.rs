@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::{
     Json, Router,
     extract::{Path, State},
-    routing::get,
+    routing::{get, put},
 };
 use lobby_contract::{DeviceId, FactValue, SiteId};
 use lobby_domain::{device, site, time::Timestamp};
@@ -14,12 +14,14 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{ApiError, App, Page, Query, limit, name};
+use crate::{http::error::Body, ingest::Decision};
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/api/v1/sites", get(list_sites))
         .route("/api/v1/devices", get(list_devices))
         .route("/api/v1/devices/{site}/{id}", get(show_device))
+        .route("/api/v1/devices/{site}/{id}/life", put(set_life))
 }
 
 /// A site.
@@ -71,6 +73,8 @@ pub(in crate::http) struct Device {
     place: String,
     /// The agent that watches it.
     agent: String,
+    /// Where it stands in its life: announced, trial, live, maintenance or retired.
+    life: &'static str,
     /// Its state in one word: normal, abnormal, offline or unknown.
     state: &'static str,
     /// Since when, in ms since 1970 UTC.
@@ -102,6 +106,7 @@ impl Device {
             name: device.name.to_string(),
             place: device.place.to_string(),
             agent: device.agent.to_string(),
+            life: device.life.as_str(),
             state: state.as_str(),
             state_since: device.state_since.filter(|(known, _)| *known == state).map(|(_, since)| since.millis()),
             verdict,
@@ -215,4 +220,30 @@ pub(in crate::http) async fn show_device(
     let mut body = serde_json::to_value(device).expect("a device has string keys only");
     body["page"] = code.map_or(Value::Null, |code| format!("/d/{code}").into());
     Ok(Json(body))
+}
+
+/// A stage of a device's life.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct NewLife {
+    /// trial, live, maintenance or retired.
+    #[schema(value_type = String)]
+    life: device::Life,
+}
+
+/// Moves a device to another stage of its life. Only `live` devices open tickets and have anybody told.
+#[utoipa::path(put, path = "/api/v1/devices/{site}/{id}/life", tag = "devices",
+    params(("site" = String, Path, description = "The site"), ("id" = String, Path, description = "The device")),
+    request_body = NewLife,
+    responses((status = 200, body = Device), (status = 404, description = "There is no such device"),
+        (status = 409, description = "The device cannot go there from where it stands")))]
+pub(in crate::http) async fn set_life(
+    State(app): State<App>,
+    Path((site, id)): Path<(String, String)>,
+    Body(NewLife { life }): Body<NewLife>,
+) -> Result<Json<Value>, ApiError> {
+    let (known, device) = (site.parse(), id.parse());
+    let (Ok(known), Ok(device)) = (known, device) else { return Err(ApiError::NotFound("device")) };
+    app.desk.decide(known, Decision::Life { device, life }).await?;
+    show_device(State(app), Path((site, id))).await
 }

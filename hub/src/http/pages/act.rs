@@ -6,14 +6,19 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::Response,
 };
-use lobby_domain::ticket::Action;
+use lobby_domain::{device::Life, site::LifeError, ticket::Action};
 use serde::Deserialize;
 
 use super::{
     App, PageError, Reader,
     answer::{is_local, refuse, see},
+    device,
 };
-use crate::{fleet::Changed, store::ActError};
+use crate::{
+    fleet::Changed,
+    ingest::{Decision, DecisionError},
+    store::ActError,
+};
 
 /// The longest name, in bytes.
 const LONGEST_NAME: usize = 200;
@@ -33,6 +38,57 @@ pub(super) struct Act {
     note: String,
     /// Where to go on; the ticket's own page if not given.
     back: Option<String>,
+}
+
+/// The form that moves a device to another stage of its life.
+#[derive(Debug, Deserialize)]
+pub(super) struct NewLife {
+    life: Life,
+    back: Option<String>,
+}
+
+/// Moves a device to another stage of its life and goes back to where the person was.
+pub(super) async fn set_life(
+    State(app): State<App>,
+    reader: Reader,
+    Path(code): Path<String>,
+    headers: HeaderMap,
+    form: Result<Form<NewLife>, FormRejection>,
+) -> Response {
+    match life_set(&app, &reader, &code, &headers, form).await {
+        Ok(place) => see(&place),
+        Err(error) => refuse(&app, &reader, error),
+    }
+}
+
+async fn life_set(
+    app: &App,
+    reader: &Reader,
+    code: &str,
+    headers: &HeaderMap,
+    form: Result<Form<NewLife>, FormRejection>,
+) -> Result<String, PageError> {
+    let Form(NewLife { life, back }) = ours(headers, form)?;
+    let (site, device) = device::named(app, reader, code).await?;
+    let back = back.filter(|back| is_local(back)).unwrap_or_else(|| format!("/d/{device}?site={site}"));
+    let notice = match app.desk.decide(site, Decision::Life { device, life }).await {
+        Ok(()) => "saved",
+        Err(DecisionError::Life(LifeError::NotNow { .. })) => "step",
+        Err(DecisionError::NoSite | DecisionError::Life(LifeError::NotFound)) => return Err(PageError::NotFound),
+        Err(DecisionError::Stopping) => return Err(PageError::Stopping),
+    };
+    Ok(noticed(&back, notice))
+}
+
+/// The form, if it comes from one of our own pages.
+fn ours<T>(headers: &HeaderMap, form: Result<Form<T>, FormRejection>) -> Result<Form<T>, PageError> {
+    if !is_ours(headers) {
+        return Err(PageError::CrossSite);
+    }
+    form.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => PageError::TooLarge,
+        _ => PageError::BadRequest,
+    })
 }
 
 /// Moves a ticket and goes back to where the person was.
@@ -56,14 +112,8 @@ async fn moved(
     headers: &HeaderMap,
     form: Result<Form<Act>, FormRejection>,
 ) -> Result<String, PageError> {
-    if !is_ours(headers) {
-        return Err(PageError::CrossSite);
-    }
+    let Form(act) = ours(headers, form)?;
     let action = Action::from_text(verb).ok_or(PageError::NotFound)?;
-    let Form(act) = form.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => PageError::TooLarge,
-        _ => PageError::BadRequest,
-    })?;
     let (by, note) = (act.by.trim(), act.note.trim());
     if by.len() > LONGEST_NAME || note.len() > LONGEST_NOTE {
         return Err(PageError::TooLarge);

@@ -44,6 +44,9 @@ pub(super) enum PageError {
     /// The request comes from another site's page.
     #[error("requests from pages of other sites are refused")]
     CrossSite,
+    /// The hub is stopping.
+    #[error("the hub is stopping")]
+    Stopping,
     /// The database.
     #[error("reading what a page shows")]
     Store(#[from] StoreError),
@@ -65,6 +68,7 @@ impl PageError {
             Self::BadRequest => Problem::BadRequest,
             Self::TooLarge => Problem::TooLarge,
             Self::CrossSite => Problem::Forbidden,
+            Self::Stopping => Problem::Unavailable,
             Self::Store(StoreError::Database { .. }) => Problem::Unavailable,
             Self::Store(_) | Self::Render(_) => Problem::Internal,
         }

@@ -21,9 +21,9 @@ pub(super) fn devices<'s>(
     scene.shown().flat_map(move |site| on_board(site, post).map(move |(device, kind)| (site, device, kind)))
 }
 
-/// The devices of one site on a post's board. A device that its agent no longer names is on none.
+/// The devices of one site on a post's board. A device that its agent no longer names, or that is not in use, is on none.
 pub(super) fn on_board<'s>(site: &'s Site, post: &'s str) -> impl Iterator<Item = (&'s Device, &'s KindRules)> {
-    site.devices().filter(|device| device.announced).filter_map(move |device| {
+    site.devices().filter(|device| device.announced && device.life.is_judged()).filter_map(move |device| {
         let kind = device.watch.kind()?;
         kind.kind.boards.iter().any(|board| **board == *post).then_some((device, &**kind))
     })

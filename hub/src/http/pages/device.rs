@@ -5,7 +5,7 @@ use axum::{
     response::Response,
 };
 use lobby_contract::{AgentId, DeviceId, SiteId};
-use lobby_dashboards::{DevicePage, Page, Range};
+use lobby_dashboards::{DevicePage, LifeCard, Page, Range};
 use lobby_domain::{alert::Subject, device::Device, site::Site, time::Timestamp};
 
 use super::{App, Html, Open, PageError, Reader, Scene, alerts, answer, engineering, history, incident, tiles};
@@ -70,6 +70,14 @@ fn within(app: &App, site: &SiteId, id: &DeviceId) -> Option<Found> {
     (id.as_str() == site.as_str()).then(|| Found::Elsewhere(format!("/?site={site}")))
 }
 
+/// The site and the name of the device at an address below `/d/`.
+pub(super) async fn named(app: &App, reader: &Reader, code: &str) -> Result<(SiteId, DeviceId), PageError> {
+    match find(app, reader, code).await? {
+        Found::Device(site, device) => Ok((site, device)),
+        Found::Elsewhere(_) => Err(PageError::NotFound),
+    }
+}
+
 async fn page(app: &App, reader: &Reader, site: SiteId, device: DeviceId) -> Result<String, PageError> {
     let range = Range::ALL.into_iter().find(|range| Some(range.name()) == reader.asked.range.as_deref());
     let range = range.unwrap_or(Range::Day);
@@ -114,6 +122,7 @@ fn build(scene: &Scene<'_>, site: &Site, device: &Device, range: Range, past: &P
         history: history::spans(scene.pack, &past.records, &past.alerts, history::gap(device), scene.now.millis()),
         alerts: scene.open.alerts.iter().map(|alert| alerts::row(scene, alert)).collect(),
         tickets: past.tickets.iter().map(|ticket| engineering::queued(scene, ticket)).collect(),
+        life: LifeCard { now: device.life },
         agent: site.agent(&device.agent).map(|agent| engineering::row(scene, site, agent)),
         chrome: scene.chrome(Page::Device),
     }

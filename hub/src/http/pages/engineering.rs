@@ -1,9 +1,10 @@
 //! Engineering's board: the queue of tickets, the open alerts, and the agents.
 
-use lobby_dashboards::{Action, AgentRow, EngineeringPage, Link, Page, Priority, QueueTicket};
+use lobby_dashboards::{Action, AgentRow, EngineeringPage, Link, Newcomer, Page, Priority, QueueTicket};
 use lobby_domain::{
     agent::{self, Agent},
     alert::Subject,
+    device::Life,
     site::Site,
     ticket::State,
 };
@@ -23,9 +24,20 @@ pub(super) fn page(scene: &Scene<'_>) -> EngineeringPage {
         tickets: scene.open.tickets.iter().map(|ticket| queued(scene, ticket)).collect(),
         alerts: gravest.into_iter().take(MOST_ALERTS).map(|alert| alerts::row(scene, alert)).collect(),
         alerts_open: scene.open.alert_count,
+        newcomers: scene.shown().flat_map(|site| newcomers(scene, site)).collect(),
         agents: agents.map(|(site, agent)| row(scene, site, agent)).collect(),
         chrome: scene.chrome(Page::Engineering),
     }
+}
+
+/// Devices that wait for a person to admit them.
+fn newcomers<'s>(scene: &'s Scene<'_>, site: &'s Site) -> impl Iterator<Item = Newcomer> + use<'s> {
+    let waiting = site.devices().filter(|device| device.announced && device.life == Life::Announced);
+    waiting.map(|device| Newcomer {
+        device: scene.device(site, device),
+        kind: device.watch.kind().map_or_else(|| device.kind.to_string(), |kind| scene.text(&kind.kind.label)),
+        agent: device.agent.to_string(),
+    })
 }
 
 /// A ticket in a list.

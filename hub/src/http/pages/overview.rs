@@ -81,7 +81,9 @@ fn badness(counts: &Counts) -> std::cmp::Reverse<(u32, u32)> {
 
 fn row(scene: &Scene<'_>, id: &lobby_contract::SiteId, site: Option<&Site>) -> SiteRow {
     let devices = site.into_iter().flat_map(|site| {
-        site.devices().filter(|device| device.announced).map(move |device| scene.state_of(site, device))
+        site.devices()
+            .filter(|device| device.announced && device.life.is_judged())
+            .map(move |device| scene.state_of(site, device))
     });
     let (tickets, overdue) = count(scene, scene.open.tickets.iter().filter(|ticket| ticket.site == *id));
     SiteRow {

@@ -8,7 +8,7 @@ use lobby_dashboards::{Calendar, Choice, Chrome, Clause, Collection, DeviceRef, 
 use lobby_domain::{
     agent::{Agent, Link},
     alert::Subject,
-    device::{self, Device},
+    device::{self, Device, Life},
     label::{self, Label},
     pack::Pack,
     site::Site,
@@ -198,6 +198,9 @@ impl Scene<'_> {
 
     /// A device's state now.
     pub fn state_of(&self, site: &Site, device: &Device) -> State {
+        if device.life == Life::Maintenance {
+            return State::Maintenance;
+        }
         state(device.verdict(site.link_of(device), site.part_of_day().expected(), self.now).state())
     }
 

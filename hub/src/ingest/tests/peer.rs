@@ -105,9 +105,22 @@ impl Hub {
 
     /// The whole answer to a GET.
     pub(super) async fn get(&self, path: &str) -> String {
+        self.ask("GET", path, "").await
+    }
+
+    /// The whole answer to a PUT of JSON.
+    pub(super) async fn put(&self, path: &str, body: &serde_json::Value) -> String {
+        self.ask("PUT", path, &body.to_string()).await
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(self.ready.http).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n\r\n"
+        );
+        stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
         let mut answer = String::new();
         timeout(SOON, stream.read_to_string(&mut answer)).await.expect("an answer in time").unwrap();
         answer

@@ -2,11 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use lobby_domain::{
+    alert::{Raise, Step},
+    ticket::State,
+};
 use rstest::rstest;
 
 use super::{
     AlertChange, Batch, Committed, DARK, Database, Kind, LED, MINUTE, MUTED, Store, StoreError, T0, Writer, alerts,
-    all_alerts, all_tickets, clear, commit, count, execute, happened, numbers, raise, record, reports, rule, writer,
+    all_alerts, all_tickets, clear, commit, count, execute, happened, numbers, raise, record, reports, rule,
+    the_ticket, writer,
 };
 
 /// The outbox as `what` and post, in order.
@@ -177,4 +182,90 @@ async fn a_batch_that_fails_anywhere_leaves_nothing_and_is_stored_whole_later(
     let done = writer.commit(&[batch], T0).await.unwrap();
     assert_eq!((done.records, done.raised), (2, 1));
     assert_eq!(numbers(store).await, ["BX-202611-0001"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_consequence_shares_the_ticket_of_its_cause_and_does_not_keep_it_open(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let mut writer = writer(&database.store);
+    let cause = raise(LED, DARK, T0);
+    let AlertChange::Raise(source) = &cause else { panic!("a raise") };
+    let victim = step(raise(TV, TV_DARK, T0 + MINUTE), Step::Victim(source.id));
+    commit(&mut writer, cause.clone()).await;
+    commit(&mut writer, victim).await;
+    let ticket = the_ticket(&database.store).await.number.to_string();
+    let alerts = all_alerts(&database.store).await;
+    assert!(alerts.iter().all(|alert| alert.ticket.as_deref() == Some(&*ticket)), "{alerts:?}");
+    assert_eq!(alerts[0].victim_of, Some(source.id));
+    commit(&mut writer, clear(LED, DARK, T0 + MINUTE.times(2))).await;
+    assert_eq!(the_ticket(&database.store).await.state, State::SelfRecovered, "its own fault is gone");
+    commit(&mut writer, clear(TV, TV_DARK, T0 + MINUTE.times(3))).await;
+    assert_eq!(happened(&database.store).await, ["opened", "victim", "recovered"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_consequence_that_outlasts_its_cause_gets_its_own_ticket(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let mut writer = writer(&database.store);
+    let cause = raise(LED, DARK, T0);
+    let AlertChange::Raise(source) = &cause else { panic!("a raise") };
+    let victim = raise(TV, TV_DARK, T0 + MINUTE);
+    commit(&mut writer, cause.clone()).await;
+    commit(&mut writer, step(victim.clone(), Step::Victim(source.id))).await;
+    let AlertChange::Raise(own) = victim else { panic!("a raise") };
+    let follow = AlertChange::Follow(Raise { step: Step::Open, at: T0 + MINUTE.times(5), ..own });
+    commit(&mut writer, follow).await;
+    let alerts = all_alerts(&database.store).await;
+    assert_eq!(numbers(&database.store).await.len(), 2);
+    assert_ne!(alerts[0].ticket, alerts[1].ticket);
+    assert_eq!(alerts[0].victim_of, None);
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_alert_of_a_cause_that_gets_its_ticket_later_takes_its_consequences_along(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let mut writer = writer(&database.store);
+    let cause = raise(LED, DARK, T0);
+    let AlertChange::Raise(source) = cause.clone() else { panic!("a raise") };
+    commit(&mut writer, step(cause, Step::Later)).await;
+    commit(&mut writer, step(raise(TV, TV_DARK, T0), Step::Victim(source.id))).await;
+    assert_eq!(count(&database.store, "ticket").await, 0);
+    commit(&mut writer, AlertChange::Follow(source)).await;
+    let ticket = the_ticket(&database.store).await.number.to_string();
+    assert!(all_alerts(&database.store).await.iter().all(|alert| alert.ticket.as_deref() == Some(&*ticket)));
+}
+
+#[rstest]
+#[tokio::test]
+async fn nobody_is_told_of_an_alert_on_trial_until_it_is_followed_up_and_then_once(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let mut writer = writer(&database.store);
+    let AlertChange::Raise(raised) = raise(LED, DARK, T0) else { panic!("a raise") };
+    let on_trial = Raise { step: Step::Later, tell: false, ..raised.clone() };
+    commit(&mut writer, AlertChange::Raise(on_trial)).await;
+    assert_eq!((count(&database.store, "outbox").await, count(&database.store, "ticket").await), (0, 0));
+    for _ in 0..2 {
+        commit(&mut writer, AlertChange::Follow(raised.clone())).await;
+    }
+    assert_eq!(told(&database.store).await.into_iter().collect::<BTreeSet<_>>(), posts("raised"));
+    assert_eq!(count(&database.store, "outbox").await, i64::try_from(rule(DARK).tells.len()).unwrap());
+}
+
+const TV: &str = "lift-tv";
+const TV_DARK: &str = "tv-dark";
+
+fn step(change: AlertChange, step: Step) -> AlertChange {
+    match change {
+        AlertChange::Raise(raise) => AlertChange::Raise(Raise { step, ..raise }),
+        other => other,
+    }
 }
