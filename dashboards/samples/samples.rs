@@ -541,6 +541,7 @@ impl Scene {
         Series {
             label: self.say("温度", "Temperature"),
             unit: "°C".into(),
+            spread: Vec::new(),
             points,
             limit: Some(Limit { low: None, high: Some(55.0) }),
             gap_ms: 15 * MINUTE,
@@ -553,6 +554,7 @@ impl Scene {
         Series {
             label: self.say("亮度", "Brightness"),
             unit: "%".into(),
+            spread: Vec::new(),
             points: points.collect(),
             limit: None,
             gap_ms: 2 * HOUR,

@@ -41,6 +41,8 @@ pub struct Series {
     pub unit: String,
     /// Time in ms since 1970 UTC, ascending, and the value; `None` where it was not known.
     pub points: Vec<(i64, Option<f64>)>,
+    /// Where each point stands for many values: the time, the lowest and the highest of them.
+    pub spread: Vec<(i64, f64, f64)>,
     /// Its good range, if a rule names one.
     pub limit: Option<Limit>,
     /// Two points further apart than this many ms are not joined: nobody knows what was between them.
@@ -116,6 +118,7 @@ struct Chart<'a> {
     series: &'a Series,
     summary: String,
     line: String,
+    spread: String,
     dots: Vec<(f64, f64)>,
     band: Option<(f64, f64)>,
     limits: Vec<f64>,
@@ -143,22 +146,25 @@ pub fn svg(
         .collect();
     let limit = series.limit.unwrap_or_default();
     let bounds = [limit.low, limit.high].into_iter().flatten().filter(|value| value.is_finite());
-    let scale = axis::Scale::of(points.iter().filter_map(|(_, value)| *value).chain(bounds.clone()));
+    let spread: Vec<(i64, f64, f64)> = series.spread.iter().filter(|(at, ..)| window.holds(*at)).copied().collect();
+    let extremes = spread.iter().flat_map(|(_, low, high)| [*low, *high]);
+    let scale = axis::Scale::of(points.iter().filter_map(|(_, value)| *value).chain(bounds.clone()).chain(extremes));
     let y = |value: f64| BOTTOM - scale.part(value) * (BOTTOM - TOP);
     let (line, dots) = trace(&points, series.gap_ms, window, y);
     Chart {
         id: details_id(&series.label),
         t,
         series,
-        summary: summary(t, series, &points),
+        summary: summary(t, series, &points, &spread),
         line,
+        spread: area(&spread, series.gap_ms, window, y),
         dots,
         band: series.limit.map(|limit| good_band(limit, y)),
         limits: bounds.map(y).collect(),
         x: axis::times(window, zone),
         y: scale.ticks().into_iter().map(|(value, label)| Tick { at: y(value), label }).collect(),
         states: stretches(t, states, window, zone),
-        rows: rows(&points, window, zone),
+        rows: rows(&points, &spread, window, zone),
     }
     .render()
 }
@@ -210,6 +216,26 @@ fn trace(
         }
     }
     (line, dots)
+}
+
+/// The area from the lowest to the highest values, as an SVG path: one shape for each run without a gap.
+fn area(spread: &[(i64, f64, f64)], gap_ms: i64, window: Window, y: impl Fn(f64) -> f64) -> String {
+    let mut path = String::new();
+    for run in spread.chunk_by(|a, b| b.0.saturating_sub(a.0) <= gap_ms) {
+        let there = run.iter().map(|(at, low, _)| (*at, *low));
+        let and_back = run.iter().rev().map(|(at, _, high)| (*at, *high));
+        for (index, (at, value)) in there.chain(and_back).enumerate() {
+            let pen = if index == 0 { 'M' } else { 'L' };
+            path.extend([
+                pen.to_string(),
+                round(window.x(at)).to_string(),
+                " ".to_owned(),
+                round(y(value)).to_string(),
+            ]);
+        }
+        path.push('Z');
+    }
+    path
 }
 
 /// The stretches of known values without a gap.
@@ -281,9 +307,9 @@ fn stretches(t: &Texts, states: &[StateSpan], window: Window, zone: &TimeZone) -
 }
 
 /// The chart in one sentence.
-fn summary(t: &Texts, series: &Series, points: &[(i64, Option<f64>)]) -> String {
+fn summary(t: &Texts, series: &Series, points: &[(i64, Option<f64>)], spread: &[(i64, f64, f64)]) -> String {
     let values: Vec<f64> = points.iter().filter_map(|(_, value)| *value).collect();
-    let (Some(last), Some(figures)) = (values.last(), figures(&values)) else {
+    let (Some(last), Some(figures)) = (values.last(), figures(&values).map(|figures| widened(figures, spread))) else {
         return fill(t.chart_empty, &series.label);
     };
     let unit =
@@ -304,14 +330,20 @@ fn figures(values: &[f64]) -> Option<(f64, f64, f64)> {
     Some((low, mean, high))
 }
 
-fn rows(points: &[(i64, Option<f64>)], window: Window, zone: &TimeZone) -> Vec<Row> {
+/// Figures of points that stand for many values each: their lowest and highest count.
+fn widened((low, mean, high): (f64, f64, f64), spread: &[(i64, f64, f64)]) -> (f64, f64, f64) {
+    spread.iter().fold((low, mean, high), |(low, mean, high), spread| (low.min(spread.1), mean, high.max(spread.2)))
+}
+
+fn rows(points: &[(i64, Option<f64>)], spread: &[(i64, f64, f64)], window: Window, zone: &TimeZone) -> Vec<Row> {
     let length = window.len().div_euclid(TABLE_ROWS).max(1);
     let slot = |at: i64| at.saturating_sub(window.from) / length;
     points
         .chunk_by(|a, b| slot(a.0) == slot(b.0))
         .filter_map(|points| {
             let values: Vec<f64> = points.iter().filter_map(|(_, value)| *value).collect();
-            let (low, mean, high) = figures(&values)?;
+            let within: Vec<_> = spread.iter().filter(|(at, ..)| slot(*at) == slot(points[0].0)).copied().collect();
+            let (low, mean, high) = widened(figures(&values)?, &within);
             let start = window.from.saturating_add(slot(points[0].0).saturating_mul(length));
             Some(Row {
                 when: zoned(start, zone).strftime("%m-%d %H:%M").to_string(),

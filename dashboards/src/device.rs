@@ -24,11 +24,13 @@ pub enum Range {
     Week,
     /// 30 days.
     Month,
+    /// A year.
+    Year,
 }
 
 impl Range {
     /// Every range, as the page offers them.
-    pub const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
+    pub const ALL: [Self; 4] = [Self::Day, Self::Week, Self::Month, Self::Year];
 
     /// Its name in the address: `?range=24h`.
     pub fn name(self) -> &'static str {
@@ -36,6 +38,7 @@ impl Range {
             Self::Day => "24h",
             Self::Week => "7d",
             Self::Month => "30d",
+            Self::Year => "1y",
         }
     }
 
@@ -46,6 +49,7 @@ impl Range {
             Self::Day => day,
             Self::Week => 7 * day,
             Self::Month => 30 * day,
+            Self::Year => 365 * day,
         }
     }
 
@@ -54,6 +58,7 @@ impl Range {
             Self::Day => t.range_day,
             Self::Week => t.range_week,
             Self::Month => t.range_month,
+            Self::Year => t.range_year,
         }
     }
 }
@@ -110,7 +115,7 @@ impl DevicePage {
         values.chain([band(&self.history, window, zone, self.chrome.lang)]).collect()
     }
 
-    fn ranges(&self) -> [Choice; 3] {
+    fn ranges(&self) -> [Choice; 4] {
         Range::ALL.map(|range| Choice {
             label: range.word(self.chrome.t()).to_owned(),
             href: format!("{}&range={}", self.device.href(), range.name()),

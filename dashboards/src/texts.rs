@@ -293,6 +293,7 @@ texts! {
     range_day: "24 小时", "24 hours";
     range_week: "7 天", "7 days";
     range_month: "30 天", "30 days";
+    range_year: "一年", "1 year";
     tickets_none: "没有工单", "No tickets";
     device_code: "编号", "Code";
     chart_span: "{}：最低 {}，最高 {}。", "{}: lowest {}, highest {}.";

@@ -17,7 +17,7 @@ use lobby_domain::{
 };
 use serde::Deserialize;
 
-use crate::{fleet::SiteSettings, mqtt};
+use crate::{fleet::SiteSettings, history::HistorySettings, mqtt};
 
 /// The configuration file. Every part is optional.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -37,6 +37,8 @@ pub struct File {
     pub http: Http,
     /// The broker.
     pub mqtt: Option<mqtt::Settings>,
+    /// How long history is kept.
+    pub history: HistorySettings,
     /// Sites, by id.
     pub site: BTreeMap<SiteId, SiteConfig>,
 }
@@ -109,6 +111,8 @@ pub struct Config {
     pub pack: Arc<Pack>,
     /// Where the life of devices that are first heard of begins.
     pub admission: Life,
+    /// How long history is kept.
+    pub history: HistorySettings,
     /// Sites, by id.
     pub sites: BTreeMap<SiteId, SiteSettings>,
     /// The time zone of sites that have none of their own.
@@ -166,13 +170,15 @@ impl Config {
             Some(name) => TimeZone::get(name).with_context(|| format!("zone = \"{name}\": no such time zone"))?,
             None => TimeZone::system(),
         };
+        file.history.check().map_err(|error| anyhow::anyhow!("[history]: {error}"))?;
         let mut sites = BTreeMap::new();
         for (id, site) in file.site {
             let calendar = site.hours.map(TryInto::try_into).transpose();
             let calendar = calendar.map_err(|error| anyhow::anyhow!("[site.{id}.hours]: {error}"))?;
             sites.insert(id, SiteSettings { name: site.name, calendar });
         }
-        Ok(Self { data_dir, database_url, listen_http, mqtt, pack, admission, sites, zone })
+        let history = file.history;
+        Ok(Self { data_dir, database_url, listen_http, mqtt, pack, admission, history, sites, zone })
     }
 }
 
@@ -264,6 +270,8 @@ mod tests {
     #[case::unknown_key("data_dri = 'x'", "hub.toml:1:1: unknown field `data_dri`")]
     #[case::wrong_type("[http]\nlisten = 8080", "hub.toml:2:10")]
     #[case::bad_site_name("[site.Demo]\nname = 'x'", "hub.toml:1:7")]
+    #[case::raw_kept_too_short("[history]\nraw = '12h'", "[history]: `raw` is 12h")]
+    #[case::hours_kept_less_long("[history]\nhourly = '20d'", "each be kept at least as long")]
     #[case::beyond_loopback("[http]\nlisten = '0.0.0.0:80'", "no sign-in")]
     #[case::bad_zone("zone = 'Asia/Shangai'", "no such time zone")]
     #[case::bad_hours("[site.a.hours]\nzone = 'Asia/Shanghai'\nopen = '18:00-08:30'", "[site.a.hours]")]

@@ -2,14 +2,17 @@
 //!
 //! ```text
 //! mqtt ─► queue ─► domain (in memory) ─► one transaction ─► ack, orders, "changed" to readers
+//!                  judging                storing
 //! ```
 //!
-//! One task owns all of it, so the order of each agent's messages is kept. While a commit is under way messages wait in the queue, so
-//! the busier the hub, the larger its batches. A batch that cannot be stored is tried again until it can: nothing is acknowledged
-//! meanwhile, and agents keep their records.
+//! Each half is one task, and there is one way from one to the other, so the order of each agent's messages is kept. While a commit is
+//! under way the next batch is judged, so the busier the hub, the larger its batches, up to a limit; then messages wait in the queue. The
+//! live state is ahead of the database by what is under way. A batch that cannot be stored is tried again until it can: nothing is
+//! acknowledged meanwhile, and agents keep their records.
 
 mod counters;
 mod desk;
+mod storing;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,24 +21,26 @@ use std::{
 };
 
 use anyhow::Context;
-use lobby_contract::{Ack, AgentId, Channel, Command, FromAgent, Order, SiteId, Topic, encode};
+use lobby_contract::{AgentId, FromAgent, Order, SiteId};
 use lobby_domain::site::{Changes, Site};
 use tokio::{
-    sync::{mpsc, oneshot, watch},
-    time::{Instant, MissedTickBehavior, interval, sleep, timeout_at},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
+    time::{Instant, MissedTickBehavior, interval, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
 
+use self::storing::{FollowUp, Judged};
 pub use self::{
-    counters::Counters,
+    counters::{Counters, Stage},
     desk::{Asked, Decision, DecisionError, Desk},
+    storing::Storing,
 };
 use crate::{
     clock::Clock,
-    fleet::{Changed, Fleet},
-    mqtt::{BrokerState, Inbound, Link, Receipt},
-    store::{Batch, Store, Writer},
+    fleet::Fleet,
+    lifecycle::Lifecycle,
+    mqtt::{BrokerState, Inbound, Receipt},
+    store::{Batch, Store},
 };
 
 /// How long an ordinary record may wait for others to share its commit. An alert closes the batch at once.
@@ -44,21 +49,13 @@ const LINGER: Duration = Duration::from_millis(5);
 const MOST_RECORDS: usize = 4000;
 /// How often time passes for the rules.
 const TICK: Duration = Duration::from_secs(1);
-/// How long to wait before a failed commit is tried again, at first and at most.
-const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// Complaints of one agent and cause are logged once in this time; all are counted.
-const COMPLAIN_EVERY: Duration = Duration::from_mins(1);
 
-/// What ingest works with.
+/// What judging works with.
 pub struct Ingest {
     /// The live state, which ingest alone changes.
     pub fleet: Arc<Fleet>,
-    /// Where everything goes.
-    pub writer: Writer,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// The way to agents.
-    pub link: Link,
     /// What is counted.
     pub counters: Arc<Counters>,
     /// What people decide.
@@ -73,8 +70,17 @@ struct Gathered {
     receipts: Vec<Receipt>,
     records: usize,
     urgent: bool,
-    /// People who wait for an answer, and what it is once the batch is stored.
-    replies: Vec<(oneshot::Sender<Result<(), DecisionError>>, Result<(), DecisionError>)>,
+    replies: Vec<Reply>,
+}
+
+/// A person who waits for an answer, and what it is once the batch is stored.
+type Reply = (oneshot::Sender<Result<(), DecisionError>>, Result<(), DecisionError>);
+
+/// The way from judging to storing.
+struct Handover {
+    judged: mpsc::Sender<Judged>,
+    /// One batch at a time.
+    turn: Arc<Semaphore>,
 }
 
 /// Reads every known site back from the database. Nothing is believed of the present.
@@ -91,38 +97,66 @@ pub async fn restore(store: &Store, fleet: &Fleet, clock: &dyn Clock) -> anyhow:
     Ok(restored)
 }
 
+/// Starts both halves. They take in messages until the queue ends or everything stops; what has been taken in by then is stored.
+pub fn start(
+    ingest: Ingest,
+    storing: Storing,
+    inbound: mpsc::Receiver<Inbound>,
+    broker: watch::Receiver<BrokerState>,
+    lifecycle: &Lifecycle,
+) {
+    // The turn allows one batch only, so it is never full.
+    let (judged, to_be_stored) = mpsc::channel(1);
+    let handover = Handover { judged, turn: Arc::new(Semaphore::new(1)) };
+    lifecycle.supervise("storing", storing.run(to_be_stored));
+    lifecycle.supervise("ingest", ingest.run(inbound, broker, handover, lifecycle.stop_token()));
+}
+
+impl Handover {
+    async fn turn(&self) -> anyhow::Result<OwnedSemaphorePermit> {
+        Arc::clone(&self.turn).acquire_owned().await.context("waiting for storing")
+    }
+}
+
+impl Gathered {
+    fn is_full(&self) -> bool {
+        self.records >= MOST_RECORDS
+    }
+}
+
 impl Ingest {
-    /// Takes in messages until the queue ends or `stop` is cancelled; what has been taken in by then is stored.
-    pub async fn run(
+    async fn run(
         mut self,
         mut inbound: mpsc::Receiver<Inbound>,
         mut broker: watch::Receiver<BrokerState>,
+        handover: Handover,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut logged = BTreeMap::new();
-        let restored = std::mem::take(&mut self.restored);
-        self.finish(Gathered { changes: restored, ..Gathered::default() }, &mut logged).await;
+        let restored = Gathered { changes: std::mem::take(&mut self.restored), ..Gathered::default() };
+        self.hand_over(restored, handover.turn().await?, &handover).await?;
         let mut connects = 0;
         loop {
             let mut gathered = Gathered::default();
-            // What came before the stop is still stored, so the queue is looked at first.
             tokio::select! {
                 biased;
+                // However much comes, time passes for the rules.
+                _ = ticks.tick() => {
+                    // Looked at by value: a change that was missed in between must count as well.
+                    let state = *broker.borrow_and_update();
+                    self.tick(state, &mut connects, &mut gathered);
+                }
+                // What came before the stop is still stored, so the queue is looked at first.
                 message = inbound.recv() => match message {
                     Some(message) => self.gather(message, &mut inbound, &mut gathered).await,
                     None => return Ok(()),
                 },
                 () = stop.cancelled() => return Ok(()),
                 Some(asked) = self.asked.recv() => self.decide(asked, &mut gathered),
-                _ = ticks.tick() => {
-                    // Looked at by value: a change that was missed in between must count as well.
-                    let state = *broker.borrow_and_update();
-                    self.tick(state, &mut connects, &mut gathered);
-                }
             }
-            self.finish(gathered, &mut logged).await;
+            let turn = self.await_turn(&handover, &mut inbound, &mut gathered).await?;
+            self.hand_over(gathered, turn, &handover).await?;
         }
     }
 
@@ -139,10 +173,11 @@ impl Ingest {
         gathered.replies.push((reply, decided));
     }
 
+    /// Takes in what comes within the linger.
     async fn gather(&self, first: Inbound, inbound: &mut mpsc::Receiver<Inbound>, gathered: &mut Gathered) {
         self.take(first, gathered);
         let until = Instant::now() + LINGER;
-        while gathered.records < MOST_RECORDS && !gathered.urgent {
+        while !gathered.is_full() && !gathered.urgent {
             let message = match inbound.try_recv() {
                 Ok(message) => message,
                 Err(_) => match timeout_at(until, inbound.recv()).await {
@@ -154,15 +189,36 @@ impl Ingest {
         }
     }
 
+    /// Waits until the batch before is stored, and takes in what comes meanwhile.
+    async fn await_turn(
+        &self,
+        handover: &Handover,
+        inbound: &mut mpsc::Receiver<Inbound>,
+        gathered: &mut Gathered,
+    ) -> anyhow::Result<OwnedSemaphorePermit> {
+        let turn = handover.turn();
+        tokio::pin!(turn);
+        loop {
+            tokio::select! {
+                biased;
+                turn = &mut turn => return turn,
+                Some(message) = inbound.recv(), if !gathered.is_full() => self.take(message, gathered),
+            }
+        }
+    }
+
     fn take(&self, inbound: Inbound, gathered: &mut Gathered) {
+        let begun = Instant::now();
         let Inbound { site, agent, received_at, message, receipt, .. } = inbound;
         let mut sites = self.fleet.write();
         let live = sites.entry(site.clone()).or_insert_with(|| self.fleet.new_site(&site, received_at));
         let changes = gathered.changes.entry(site).or_default();
+        let before = changes.records.len();
         judge(live, &agent, message, received_at, changes);
         gathered.urgent |= !changes.alerts.is_empty();
-        gathered.records = gathered.changes.values().map(|changes| changes.records.len()).sum();
+        gathered.records += changes.records.len() - before;
         gathered.receipts.extend(receipt);
+        self.counters.spent(Stage::Judge, begun.elapsed());
     }
 
     fn tick(&self, state: BrokerState, connects: &mut u64, gathered: &mut Gathered) {
@@ -186,13 +242,19 @@ impl Ingest {
         }
     }
 
-    /// Stores what was gathered and then, never before, says so.
-    async fn finish(&mut self, gathered: Gathered, logged: &mut BTreeMap<(SiteId, AgentId, &'static str), Instant>) {
-        let mut follow_ups = Vec::new();
-        let mut batches = Vec::new();
+    /// Hands over what was gathered, with what is to be said once it is stored and not before.
+    async fn hand_over(
+        &self,
+        gathered: Gathered,
+        turn: OwnedSemaphorePermit,
+        handover: &Handover,
+    ) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        let Gathered { changes, receipts, replies, .. } = gathered;
+        let (mut follow_ups, mut batches) = (Vec::new(), Vec::new());
         {
             let sites = self.fleet.read();
-            for (id, mut changes) in gathered.changes {
+            for (id, mut changes) in changes {
                 let Some(site) = sites.get(&id) else { continue };
                 follow_ups.push(FollowUp::of(site, &mut changes));
                 if !changes.is_empty() {
@@ -200,107 +262,9 @@ impl Ingest {
                 }
             }
         }
-        self.store(&batches).await;
-        for receipt in gathered.receipts {
-            receipt.settle();
-        }
-        for (reply, decided) in gathered.replies {
-            // Whoever asked may have gone away; what was decided stands.
-            let _ = reply.send(decided);
-        }
-        for follow_up in follow_ups {
-            self.follow_up(follow_up, logged).await;
-        }
-    }
-
-    async fn store(&mut self, batches: &[Batch]) {
-        if batches.is_empty() {
-            return;
-        }
-        let begun = Instant::now();
-        let mut wait = RETRY.0;
-        loop {
-            match self.writer.commit(batches, self.clock.now()).await {
-                Ok(done) => return self.counters.committed(done, begun.elapsed()),
-                Err(cause) => {
-                    self.counters.failed();
-                    let chain = format!("{:#}", anyhow::Error::from(cause));
-                    error!(
-                        cause = chain,
-                        retry_ms = wait.as_millis(),
-                        "could not store a batch; agents keep its records"
-                    );
-                    sleep(wait).await;
-                    wait = (wait * 2).min(RETRY.1);
-                }
-            }
-        }
-    }
-
-    async fn follow_up(&self, follow_up: FollowUp, logged: &mut BTreeMap<(SiteId, AgentId, &'static str), Instant>) {
-        let site = follow_up.site;
-        self.counters.duplicates(follow_up.duplicates);
-        for complaint in follow_up.complaints {
-            self.counters.complaint(complaint.cause);
-            let key = (site.clone(), complaint.agent.clone(), complaint.cause.as_str());
-            let now = Instant::now();
-            if logged.get(&key).is_none_or(|last| now.duration_since(*last) >= COMPLAIN_EVERY) {
-                logged.insert(key, now);
-                let device = complaint.device.as_ref().map(tracing::field::display);
-                warn!(%site, agent = %complaint.agent, device, cause = complaint.cause.as_str(), "{}", complaint.detail);
-            }
-        }
-        for (agent, ack) in follow_up.acks {
-            self.send(&site, &agent, Channel::Ack, encode(&ack)).await;
-        }
-        for (agent, order) in follow_up.orders {
-            let id = self.counters.next_command().to_string().into();
-            self.send(&site, &agent, Channel::Command, encode(&Command { id, order })).await;
-        }
-        for device in follow_up.touched {
-            self.fleet.tell(Changed { site: site.clone(), device: Some(device) });
-        }
-        if follow_up.alerts {
-            self.fleet.tell(Changed { site, device: None });
-        }
-    }
-
-    async fn send(&self, site: &SiteId, agent: &AgentId, channel: Channel, payload: Vec<u8>) {
-        let topic = Topic::new(site.clone(), agent.clone(), channel);
-        // An agent that hears nothing sends its records again, so this may be lost.
-        if let Err(cause) = self.link.send(&topic, payload).await {
-            info!(%topic, %cause, "could not reach an agent");
-        }
-    }
-}
-
-/// What is to be said once a batch is stored.
-struct FollowUp {
-    site: SiteId,
-    acks: Vec<(AgentId, Ack)>,
-    orders: Vec<(AgentId, Order)>,
-    complaints: Vec<lobby_domain::site::Complaint>,
-    touched: BTreeSet<lobby_contract::DeviceId>,
-    duplicates: u64,
-    alerts: bool,
-}
-
-impl FollowUp {
-    fn of(site: &Site, changes: &mut Changes) -> Self {
-        let acks = std::mem::take(&mut changes.acks);
-        let ack = |(agent, epoch): (AgentId, u64)| {
-            let committed = site.agent(&agent)?.streams.get(&epoch)?.committed()?;
-            Some((agent, Ack { epoch, committed }))
-        };
-        Self {
-            site: site.id.clone(),
-            acks: acks.into_iter().filter_map(ack).collect(),
-            orders: std::mem::take(&mut changes.orders),
-            complaints: std::mem::take(&mut changes.complaints),
-            touched: std::mem::take(&mut changes.touched),
-            duplicates: changes.duplicates,
-            alerts: !changes.alerts.is_empty() || !changes.agents.is_empty(),
-        }
+        self.counters.spent(Stage::Judge, begun.elapsed());
+        let judged = Judged { batches, receipts, replies, follow_ups, turn };
+        handover.judged.send(judged).await.ok().context("storing has ended")
     }
 }
 

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod fleet;
+pub mod history;
 pub mod http;
 pub mod ingest;
 pub mod lifecycle;
@@ -24,8 +25,9 @@ use crate::{
     clock::{Clock, SystemClock},
     config::Config,
     fleet::Fleet,
+    history::History,
     http::App,
-    ingest::{Counters, Desk, Ingest},
+    ingest::{Counters, Desk, Ingest, Storing},
     lifecycle::{Ending, Lifecycle},
     lock::DataDirLock,
     store::{Store, Writer},
@@ -81,16 +83,23 @@ pub async fn run(
     let mqtt = Arc::new(mqtt);
     let counters = Arc::new(Counters::default());
     let (desk, asked) = Desk::new();
-    let ingest = Ingest {
-        fleet: fleet.clone(),
+    let ingest = Ingest { fleet: fleet.clone(), clock: clock.clone(), counters: counters.clone(), asked, restored };
+    let storing = Storing {
         writer: Writer::new(store.clone(), config.pack.clone(), new_code),
+        fleet: fleet.clone(),
         clock: clock.clone(),
         link: mqtt.link.clone(),
         counters: counters.clone(),
-        asked,
-        restored,
     };
-    lifecycle.supervise("ingest", ingest.run(inbound, mqtt.events.clone(), lifecycle.stop_token()));
+    ingest::start(ingest, storing, inbound, mqtt.events.clone(), &lifecycle);
+    let history = History {
+        store: store.clone(),
+        fleet: fleet.clone(),
+        pack: config.pack.clone(),
+        clock: clock.clone(),
+        settings: config.history,
+    };
+    lifecycle.supervise("history", history.run(lifecycle.stop_token()));
 
     let app = App {
         store: store.clone(),

@@ -2,10 +2,13 @@
 //! run it. Uniqueness is promised by the schema; writes go through [`Store::begin`].
 
 mod alerts;
+mod bulk;
 mod commit;
 mod fleet;
+mod form;
 mod page;
 mod records;
+mod rollup;
 mod tickets;
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
@@ -18,9 +21,10 @@ use sqlx::{
 
 pub use self::{
     alerts::{AlertFilter, AlertRow},
-    commit::{Batch, Committed, Writer},
+    commit::{Batch, Committed, Spent, Writer},
     page::{Cursor, CursorError},
-    records::{RecordFilter, RecordRow, Sampled},
+    records::{RecordFilter, RecordRow},
+    rollup::{Due, Grain, RolledUp},
     tickets::{ActError, TicketEvent, TicketFilter, TicketRow},
 };
 
@@ -166,6 +170,8 @@ async fn sqlite(path: PathBuf) -> Result<SqlitePool, StoreError> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
+        // Room for the pages that a batch touches: each device's records end on another. It is taken only as it is used.
+        .pragma("cache_size", "-16000")
         .busy_timeout(BUSY);
     // One connection writes at a time; the others read beside it.
     let pool = SqlitePoolOptions::new().max_connections(4).acquire_timeout(BUSY).connect_with(options);

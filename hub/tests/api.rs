@@ -23,6 +23,7 @@ use lobby_domain::{
 use lobby_hub::{
     clock::Clock,
     fleet::Fleet,
+    history::{History, HistorySettings},
     http::{self, App},
     ingest::{self, Counters, Desk},
     lifecycle::Lifecycle,
@@ -39,12 +40,12 @@ use tower::ServiceExt;
 const T0: Timestamp = Timestamp::from_millis(1_795_140_000_000);
 const TICKET: &str = "/api/v1/tickets/BX-202611-0001";
 
-/// A clock that shows [`T0`], so that an answer is the same in every run.
-struct Stopped;
+/// A clock that stands, so that an answer is the same in every run.
+struct Stopped(Timestamp);
 
 impl Clock for Stopped {
     fn now(&self) -> Timestamp {
-        T0
+        self.0
     }
 }
 
@@ -62,7 +63,7 @@ fn reported() -> Batch {
         let facts = [("power".into(), "off".into()), ("temperature_c".into(), 41.5.into())].into();
         let record =
             Record { seq, at: at.millis(), device: device.clone(), reach: Reach::Ok, facts, faults: vec!["E1".into()] };
-        NewRecord { agent: agent.clone(), epoch: 7, record, received_at: at.shifted(20), at }
+        NewRecord { agent: agent.clone(), epoch: 7, record, received_at: at.shifted(20), at, clock_suspect: false }
     };
     let rule = Arc::clone(Pack::built_in().rule("display-dark").unwrap());
     let (site, subject, at): (SiteId, _, _) =
@@ -95,13 +96,22 @@ fn reported() -> Batch {
 
 impl Web {
     async fn start() -> Self {
+        Self::at(T0).await
+    }
+
+    /// As it is at `now`, with every hour that has ended rolled up.
+    async fn at(now: Timestamp) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&format!("sqlite://{}", folder.path().join("lobby.db").display())).await.unwrap();
-        let (pack, clock) = (Pack::built_in(), Arc::new(Stopped) as Arc<dyn Clock>);
+        let (pack, clock) = (Pack::built_in(), Arc::new(Stopped(now)) as Arc<dyn Clock>);
         Writer::new(store.clone(), pack.clone(), || "k7m2q9xa".to_owned()).commit(&[reported()], T0).await.unwrap();
         let zone = TimeZone::get("Asia/Shanghai").unwrap();
         let fleet = Arc::new(Fleet::new(pack.clone(), BTreeMap::new(), zone));
         ingest::restore(&store, &fleet, clock.as_ref()).await.unwrap();
+        let settings = HistorySettings::default();
+        let (kept, sites, rules) = (store.clone(), fleet.clone(), pack.clone());
+        let history = History { store: kept, fleet: sites, pack: rules, clock: clock.clone(), settings };
+        history.roll_up().await.unwrap();
         let lifecycle = Lifecycle::new();
         let anywhere: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let settings = Settings::Embedded(EmbeddedSettings { listen: vec![anywhere], ..EmbeddedSettings::default() });
@@ -156,6 +166,21 @@ async fn an_answer_is_what_callers_have_been_promised(#[case] name: &str, #[case
     });
 }
 
+#[tokio::test]
+async fn the_past_is_told_by_hours_and_by_days_of_the_sites_zone() {
+    let web = Web::at(T0 + Span::from_mins(120)).await;
+    let [hours, days] = [
+        web.get("/api/v1/history?site=demo&device=entrance-led&range=7d").await,
+        web.get("/api/v1/history?site=demo&device=entrance-led&range=1y").await,
+    ];
+    let known = json!({ "abnormal": 722_000, "normal": 0, "offline": 0, "unknown": 2_878_000 });
+    let figures = json!({ "temperature_c": { "count": 3, "low": 41.5, "high": 41.5, "mean": 41.5 } });
+    let item = |at: i64| json!({ "at": at, "records": 3, "all": known, "open": known, "figures": figures });
+    assert_eq!((&hours["grain"], &hours["items"]), (&json!("hour"), &json!([item(T0.millis())])));
+    let midnight = T0.millis() - 10 * 60 * 60 * 1000;
+    assert_eq!((&days["grain"], &days["items"]), (&json!("day"), &json!([item(midnight)])));
+}
+
 #[rstest]
 #[case::by_number("/api/v1/records?site=demo&limit=2")]
 #[case::by_time("/api/v1/records?site=demo&device=entrance-led&limit=2")]
@@ -176,6 +201,8 @@ async fn the_next_page_begins_where_the_last_one_ended(#[case] path: &str) {
 #[case::nothing_there("/api/v1/robots", 404, "/problems/not-found")]
 #[case::no_such_ticket("/api/v1/tickets/BX-1", 404, "/problems/not-found")]
 #[case::no_such_device("/api/v1/devices/demo/nothing", 404, "/problems/not-found")]
+#[case::no_history("/api/v1/history?site=demo&device=nothing", 404, "/problems/not-found")]
+#[case::unknown_range("/api/v1/history?site=demo&device=entrance-led&range=2d", 400, "/problems/invalid-parameter")]
 #[case::no_site("/api/v1/records", 400, "/problems/invalid-parameter")]
 #[case::a_site_that_is_no_name("/api/v1/alerts?site=Demo!", 400, "/problems/invalid-parameter")]
 #[case::unknown_parameter("/api/v1/alerts?colour=red", 400, "/problems/invalid-parameter")]

@@ -83,3 +83,36 @@ pub async fn postgres(url: &str, epoch: i64, records: &[Record]) -> Result<Durat
     insert_all!(connection, sqlx::Postgres, epoch, rows);
     Ok(begun.elapsed())
 }
+
+/// The size of the hub's records on PostgreSQL, with their indexes, in bytes.
+pub async fn postgres_size(url: &str) -> Result<f64> {
+    let mut connection = PgConnection::connect(url).await.context("connect to PostgreSQL")?;
+    let size = "SELECT pg_total_relation_size('record')::FLOAT8";
+    Ok(sqlx::query_scalar(size).fetch_one(&mut connection).await?)
+}
+
+/// Fills a hub's own tables with a year of records until `now`, one a minute of each device, and with its hours and days. Returns how
+/// many records there are.
+pub async fn sqlite_year(file: &Path, now: i64) -> Result<i64> {
+    let options = SqliteConnectOptions::new().filename(file).synchronous(SqliteSynchronous::Off);
+    let mut connection = SqliteConnection::connect_with(&options).await.context("open SQLite")?;
+    connection.execute("DROP INDEX record_by_device").await?;
+    let minutes = 365 * 24 * 60;
+    let records = "WITH RECURSIVE minute (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM minute WHERE n + 1 < $1)
+        INSERT INTO record (agent_no, epoch, seq, device_no, at, lag, reach, suspect, stated, form, measured)
+        SELECT first.agent_no, 0, n + 1, first.device_no, $2 - (minute.n + 1) * 60000, 20, 0, 0, NULL, first.form, first.measured
+        FROM (SELECT * FROM record) AS first CROSS JOIN minute";
+    sqlx::query(records).bind(minutes).bind(now).execute(&mut connection).await?;
+    connection.execute("CREATE INDEX record_by_device ON record (device_no, at)").await?;
+    for (grain, length) in [(0, 3_600_000), (1, 86_400_000)] {
+        let rollups = "WITH RECURSIVE part (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM part WHERE n + 1 < 31536000000 / $2)
+            INSERT INTO rollup SELECT device.no, $1, ($3 / $2 - part.n) * $2, $2 / 60000, $2, 0, 0, 0, $2 / 3, 0, 0, 0,
+                '{\"lamp_hours\":[60,1234.0,1234.0,74040.0],\"temperature_c\":[60,' || (35 + part.n % 7) || '.5,' || (41 + part.n % 9)
+                || '.5,2460.0]}' FROM device CROSS JOIN part";
+        sqlx::query(rollups).bind(grain).bind(length).bind(now).execute(&mut connection).await?;
+    }
+    connection.execute("DELETE FROM rollup_due").await?;
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+    let count = sqlx::query_scalar("SELECT COUNT(*) FROM record").fetch_one(&mut connection).await?;
+    Ok(count)
+}

@@ -38,6 +38,7 @@ pub struct Process {
     log: Arc<Log>,
     /// Answers to what it was told that have been looked at.
     heard: usize,
+    quiet: bool,
 }
 
 impl Process {
@@ -52,7 +53,7 @@ impl Process {
         if let Some(stderr) = child.stderr.take() {
             keep(stderr, Arc::clone(&log));
         }
-        Ok(Self { name: name.to_owned(), child, log, heard: 0 })
+        Ok(Self { name: name.to_owned(), child, log, heard: 0, quiet: false })
     }
 
     /// The first line, old or new, in which `find` finds something.
@@ -98,6 +99,11 @@ impl Process {
             bail!("{} answers `{line}` with: {answer}", self.name);
         }
         Ok(())
+    }
+
+    /// Keeps what it has said to itself when it ends: for measurements, of which nobody wants to read it.
+    pub fn hush(&mut self) {
+        self.quiet = true;
     }
 
     /// Its process id.
@@ -174,6 +180,9 @@ impl Drop for Process {
         // Errors are of no use here: it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if self.quiet {
+            return;
+        }
         let lines = self.log.lock();
         let silent = lines.len().saturating_sub(TOLD);
         eprintln!(

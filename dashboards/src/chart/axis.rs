@@ -79,8 +79,10 @@ pub(super) fn times(window: Window, zone: &TimeZone) -> Vec<Tick> {
         (Unit::Hour, 6, "%H:%M")
     } else if window.len() <= 8 * DAY {
         (Unit::Day, 1, "%m-%d")
-    } else {
+    } else if window.len() <= 60 * DAY {
         (Unit::Day, 5, "%m-%d")
+    } else {
+        (Unit::Day, 61, "%Y-%m")
     };
     let mut ticks = Vec::new();
     let mut next = first(&zoned(window.from, zone), unit, every);

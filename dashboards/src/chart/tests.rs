@@ -8,7 +8,7 @@ use super::*;
 const MINUTE: i64 = 60_000;
 
 fn series(points: Vec<(i64, Option<f64>)>) -> Series {
-    Series { label: "温度".into(), unit: "°C".into(), points, limit: None, gap_ms: 5 * MINUTE }
+    Series { label: "温度".into(), unit: "°C".into(), points, spread: Vec::new(), limit: None, gap_ms: 5 * MINUTE }
 }
 
 fn draw(series: &Series, states: &[StateSpan]) -> String {

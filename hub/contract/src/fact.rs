@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, Visitor},
+};
 
 /// A value as it stands in JSON. Which type a fact must have is said by its device kind in the standards pack.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum FactValue {
     /// Explicitly not known: the device was asked and did not say.
@@ -16,6 +19,50 @@ pub enum FactValue {
     Number(f64),
     /// One of the words of the fact's kind, or free text.
     Text(Box<str>),
+}
+
+/// Takes each type of JSON as it comes: to try one after the other, and to word a refusal for each, would cost more than all the rest of
+/// reading a record.
+struct OfAnyType;
+
+impl Visitor<'_> for OfAnyType {
+    type Value = FactValue;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("null, true, false, a number or a text")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<FactValue, E> {
+        Ok(FactValue::Unknown)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<FactValue, E> {
+        Ok(FactValue::Bool(value))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "JSON's numbers are floats to most of those who write them")]
+    fn visit_i64<E: Error>(self, value: i64) -> Result<FactValue, E> {
+        Ok(FactValue::Number(value as f64))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "JSON's numbers are floats to most of those who write them")]
+    fn visit_u64<E: Error>(self, value: u64) -> Result<FactValue, E> {
+        Ok(FactValue::Number(value as f64))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<FactValue, E> {
+        Ok(FactValue::Number(value))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<FactValue, E> {
+        Ok(FactValue::Text(value.into()))
+    }
+}
+
+impl<'de> Deserialize<'de> for FactValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OfAnyType)
+    }
 }
 
 impl From<bool> for FactValue {

@@ -360,7 +360,7 @@ fn in_time(what: &str, at: i64) -> Result<(), DecodeError> {
 }
 
 impl Record {
-    fn checked(self) -> Result<Self, DecodeError> {
+    fn check(&self) -> Result<(), DecodeError> {
         if self.seq == 0 || self.seq > MAX_SEQ {
             return Err(DecodeError::Bounds(format!("`seq` is {}, it counts from 1", self.seq)));
         }
@@ -377,9 +377,19 @@ impl Record {
                 bounded(name, text)?;
             }
         }
-        self.faults.iter().try_for_each(|code| bounded("faults", code))?;
-        Ok(self)
+        self.faults.iter().try_for_each(|code| bounded("faults", code))
     }
+}
+
+/// A message of which every entry is a record, as nearly all are: read in one go.
+#[derive(Deserialize)]
+struct PlainData {
+    epoch: u64,
+    session: u32,
+    sent_at: i64,
+    #[serde(default)]
+    oldest: Option<u64>,
+    records: Vec<Record>,
 }
 
 #[derive(Deserialize)]
@@ -399,14 +409,19 @@ struct SeqOnly {
 }
 
 impl Data {
-    /// Reads record by record, so that one bad record does not cost its neighbours.
     fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
+        if let Ok(PlainData { epoch, session, sent_at, oldest, records }) = serde_json::from_slice(payload)
+            && records.iter().all(|record| record.check().is_ok())
+        {
+            return Self { epoch, session, sent_at, oldest, records, refused: Vec::new() }.checked();
+        }
+        Self::decode_each(payload)
+    }
+
+    /// Reads record by record, so that one bad record does not cost its neighbours.
+    fn decode_each(payload: &[u8]) -> Result<Self, DecodeError> {
         let envelope: DataEnvelope =
             serde_json::from_slice(payload).map_err(|source| DecodeError::Json { channel: Channel::Data, source })?;
-        if envelope.epoch > MAX_SEQ {
-            return Err(DecodeError::Bounds(format!("`epoch` is {}, the limit is {MAX_SEQ}", envelope.epoch)));
-        }
-        in_time("sent_at", envelope.sent_at)?;
         let mut data = Self {
             epoch: envelope.epoch,
             session: envelope.session,
@@ -418,7 +433,7 @@ impl Data {
         for (index, raw) in envelope.records.into_iter().enumerate() {
             let record = serde_json::from_str::<Record>(raw.get())
                 .map_err(|error| error.to_string())
-                .and_then(|record| record.checked().map_err(|error| error.to_string()));
+                .and_then(|record| record.check().map(|()| record).map_err(|error| error.to_string()));
             match record {
                 Ok(record) => data.records.push(record),
                 Err(reason) => {
@@ -427,6 +442,14 @@ impl Data {
                 }
             }
         }
-        Ok(data)
+        data.checked()
+    }
+
+    fn checked(self) -> Result<Self, DecodeError> {
+        if self.epoch > MAX_SEQ {
+            return Err(DecodeError::Bounds(format!("`epoch` is {}, the limit is {MAX_SEQ}", self.epoch)));
+        }
+        in_time("sent_at", self.sent_at)?;
+        Ok(self)
     }
 }

@@ -1,8 +1,11 @@
 //! Names of sites, agents and devices: they appear in topics, addresses and file names, so their alphabet is narrow.
 
-use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
+use std::{borrow::Borrow, fmt, marker::PhantomData, str::FromStr, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, Visitor},
+};
 
 /// Longest name, in characters.
 const MAX_LEN: usize = 64;
@@ -40,13 +43,28 @@ fn check(text: &str) -> Result<(), NameError> {
     if text.len() > MAX_LEN { Err(NameError::TooLong(text.len())) } else { Ok(()) }
 }
 
+/// Reads a name from the text where it stands, without a copy in between: each record has one.
+struct OfText<T>(PhantomData<T>);
+
+impl<T: FromStr<Err = NameError>> Visitor<'_> for OfText<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
 macro_rules! name {
     ($(#[$meta:meta])* $name:ident) => {
         $(#[$meta])*
         ///
         /// Matches `[a-z0-9][a-z0-9-]{0,63}`. Cheap to clone.
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(into = "String")]
         pub struct $name(Arc<str>);
 
         impl $name {
@@ -67,6 +85,12 @@ macro_rules! name {
             type Error = NameError;
             fn try_from(text: String) -> Result<Self, NameError> {
                 check(&text).map(|()| Self(text.into()))
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(OfText(PhantomData))
             }
         }
 

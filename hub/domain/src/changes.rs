@@ -50,8 +50,10 @@ pub struct NewRecord {
     pub record: Record,
     /// When it was received.
     pub received_at: Timestamp,
-    /// When the device was probed, by the hub's clock.
+    /// When the device was probed, by the hub's clock. The record itself has it by its agent's.
     pub at: Timestamp,
+    /// Whether the agent's clock was too far off to be believed.
+    pub clock_suspect: bool,
 }
 
 /// A change of an alert.

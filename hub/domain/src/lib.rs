@@ -16,6 +16,7 @@ pub mod inhibit;
 pub mod kind;
 pub mod label;
 pub mod pack;
+pub mod past;
 pub mod rule;
 pub mod site;
 pub mod ticket;

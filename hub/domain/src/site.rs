@@ -402,7 +402,8 @@ impl Site {
         for record in fresh {
             let at = clock.corrected(record.at);
             self.record(agent, data.epoch, &record, at, now, changes);
-            changes.records.push(NewRecord { agent: agent.clone(), epoch: data.epoch, record, received_at: now, at });
+            let (agent, clock_suspect) = (agent.clone(), clock.is_suspect());
+            changes.records.push(NewRecord { agent, epoch: data.epoch, record, received_at: now, at, clock_suspect });
         }
     }
 
@@ -434,9 +435,9 @@ impl Site {
         if !newest || now.since(at) > device.fresh_for() {
             return;
         }
-        let sample = checked(agent, device, record, changes);
-        let same = device.last.as_ref().is_some_and(|last| last.sample == sample);
         let was_known = device.fresh_until().is_some_and(|until| now <= until);
+        let before = device.last.take().map(|last| last.sample);
+        let (sample, same) = checked(agent, device, before, record, changes);
         device.last = Some(Last { order, at, received_at: now, sample });
         // Where nothing is wrong and nothing has changed, no rule can decide anything.
         if same && was_known && device.watch.is_quiet() {
@@ -634,18 +635,39 @@ impl About {
     }
 }
 
-/// The record's sample, less what its kind does not allow.
-fn checked(agent: &AgentId, device: &Device, record: &Record, changes: &mut Changes) -> Sample {
-    let mut sample = Sample { reach: record.reach, facts: record.facts.clone(), faults: record.faults.clone() };
-    let Some(rules) = device.watch.kind() else { return sample };
-    for (name, value) in &mut sample.facts {
-        let Some(fact) = rules.kind.fact(name) else { continue };
-        if let Err(mismatch) = fact.check(value) {
+/// The record's sample, less what its kind does not allow, and whether it says the same as the one before. Most records of a device
+/// differ in a number or two, so it is made of the one before.
+fn checked(
+    agent: &AgentId,
+    device: &Device,
+    before: Option<Sample>,
+    record: &Record,
+    changes: &mut Changes,
+) -> (Sample, bool) {
+    let kind = device.watch.kind().map(|rules| &rules.kind);
+    let mut check = |name: &str, value: &mut FactValue| {
+        if let Some(Err(mismatch)) = kind.and_then(|kind| kind.fact(name)).map(|fact| fact.check(value)) {
             changes.complain(agent, Some(&record.device), Cause::BadFact, mismatch.to_string());
             *value = FactValue::Unknown;
         }
+    };
+    let Some(mut sample) = before.filter(|before| before.facts.keys().eq(record.facts.keys())) else {
+        let Record { reach, facts, faults, .. } = record;
+        let mut sample = Sample { reach: *reach, facts: facts.clone(), faults: faults.clone() };
+        sample.facts.iter_mut().for_each(|(name, value)| check(name, value));
+        return (sample, false);
+    };
+    let mut same = sample.reach == record.reach && sample.faults == record.faults;
+    sample.reach = record.reach;
+    sample.faults.clone_from(&record.faults);
+    for ((name, known), stated) in sample.facts.iter_mut().zip(record.facts.values()) {
+        if known != stated {
+            let known_before = std::mem::replace(known, stated.clone());
+            check(name, known);
+            same &= *known == known_before;
+        }
     }
-    sample
+    (sample, same)
 }
 
 fn agent_sample(agent: &Agent) -> Sample {

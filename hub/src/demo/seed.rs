@@ -79,6 +79,7 @@ impl Month {
             record,
             received_at: made_up.at,
             at: made_up.at,
+            clock_suspect: false,
         });
     }
 

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod devices;
+mod history;
 mod records;
 mod tickets;
 
@@ -18,7 +19,7 @@ use crate::{
 
 pub(super) mod docs {
     //! The handlers by path, for the OpenAPI document.
-    pub(in crate::http) use super::{alerts::*, devices::*, records::*, tickets::*};
+    pub(in crate::http) use super::{alerts::*, devices::*, history::*, records::*, tickets::*};
 }
 
 /// Most items of one page.
@@ -30,6 +31,7 @@ pub(super) fn routes() -> Router<App> {
     Router::new()
         .merge(devices::routes())
         .merge(records::routes())
+        .merge(history::routes())
         .merge(alerts::routes())
         .merge(tickets::routes())
         .route("/api/{*rest}", any(error::no_such_address))

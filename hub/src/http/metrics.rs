@@ -10,7 +10,7 @@ use axum::{Router, extract::State, http::header, response::IntoResponse, routing
 use lobby_domain::site::Cause;
 
 use super::App;
-use crate::{mqtt, store::StoreError};
+use crate::{ingest::Stage, mqtt, store::StoreError};
 
 pub(super) fn routes() -> Router<App> {
     Router::new().route("/metrics", get(metrics))
@@ -87,6 +87,10 @@ fn ingest(app: &App, page: &mut Page) {
     page.counter("alerts_cleared_total", "Alerts cleared.", counters.cleared.load(Relaxed));
     let seconds = float(counters.commit_micros.load(Relaxed)) / 1e6;
     page.metric("commit_seconds_total", "counter", "Time spent in commits.", [(String::new(), seconds)]);
+    let stages = Stage::ALL.map(|stage| (label("stage", stage.as_str()), counters.time(stage).as_secs_f64()));
+    let reading = (label("stage", "read"), app.mqtt.counters.reading().as_secs_f64());
+    let stages = [reading].into_iter().chain(stages);
+    page.metric("ingest_seconds_total", "counter", "Time spent in the main path by stage.", stages);
     let lag = float(counters.last_commit_micros.load(Relaxed)) / 1e6;
     page.metric("commit_last_seconds", "gauge", "How long the last batch took to store.", [(String::new(), lag)]);
     let complaints = Cause::ALL.map(|cause| (label("cause", cause.as_str()), float(counters.complaints(cause))));

@@ -23,6 +23,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         docs::show_device,
         docs::set_life,
         docs::list_records,
+        docs::show_history,
         docs::list_alerts,
         docs::list_tickets,
         docs::show_ticket,

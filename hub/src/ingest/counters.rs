@@ -7,7 +7,38 @@ use std::{
 
 use lobby_domain::site::Cause;
 
-use crate::store::Committed;
+use crate::store::{Committed, Spent};
+
+/// What the time of the main path goes into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The rules.
+    Judge,
+    /// Making rows.
+    Encode,
+    /// Executing statements.
+    Execute,
+    /// Making them durable.
+    Commit,
+    /// Acknowledgements, orders, and telling readers.
+    Say,
+}
+
+impl Stage {
+    /// Every stage.
+    pub const ALL: [Self; 5] = [Self::Judge, Self::Encode, Self::Execute, Self::Commit, Self::Say];
+
+    /// As it stands in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Judge => "judge",
+            Self::Encode => "encode",
+            Self::Execute => "execute",
+            Self::Commit => "commit",
+            Self::Say => "say",
+        }
+    }
+}
 
 /// Counts since the start of the process.
 #[derive(Debug, Default)]
@@ -32,6 +63,12 @@ pub struct Counters {
     pub cleared: AtomicU64,
     complaints: [AtomicU64; Cause::ALL.len()],
     commands: AtomicU64,
+    /// Nanoseconds by stage.
+    stages: [AtomicU64; Stage::ALL.len()],
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Counters {
@@ -61,6 +98,23 @@ impl Counters {
 
     pub(super) fn next_command(&self) -> u64 {
         self.commands.fetch_add(1, Relaxed) + 1
+    }
+
+    pub(super) fn spent(&self, stage: Stage, time: Duration) {
+        self.stages[stage as usize].fetch_add(nanos(time), Relaxed);
+    }
+
+    pub(super) fn stored(&self, spent: Spent) {
+        for (stage, time) in
+            [(Stage::Encode, spent.encode), (Stage::Execute, spent.execute), (Stage::Commit, spent.commit)]
+        {
+            self.stages[stage as usize].store(nanos(time), Relaxed);
+        }
+    }
+
+    /// The time that a stage has taken.
+    pub fn time(&self, stage: Stage) -> Duration {
+        Duration::from_nanos(self.stages[stage as usize].load(Relaxed))
     }
 
     /// How often something was wrong for this cause.

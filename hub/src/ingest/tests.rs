@@ -73,6 +73,32 @@ async fn nothing_is_acknowledged_before_it_is_committed() {
 }
 
 #[tokio::test]
+async fn while_one_batch_is_stored_the_next_is_judged_and_neither_is_acknowledged_early() {
+    let hub = Hub::start().await;
+    let mut agent = Agent::born(&hub, &[(MACHINE, KIND)]).await;
+    agent.data(1, &[fine(1)]).await;
+    agent.ack().await;
+    let store = hub.database().await;
+    let lock = store.begin().await.unwrap();
+    for (seq, left) in [(2, 222), (3, 333)] {
+        agent.data(1, &[record(seq, MACHINE, &json!({ "motor": "ok", "covers_left": left }))]).await;
+        let judged = async |hub: &Hub| {
+            hub.get("/api/v1/devices/demo/covers-1").await.contains(&format!("\"covers_left\":{left}"))
+        };
+        hub.until("the record is judged although nothing can be stored", judged).await;
+    }
+    assert!(timeout(NEVER, agent.ack()).await.is_err(), "an acknowledgement without a commit");
+    assert_eq!(seqs(&store).await, [1]);
+    lock.commit().await.unwrap();
+    let mut committed = 0;
+    while committed < 3 {
+        committed = agent.ack().await.committed;
+    }
+    assert_eq!(seqs(&store).await, [1, 2, 3]);
+    hub.stop().await;
+}
+
+#[tokio::test]
 async fn what_comes_again_is_acknowledged_again_and_stored_once_also_after_a_restart() {
     let hub = Hub::start().await;
     let mut agent = Agent::born(&hub, &[(MACHINE, KIND)]).await;

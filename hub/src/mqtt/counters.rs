@@ -1,8 +1,11 @@
 //! What the MQTT side counts, for metrics and health.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use mqtt5::broker::sys_topics::BrokerStats;
@@ -74,6 +77,7 @@ pub struct MqttCounters {
     accepted: AtomicU64,
     accepted_bytes: AtomicU64,
     waited: AtomicU64,
+    read_nanos: AtomicU64,
     evicted: AtomicU64,
     turned_away: AtomicU64,
     refused: [AtomicU64; Cause::ALL.len()],
@@ -84,6 +88,15 @@ impl MqttCounters {
     /// Messages handed to ingest.
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Relaxed)
+    }
+
+    /// The time that reading messages has taken.
+    pub fn reading(&self) -> Duration {
+        Duration::from_nanos(self.read_nanos.load(Relaxed))
+    }
+
+    pub(super) fn count_reading(&self, time: Duration) {
+        self.read_nanos.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 
     /// Their payloads, in bytes.

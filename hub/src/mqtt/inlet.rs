@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use lobby_contract::{Channel, FromAgent, Topic};
 use lobby_domain::time::Timestamp;
-use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::{
+    sync::mpsc::{self, error::TrySendError},
+    time::Instant,
+};
 
 use super::{
     Inbound,
@@ -29,8 +32,10 @@ impl Inlet {
 
     /// The message, or nothing if it is refused, which is then counted and told.
     pub(super) fn read(&self, client: &str, topic: &str, payload: &[u8]) -> Option<Inbound> {
-        let received_at = self.clock.now();
-        match decode(topic, payload, received_at) {
+        let (received_at, begun) = (self.clock.now(), Instant::now());
+        let decoded = decode(topic, payload, received_at);
+        self.counters.count_reading(begun.elapsed());
+        match decoded {
             Ok(inbound) => Some(inbound),
             Err(refusal) => {
                 self.refusals.note(client, topic, payload, &refusal, received_at);

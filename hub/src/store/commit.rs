@@ -1,6 +1,10 @@
 //! The hot path: everything that follows from a batch of messages, in one transaction.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::tz::TimeZone;
 use lobby_contract::{AgentId, DeviceId, SiteId};
@@ -9,14 +13,24 @@ use lobby_domain::{
     alert::{ClearReason, Raise, Step},
     device::Device,
     pack::Pack,
-    site::{AlertChange, Changes},
+    site::{AlertChange, Changes, NewRecord},
     time::Timestamp,
 };
 
+use tokio::time::Instant;
+
 use super::{
     Store, StoreError, Tx,
+    fleet::StreamRow,
+    form,
     records::{RecordInsert, reach_code},
+    rollup,
 };
+
+/// Most forms whose numbers are remembered.
+const MOST_FORMS: usize = 10_000;
+/// Bytes that a record's measured values usually need at most.
+const MEASURED: usize = 24;
 
 /// What is to be stored of one site.
 #[derive(Debug)]
@@ -44,34 +58,70 @@ pub struct Committed {
     pub cleared: u64,
 }
 
-/// Stores batches, one at a time. Remembers the numbers by which the database knows agents and devices.
+/// Where the time of commits has gone since the start of the process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Making rows of records.
+    pub encode: Duration,
+    /// Executing statements.
+    pub execute: Duration,
+    /// Making them durable.
+    pub commit: Duration,
+}
+
+/// Stores batches, one at a time. Remembers the numbers by which the database knows agents, devices and forms.
 #[derive(Debug)]
 pub struct Writer {
     store: Store,
     pack: Arc<Pack>,
-    agents: HashMap<(SiteId, AgentId), i64>,
-    devices: HashMap<(SiteId, DeviceId), i64>,
+    known: Known,
+    spent: Spent,
     code: fn() -> String,
+}
+
+/// Numbers that the database has given.
+#[derive(Debug, Default)]
+struct Known {
+    sites: HashMap<SiteId, KnownSite>,
+    forms: HashMap<Box<str>, i64>,
+    /// Devices with the hour that has not ended and is noted to be rolled up.
+    due: HashMap<i64, i64>,
+}
+
+#[derive(Debug, Default)]
+struct KnownSite {
+    agents: HashMap<AgentId, i64>,
+    devices: HashMap<DeviceId, i64>,
 }
 
 impl Writer {
     /// A writer that takes the codes of new devices from `code`.
     pub fn new(store: Store, pack: Arc<Pack>, code: fn() -> String) -> Self {
-        Self { store, pack, agents: HashMap::new(), devices: HashMap::new(), code }
+        Self { store, pack, known: Known::default(), spent: Spent::default(), code }
+    }
+
+    /// Where the time of commits has gone.
+    pub fn spent(&self) -> Spent {
+        self.spent
     }
 
     /// Stores batches in one transaction. On failure nothing of them is stored; trying again is safe.
     pub async fn commit(&mut self, batches: &[Batch], now: Timestamp) -> Result<Committed, StoreError> {
+        let begun = Instant::now();
         let mut tx = self.store.begin().await?;
+        let encode = self.spent.encode;
         let written = self.write(&mut tx, batches, now).await;
+        let executed = begun.elapsed().saturating_sub(self.spent.encode.saturating_sub(encode));
+        self.spent.execute += executed;
+        let begun = Instant::now();
         let done = match written {
             Ok(done) => tx.commit().await.map(|()| done),
             Err(error) => Err(error),
         };
+        self.spent.commit += begun.elapsed();
         if done.is_err() {
             // Numbers learnt in a transaction that did not happen are no one's.
-            self.agents.clear();
-            self.devices.clear();
+            self.known = Known::default();
         }
         done
     }
@@ -81,22 +131,11 @@ impl Writer {
         let mut rows = Vec::with_capacity(batches.iter().map(|batch| batch.changes.records.len()).sum());
         for batch in batches {
             self.write_fleet(tx, batch).await?;
-            for new in &batch.changes.records {
-                let record = &new.record;
-                rows.push(RecordInsert {
-                    agent_no: self.agent_no(tx, &batch.site, &new.agent).await?,
-                    epoch: i64::try_from(new.epoch).unwrap_or(i64::MAX),
-                    seq: i64::try_from(record.seq).unwrap_or(i64::MAX),
-                    device_no: self.device_no(tx, &batch.site, &record.device).await?,
-                    at: new.at.millis(),
-                    received_at: new.received_at.millis(),
-                    reach: reach_code(record.reach),
-                    facts: json(&record.facts),
-                    faults: if record.faults.is_empty() { "[]".to_owned() } else { json(&record.faults) },
-                });
-            }
+            self.encode(tx, batch, &mut rows).await?;
         }
         done.records = tx.insert_records(&rows).await?;
+        let due = self.known.newly_due(rows.iter().map(|row| (row.device_no, row.at)), now);
+        tx.note_due(&due).await?;
         for batch in batches {
             self.write_delivery(tx, batch, now).await?;
             self.write_alerts(tx, batch, &mut done).await?;
@@ -107,24 +146,63 @@ impl Writer {
     async fn write_fleet(&mut self, tx: &mut Tx, batch: &Batch) -> Result<(), StoreError> {
         for agent in batch.agents.iter().filter(|agent| batch.changes.agents.contains(&agent.id)) {
             let no = tx.upsert_agent(&batch.site, agent).await?;
-            self.agents.insert((batch.site.clone(), agent.id.clone()), no);
+            self.known.site(&batch.site).agents.insert(agent.id.clone(), no);
         }
         for device in &batch.devices {
             let no = tx.upsert_device(&batch.site, device, &(self.code)()).await?;
-            self.devices.insert((batch.site.clone(), device.id.clone()), no);
+            self.known.site(&batch.site).devices.insert(device.id.clone(), no);
         }
         Ok(())
     }
 
+    /// Makes the rows of a batch's records.
+    async fn encode(&mut self, tx: &mut Tx, batch: &Batch, rows: &mut Vec<RecordInsert>) -> Result<(), StoreError> {
+        let mut form = String::new();
+        let mut begun = Instant::now();
+        for new in &batch.changes.records {
+            let NewRecord { agent, epoch, record, received_at, at, clock_suspect } = new;
+            let mut measured = Vec::with_capacity(MEASURED);
+            form.clear();
+            form::write(&record.facts, &record.faults, &mut form, &mut measured);
+            let found = self.known.find(&batch.site, agent, &record.device, &form);
+            let (agent_no, device_no, form) = if let Some(found) = found {
+                found
+            } else {
+                self.spent.encode += begun.elapsed();
+                let agent = self.agent_no(tx, &batch.site, agent).await?;
+                let device = self.device_no(tx, &batch.site, &record.device).await?;
+                let form = self.form_no(tx, &form).await?;
+                begun = Instant::now();
+                (agent, device, form)
+            };
+            rows.push(RecordInsert {
+                agent_no,
+                epoch: i64::try_from(*epoch).unwrap_or(i64::MAX),
+                seq: i64::try_from(record.seq).unwrap_or(i64::MAX),
+                device_no,
+                at: at.millis(),
+                lag: received_at.millis().saturating_sub(at.millis()),
+                reach: reach_code(record.reach),
+                suspect: *clock_suspect,
+                stated: Some(record.at.saturating_sub(at.millis())).filter(|apart| *apart != 0),
+                form,
+                measured,
+            });
+        }
+        self.spent.encode += begun.elapsed();
+        Ok(())
+    }
+
     async fn write_delivery(&mut self, tx: &mut Tx, batch: &Batch, now: Timestamp) -> Result<(), StoreError> {
+        let agents: HashMap<&AgentId, &Agent> = batch.agents.iter().map(|agent| (&agent.id, agent)).collect();
+        let mut streams = Vec::with_capacity(batch.changes.streams.len());
         for (agent, epoch) in &batch.changes.streams {
             let no = self.agent_no(tx, &batch.site, agent).await?;
-            let stream =
-                batch.agents.iter().find(|known| known.id == *agent).and_then(|known| known.streams.get(epoch));
-            if let Some(stream) = stream {
-                tx.store_stream(no, *epoch, stream).await?;
+            if let Some(stream) = agents.get(agent).and_then(|agent| agent.streams.get(epoch)) {
+                streams.extend(StreamRow::of(no, *epoch, stream));
             }
         }
+        tx.store_streams(&streams).await?;
         for (agent, lost) in &batch.changes.lost {
             let no = self.agent_no(tx, &batch.site, agent).await?;
             tx.store_lost(no, lost, now).await?;
@@ -143,6 +221,7 @@ impl Writer {
                         continue;
                     }
                     done.raised += 1;
+                    tx.note_alert_due(&batch.site, raise).await?;
                     self.take_step(tx, batch, raise).await?;
                 }
                 AlertChange::Follow(follow) => {
@@ -177,30 +256,67 @@ impl Writer {
     }
 
     async fn agent_no(&mut self, tx: &mut Tx, site: &SiteId, agent: &AgentId) -> Result<i64, StoreError> {
-        let key = (site.clone(), agent.clone());
-        if let Some(no) = self.agents.get(&key) {
+        if let Some(no) = self.known.site(site).agents.get(agent) {
             return Ok(*no);
         }
         let no = tx.agent_no(site, agent).await?.ok_or_else(|| missing("agent", site, agent))?;
-        self.agents.insert(key, no);
+        self.known.site(site).agents.insert(agent.clone(), no);
         Ok(no)
     }
 
     async fn device_no(&mut self, tx: &mut Tx, site: &SiteId, device: &DeviceId) -> Result<i64, StoreError> {
-        let key = (site.clone(), device.clone());
-        if let Some(no) = self.devices.get(&key) {
+        if let Some(no) = self.known.site(site).devices.get(device) {
             return Ok(*no);
         }
         let no = tx.device_no(site, device).await?.ok_or_else(|| missing("device", site, device))?;
-        self.devices.insert(key, no);
+        self.known.site(site).devices.insert(device.clone(), no);
         Ok(no)
+    }
+
+    async fn form_no(&mut self, tx: &mut Tx, form: &str) -> Result<i64, StoreError> {
+        if let Some(no) = self.known.forms.get(form) {
+            return Ok(*no);
+        }
+        let no = tx.form_no(form).await?;
+        if self.known.forms.len() >= MOST_FORMS {
+            self.known.forms.clear();
+        }
+        self.known.forms.insert(form.into(), no);
+        Ok(no)
+    }
+}
+
+impl Known {
+    fn site(&mut self, id: &SiteId) -> &mut KnownSite {
+        if !self.sites.contains_key(id) {
+            self.sites.insert(id.clone(), KnownSite::default());
+        }
+        self.sites.get_mut(id).expect("it has just been put in")
+    }
+
+    /// The numbers of an agent, a device and a form, if all are known.
+    fn find(&self, site: &SiteId, agent: &AgentId, device: &DeviceId, form: &str) -> Option<(i64, i64, i64)> {
+        let site = self.sites.get(site)?;
+        Some((*site.agents.get(agent)?, *site.devices.get(device)?, *self.forms.get(form)?))
+    }
+
+    /// The hours in which these devices' records lie and which are not noted yet. An hour that has ended is noted each time, because
+    /// it may have been rolled up meanwhile.
+    fn newly_due(&mut self, records: impl Iterator<Item = (i64, i64)>, now: Timestamp) -> Vec<(i64, i64)> {
+        let mut due = BTreeSet::new();
+        let this_hour = rollup::hour_of(now.millis());
+        for (device, at) in records {
+            let hour = rollup::hour_of(at);
+            if hour < this_hour {
+                due.insert((hour, device));
+            } else if self.due.insert(device, hour) != Some(hour) {
+                due.insert((hour, device));
+            }
+        }
+        due.into_iter().collect()
     }
 }
 
 fn missing(table: &'static str, site: &SiteId, id: &dyn std::fmt::Display) -> StoreError {
     StoreError::Inconsistent { table, id: format!("{site}/{id}"), what: "the row is gone".to_owned() }
-}
-
-fn json<T: serde::Serialize>(value: &T) -> String {
-    serde_json::to_string(value).expect("facts have string keys and finite numbers only")
 }

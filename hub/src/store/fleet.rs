@@ -1,6 +1,6 @@
 //! What a restart goes on from: agents with what they have delivered, devices with their last record, and rules that are not at rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use lobby_contract::{AgentId, DeviceId, SiteId};
 use lobby_domain::{
@@ -14,9 +14,14 @@ use lobby_domain::{
     time::{Span, Timestamp},
 };
 
+use sqlx::{QueryBuilder, Sqlite};
 use uuid::Uuid;
 
-use super::{Store, StoreError, Tx, on, records::reach_from, statements};
+use super::{
+    Store, StoreError, Tx, bulk, on,
+    records::{Forms, reach_from},
+    statements,
+};
 
 statements! {
     SITES = "SELECT DISTINCT site FROM agent ORDER BY site";
@@ -38,14 +43,20 @@ statements! {
     CODES = "SELECT code, site, id FROM device";
     CODE = "SELECT code FROM device WHERE site = $1 AND id = $2";
     BY_CODE = "SELECT site, id FROM device WHERE code = $1";
-    LAST_RECORD = "SELECT r.epoch, r.seq, r.at, r.received_at, r.reach, r.facts, r.faults
-        FROM device d JOIN record r ON r.device_no = d.no JOIN agent a ON a.no = r.agent_no AND a.id = d.agent
-        WHERE d.no = $1 ORDER BY r.at DESC, r.epoch DESC, r.seq DESC LIMIT 1";
-    UPSERT_STREAM = "INSERT INTO stream (agent_no, epoch, base, committed) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (agent_no, epoch) DO UPDATE SET base = excluded.base, committed = excluded.committed";
+    NEWEST_RECORDS = "SELECT d.no, CAST(r.agent_no AS BIGINT) AS agent_no, r.epoch, r.seq, r.at, r.lag, CAST(r.reach AS BIGINT) AS reach,
+            CAST(r.form AS BIGINT) AS form, r.measured
+        FROM device d JOIN record r ON r.device_no = d.no AND r.at = (SELECT MAX(at) FROM record WHERE device_no = d.no)
+        WHERE d.site = $1";
+    NEWEST_RECORD = "SELECT d.no, CAST(r.agent_no AS BIGINT) AS agent_no, r.epoch, r.seq, r.at, r.lag, CAST(r.reach AS BIGINT) AS reach,
+            CAST(r.form AS BIGINT) AS form, r.measured
+        FROM device d JOIN record r ON r.device_no = d.no
+        WHERE d.no = $1 AND r.agent_no = $2 ORDER BY r.at DESC, r.epoch DESC, r.seq DESC LIMIT 1";
     STREAMS = "SELECT epoch, base, committed FROM stream WHERE agent_no = $1";
-    AHEAD = "SELECT seq FROM record WHERE agent_no = $1 AND epoch = $2 AND seq > $3 ORDER BY seq";
-    LOST_AHEAD = "SELECT from_seq, to_seq FROM lost WHERE agent_no = $1 AND epoch = $2 AND to_seq > $3";
+    AHEAD = "SELECT s.epoch, r.seq FROM stream s JOIN record r ON r.agent_no = s.agent_no AND r.epoch = s.epoch AND r.seq > s.committed
+        WHERE s.agent_no = $1 ORDER BY s.epoch, r.seq";
+    LOST_AHEAD = "SELECT s.epoch, l.from_seq, l.to_seq
+        FROM stream s JOIN lost l ON l.agent_no = s.agent_no AND l.epoch = s.epoch AND l.to_seq > s.committed
+        WHERE s.agent_no = $1";
     INSERT_LOST = "INSERT INTO lost (agent_no, epoch, from_seq, to_seq, at) VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (agent_no, epoch, from_seq) DO UPDATE SET to_seq = excluded.to_seq, at = excluded.at
             WHERE excluded.to_seq > lost.to_seq";
@@ -58,10 +69,46 @@ statements! {
         WHERE site = $1 AND cleared_at IS NULL";
 }
 
+// The bulk statements differ: PostgreSQL takes a list for each column, SQLite has no lists.
+const UPSERT_STREAMS_FROM_LISTS: &str = "INSERT INTO stream (agent_no, epoch, base, committed)
+    SELECT * FROM UNNEST($1::BIGINT[], $2::BIGINT[], $3::BIGINT[], $4::BIGINT[])
+    ON CONFLICT (agent_no, epoch) DO UPDATE SET base = excluded.base, committed = excluded.committed";
+const UPSERT_STREAMS: &str = "INSERT INTO stream (agent_no, epoch, base, committed) ";
+
+/// What an agent has delivered in one epoch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StreamRow {
+    agent_no: i64,
+    epoch: i64,
+    base: i64,
+    committed: i64,
+}
+
+impl StreamRow {
+    /// While the first record is still open, nothing is promised, and there is no row.
+    pub(super) fn of(agent_no: i64, epoch: u64, stream: &Stream) -> Option<Self> {
+        let committed = signed(stream.committed()?);
+        Some(Self { agent_no, epoch: signed(epoch), base: signed(stream.base()), committed })
+    }
+}
+
 type AgentRaw = (i64, String, String, i64, i64, i64, i64, Option<i64>);
 type DeviceRaw = (i64, String, String, String, String, String, i64, bool, String);
 type OpenAlertRaw = (Uuid, String, String, i64, bool, Option<Uuid>);
-type LastRaw = (i64, i64, i64, i64, i64, String, String);
+
+/// A record that may be its device's last.
+#[derive(sqlx::FromRow)]
+struct LastRaw {
+    no: i64,
+    agent_no: i64,
+    epoch: i64,
+    seq: i64,
+    at: i64,
+    lag: i64,
+    reach: i64,
+    form: i64,
+    measured: Vec<u8>,
+}
 
 fn bad(table: &'static str, id: &str, what: &impl ToString) -> StoreError {
     StoreError::Inconsistent { table, id: id.to_owned(), what: what.to_string() }
@@ -116,11 +163,42 @@ impl Tx {
             .fetch_optional(conn).await)
     }
 
-    pub(super) async fn store_stream(&mut self, agent_no: i64, epoch: u64, stream: &Stream) -> Result<(), StoreError> {
-        // While the first record is still open, nothing is promised.
-        let Some(committed) = stream.committed() else { return Ok(()) };
-        on!(self, "store what an agent has delivered", conn => sqlx::query(UPSERT_STREAM).bind(agent_no).bind(signed(epoch))
-            .bind(signed(stream.base())).bind(signed(committed)).execute(conn).await.map(drop))
+    /// Stores what agents have delivered; each agent and epoch at most once.
+    pub(super) async fn store_streams(&mut self, rows: &[StreamRow]) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        match self {
+            Self::Sqlite(tx) => {
+                for part in bulk::parts(rows) {
+                    let mut query = QueryBuilder::<Sqlite>::new(UPSERT_STREAMS);
+                    query.push_values(part, |mut values, row| {
+                        values
+                            .push_bind(row.agent_no)
+                            .push_bind(row.epoch)
+                            .push_bind(row.base)
+                            .push_bind(row.committed);
+                    });
+                    query.push(
+                        " ON CONFLICT (agent_no, epoch) DO UPDATE SET base = excluded.base, committed = excluded.committed",
+                    );
+                    let done = query.build().execute(&mut **tx).await;
+                    done.map_err(super::doing("store what agents have delivered"))?;
+                }
+            }
+            Self::Postgres(tx) => {
+                let list = |column: fn(&StreamRow) -> i64| rows.iter().map(column).collect::<Vec<i64>>();
+                let done = sqlx::query(UPSERT_STREAMS_FROM_LISTS)
+                    .bind(list(|row| row.agent_no))
+                    .bind(list(|row| row.epoch))
+                    .bind(list(|row| row.base))
+                    .bind(list(|row| row.committed))
+                    .execute(&mut **tx)
+                    .await;
+                done.map_err(super::doing("store what agents have delivered"))?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn store_lost(
@@ -164,24 +242,35 @@ impl Tx {
         agent.heartbeat = Span::from_millis(heartbeat);
         agent.last_seen = last_seen.map(Timestamp::from_millis);
         let streams: Vec<(i64, i64, i64)> = on!(self, "read what an agent has delivered", conn => sqlx::query_as(STREAMS).bind(no).fetch_all(conn).await)?;
-        for (epoch, base, committed) in streams {
-            let mut stream = Stream::restored(unsigned(base), unsigned(committed));
-            let ahead: Vec<i64> = on!(self, "read records beyond a gap", conn => sqlx::query_scalar(AHEAD).bind(no)
-                .bind(epoch).bind(committed).fetch_all(conn).await)?;
-            for seq in ahead {
+        let mut streams: BTreeMap<u64, Stream> = streams
+            .into_iter()
+            .map(|(epoch, base, committed)| (unsigned(epoch), Stream::restored(unsigned(base), unsigned(committed))))
+            .collect();
+        let ahead: Vec<(i64, i64)> =
+            on!(self, "read records beyond a gap", conn => sqlx::query_as(AHEAD).bind(no).fetch_all(conn).await)?;
+        for (epoch, seq) in ahead {
+            if let Some(stream) = streams.get_mut(&unsigned(epoch)) {
                 stream.take(unsigned(seq));
             }
-            let lost: Vec<(i64, i64)> = on!(self, "read lost ranges", conn => sqlx::query_as(LOST_AHEAD).bind(no)
-                .bind(epoch).bind(committed).fetch_all(conn).await)?;
-            for (from, to) in lost {
+        }
+        let lost: Vec<(i64, i64, i64)> =
+            on!(self, "read lost ranges", conn => sqlx::query_as(LOST_AHEAD).bind(no).fetch_all(conn).await)?;
+        for (epoch, from, to) in lost {
+            if let Some(stream) = streams.get_mut(&unsigned(epoch)) {
                 stream.give_up(unsigned(from), unsigned(to));
             }
-            agent.streams.insert(unsigned(epoch), stream);
         }
+        agent.streams = streams;
         Ok(agent)
     }
 
-    async fn load_device(&mut self, raw: DeviceRaw) -> Result<Device, StoreError> {
+    async fn load_device(
+        &mut self,
+        raw: DeviceRaw,
+        agents: &HashMap<AgentId, i64>,
+        newest: &BTreeMap<i64, Vec<LastRaw>>,
+        forms: &mut Forms,
+    ) -> Result<Device, StoreError> {
         let (no, id, kind, name, place, agent, every, announced, life) = raw;
         let wrong = |error| bad("device", &id, &error);
         let mut device =
@@ -189,17 +278,25 @@ impl Tx {
         (device.kind, device.name, device.place) = (kind.into(), name.into(), place.into());
         (device.every, device.announced) = (Span::from_millis(every), announced);
         device.life = Life::from_text(&life).ok_or_else(|| bad("device", &id, &format!("life `{life}`")))?;
-        let last: Option<LastRaw> = on!(self, "read a device's last record", conn => sqlx::query_as(LAST_RECORD).bind(no)
-            .fetch_optional(conn).await)?;
-        if let Some((epoch, seq, at, received_at, reach, facts, faults)) = last {
-            let json = |error: serde_json::Error| bad("record", &id, &error);
-            let facts = serde_json::from_str(&facts).map_err(json)?;
-            let faults = serde_json::from_str(&faults).map_err(json)?;
+        let Some(agent_no) = agents.get(&device.agent).copied() else { return Ok(device) };
+        let newest = newest.get(&no).map_or(&[][..], Vec::as_slice);
+        let mut found;
+        let mut last = newest.iter().filter(|raw| raw.agent_no == agent_no).max_by_key(|raw| (raw.epoch, raw.seq));
+        if last.is_none() && !newest.is_empty() {
+            // Another agent stated something later than the device's own, which is what counts.
+            found = on!(self, "read a device's last record", conn => sqlx::query_as::<_, LastRaw>(NEWEST_RECORD).bind(no)
+                .bind(agent_no).fetch_optional(conn).await)?;
+            last = found.as_mut().map(|raw| &*raw);
+        }
+        if let Some(raw) = last {
+            forms.read(self, &[raw.form]).await?;
+            let (facts, faults) = forms.said(raw.form, &raw.measured)?;
+            let at = Timestamp::from_millis(raw.at);
             device.last = Some(Last {
-                order: (unsigned(epoch), unsigned(seq)),
-                at: Timestamp::from_millis(at),
-                received_at: Timestamp::from_millis(received_at),
-                sample: Sample { reach: reach_from(reach), facts, faults },
+                order: (unsigned(raw.epoch), unsigned(raw.seq)),
+                at,
+                received_at: at.shifted(raw.lag),
+                sample: Sample { reach: reach_from(raw.reach), facts, faults },
             });
         }
         Ok(device)
@@ -221,13 +318,24 @@ impl Store {
         let mut stored = Stored::default();
         let agents: Vec<AgentRaw> =
             on!(&mut tx, "read agents", conn => sqlx::query_as(AGENTS).bind(site.as_str()).fetch_all(conn).await)?;
+        let mut numbers = HashMap::new();
         for raw in agents {
-            stored.agents.push(tx.load_agent(raw).await?);
+            let no = raw.0;
+            let agent = tx.load_agent(raw).await?;
+            numbers.insert(agent.id.clone(), no);
+            stored.agents.push(agent);
         }
         let devices: Vec<DeviceRaw> =
             on!(&mut tx, "read devices", conn => sqlx::query_as(DEVICES).bind(site.as_str()).fetch_all(conn).await)?;
+        let last: Vec<LastRaw> = on!(&mut tx, "read devices' last records", conn => sqlx::query_as(NEWEST_RECORDS)
+            .bind(site.as_str()).fetch_all(conn).await)?;
+        let mut newest: BTreeMap<i64, Vec<LastRaw>> = BTreeMap::new();
+        for raw in last {
+            newest.entry(raw.no).or_default().push(raw);
+        }
+        let mut forms = Forms::default();
         for raw in devices {
-            stored.devices.push(tx.load_device(raw).await?);
+            stored.devices.push(tx.load_device(raw, &numbers, &newest, &mut forms).await?);
         }
         let phases: Vec<(String, String, String, i64, Option<i64>)> = on!(&mut tx, "read rules' phases", conn =>
             sqlx::query_as(PHASES).bind(site.as_str()).fetch_all(conn).await)?;

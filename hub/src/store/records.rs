@@ -1,15 +1,17 @@
 //! Records: stored in bulk, read by device and time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
 use lobby_contract::{DeviceId, FactValue, Reach, SiteId};
-use lobby_domain::time::Timestamp;
-use sqlx::{Database, QueryBuilder};
+use lobby_domain::{past::Sampled, time::Timestamp};
+use sqlx::{QueryBuilder, Sqlite};
+use uuid::Uuid;
 
-use super::{Cursor, CursorError, Store, StoreError, Tx, on, statements};
-
-/// Rows in one statement. Always the same number but for the rest, so that the statement stays prepared.
-const ROWS: usize = 200;
+use super::{
+    Cursor, CursorError, Store, StoreError, Tx, bulk,
+    form::{Facts, Faults, Form},
+    on, statements,
+};
 
 /// A record on its way into the database.
 #[derive(Debug, Clone)]
@@ -19,10 +21,14 @@ pub(super) struct RecordInsert {
     pub seq: i64,
     pub device_no: i64,
     pub at: i64,
-    pub received_at: i64,
+    /// From `at` until it was received.
+    pub lag: i64,
     pub reach: i64,
-    pub facts: String,
-    pub faults: String,
+    pub suspect: bool,
+    /// From `at` to the agent's own time, where that is another.
+    pub stated: Option<i64>,
+    pub form: i64,
+    pub measured: Vec<u8>,
 }
 
 /// A record as it was stored.
@@ -40,6 +46,10 @@ pub struct RecordRow {
     pub at: Timestamp,
     /// When it was received.
     pub received_at: Timestamp,
+    /// When the device was probed, by its agent's clock.
+    pub stated_at: Timestamp,
+    /// Whether the agent's clock was too far off to be believed.
+    pub clock_suspect: bool,
     /// Whether the device was reached.
     pub reach: Reach,
     /// Its facts.
@@ -62,17 +72,6 @@ pub struct RecordFilter {
     pub to: Option<Timestamp>,
 }
 
-/// One value of one fact.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sampled {
-    /// When the device was probed.
-    pub at: Timestamp,
-    /// Whether it was reached.
-    pub reach: Reach,
-    /// Its facts.
-    pub facts: BTreeMap<Box<str>, FactValue>,
-}
-
 #[derive(sqlx::FromRow)]
 struct Raw {
     agent_no: i64,
@@ -81,26 +80,43 @@ struct Raw {
     seq: i64,
     device: String,
     at: i64,
-    received_at: i64,
+    lag: i64,
     reach: i64,
-    facts: String,
-    faults: String,
+    suspect: bool,
+    stated: Option<i64>,
+    form: i64,
+    text: String,
+    measured: Vec<u8>,
 }
 
 statements! {
-    BY_AGENT = "SELECT r.agent_no, a.id AS agent, r.epoch, r.seq, d.id AS device, r.at, r.received_at, r.reach, r.facts, r.faults
-        FROM agent a JOIN record r ON r.agent_no = a.no JOIN device d ON d.no = r.device_no
+    BY_AGENT = "SELECT CAST(r.agent_no AS BIGINT) AS agent_no, a.id AS agent, r.epoch, r.seq, d.id AS device, r.at, r.lag,
+            CAST(r.reach AS BIGINT) AS reach, r.suspect, r.stated, CAST(r.form AS BIGINT) AS form, f.text, r.measured
+        FROM agent a JOIN record r ON r.agent_no = a.no JOIN device d ON d.no = r.device_no JOIN form f ON f.no = r.form
         WHERE a.site = $1 AND r.at >= $2 AND r.at < $3 AND (r.agent_no, r.epoch, r.seq) > ($4, $5, $6)
         ORDER BY r.agent_no, r.epoch, r.seq LIMIT $7";
-    BY_DEVICE = "SELECT r.agent_no, a.id AS agent, r.epoch, r.seq, d.id AS device, r.at, r.received_at, r.reach, r.facts, r.faults
-        FROM device d JOIN record r ON r.device_no = d.no JOIN agent a ON a.no = r.agent_no
+    BY_DEVICE = "SELECT CAST(r.agent_no AS BIGINT) AS agent_no, a.id AS agent, r.epoch, r.seq, d.id AS device, r.at, r.lag,
+            CAST(r.reach AS BIGINT) AS reach, r.suspect, r.stated, CAST(r.form AS BIGINT) AS form, f.text, r.measured
+        FROM device d JOIN record r ON r.device_no = d.no JOIN agent a ON a.no = r.agent_no JOIN form f ON f.no = r.form
         WHERE d.site = $1 AND d.id = $2 AND r.at >= $3 AND r.at < $4 AND (r.at, r.agent_no, r.epoch, r.seq) > ($5, $6, $7, $8)
         ORDER BY r.at, r.agent_no, r.epoch, r.seq LIMIT $9";
-    HISTORY = "SELECT r.agent_no, '' AS agent, r.epoch, r.seq, '' AS device, r.at, r.received_at, r.reach, r.facts, r.faults
+    HISTORY = "SELECT r.at, CAST(r.reach AS BIGINT) AS reach, CAST(r.form AS BIGINT) AS form, r.measured
         FROM device d JOIN record r ON r.device_no = d.no
         WHERE d.site = $1 AND d.id = $2 AND r.at >= $3 AND r.at < $4
         ORDER BY r.at DESC LIMIT 200000";
+    FORM = "SELECT text FROM form WHERE no = $1";
+    NEW_FORM = "INSERT INTO form (hash, text) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING";
+    FORM_NO = "SELECT CAST(no AS BIGINT) FROM form WHERE hash = $1";
 }
+
+// The bulk statements differ: PostgreSQL takes a list for each column, SQLite has no lists.
+const INSERT_FROM_LISTS: &str = "INSERT INTO record
+        (agent_no, epoch, seq, device_no, at, lag, reach, suspect, stated, form, measured)
+    SELECT * FROM UNNEST($1::BIGINT[], $2::BIGINT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[], $6::BIGINT[], $7::BIGINT[],
+        $8::BOOLEAN[], $9::BIGINT[], $10::BIGINT[], $11::BYTEA[])
+    ON CONFLICT DO NOTHING";
+const INSERT: &str = "INSERT INTO record
+        (agent_no, epoch, seq, device_no, at, lag, reach, suspect, stated, form, measured) ";
 
 pub(super) const fn reach_code(reach: Reach) -> i64 {
     match reach {
@@ -118,79 +134,112 @@ pub(super) fn reach_from(code: i64) -> Reach {
     }
 }
 
-impl TryFrom<Raw> for RecordRow {
-    type Error = StoreError;
+/// The forms that one answer has met.
+#[derive(Default)]
+pub(super) struct Forms(HashMap<i64, Form>);
 
-    fn try_from(raw: Raw) -> Result<Self, StoreError> {
-        let bad = |error: serde_json::Error| StoreError::Inconsistent {
-            table: "record",
-            id: format!("{}/{}/{}", raw.agent_no, raw.epoch, raw.seq),
-            what: error.to_string(),
-        };
-        Ok(Self {
-            facts: serde_json::from_str(&raw.facts).map_err(bad)?,
-            faults: serde_json::from_str(&raw.faults).map_err(bad)?,
-            agent: raw.agent,
-            epoch: raw.epoch,
-            seq: raw.seq,
-            device: raw.device,
-            at: Timestamp::from_millis(raw.at),
-            received_at: Timestamp::from_millis(raw.received_at),
-            reach: reach_from(raw.reach),
-            agent_no: raw.agent_no,
-        })
+impl Forms {
+    /// What a record of the form `no` with these measured values says.
+    pub(super) fn said(&self, no: i64, measured: &[u8]) -> Result<(Facts, Faults), StoreError> {
+        let form = self.0.get(&no).ok_or_else(|| inconsistent("form", no, &"it is gone"))?;
+        form.fill(measured).map_err(|error| inconsistent("record of form", no, &error))
+    }
+
+    fn learn(&mut self, no: i64, text: &str) -> Result<(), StoreError> {
+        if let Entry::Vacant(place) = self.0.entry(no) {
+            place.insert(Form::read(text).map_err(|error| inconsistent("form", no, &error))?);
+        }
+        Ok(())
+    }
+
+    /// Reads those of `numbers` that have not been met.
+    pub(super) async fn read(&mut self, tx: &mut Tx, numbers: &[i64]) -> Result<(), StoreError> {
+        for no in numbers.iter().copied() {
+            if !self.0.contains_key(&no) {
+                let text: Option<String> =
+                    on!(tx, "read a form", conn => sqlx::query_scalar(FORM).bind(no).fetch_optional(conn).await)?;
+                self.learn(no, &text.ok_or_else(|| inconsistent("form", no, &"it is gone"))?)?;
+            }
+        }
+        Ok(())
     }
 }
 
-/// The bulk statement for some rows, with the placeholders of the database.
-fn insert<DB: Database>(rows: &[RecordInsert]) -> QueryBuilder<DB>
-where
-    i64: for<'q> sqlx::Encode<'q, DB> + sqlx::Type<DB>,
-    String: for<'q> sqlx::Encode<'q, DB> + sqlx::Type<DB>,
-{
-    let mut query = QueryBuilder::new(
-        "INSERT INTO record (agent_no, epoch, seq, device_no, at, received_at, reach, facts, faults) ",
-    );
-    query.push_values(rows, |mut values, row| {
-        values
-            .push_bind(row.agent_no)
-            .push_bind(row.epoch)
-            .push_bind(row.seq)
-            .push_bind(row.device_no)
-            .push_bind(row.at)
-            .push_bind(row.received_at)
-            .push_bind(row.reach)
-            .push_bind(row.facts.clone())
-            .push_bind(row.faults.clone());
-    });
-    query.push(" ON CONFLICT DO NOTHING");
-    query
+fn inconsistent(table: &'static str, id: i64, what: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Inconsistent { table, id: id.to_string(), what: what.to_string() }
+}
+
+fn rows(raw: Vec<Raw>) -> Result<Vec<RecordRow>, StoreError> {
+    let mut forms = Forms::default();
+    raw.into_iter()
+        .map(|raw| {
+            forms.learn(raw.form, &raw.text)?;
+            let (facts, faults) = forms.said(raw.form, &raw.measured)?;
+            let at = Timestamp::from_millis(raw.at);
+            Ok(RecordRow {
+                facts,
+                faults,
+                agent: raw.agent,
+                epoch: raw.epoch,
+                seq: raw.seq,
+                device: raw.device,
+                at,
+                received_at: at.shifted(raw.lag),
+                stated_at: at.shifted(raw.stated.unwrap_or(0)),
+                clock_suspect: raw.suspect,
+                reach: reach_from(raw.reach),
+                agent_no: raw.agent_no,
+            })
+        })
+        .collect()
 }
 
 impl Tx {
     /// Stores records; those that are there already stay as they are. Returns how many were new.
     pub(super) async fn insert_records(&mut self, rows: &[RecordInsert]) -> Result<u64, StoreError> {
-        let mut stored = 0;
-        for chunk in rows.chunks(ROWS) {
-            // Full chunks share one prepared statement; the rest would fill the cache with one for each length.
-            let keep = chunk.len() == ROWS;
-            stored += match self {
-                Self::Sqlite(tx) => insert::<sqlx::Sqlite>(chunk)
-                    .build()
-                    .persistent(keep)
-                    .execute(&mut **tx)
-                    .await
-                    .map(|done| done.rows_affected()),
-                Self::Postgres(tx) => insert::<sqlx::Postgres>(chunk)
-                    .build()
-                    .persistent(keep)
-                    .execute(&mut **tx)
-                    .await
-                    .map(|done| done.rows_affected()),
+        match self {
+            Self::Sqlite(tx) => {
+                let mut stored = 0;
+                for part in bulk::parts(rows) {
+                    let mut query = QueryBuilder::<Sqlite>::new(INSERT);
+                    query.push_values(part, |mut values, row| {
+                        values.push_bind(row.agent_no).push_bind(row.epoch).push_bind(row.seq);
+                        values.push_bind(row.device_no).push_bind(row.at).push_bind(row.lag).push_bind(row.reach);
+                        values.push_bind(row.suspect).push_bind(row.stated).push_bind(row.form);
+                        values.push_bind(row.measured.clone());
+                    });
+                    query.push(" ON CONFLICT DO NOTHING");
+                    let done = query.build().execute(&mut **tx).await.map_err(super::doing("store records"))?;
+                    stored += done.rows_affected();
+                }
+                Ok(stored)
             }
-            .map_err(super::doing("store records"))?;
+            Self::Postgres(tx) => {
+                let list = |column: fn(&RecordInsert) -> i64| rows.iter().map(column).collect::<Vec<i64>>();
+                let done = sqlx::query(INSERT_FROM_LISTS)
+                    .bind(list(|row| row.agent_no))
+                    .bind(list(|row| row.epoch))
+                    .bind(list(|row| row.seq))
+                    .bind(list(|row| row.device_no))
+                    .bind(list(|row| row.at))
+                    .bind(list(|row| row.lag))
+                    .bind(list(|row| row.reach))
+                    .bind(rows.iter().map(|row| row.suspect).collect::<Vec<bool>>())
+                    .bind(rows.iter().map(|row| row.stated).collect::<Vec<Option<i64>>>())
+                    .bind(list(|row| row.form))
+                    .bind(rows.iter().map(|row| row.measured.as_slice()).collect::<Vec<&[u8]>>())
+                    .execute(&mut **tx)
+                    .await;
+                Ok(done.map_err(super::doing("store records"))?.rows_affected())
+            }
         }
-        Ok(stored)
+    }
+
+    /// The number of a form, which is stored if it is new.
+    pub(super) async fn form_no(&mut self, text: &str) -> Result<i64, StoreError> {
+        let hash = Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes());
+        on!(self, "store a form", conn => sqlx::query(NEW_FORM).bind(hash).bind(text).execute(conn).await.map(drop))?;
+        on!(self, "look up a form", conn => sqlx::query_scalar(FORM_NO).bind(hash).fetch_one(conn).await)
     }
 }
 
@@ -229,7 +278,7 @@ impl Store {
                 .bind(filter.site.as_str()).bind(from).bind(to)
                 .bind(agent).bind(epoch).bind(seq).bind(limit + 1).fetch_all(conn).await)?
         };
-        let mut rows = raw.into_iter().map(RecordRow::try_from).collect::<Result<Vec<_>, _>>()?;
+        let mut rows = rows(raw)?;
         let by_device = filter.device.is_some();
         let next = super::page::cut(&mut rows, limit, |row| {
             let keys = [row.agent_no, row.epoch, row.seq];
@@ -247,14 +296,17 @@ impl Store {
         to: Timestamp,
     ) -> Result<Vec<Sampled>, StoreError> {
         let mut tx = self.read().await?;
-        let raw: Vec<Raw> = on!(&mut tx, "read a device's history", conn => sqlx::query_as(HISTORY)
+        let raw: Vec<(i64, i64, i64, Vec<u8>)> = on!(&mut tx, "read a device's history", conn => sqlx::query_as(HISTORY)
             .bind(site.as_str()).bind(device.as_str()).bind(from.millis()).bind(to.millis()).fetch_all(conn).await)?;
+        let mut forms = Forms::default();
+        let numbers: Vec<i64> = raw.iter().map(|(_, _, form, _)| *form).collect();
+        forms.read(&mut tx, &numbers).await?;
         // Should there be more than the limit, it is the oldest that a chart can do without.
         raw.into_iter()
             .rev()
-            .map(|raw| {
-                let row = RecordRow::try_from(raw)?;
-                Ok(Sampled { at: row.at, reach: row.reach, facts: row.facts })
+            .map(|(at, reach, form, measured)| {
+                let (facts, _) = forms.said(form, &measured)?;
+                Ok(Sampled { at: Timestamp::from_millis(at), reach: reach_from(reach), facts })
             })
             .collect()
     }

@@ -5,6 +5,7 @@ mod incidents;
 mod pages;
 mod records;
 mod restart;
+mod rollup;
 mod schema;
 mod tickets;
 
@@ -104,6 +105,7 @@ fn reports(agent: &str, device: &str, records: impl IntoIterator<Item = Record>)
         epoch: 1,
         at: Timestamp::from_millis(record.at),
         received_at: Timestamp::from_millis(record.at + 20),
+        clock_suspect: false,
         record,
     };
     let changes = Changes {

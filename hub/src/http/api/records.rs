@@ -27,6 +27,10 @@ pub(in crate::http) struct Record {
     at: i64,
     /// When it was received.
     received_at: i64,
+    /// When the device was probed, by its agent's clock: another time than `at` where that clock was not believed.
+    stated_at: i64,
+    /// Whether the agent's clock was more than two minutes off.
+    clock_suspect: bool,
     /// ok, unreachable or unknown.
     #[schema(value_type = String)]
     reach: Reach,
@@ -80,6 +84,8 @@ pub(in crate::http) async fn list_records(
         device: row.device,
         at: row.at.millis(),
         received_at: row.received_at.millis(),
+        stated_at: row.stated_at.millis(),
+        clock_suspect: row.clock_suspect,
         reach: row.reach,
         facts: row.facts,
         faults: row.faults,

@@ -6,10 +6,15 @@ use axum::{
 };
 use lobby_contract::{AgentId, DeviceId, SiteId};
 use lobby_dashboards::{DevicePage, LifeCard, Page, Range};
-use lobby_domain::{alert::Subject, device::Device, site::Site, time::Timestamp};
+use lobby_domain::{
+    alert::Subject,
+    device::Device,
+    site::Site,
+    time::{Span, Timestamp},
+};
 
 use super::{App, Html, Open, PageError, Reader, Scene, alerts, answer, engineering, history, incident, tiles};
-use crate::store::{AlertFilter, AlertRow, Sampled, TicketFilter, TicketRow};
+use crate::store::{AlertFilter, AlertRow, Grain, TicketFilter, TicketRow};
 
 /// The most alerts that make up the past of a device.
 const MOST_ALERTS: i64 = 500;
@@ -25,7 +30,7 @@ enum Found {
 
 /// What was read of a device.
 struct Past {
-    records: Vec<Sampled>,
+    known: history::Known,
     alerts: Vec<AlertRow>,
     tickets: Vec<TicketRow>,
 }
@@ -82,7 +87,7 @@ async fn page(app: &App, reader: &Reader, site: SiteId, device: DeviceId) -> Res
     let range = Range::ALL.into_iter().find(|range| Some(range.name()) == reader.asked.range.as_deref());
     let range = range.unwrap_or(Range::Day);
     let now = app.clock.now();
-    let past = read(app, &site, &device, now.shifted(-range.ms()), now).await?;
+    let past = read(app, &site, &device, range, now).await?;
     let open = Open::of(
         past.alerts.iter().filter(|alert| alert.cleared_at.is_none()).cloned().collect(),
         past.tickets.iter().filter(|ticket| ticket.closed_at.is_none()).cloned().collect(),
@@ -95,14 +100,34 @@ async fn page(app: &App, reader: &Reader, site: SiteId, device: DeviceId) -> Res
     page.html(reader.fragment)
 }
 
-async fn read(app: &App, site: &SiteId, device: &DeviceId, from: Timestamp, now: Timestamp) -> Result<Past, PageError> {
+async fn read(app: &App, site: &SiteId, device: &DeviceId, range: Range, now: Timestamp) -> Result<Past, PageError> {
     let subject = Some(Subject::Device(device.clone()));
     let filter = AlertFilter { site: Some(site.clone()), subject: subject.clone(), ..AlertFilter::default() };
     let (alerts, _) = app.store.alerts(&filter, None, MOST_ALERTS).await??;
     let filter = TicketFilter { site: Some(site.clone()), subject, ..TicketFilter::default() };
     let (tickets, _) = app.store.tickets(&filter, None, TICKETS).await??;
-    let records = app.store.history(site, device, from, now.shifted(1)).await?;
-    Ok(Past { records, alerts, tickets })
+    Ok(Past { known: known(app, site, device, range, now).await?, alerts, tickets })
+}
+
+/// The records, hours or days that fit a range: about as many as a chart can show.
+async fn known(
+    app: &App,
+    site: &SiteId,
+    device: &DeviceId,
+    range: Range,
+    now: Timestamp,
+) -> Result<history::Known, PageError> {
+    let hour = Span::from_mins(60);
+    let (grain, length) = match range {
+        Range::Day => {
+            let records = app.store.history(site, device, now.shifted(-range.ms()), now.shifted(1)).await?;
+            return Ok(history::Known::Records(records));
+        }
+        Range::Week | Range::Month => (Grain::Hour, hour),
+        Range::Year => (Grain::Day, hour.times(24)),
+    };
+    let period = (now.shifted(-range.ms()), now.shifted(1));
+    Ok(history::Known::Rollups(app.store.rollups(site, device, grain, period).await?, length))
 }
 
 fn build(scene: &Scene<'_>, site: &Site, device: &Device, range: Range, past: &Past) -> DevicePage {
@@ -118,8 +143,8 @@ fn build(scene: &Scene<'_>, site: &Site, device: &Device, range: Range, past: &P
         incident: incident::of(scene, site, device, |_| true),
         facts: kind.map(|kind| tiles::all(scene, site, device, kind)).unwrap_or_default(),
         range,
-        series: kind.map(|kind| history::series(device, kind, &past.records, scene.words())).unwrap_or_default(),
-        history: history::spans(scene.pack, &past.records, &past.alerts, history::gap(device), scene.now.millis()),
+        series: kind.map(|kind| history::series(device, kind, &past.known, scene.words())).unwrap_or_default(),
+        history: history::spans(scene.pack, device, &past.known, &past.alerts, scene.now.millis()),
         alerts: scene.open.alerts.iter().map(|alert| alerts::row(scene, alert)).collect(),
         tickets: past.tickets.iter().map(|ticket| engineering::queued(scene, ticket)).collect(),
         life: LifeCard { now: device.life },

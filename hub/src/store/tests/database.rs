@@ -2,11 +2,15 @@
 
 use std::{
     env, process,
+    str::FromStr,
     sync::atomic::{AtomicU32, Ordering},
     thread,
 };
 
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use sqlx::{
+    AssertSqlSafe, Connection, Executor, PgConnection, PgPool, SqlitePool, migrate::Migrator,
+    sqlite::SqliteConnectOptions,
+};
 use tempfile::TempDir;
 
 use crate::store::Store;
@@ -36,19 +40,44 @@ enum Home {
 impl Database {
     /// `None`, with its reason printed, if there is no server for it.
     pub(super) async fn create(kind: Kind) -> Option<Self> {
-        let (url, home) = match kind {
-            Kind::Sqlite => {
-                let folder = tempfile::tempdir().unwrap();
-                (format!("sqlite://{}", folder.path().join("lobby.db").display()), Home::Folder(folder))
-            }
-            Kind::Postgres => on_server().await?,
-        };
+        let (url, home) = place(kind).await?;
         Some(Self { store: Store::open(&url).await.unwrap(), url, home })
+    }
+
+    /// A database as the schema was before the step of this number.
+    pub(super) async fn before(kind: Kind, step: i64) -> Option<Self> {
+        let (url, home) = place(kind).await?;
+        let store = match kind {
+            Kind::Sqlite => {
+                let options = SqliteConnectOptions::from_str(&url).unwrap().create_if_missing(true);
+                Store::Sqlite(SqlitePool::connect_with(options).await.unwrap())
+            }
+            Kind::Postgres => Store::Postgres(PgPool::connect(&url).await.unwrap()),
+        };
+        let until = |mut steps: Migrator| {
+            steps.migrations = steps.migrations.iter().filter(|known| known.version < step).cloned().collect();
+            steps
+        };
+        match &store {
+            Store::Sqlite(pool) => until(sqlx::migrate!("migrations/sqlite")).run(pool).await.unwrap(),
+            Store::Postgres(pool) => until(sqlx::migrate!("migrations/postgres")).run(pool).await.unwrap(),
+        }
+        Some(Self { store, url, home })
     }
 
     /// The same database through connections of its own, as after a restart or from another process.
     pub(super) async fn again(&self) -> Store {
         Store::open(&self.url).await.unwrap()
+    }
+}
+
+async fn place(kind: Kind) -> Option<(String, Home)> {
+    match kind {
+        Kind::Sqlite => {
+            let folder = tempfile::tempdir().unwrap();
+            Some((format!("sqlite://{}", folder.path().join("lobby.db").display()), Home::Folder(folder)))
+        }
+        Kind::Postgres => on_server().await,
     }
 }
 

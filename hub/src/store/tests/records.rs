@@ -1,13 +1,18 @@
 //! Records: stored once however often they come, and read back as they were sent.
 
 use lobby_contract::{FactValue, Reach, Record};
-use lobby_domain::time::Timestamp;
+use lobby_domain::time::{Span, Timestamp};
 use rstest::rstest;
 
 use super::{Database, Kind, LED, MINUTE, T0, count, record, reports, site, writer};
 use crate::store::{RecordFilter, RecordRow, Store};
 
-async fn read(store: &Store, device: Option<&str>, from: Option<Timestamp>, to: Option<Timestamp>) -> Vec<RecordRow> {
+pub(super) async fn read(
+    store: &Store,
+    device: Option<&str>,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+) -> Vec<RecordRow> {
     let filter = RecordFilter { site: site(), device: device.map(|device| device.parse().unwrap()), from, to };
     store.records(&filter, None, 1000).await.unwrap().unwrap().0
 }
@@ -72,6 +77,23 @@ async fn a_record_reads_back_as_it_was_sent(#[values(Kind::Sqlite, Kind::Postgre
     assert_eq!((row.agent.as_str(), row.device.as_str(), row.epoch, row.seq), ("box", LED, 1, 7));
     assert_eq!((row.at, row.received_at), (T0, T0.shifted(20)));
     assert_eq!((row.reach, row.facts, row.faults), (sent.reach, sent.facts, sent.faults));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_clock_that_is_not_believed_is_stored_beside_the_time_that_is(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let mut batch = reports("box", LED, [record(1, LED, T0), record(2, LED, T0 + MINUTE)]);
+    let suspect = &mut batch.changes.records[1];
+    suspect.at = T0 + MINUTE.times(10);
+    suspect.clock_suspect = true;
+    writer(&database.store).commit(&[batch], T0).await.unwrap();
+    let [sure, suspect] = read(&database.store, None, None, None).await.try_into().unwrap();
+    assert_eq!((sure.at, sure.stated_at, sure.clock_suspect), (T0, T0, false));
+    assert_eq!((suspect.at, suspect.stated_at, suspect.clock_suspect), (T0 + MINUTE.times(10), T0 + MINUTE, true));
+    assert_eq!(suspect.received_at, T0 + MINUTE + Span::from_millis(20));
 }
 
 #[rstest]

@@ -1,0 +1,224 @@
+//! Keeps history small: rolls up each hour that has ended, and deletes what is older than it is to be kept.
+//!
+//! Both are done in small transactions beside the work of ingest, and from the database alone, so an end at any moment costs nothing: what
+//! was not finished is still due.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use lobby_contract::SiteId;
+use lobby_domain::{
+    alert::Subject,
+    calendar::Calendar,
+    pack::Pack,
+    past::{self, Period, Rollup},
+    rule::Effect,
+    time::{Span, Timestamp},
+};
+use serde::Deserialize;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::{
+    clock::Clock,
+    fleet::Fleet,
+    store::{Due, Grain, Store, StoreError, Tx},
+};
+
+/// How often it is looked for work.
+const EVERY: Duration = Duration::from_mins(1);
+/// Records of an hour that are in time come within this time after it.
+const SETTLING: Span = Span::from_mins(5);
+/// Hours of one transaction: few enough that ingest hardly notices.
+const HOURS: usize = 16;
+/// Hours looked up at a time.
+const AHEAD: i64 = 512;
+/// Records deleted in one transaction.
+const RECORDS: i64 = 500;
+/// Records may be this far apart before it counts as a gap, even where the heartbeat is shorter.
+pub const LEAST_GAP: Span = Span::from_mins(12);
+/// Heartbeats that may be missing before it counts as a gap.
+const BEATS: u32 = 3;
+
+/// How long history is kept: the `[history]` part of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HistorySettings {
+    /// Records as agents sent them.
+    pub raw: Span,
+    /// Hours.
+    pub hourly: Span,
+    /// Days.
+    pub daily: Span,
+}
+
+impl Default for HistorySettings {
+    fn default() -> Self {
+        let days = |days| Span::from_mins(24 * 60).times(days);
+        Self { raw: days(30), hourly: days(730), daily: days(3650) }
+    }
+}
+
+impl HistorySettings {
+    /// Whether the times make sense together.
+    pub fn check(&self) -> Result<(), String> {
+        let least = Span::from_mins(2 * 24 * 60);
+        if self.raw < least {
+            return Err(format!("`raw` is {}, use at least {least}: the charts of a day are made of it", self.raw));
+        }
+        if self.hourly < self.raw || self.daily < self.hourly {
+            return Err(format!(
+                "`raw` {}, `hourly` {} and `daily` {} must each be kept at least as long as the one before",
+                self.raw, self.hourly, self.daily
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What it works with.
+pub struct History {
+    /// Where everything is.
+    pub store: Store,
+    /// The sites, for their calendars.
+    pub fleet: Arc<Fleet>,
+    /// The standards, for what a rule means.
+    pub pack: Arc<Pack>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How long things are kept.
+    pub settings: HistorySettings,
+}
+
+/// The longest time between two records of a device that counts as known.
+pub fn gap(every: Span) -> Span {
+    every.times(BEATS).max(LEAST_GAP)
+}
+
+impl History {
+    /// Works until `stop` is cancelled. A database that fails is tried again.
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut ticks = interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                _ = ticks.tick() => {}
+            }
+            let work = async {
+                self.roll_up().await?;
+                self.forget().await
+            };
+            tokio::select! {
+                // What is not finished is rolled back, and still due.
+                () = stop.cancelled() => return Ok(()),
+                done = work => if let Err(cause) = done {
+                    let cause = format!("{:#}", anyhow::Error::from(cause));
+                    warn!(cause, "could not roll up or delete old records; it is tried again");
+                }
+            }
+        }
+    }
+
+    /// Rolls up every hour that is due.
+    pub async fn roll_up(&self) -> Result<(), StoreError> {
+        let mut calendars = BTreeMap::new();
+        loop {
+            let due = self.store.due(self.clock.now() - SETTLING, AHEAD).await?;
+            if due.is_empty() {
+                return Ok(());
+            }
+            for hours in due.chunks(HOURS) {
+                let begun = Instant::now();
+                let mut tx = self.store.begin().await?;
+                for hour in hours {
+                    self.roll_up_hour(&mut tx, hour, self.calendar(&mut calendars, &hour.site)).await?;
+                }
+                tx.commit().await?;
+                rest(begun).await;
+            }
+        }
+    }
+
+    fn calendar<'a>(&self, known: &'a mut BTreeMap<String, Calendar>, site: &str) -> &'a Calendar {
+        known.entry(site.to_owned()).or_insert_with(|| {
+            let id: Option<SiteId> = site.parse().ok();
+            let live = id.as_ref().and_then(|id| self.fleet.read().get(id).map(|site| site.calendar.clone()));
+            live.unwrap_or_else(|| Calendar::always_open(jiff::tz::TimeZone::UTC))
+        })
+    }
+
+    async fn roll_up_hour(&self, tx: &mut Tx, due: &Due, calendar: &Calendar) -> Result<(), StoreError> {
+        tx.take_due(due).await?;
+        let period = due.period();
+        let gap = gap(Span::from_millis(due.every_ms));
+        let samples = tx.samples(due.device_no, (period.0 - gap, period.1)).await?;
+        let faults = self.faults(tx, due, period).await?;
+        let mut rollup = Rollup::of(period, &samples, gap, &faults, &past::open_times(calendar, period));
+        if period.1 < self.clock.now() - self.settings.raw {
+            // The hour's other records are gone: what came so late is added to what is left of them, and goes as well.
+            if let Some(known) = tx.rolled_up(due.device_no, Grain::Hour, period).await?.pop() {
+                let late = std::mem::replace(&mut rollup, known.rollup);
+                rollup.add_figures(&late);
+                tx.forget_hour(due).await?;
+            }
+        }
+        tx.put_rollup(due.device_no, Grain::Hour, period.0, &rollup).await?;
+        let day = day_of(calendar, period.0);
+        let mut whole = Rollup::default();
+        for hour in tx.rolled_up(due.device_no, Grain::Hour, day).await? {
+            whole += &hour.rollup;
+        }
+        tx.put_rollup(due.device_no, Grain::Day, day.0, &whole).await
+    }
+
+    async fn faults(&self, tx: &mut Tx, due: &Due, period: Period) -> Result<Vec<Period>, StoreError> {
+        let device = due.device.parse().map_err(|error: lobby_contract::NameError| StoreError::Inconsistent {
+            table: "device",
+            id: due.device.clone(),
+            what: error.to_string(),
+        })?;
+        let faults = tx.faults(&due.site, &Subject::Device(device), period).await?;
+        let harms = |rule: &str| self.pack.rule(rule).is_none_or(|rule| rule.effect != Effect::None);
+        let harmful = faults.into_iter().filter(|(rule, ..)| harms(rule));
+        Ok(past::merged(harmful.map(|(_, since, cleared)| (since, cleared.unwrap_or(period.1))).collect()))
+    }
+
+    /// Deletes what is older than it is to be kept.
+    pub async fn forget(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let before = now - self.settings.raw;
+        for device in self.store.aged_devices(before).await? {
+            loop {
+                let begun = Instant::now();
+                if self.store.forget_records(device, before, RECORDS).await? == 0 {
+                    break;
+                }
+                rest(begun).await;
+            }
+        }
+        self.store.forget_rollups(Grain::Hour, now - self.settings.hourly).await?;
+        self.store.forget_rollups(Grain::Day, now - self.settings.daily).await
+    }
+}
+
+/// Leaves the database to others for as long as it was used.
+async fn rest(begun: Instant) {
+    sleep(begun.elapsed()).await;
+}
+
+/// The day that holds `at`, in the site's zone.
+fn day_of(calendar: &Calendar, at: Timestamp) -> Period {
+    let day = Span::from_mins(24 * 60);
+    let whole = || {
+        let time = jiff::Timestamp::from_millisecond(at.millis()).ok()?;
+        let begin = time.to_zoned(calendar.zone().clone()).start_of_day().ok()?;
+        let end = begin.tomorrow().ok()?.start_of_day().ok()?;
+        let millis = |zoned: jiff::Zoned| Timestamp::from_millis(zoned.timestamp().as_millisecond());
+        Some((millis(begin), millis(end)))
+    };
+    whole().unwrap_or_else(|| {
+        let begin = at.shifted(-at.millis().rem_euclid(day.millis()));
+        (begin, begin + day)
+    })
+}

@@ -1,0 +1,273 @@
+//! Hours, days and what is deleted: made from records on both databases.
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use lobby_contract::{Data, Reach, Record};
+use lobby_domain::{
+    calendar::Calendar,
+    pack::Pack,
+    past::{Period, Rollup},
+    site::{Changes, Site},
+    time::{Span, Timestamp},
+};
+use rstest::rstest;
+
+use super::{
+    Batch, Database, Kind, LED, MINUTE, Store, T0, clear, commit, count, execute, raise, record, reports, site, writer,
+};
+use crate::{
+    clock::Clock,
+    fleet::Fleet,
+    history::{History, HistorySettings},
+    store::{Grain, Writer},
+};
+
+const HOUR: Span = Span::from_mins(60);
+const DAY: Span = Span::from_mins(24 * 60);
+
+/// A clock that a test sets.
+struct Fixed(Timestamp);
+
+impl Clock for Fixed {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
+/// The work on history as it is at `now`.
+fn history(store: &Store, now: Timestamp) -> History {
+    let fleet = Fleet::new(Pack::built_in(), [].into(), TimeZone::UTC);
+    fleet.write().insert(site(), Site::new(site(), Calendar::always_open(super::shanghai()), Pack::built_in(), T0));
+    let settings = HistorySettings::default();
+    History {
+        store: store.clone(),
+        fleet: Arc::new(fleet),
+        pack: Pack::built_in(),
+        clock: Arc::new(Fixed(now)),
+        settings,
+    }
+}
+
+fn measured(seq: u64, at: Timestamp, celsius: f64) -> Record {
+    Record { facts: [("temperature_c".into(), celsius.into())].into(), ..record(seq, LED, at) }
+}
+
+async fn rolled(store: &Store, grain: Grain, period: Period) -> Vec<(Timestamp, Rollup)> {
+    let rolled = store.rollups(&site(), &LED.parse().unwrap(), grain, period).await.unwrap();
+    rolled.into_iter().map(|rolled| (rolled.at, rolled.rollup)).collect()
+}
+
+/// Two hours of records, one each ten minutes: ten degrees in the first, twenty in the second.
+async fn two_hours(writer: &mut Writer) {
+    let records = (0..12_u32).map(|n| {
+        let celsius = if n < 6 { 10.0 } else { 20.0 } + f64::from(n % 6) / 10.0;
+        measured(u64::from(n) + 1, T0 + MINUTE.times(10 * n), celsius)
+    });
+    writer.commit(&[reports("box", LED, records)], T0 + HOUR.times(2)).await.unwrap();
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_hour_that_has_ended_and_its_day_are_rolled_up(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    two_hours(&mut writer).await;
+    history(store, T0 + HOUR + MINUTE.times(6)).roll_up().await.unwrap();
+    assert_eq!(rolled(store, Grain::Hour, (T0, T0 + DAY)).await.len(), 1, "the second hour has not settled");
+    let done = history(store, T0 + HOUR.times(3));
+    done.roll_up().await.unwrap();
+    let hours = rolled(store, Grain::Hour, (T0, T0 + DAY)).await;
+    assert_eq!(hours.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [T0, T0 + HOUR]);
+    let (first, second) = (&hours[0].1, &hours[1].1);
+    assert_eq!((first.records, first.all.normal, first.all.unknown), (6, HOUR.millis(), 0));
+    let figure = second.figures["temperature_c"];
+    assert_eq!(
+        (figure.count, figure.low.to_bits(), figure.high.to_bits()),
+        (6, 20.0_f64.to_bits(), 20.5_f64.to_bits())
+    );
+    let days = rolled(store, Grain::Day, (T0 - DAY, T0 + DAY)).await;
+    assert_eq!(days.len(), 1);
+    assert_eq!(days[0].0, T0 - HOUR.times(10), "midnight in Shanghai");
+    assert_eq!((days[0].1.records, days[0].1.all.normal), (12, 2 * HOUR.millis()));
+    assert_eq!(count(store, "rollup_due").await, 0);
+    done.roll_up().await.unwrap();
+    assert_eq!(rolled(store, Grain::Hour, (T0, T0 + DAY)).await, hours, "again changes nothing");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_late_record_rolls_its_hour_up_again_also_after_a_restart(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    let mut first = writer(store);
+    two_hours(&mut first).await;
+    let now = T0 + HOUR.times(4);
+    history(store, now).roll_up().await.unwrap();
+    let late = [measured(13, T0 + MINUTE.times(15), 99.0)];
+    first.commit(&[reports("box", LED, late)], now).await.unwrap();
+    // The process ends here: what is due is in the database.
+    history(&database.again().await, now).roll_up().await.unwrap();
+    let hours = rolled(store, Grain::Hour, (T0, T0 + DAY)).await;
+    assert_eq!((hours[0].1.records, hours[0].1.figures["temperature_c"].count), (7, 7));
+    assert_eq!(rolled(store, Grain::Day, (T0 - DAY, T0 + DAY)).await[0].1.records, 13);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_fault_is_counted_from_its_beginning_and_silence_is_never_counted_as_up(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    two_hours(&mut writer).await;
+    let now = T0 + HOUR.times(4);
+    history(store, now).roll_up().await.unwrap();
+    // Raised in the third hour, but there since 61 minutes before, in the second.
+    let raised = T0 + HOUR.times(2) + MINUTE.times(30);
+    let mut late = raise(LED, super::DARK, raised);
+    if let lobby_domain::site::AlertChange::Raise(raise) = &mut late {
+        raise.since = T0 + MINUTE.times(90);
+    }
+    commit(&mut writer, late).await;
+    commit(&mut writer, clear(LED, super::DARK, raised + MINUTE)).await;
+    history(store, now).roll_up().await.unwrap();
+    let hours = rolled(store, Grain::Hour, (T0, T0 + DAY)).await;
+    let second = &hours[1].1.all;
+    assert_eq!(
+        (second.normal, second.abnormal, second.unknown),
+        (MINUTE.times(30).millis(), MINUTE.times(30).millis(), 0)
+    );
+    let third = &hours[2].1.all;
+    // The last record tells for twelve minutes; of the rest nobody knows, whatever the alert says.
+    assert_eq!((third.normal, third.abnormal, third.unknown), (0, MINUTE.times(2).millis(), MINUTE.times(58).millis()));
+}
+
+#[rstest]
+#[tokio::test]
+async fn old_records_go_the_newest_of_each_device_stays_and_hours_outlive_them(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    two_hours(&mut writer).await;
+    commit(&mut writer, raise(LED, super::DARK, T0)).await;
+    let now = T0 + DAY.times(31);
+    let work = history(store, now);
+    work.forget().await.unwrap();
+    assert_eq!(count(store, "record").await, 12, "what is not rolled up is not deleted");
+    work.roll_up().await.unwrap();
+    work.forget().await.unwrap();
+    assert_eq!(count(store, "record").await, 1);
+    assert_eq!(rolled(store, Grain::Hour, (T0, T0 + DAY)).await.len(), 2);
+    assert_eq!((count(store, "alert").await, count(store, "ticket").await), (1, 1));
+    let stored = database.again().await.site(&site()).await.unwrap();
+    assert_eq!(stored.devices[0].last.as_ref().unwrap().order, (1, 12), "a restart still knows what it last stated");
+    history(store, T0 + DAY.times(800)).forget().await.unwrap();
+    assert_eq!(rolled(store, Grain::Hour, (T0, T0 + DAY)).await.len(), 0);
+    assert_eq!(rolled(store, Grain::Day, (T0 - DAY, T0 + DAY)).await.len(), 1);
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_comes_later_than_records_are_kept_is_added_to_what_is_left_of_its_hour(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    two_hours(&mut writer).await;
+    let now = T0 + DAY.times(40);
+    let work = history(store, now);
+    work.roll_up().await.unwrap();
+    work.forget().await.unwrap();
+    for (seq, celsius) in [(13, 50.0), (14, -50.0)] {
+        let late = [measured(seq, T0 + MINUTE.times(25), celsius)];
+        writer.commit(&[reports("box", LED, late)], now).await.unwrap();
+        work.roll_up().await.unwrap();
+    }
+    let hours = rolled(store, Grain::Hour, (T0, T0 + DAY)).await;
+    let (figure, all) = (hours[0].1.figures["temperature_c"], hours[0].1.all);
+    assert_eq!((hours[0].1.records, figure.count, all.normal), (8, 8, HOUR.millis()));
+    assert_eq!((figure.low.to_bits(), figure.high.to_bits()), ((-50.0_f64).to_bits(), 50.0_f64.to_bits()));
+}
+
+/// The site after a restart, and what came of data with these records.
+async fn delivered(store: &Store, now: Timestamp, seqs: &[u64]) -> (Changes, Site) {
+    let mut live = Site::new(site(), Calendar::always_open(super::shanghai()), Pack::built_in(), now);
+    let mut changes = Changes::default();
+    live.restore(store.site(&site()).await.unwrap(), now, &mut changes);
+    let records = seqs.iter().map(|seq| measured(*seq, T0, 1.0)).collect();
+    let data = Data { epoch: 1, session: 1, sent_at: now.millis(), oldest: Some(1), records, refused: Vec::new() };
+    live.data(&"box".parse().unwrap(), data, now, &mut changes);
+    (changes, live)
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_repeat_of_a_record_that_has_been_deleted_is_still_refused(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    let (changes, live) = delivered(store, T0, &[1, 2, 3, 4]).await;
+    assert_eq!(changes.records.len(), 4);
+    let batch = Batch {
+        agents: live.agents().cloned().collect(),
+        devices: live.devices().cloned().collect(),
+        ..super::batch(changes)
+    };
+    writer(store).commit(&[batch], T0).await.unwrap();
+    execute(store, "DELETE FROM record WHERE seq < 4".to_owned()).await;
+    let (changes, live) = delivered(&database.again().await, T0 + DAY.times(40), &[2, 3, 5]).await;
+    assert_eq!(changes.records.iter().map(|new| new.record.seq).collect::<Vec<_>>(), [5]);
+    assert_eq!(changes.duplicates, 2);
+    assert_eq!(live.agents().next().unwrap().streams[&1].committed(), Some(5));
+}
+
+#[rstest]
+#[tokio::test]
+async fn records_of_an_earlier_version_are_taken_over_word_for_word(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::before(kind, 6).await else { return };
+    let old = &database.store;
+    let announced = if kind == Kind::Sqlite { "1" } else { "TRUE" };
+    let agent = "INSERT INTO agent (site, id, version, epoch, session, queued, heartbeat_ms) VALUES ('demo', 'box', '', 1, 1, 0, 1000)";
+    execute(old, agent.to_owned()).await;
+    execute(
+        old,
+        format!(
+            "INSERT INTO device (site, id, code, kind, name, place, agent, every_ms, announced)
+        VALUES ('demo', '{LED}', 'c', 'led-display', '', '', 'box', 1000, {announced})"
+        ),
+    )
+    .await;
+    for (seq, hours) in [(1, 1234.5), (2, 1234.5), (3, 0.1)] {
+        let facts = format!(r#"{{"power":"on","lamp_hours":{hours},"input":"digital 1"}}"#);
+        let (at, received_at) = (T0.millis() + seq, T0.millis() + seq + 20);
+        execute(
+            old,
+            format!(
+                "INSERT INTO record (agent_no, epoch, seq, device_no, at, received_at, reach, facts, faults)
+            VALUES (1, 1, {seq}, 1, {at}, {received_at}, 0, '{facts}', '[\"ERST:fan\"]')"
+            ),
+        )
+        .await;
+    }
+    let store = database.again().await;
+    let rows = super::records::read(&store, Some(LED), None, None).await;
+    assert_eq!(rows.iter().map(|row| row.seq).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(
+        rows[2].facts,
+        [("power", "on".into()), ("lamp_hours", 0.1.into()), ("input", "digital 1".into())]
+            .map(|(name, value): (&str, lobby_contract::FactValue)| (name.into(), value))
+            .into()
+    );
+    assert_eq!((&*rows[0].faults[0], rows[0].reach, rows[0].clock_suspect), ("ERST:fan", Reach::Ok, false));
+    assert_eq!((rows[0].at, rows[0].received_at, rows[0].stated_at), (T0.shifted(1), T0.shifted(21), T0.shifted(1)));
+    assert_eq!(count(&store, "form").await, 2, "what two records say alike is stored once");
+    history(&store, T0 + HOUR.times(3)).roll_up().await.unwrap();
+    assert_eq!(rolled(&store, Grain::Hour, (T0, T0 + HOUR)).await[0].1.records, 3, "their hours are rolled up too");
+}

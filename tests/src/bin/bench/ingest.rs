@@ -1,0 +1,136 @@
+//! Records stored and judged per second, beside the rows that the database alone stores.
+
+use std::{fs, net::SocketAddr, path::Path, time::Duration};
+
+use anyhow::Result;
+use lobby_contract::Record;
+use lobby_tests::{
+    database::Database,
+    hub::{Hub, Options},
+    limit,
+};
+use tokio::{runtime::Runtime, task::JoinSet, time::Instant};
+
+use crate::{broker, fleet::Fleet, median, rate, start};
+
+const STAGES: [&str; 6] = ["read", "judge", "encode", "execute", "commit", "say"];
+
+/// One line of the table.
+struct Case {
+    database: &'static str,
+    devices: usize,
+    batch: usize,
+}
+
+/// Prints the table.
+pub fn measure(runtime: &Runtime, rounds: u64) -> Result<()> {
+    println!("ingest: records stored and judged per second, medians of {rounds} rounds; time by stage in µs a record");
+    print!(
+        "{:<11}{:>8}{:>8}{:>10}{:>10}{:>7}{:>8} |",
+        "database", "devices", "rec/msg", "limit/s", "hub/s", "ratio", "CPU µs"
+    );
+    println!("{}{:>10}", STAGES.map(|stage| format!("{stage:>8}")).concat(), "B/record");
+    for devices in [1, 100, 100_000] {
+        for batch in [1, 50] {
+            sqlite(runtime, rounds, &Case { database: "SQLite", devices, batch })?;
+            postgres(runtime, rounds, &Case { database: "PostgreSQL", devices, batch })?;
+        }
+    }
+    Ok(())
+}
+
+fn sqlite(runtime: &Runtime, rounds: u64, case: &Case) -> Result<()> {
+    let scratch = tempfile::tempdir()?;
+    let file = scratch.path().join("limit.sqlite");
+    let mut hub = start(Options::default())?;
+    let limit = |epoch, records: &[Record]| runtime.block_on(limit::sqlite(&file, epoch, records));
+    let stored = line(runtime, rounds, case, &mut hub, limit)?;
+    hub.stop()?;
+    println!("{:>10.0}", size(&hub.data_dir().join("lobby.db"))? / stored);
+    Ok(())
+}
+
+fn postgres(runtime: &Runtime, rounds: u64, case: &Case) -> Result<()> {
+    let (Some(plain), Some(own)) = (Database::create()?, Database::create()?) else { return Ok(()) };
+    let url = plain.url();
+    let mut hub = start(Options { database_url: Some(own.url()), ..Options::default() })?;
+    let limit = |epoch, records: &[Record]| runtime.block_on(limit::postgres(&url, epoch, records));
+    let stored = line(runtime, rounds, case, &mut hub, limit)?;
+    hub.stop()?;
+    println!("{:>10.0}", runtime.block_on(limit::postgres_size(&own.url()))? / stored);
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a size needs no more than 52 bits")]
+fn size(file: &Path) -> Result<f64> {
+    Ok(fs::metadata(file)?.len() as f64)
+}
+
+/// Measures one line but for the size. Returns how many records were stored.
+fn line(
+    runtime: &Runtime,
+    rounds: u64,
+    case: &Case,
+    hub: &mut Hub,
+    limit: impl Fn(i64, &[Record]) -> Result<Duration>,
+) -> Result<f64> {
+    let count = if case.batch == 1 { 60_000 } else { 150_000 };
+    let count = if case.devices == 1 { count / 3 } else { count };
+    let (mut limits, mut rates, mut costs) = (Vec::new(), Vec::new(), Vec::new());
+    let before = stages(hub)?;
+    for round in 1..=rounds {
+        let broker = broker(hub)?;
+        let cpu = hub.process().cpu()?;
+        let (time, records) = runtime.block_on(load(broker, round, count, case))?;
+        costs.push(1e6 / rate(count, hub.process().cpu()?.saturating_sub(cpu)));
+        rates.push(rate(records.len(), time));
+        limits.push(rate(records.len(), limit(i64::try_from(round)?, &records)?));
+    }
+    let stored = f64::from(u32::try_from(count)?) * f64::from(u32::try_from(rounds)?);
+    let spent = stages(hub)?.into_iter().zip(before).map(|(after, before)| (after - before) * 1e6 / stored);
+    let (limit, own) = (median(limits), median(rates));
+    let Case { database, devices, batch } = case;
+    print!("{database:<11}{devices:>8}{batch:>8}{limit:>10.0}{own:>10.0}{:>7.2}{:>8.1} |", own / limit, median(costs));
+    print!("{}", spent.map(|micros| format!("{micros:>8.1}")).collect::<String>());
+    Ok(stored)
+}
+
+/// The time that each stage has taken so far, in seconds.
+fn stages(hub: &Hub) -> Result<Vec<f64>> {
+    let metrics = hub.api.metrics()?;
+    let time = |stage: &str| metrics.sum(&["ingest_seconds_total", &format!("\"{stage}\"")]);
+    Ok(STAGES.into_iter().map(time).collect())
+}
+
+/// Sends `count` records and waits until the hub has acknowledged the last of each agent. Also returns the rows for the
+/// limit. What is sent is made before the clock runs.
+async fn load(broker: SocketAddr, epoch: u64, count: usize, case: &Case) -> Result<(Duration, Vec<Record>)> {
+    let fleet = Fleet::connect(broker, case.devices, epoch).await?;
+    let agents = fleet.members.len();
+    let mut rows = Vec::with_capacity(count);
+    let mut work = Vec::with_capacity(agents);
+    for mut member in fleet.members {
+        let records: Vec<Record> = (0..count / agents).map(|number| member.record(number)).collect();
+        let messages: Vec<Vec<u8>> = records.chunks(case.batch).map(|part| member.script.data(part.to_vec())).collect();
+        rows.extend(records);
+        work.push((member, messages));
+    }
+    for (seq, row) in (1..).zip(&mut rows) {
+        row.seq = seq;
+    }
+    let begun = Instant::now();
+    let mut tasks = JoinSet::new();
+    for (mut member, messages) in work {
+        tasks.spawn(async move {
+            let topic = member.script.topic("data");
+            for message in messages {
+                member.connection.publish(&topic, message).await?;
+            }
+            member.connection.committed(member.script.last_seq()).await
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done??;
+    }
+    Ok((begun.elapsed(), rows))
+}

@@ -1,0 +1,66 @@
+//! From the report of a fault to the hub's ack, which is sent after its ticket is committed: at rest, and while the hub is loaded.
+
+use std::{net::SocketAddr, time::Duration};
+
+use anyhow::{Result, ensure};
+use lobby_tests::{hub::Options, load::Connection, reports::Script};
+use tokio::{
+    runtime::Runtime,
+    task::JoinSet,
+    time::{Instant, interval},
+};
+
+use crate::{broker, fleet::Fleet, percentile, start};
+
+const FAULTS: usize = 300;
+/// Records a second beside the faults: how many each of the fifty agents reports every 10 or 100 ms.
+const LOADS: [(usize, usize, u64); 3] = [(500, 1, 100), (20_000, 4, 10), (60_000, 12, 10)];
+
+/// Prints a line for each load.
+pub fn measure(runtime: &Runtime) -> Result<()> {
+    println!(
+        "latency: from the report of a fault to the ack after its ticket's commit, {FAULTS} faults, 1,000 devices beside it"
+    );
+    println!("{:<18}{:>10}{:>10}{:>12}{:>10}", "offered records/s", "p50 ms", "p99 ms", "worst ms", "tickets");
+    for (offered, each, every) in LOADS {
+        let hub = start(Options::default())?;
+        let broker = broker(&hub)?;
+        let mut times = runtime.block_on(async {
+            let fleet = Fleet::connect(broker, 1_000, 1).await?;
+            let mut background = JoinSet::new();
+            for member in fleet.members {
+                background.spawn(member.steady(each, Duration::from_millis(every)));
+            }
+            let times = faults(broker, FAULTS).await;
+            background.shutdown().await;
+            times
+        })?;
+        times.sort();
+        let tickets = hub.api.tickets("faults", "all")?.len();
+        let at = |percent| percentile(&times, percent);
+        println!("{offered:<18}{:>10.1}{:>10.1}{:>12.1}{tickets:>10}", at(50), at(99), at(100));
+        ensure!(tickets == FAULTS, "each fault opens its ticket");
+    }
+    Ok(())
+}
+
+/// Reports the fault of one machine after the other, and measures each until its ack.
+async fn faults(broker: SocketAddr, count: usize) -> Result<Vec<Duration>> {
+    let mut script = Script::new("faults", "covers-box");
+    let mut connection = Connection::open(broker, "faults", &script).await?;
+    let devices: Vec<String> = (0..count).map(|number| format!("covers-{number}")).collect();
+    let announced: Vec<_> = devices.iter().map(|id| (id.as_str(), "shoe-cover-machine")).collect();
+    connection.publish(&script.topic("birth"), script.birth(&announced)).await?;
+    let topic = script.topic("data");
+    let mut times = Vec::with_capacity(count);
+    let mut tick = interval(Duration::from_millis(73));
+    for device in &devices {
+        tick.tick().await;
+        let message = script.report(device, &[("motor", "fault".into()), ("covers_left", 300.0.into())]);
+        let begun = Instant::now();
+        connection.publish(&topic, message).await?;
+        connection.committed(script.last_seq()).await?;
+        times.push(begun.elapsed());
+    }
+    Ok(times)
+}
