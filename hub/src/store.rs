@@ -7,6 +7,7 @@ mod commit;
 mod fleet;
 mod form;
 mod page;
+mod past;
 mod records;
 mod rollup;
 mod tickets;

@@ -94,6 +94,12 @@ impl AlertId {
         let content = format!("{site}\n{subject}\n{rule}\n{}\n{nth}", at.millis());
         Self(Uuid::new_v5(&NAMESPACE, content.as_bytes()))
     }
+
+    /// The id of the alert for a fault since `since` that was discovered late.
+    pub fn derive_late(site: &SiteId, subject: &Subject, rule: &str, since: Timestamp) -> Self {
+        let content = format!("{site}\n{subject}\n{rule}\n{}\nlate", since.millis());
+        Self(Uuid::new_v5(&NAMESPACE, content.as_bytes()))
+    }
 }
 
 impl fmt::Display for AlertId {

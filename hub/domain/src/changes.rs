@@ -6,8 +6,11 @@ use lobby_contract::{AgentId, DeviceId, Lost, Order, Record};
 
 use crate::{
     alert::{Clear, Raise, Subject},
-    rule::{Phase, Rule},
+    device::LinkWord,
+    late::LateIncident,
+    rule::{Kept, Rule},
     time::Timestamp,
+    watch::Unstable,
 };
 
 /// What follows from a batch of messages, in the order in which it follows.
@@ -19,8 +22,14 @@ pub struct Changes {
     pub lost: Vec<(AgentId, Lost)>,
     /// Alerts, in order.
     pub alerts: Vec<AlertChange>,
-    /// Rules that entered another phase: subject and rule to the last phase.
-    pub phases: BTreeMap<(Subject, Box<str>), Phase>,
+    /// Faults that began and ended before anybody could be told.
+    pub late: Vec<LateIncident>,
+    /// How the hub came to hear agents, or no longer to, in order.
+    pub links: Vec<LinkChange>,
+    /// Open alerts that have begun to flap.
+    pub unstable: Vec<Unstable>,
+    /// Rules that entered another phase, or whose timer got on: subject and rule to where it stands.
+    pub phases: BTreeMap<(Subject, Box<str>), Kept>,
     /// Agents whose row changed.
     pub agents: BTreeSet<AgentId>,
     /// Devices whose row changed.
@@ -54,6 +63,17 @@ pub struct NewRecord {
     pub at: Timestamp,
     /// Whether the agent's clock was too far off to be believed.
     pub clock_suspect: bool,
+}
+
+/// The link of an agent became another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkChange {
+    /// The agent.
+    pub agent: AgentId,
+    /// When the hub knew.
+    pub at: Timestamp,
+    /// What it became.
+    pub link: LinkWord,
 }
 
 /// A change of an alert.
@@ -127,6 +147,9 @@ impl Changes {
         self.records.is_empty()
             && self.lost.is_empty()
             && self.alerts.is_empty()
+            && self.late.is_empty()
+            && self.links.is_empty()
+            && self.unstable.is_empty()
             && self.phases.is_empty()
             && self.agents.is_empty()
             && self.devices.is_empty()
@@ -137,7 +160,7 @@ impl Changes {
         self.complaints.push(Complaint { agent: agent.clone(), device: device.cloned(), cause, detail });
     }
 
-    pub(crate) fn phase(&mut self, subject: &Subject, rule: &Rule, phase: Phase) {
-        self.phases.insert((subject.clone(), rule.id.clone()), phase);
+    pub(crate) fn phase(&mut self, subject: &Subject, rule: &Rule, kept: Kept) {
+        self.phases.insert((subject.clone(), rule.id.clone()), kept);
     }
 }

@@ -1,10 +1,13 @@
 //! Typed conditions over what a device states. They are checked against the kind when the pack is loaded, evaluated in three-valued
 //! logic (what is not known is neither true nor false), and can say in words why they hold.
 
+mod parts;
+
 use std::collections::BTreeMap;
 
 use lobby_contract::{FactValue, Reach};
 
+pub use self::parts::Part;
 use crate::{
     kind::Kind,
     label::{Label, Lang},
@@ -25,6 +28,15 @@ pub enum Truth {
 }
 
 impl Truth {
+    /// As it stands in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::False => "false",
+            Self::Unknown => "unknown",
+            Self::True => "true",
+        }
+    }
+
     fn of(holds: bool) -> Self {
         if holds { Self::True } else { Self::False }
     }
@@ -243,15 +255,22 @@ impl Test {
         })
     }
 
-    fn explain(&self, fact: &str, kind: &Kind, sample: &Sample, lang: Lang) -> String {
-        let stated = statement(fact, kind, sample, lang);
-        let sign = match self {
-            Self::Is(_) => return stated,
+    fn sign(&self) -> &'static str {
+        match self {
+            Self::Is(_) => "=",
             Self::Below(_) => "<",
             Self::AtMost(_) => "≤",
             Self::Above(_) => ">",
             Self::AtLeast(_) => "≥",
-        };
+        }
+    }
+
+    fn explain(&self, fact: &str, kind: &Kind, sample: &Sample, lang: Lang) -> String {
+        let stated = statement(fact, kind, sample, lang);
+        if let Self::Is(_) = self {
+            return stated;
+        }
+        let sign = self.sign();
         let limit = self.operand().and_then(|limit| limit.number(sample)).unwrap_or_default();
         let limit = FactValue::Number(limit);
         let limit = kind.fact(fact).map_or_else(|| limit.to_string(), |fact| fact.show(&limit, lang));

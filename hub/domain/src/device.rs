@@ -5,11 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     agent::Link,
+    alert::Subject,
     calendar::Expected,
     condition::Sample,
+    late::Replay,
     rule::Effect,
     time::{Span, Timestamp},
-    watch::Watch,
+    watch::{Outcome, Scene, Watch},
 };
 
 /// The heartbeat of a device whose birth has not come yet.
@@ -42,6 +44,8 @@ pub struct Device {
     pub state_since: Option<(State, Timestamp)>,
     /// Its rules.
     pub watch: Watch,
+    /// Its past, while records that came late tell of it.
+    pub replay: Option<Box<Replay>>,
 }
 
 /// Where a device stands in its life.
@@ -204,6 +208,11 @@ impl Link {
 }
 
 impl LinkWord {
+    /// The link of that name.
+    pub fn from_text(text: &str) -> Option<Self> {
+        [Self::Unverified, Self::Up, Self::Suspect, Self::Down].into_iter().find(|link| link.as_str() == text)
+    }
+
     /// As it stands in the API and in metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -230,6 +239,7 @@ impl Device {
             last: None,
             state_since: None,
             watch: Watch::default(),
+            replay: None,
         }
     }
 
@@ -240,7 +250,7 @@ impl Device {
             && (&self.name, &self.place, self.every, &self.agent) == (&info.name, &info.place, every, agent);
         if self.agent != *agent {
             // Epochs of two agents cannot be compared, so what the other one said last must not outrank this one.
-            self.last = None;
+            (self.last, self.replay) = (None, None);
         }
         self.name.clone_from(&info.name);
         self.place.clone_from(&info.place);
@@ -264,6 +274,22 @@ impl Device {
     pub fn known(&self, link: Link, now: Timestamp) -> Option<&Sample> {
         let fresh = link == Link::Up && self.fresh_until().is_some_and(|until| now <= until);
         self.last.as_ref().filter(|_| fresh).map(|last| &last.sample)
+    }
+
+    /// Judges it by what is known of it now.
+    pub fn judge(&mut self, link: Link, scene: Scene<'_>, out: &mut Vec<Outcome>) {
+        self.count_until(scene.now);
+        let mut watch = std::mem::take(&mut self.watch);
+        watch.evaluate(&Subject::Device(self.id.clone()), self.known(link, scene.now), scene, out);
+        self.watch = watch;
+    }
+
+    /// Lets running timers count up to now, or to when the last record was no longer fresh, however late that is noticed: before the
+    /// next record takes its place, too. That a timer runs proves that the agent was heard: with its link it would have been stopped.
+    pub(crate) fn count_until(&mut self, now: Timestamp) {
+        if let Some(fresh_until) = self.fresh_until() {
+            self.watch.count_until(fresh_until.min(now));
+        }
     }
 
     /// What may be said of the device now.

@@ -1,6 +1,8 @@
 //! A site at work: every message and every tick passes through here and becomes [`Changes`]. Nothing is stored or sent from here; the
 //! shell does that, in one transaction, and only then acknowledges.
 
+mod past;
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap},
@@ -15,16 +17,16 @@ use crate::{
     calendar::{Calendar, PartOfDay},
     condition::Sample,
     delivery::{Arrival, Stream},
-    device::{Device, Last, Life, State},
+    device::{Device, Last, Life, LinkWord, State},
     incidents::{About, Incident, Incidents},
     inhibit::Labels,
     pack::Pack,
-    rule::{Effect, Phase},
+    rule::{Effect, Kept, Phase},
     time::{Span, Timestamp},
     watch::{Outcome, Scene, Watch},
 };
 
-pub use crate::changes::{AlertChange, Cause, Changes, Complaint, NewRecord};
+pub use crate::changes::{AlertChange, Cause, Changes, Complaint, LinkChange, NewRecord};
 
 /// How long records may overtake one another before a gap is asked for.
 const REORDER_WINDOW: Span = Span::from_secs(5);
@@ -34,6 +36,9 @@ const TOGETHER: Span = Span::from_secs(60);
 const WARM_UP: Span = Span::from_secs(90);
 /// How often an agent that has announced nothing, or not everything, is asked to.
 const ASK_FOR_BIRTH_EVERY: Span = Span::from_secs(10);
+
+/// How often the state of the site as a whole counts as another sample.
+const SAMPLE_SITE_EVERY: Span = Span::from_secs(10);
 
 /// The state of one site.
 #[derive(Debug, Clone)]
@@ -49,6 +54,7 @@ pub struct Site {
     incidents: Incidents,
     /// Where a device's life begins.
     admission: Life,
+    sampled_at: Option<Timestamp>,
     part: PartOfDay,
     /// When each device's state will next change by the mere passing of time; entries may be out of date, never missing.
     due: BinaryHeap<Reverse<(Timestamp, DeviceId)>>,
@@ -59,6 +65,17 @@ struct Watched {
     agent: Agent,
     watch: Watch,
     asked_for_birth: Option<Timestamp>,
+    /// The link that was last told of.
+    told: Option<LinkWord>,
+    /// The last sample for its rules: its link and when.
+    sampled: Option<(LinkWord, Timestamp)>,
+}
+
+impl Watched {
+    fn new(agent: Agent, pack: &Pack) -> Self {
+        let watch = Watch::new(pack.kinds.get("agent").cloned());
+        Self { agent, watch, asked_for_birth: None, told: None, sampled: None }
+    }
 }
 
 /// What was stored of a site, from which it goes on after a restart.
@@ -68,8 +85,8 @@ pub struct Stored {
     pub agents: Vec<Agent>,
     /// Its devices with their last record; their rules are set from `phases`.
     pub devices: Vec<Device>,
-    /// The phase of each rule that was not at rest.
-    pub phases: Vec<(Subject, Box<str>, Phase)>,
+    /// Where each rule stood that was not at rest.
+    pub phases: Vec<(Subject, Box<str>, Kept)>,
     /// The open alerts.
     pub open_alerts: Vec<OpenAlert>,
 }
@@ -121,6 +138,7 @@ impl Site {
             watch,
             incidents: Incidents::default(),
             admission: Life::Live,
+            sampled_at: None,
             part,
             due: BinaryHeap::new(),
         }
@@ -133,22 +151,23 @@ impl Site {
         self
     }
 
-    /// A site as it was stored. Nothing is believed of the present: links are unverified, timers have counted nothing. Alerts whose rule
+    /// A site as it was stored. Nothing is believed of the present: links are unverified, and the time since counts for no timer. Alerts whose rule
     /// the pack no longer has are cleared as such.
     pub fn restore(&mut self, stored: Stored, now: Timestamp, changes: &mut Changes) {
         for mut agent in stored.agents {
             agent.unverified(now);
-            let watch = Watch::new(self.pack.kinds.get("agent").cloned());
-            self.agents.insert(agent.id.clone(), Watched { agent, watch, asked_for_birth: None });
+            let mut watched = Watched::new(agent, &self.pack);
+            watched.tell_link(now, changes);
+            self.agents.insert(watched.agent.id.clone(), watched);
         }
         for mut device in stored.devices {
             device.watch = Watch::new(self.pack.kinds.get(&device.kind).cloned());
             device.state_since = Some((State::Unknown, now));
             self.devices.insert(device.id.clone(), device);
         }
-        for (subject, rule, phase) in stored.phases {
-            if !self.watch_of(&subject).is_some_and(|watch| watch.restore(&rule, phase)) {
-                changes.phases.insert((subject, rule), Phase::Ok);
+        for (subject, rule, kept) in stored.phases {
+            if !self.watch_of(&subject).is_some_and(|watch| watch.restore(&rule, kept)) {
+                changes.phases.insert((subject, rule), Kept::default());
             }
         }
         self.incidents.warm_up(now + WARM_UP);
@@ -218,6 +237,7 @@ impl Site {
         device.life = to;
         let mut outcomes = Vec::new();
         if !to.is_judged() {
+            device.replay = None;
             device.watch.abandon(&Subject::Device(id.clone()), now, ClearReason::Retired, &mut outcomes);
         }
         let about = About::of(device);
@@ -238,19 +258,20 @@ impl Site {
     ) {
         for outcome in outcomes {
             match outcome {
-                Outcome::Phase { rule, phase } => {
-                    if phase == Phase::Ok {
+                Outcome::Phase { rule, kept } => {
+                    if kept.phase == Phase::Ok {
                         self.incidents.at_rest(subject, &rule.id);
                     }
-                    changes.phase(subject, &rule, phase);
+                    changes.phase(subject, &rule, kept);
                 }
+                Outcome::Unstable(unstable) => changes.unstable.push(unstable),
                 Outcome::Raise(mut raise) => {
                     if self.incidents.has_room(subject, &raise.rule.id) {
                         self.incidents.raise(&mut raise, about.clone(), &self.pack.inhibitions, now);
                         changes.alerts.push(AlertChange::Raise(raise));
                     } else if let Some(watch) = self.watch_of(subject) {
                         watch.put_back(&raise.rule.id);
-                        changes.phase(subject, &raise.rule, Phase::Pending { since: raise.since });
+                        changes.phase(subject, &raise.rule, Phase::Pending { since: raise.since }.into());
                     }
                 }
                 Outcome::Clear(clear) => {
@@ -343,6 +364,7 @@ impl Site {
             device.kind.clone_from(&info.kind);
             let mut outcomes = Vec::new();
             let subject = Subject::Device(info.id.clone());
+            device.replay = None;
             device.watch.change_kind(self.pack.kinds.get(&info.kind).cloned(), &subject, now, &mut outcomes);
             let (about, is_known) = (About::of(device), device.watch.kind().is_some());
             self.collect(&subject, &about, outcomes, now, changes);
@@ -433,17 +455,25 @@ impl Site {
         // A record older than the newest one processed, or too old to tell the present, is history: it never moves a live state.
         let newest = device.last.as_ref().is_none_or(|last| last.order < order);
         if !newest || now.since(at) > device.fresh_for() {
+            let (sample, _) = checked(agent, device, None, record, changes);
+            self.replay(&record.device, order, &sample, at, changes);
             return;
         }
         let was_known = device.fresh_until().is_some_and(|until| now <= until);
+        let follows = device.replay.as_ref().is_some_and(|replay| replay.goes_on(order, at, device.fresh_for()));
+        device.count_until(now);
         let before = device.last.take().map(|last| last.sample);
         let (sample, same) = checked(agent, device, before, record, changes);
         device.last = Some(Last { order, at, received_at: now, sample });
         // Where nothing is wrong and nothing has changed, no rule can decide anything.
-        if same && was_known && device.watch.is_quiet() {
+        if same && was_known && !follows && device.watch.is_quiet() {
             return;
         }
-        self.evaluate_device(&record.device, now, changes);
+        if follows {
+            self.catch_up(&record.device, order, at, changes);
+        }
+        self.judge(&record.device, true, now, changes);
+        self.settle_replay(&record.device);
     }
 
     /// A session ended.
@@ -538,11 +568,7 @@ impl Site {
 
     fn watched(&mut self, id: &AgentId, now: Timestamp) -> &mut Watched {
         let rules = &self.pack;
-        self.agents.entry(id.clone()).or_insert_with(|| Watched {
-            agent: Agent::new(id.clone(), now),
-            watch: Watch::new(rules.kinds.get("agent").cloned()),
-            asked_for_birth: None,
-        })
+        self.agents.entry(id.clone()).or_insert_with(|| Watched::new(Agent::new(id.clone(), now), rules))
     }
 
     fn ask_for_birth(&mut self, agent: &AgentId, now: Timestamp, changes: &mut Changes) {
@@ -555,6 +581,7 @@ impl Site {
 
     fn link_changed(&mut self, agent: &AgentId, now: Timestamp, changes: &mut Changes) {
         changes.agents.insert(agent.clone());
+        self.watched(agent, now).tell_link(now, changes);
         self.evaluate_agent(agent, now, changes);
         let devices: Vec<DeviceId> =
             self.devices.values().filter(|device| device.agent == *agent).map(|device| device.id.clone()).collect();
@@ -565,8 +592,8 @@ impl Site {
 
     fn evaluate_agent(&mut self, id: &AgentId, now: Timestamp, changes: &mut Changes) {
         let is_ones_own = self.is_ones_own(id, now);
-        let scene = Scene { site: &self.id, part: self.part, now };
         let Some(watched) = self.agents.get_mut(id) else { return };
+        let scene = Scene { site: &self.id, part: self.part, now, is_new: watched.is_sample(now) };
         let subject = Subject::Agent(id.clone());
         let mut outcomes = Vec::new();
         let sample = is_ones_own.then(|| agent_sample(&watched.agent));
@@ -589,7 +616,11 @@ impl Site {
 
     fn evaluate_site(&mut self, now: Timestamp, changes: &mut Changes) {
         let sample = site_sample(self.agents.values().map(|watched| &watched.agent), self.incidents.held_back());
-        let scene = Scene { site: &self.id, part: self.part, now };
+        let is_new = self.sampled_at.is_none_or(|at| now.since(at) >= SAMPLE_SITE_EVERY);
+        if is_new {
+            self.sampled_at = Some(now);
+        }
+        let scene = Scene { site: &self.id, part: self.part, now, is_new };
         let mut outcomes = Vec::new();
         self.watch.evaluate(&Subject::Site, Some(&sample), scene, &mut outcomes);
         let about = self.about(&Subject::Site);
@@ -597,15 +628,18 @@ impl Site {
     }
 
     fn evaluate_device(&mut self, id: &DeviceId, now: Timestamp, changes: &mut Changes) {
+        self.judge(id, false, now, changes);
+    }
+
+    /// Judges a device by what is known of it now; `is_new` if its last record has just come.
+    fn judge(&mut self, id: &DeviceId, is_new: bool, now: Timestamp, changes: &mut Changes) {
         let Some(mut device) = self.devices.remove(id) else { return };
         let link = self.link_of(&device);
-        let scene = Scene { site: &self.id, part: self.part, now };
+        let scene = Scene { site: &self.id, part: self.part, now, is_new };
         let subject = Subject::Device(id.clone());
         let mut outcomes = Vec::new();
         if device.life.is_judged() {
-            let mut watch = std::mem::take(&mut device.watch);
-            watch.evaluate(&subject, device.known(link, now), scene, &mut outcomes);
-            device.watch = watch;
+            device.judge(link, scene, &mut outcomes);
         }
         let state = device.verdict(link, self.part.expected(), now).state();
         if device.state_since.is_none_or(|(before, _)| before != state) {

@@ -7,10 +7,10 @@ use lobby_contract::SiteId;
 use crate::{
     alert::{AlertId, Clear, ClearReason, Raise, Step, Subject},
     calendar::PartOfDay,
-    condition::Sample,
+    condition::{Sample, Truth},
     label::{Label, Lang},
     pack::KindRules,
-    rule::{Decision, Effect, Phase, Rule, State, step},
+    rule::{Decision, Effect, Input, Kept, OnNoData, Phase, Rule, State, step},
     time::Timestamp,
 };
 
@@ -31,22 +31,37 @@ pub struct Scene<'a> {
     pub part: PartOfDay,
     /// The time.
     pub now: Timestamp,
+    /// Whether the sample is a new one, rather than the last one looked at again.
+    pub is_new: bool,
 }
 
 /// What came of an evaluation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// A rule entered another phase, which is to be kept over a restart.
+    /// A rule entered another phase, or its timer got on: to be kept over a restart.
     Phase {
-        /// The rule's id.
+        /// The rule.
         rule: Arc<Rule>,
-        /// Its new phase.
-        phase: Phase,
+        /// Where it stands.
+        kept: Kept,
     },
+    /// An open alert comes and goes too often to be told of each time.
+    Unstable(Unstable),
     /// An alert is to be raised.
     Raise(Raise),
     /// An alert is to be cleared.
     Clear(Clear),
+}
+
+/// An open alert has begun to flap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unstable {
+    /// What it is about.
+    pub subject: Subject,
+    /// The rule, by id.
+    pub rule: Box<str>,
+    /// When.
+    pub at: Timestamp,
 }
 
 impl Watch {
@@ -66,13 +81,43 @@ impl Watch {
         self.rules.iter().flat_map(|rules| &rules.rules).zip(&self.states).map(|(rule, state)| (rule, state.phase))
     }
 
-    /// Puts a rule into the phase it had before a restart. Returns whether the kind still has the rule.
-    pub fn restore(&mut self, rule: &str, phase: Phase) -> bool {
-        let place = self.rules.iter().flat_map(|rules| &rules.rules).position(|known| &*known.id == rule);
-        if let Some(place) = place {
-            self.states[place] = State::restored(phase);
+    /// Each rule with where it stands.
+    pub fn states(&self) -> impl Iterator<Item = (&Arc<Rule>, &State)> {
+        self.rules.iter().flat_map(|rules| &rules.rules).zip(&self.states)
+    }
+
+    /// Whether a rule turns between bad and good too often to be told of each time.
+    pub fn flapping(&self, rule: &str) -> bool {
+        self.states().any(|(known, state)| &*known.id == rule && state.flaps().flapping())
+    }
+
+    /// Puts a rule where it stood before a restart. Returns whether the kind still has the rule.
+    pub fn restore(&mut self, rule: &str, kept: Kept) -> bool {
+        let state = self.state_mut(rule);
+        let known = state.is_some();
+        if let Some(state) = state {
+            *state = State::from_kept(kept);
         }
-        place.is_some()
+        known
+    }
+
+    /// Puts a rule at rest.
+    pub(crate) fn rest(&mut self, rule: &str) {
+        if let Some(state) = self.state_mut(rule) {
+            *state = State::default();
+        }
+    }
+
+    /// What is wrong by a rule began at `since` already, as records that came late have shown; unless an alert is open.
+    pub(crate) fn backdate(&mut self, rule: &str, since: Timestamp) {
+        if let Some(state) = self.state_mut(rule) {
+            state.backdated(since);
+        }
+    }
+
+    fn state_mut(&mut self, rule: &str) -> Option<&mut State> {
+        let place = self.rules.iter().flat_map(|rules| &rules.rules).position(|known| &*known.id == rule);
+        place.map(|place| &mut self.states[place])
     }
 
     /// Changes the kind. Rules that both kinds have keep their state; open alerts of the others are cleared.
@@ -85,14 +130,14 @@ impl Watch {
     ) {
         let before = std::mem::replace(self, Self::new(rules));
         self.raised = before.raised;
-        for (rule, phase) in before.phases() {
-            if phase == Phase::Ok || self.restore(&rule.id, phase) {
+        for (rule, state) in before.states() {
+            if state.phase == Phase::Ok || self.restore(&rule.id, state.kept()) {
                 continue;
             }
-            if phase.alerting_since().is_some() {
+            if state.phase.alerting_since().is_some() {
                 out.push(Outcome::Clear(cleared(subject, rule, now, ClearReason::RuleRemoved)));
             }
-            out.push(Outcome::Phase { rule: Arc::clone(rule), phase: Phase::Ok });
+            out.push(Outcome::Phase { rule: Arc::clone(rule), kept: Kept::default() });
         }
     }
 
@@ -100,16 +145,17 @@ impl Watch {
     pub fn evaluate(&mut self, subject: &Subject, sample: Option<&Sample>, scene: Scene<'_>, out: &mut Vec<Outcome>) {
         let Some(rules) = &self.rules else { return };
         for (rule, state) in rules.rules.iter().zip(&mut self.states) {
-            let input = rule.input(sample, rule.during.includes(scene.part));
-            let before = state.phase;
-            let (after, decision) = step(rule, *state, input, scene.now);
+            let is_new = scene.is_new && sample.is_some();
+            let input = Input { is_new, ..rule.input(sample, rule.during.includes(scene.part)) };
+            let before = *state;
+            let (after, decision) = step(rule, before, input, scene.now);
             *state = after;
             match decision {
                 Some(Decision::Raise { since }) => {
-                    let evidence = sample.map_or_else(Label::default, |sample| {
-                        let explain = |lang| rule.when.explain(&rules.kind, sample, lang);
-                        Label::new(explain(Lang::Zh), explain(Lang::En))
-                    });
+                    let evidence = match sample {
+                        Some(sample) if input.fire != Truth::Unknown => explained(rule, rules, sample),
+                        _ => without_data(rule),
+                    };
                     let id = AlertId::derive(scene.site, subject, &rule.id, scene.now, self.raised);
                     self.raised = self.raised.wrapping_add(1);
                     let (subject, rule) = (subject.clone(), Arc::clone(rule));
@@ -121,10 +167,20 @@ impl Watch {
                 }
                 None => {}
             }
-            if before != after.phase {
-                out.push(Outcome::Phase { rule: Arc::clone(rule), phase: after.phase });
+            if is_unstable(&after) && !is_unstable(&before) {
+                let (subject, rule) = (subject.clone(), rule.id.clone());
+                out.push(Outcome::Unstable(Unstable { subject, rule, at: scene.now }));
+            }
+            // With each record its timers are stored as well, so that a restart sets them back by no more than a heartbeat.
+            if before.phase != after.phase || (is_new && after.phase.is_timed()) {
+                out.push(Outcome::Phase { rule: Arc::clone(rule), kept: after.kept() });
             }
         }
+    }
+
+    /// Lets running timers count up to `at`, up to which what was last seen is known to have stayed so. Decides nothing.
+    pub(crate) fn count_until(&mut self, at: Timestamp) {
+        self.states.iter_mut().for_each(|state| state.count_until(at));
     }
 
     /// Takes back that a rule fires, because its alert cannot open now: it will fire again at the next evaluation that sees the fault.
@@ -146,7 +202,7 @@ impl Watch {
                 out.push(Outcome::Clear(cleared(subject, rule, now, reason)));
             }
             if before != Phase::Ok {
-                out.push(Outcome::Phase { rule: Arc::clone(rule), phase: Phase::Ok });
+                out.push(Outcome::Phase { rule: Arc::clone(rule), kept: Kept::default() });
             }
         }
     }
@@ -159,13 +215,30 @@ impl Watch {
 
     /// Whether every rule is at rest, so that the same sample would change nothing.
     pub fn is_quiet(&self) -> bool {
-        self.states.iter().all(|state| state.phase == Phase::Ok)
+        self.states.iter().all(State::is_quiet)
     }
 
     /// The worst effect of what is wrong now, whether an alert has been raised for it or not yet.
     pub fn effect(&self) -> Effect {
         let wrong = self.phases().filter(|(_, phase)| *phase != Phase::Ok);
         wrong.map(|(rule, _)| rule.effect).max().unwrap_or(Effect::None)
+    }
+}
+
+/// Whether it flaps while an alert is open.
+fn is_unstable(state: &State) -> bool {
+    state.flaps().flapping() && state.phase.alerting_since().is_some()
+}
+
+fn explained(rule: &Rule, rules: &KindRules, sample: &Sample) -> Label {
+    let explain = |lang| rule.when.explain(&rules.kind, sample, lang);
+    Label::new(explain(Lang::Zh), explain(Lang::En))
+}
+
+fn without_data(rule: &Rule) -> Label {
+    match rule.on_no_data {
+        OnNoData::FireAfter(span) => Label::new(format!("已 {span} 没有新数据"), format!("no fresh data for {span}")),
+        OnNoData::Hold | OnNoData::Unknown => Label::default(),
     }
 }
 

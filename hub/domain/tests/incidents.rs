@@ -395,7 +395,7 @@ fn after_a_restart_an_alert_that_waited_goes_on_waiting(
     device.watch = lobby_domain::watch::Watch::default();
     let subject = Subject::Device("lift-tv".parse().unwrap());
     let phases = before.device("lift-tv").watch.phases();
-    let phases = phases.map(|(rule, phase)| (subject.clone(), rule.id.clone(), phase)).collect();
+    let phases = phases.map(|(rule, phase)| (subject.clone(), rule.id.clone(), phase.into())).collect();
     let id = before.site.incidents().get(&subject, "tv-unreachable").unwrap().id;
     let rule: Box<str> = "tv-unreachable".into();
     let open = OpenAlert { id, subject, rule, since: T0, has_ticket, victim_of };

@@ -1,6 +1,12 @@
 //! Every mistake in a pack is told where it stands, with what was probably meant.
 
-use lobby_domain::pack::{BUILT_IN, Pack, PackErrors};
+use std::sync::Arc;
+
+use lobby_domain::{
+    pack::{BUILT_IN, Pack, PackErrors},
+    rule::{OnNoData, Samples},
+    time::Span,
+};
 use proptest::prelude::*;
 use rstest::rstest;
 
@@ -95,6 +101,27 @@ fn the_pack_without_a_mistake_loads() {
     assert_eq!(facts, ["power", "mute", "model", "load", "watts", "watts_min"], "facts stay in the order of the file");
     assert_eq!(pack.kinds["lamp"].kind.facts.len(), 1);
     assert_eq!(pack.rule("lamp-off").map(|rule| rule.ticket.is_none()), Some(true));
+}
+
+#[test]
+fn samples_and_missing_data_are_read() {
+    let (base, rules, _) = seeded("for = \"10s\"", "samples = { bad = 3, of = 5 }\non_no_data = \"unknown\" # ▶");
+    let rule = Arc::clone(load(&base, &rules).expect("a pack").rule("tv-dark").expect("the rule"));
+    assert_eq!((rule.samples, rule.on_no_data), (Some(Samples { bad: 3, of: 5 }), OnNoData::Unknown));
+    let pack = load(BASE, RULES).expect("a pack");
+    let rule = pack.rule("tv-dark").expect("the rule");
+    assert_eq!((rule.samples, rule.on_no_data), (None, OnNoData::Hold), "timers stand still if nothing is said");
+}
+
+#[test]
+fn only_a_rule_for_the_product_itself_may_fire_after_missing_data() {
+    let mut files = BUILT_IN.map(|(name, text)| (name, text.to_owned()));
+    let (_, text) = files.iter_mut().find(|(name, _)| *name == "rules-agent.toml").expect("the file");
+    *text = text.replacen("recover_for", "on_no_data = { fire_after = \"10m\" }\nrecover_for", 1);
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let pack = Pack::load(&files).expect("a pack");
+    let rule = pack.rule("agent-offline").expect("the rule");
+    assert_eq!(rule.on_no_data, OnNoData::FireAfter(Span::from_mins(10)));
 }
 
 const TV: &str = r#"kinds = ["tv"]
@@ -241,6 +268,44 @@ when = { fact = "power", is = "off" }"#;
 #[case::effect("effect = \"failed\"", "effect = ▶\"fail\"", "`fail` is none of none, degraded, failed", Some("failed"))]
 #[case::window("during = \"open\"", "during = ▶\"opened\"", "`opened` is none of always, open", Some("open"))]
 #[case::held_for("for = \"10s\"", "for = ▶\"10 seconds\"", "`10 seconds` is not a length of time", None)]
+// Samples and missing data
+#[case::by_time_and_by_samples(
+    "for = \"10s\"",
+    "for = \"10s\"\nsamples = ▶{ bad = 3, of = 5 }",
+    "`for` and `samples` stand in one rule",
+    None
+)]
+#[case::more_bad_than_all("for = \"10s\"", "samples = { bad = ▶6, of = 5 }", "`bad` is 6, more than `of`, which is 5", None)]
+#[case::no_bad("for = \"10s\"", "samples = { bad = ▶0, of = 5 }", "0 is no number of samples", None)]
+#[case::half_a_sample("for = \"10s\"", "samples = { bad = ▶1.5, of = 5 }", "1.5 is no number of samples", None)]
+#[case::too_many_samples("for = \"10s\"", "samples = { bad = 3, of = ▶21 }", "use a whole number from 1 to 20", None)]
+#[case::samples_of_nothing("for = \"10s\"", "samples = ▶{ bad = 3 }", "`of` is missing", None)]
+#[case::samples_misspelt("for = \"10s\"", "▶sampels = { bad = 3, of = 5 }", "`sampels` is not a key here", Some("samples"))]
+#[case::no_data_word(
+    "for = \"10s\"",
+    "for = \"10s\"\non_no_data = ▶\"unknwon\"",
+    "`unknwon` is none of hold, unknown",
+    Some("unknown")
+)]
+#[case::no_data_number("for = \"10s\"", "for = \"10s\"\non_no_data = ▶3", "expected `hold`, `unknown` or", None)]
+#[case::no_data_key(
+    "for = \"10s\"",
+    "for = \"10s\"\non_no_data = { ▶fire_aftr = \"10m\" }",
+    "`fire_aftr` is not a key here",
+    Some("fire_after")
+)]
+#[case::missing_data_of_a_device(
+    "for = \"10s\"",
+    "for = \"10s\"\non_no_data = { fire_after = ▶\"10m\" }",
+    "the rule judges kind `tv`: missing data is never the fault of a device",
+    None
+)]
+#[case::at_once_without_data(
+    "for = \"10s\"",
+    "for = \"10s\"\non_no_data = { fire_after = ▶\"0s\" }",
+    "`fire_after` must be longer than nothing",
+    None
+)]
 #[case::held_for_a_number("for = \"10s\"", "for = ▶10", "expected a text, found a number", None)]
 #[case::rule_key(
     "recover_for = \"30s\"",

@@ -5,6 +5,7 @@ use lobby_domain::{
     alert::{AlertId, Clear, Raise, Subject},
     label::Label,
     time::Timestamp,
+    watch::Unstable,
 };
 use uuid::Uuid;
 
@@ -45,6 +46,8 @@ pub struct AlertRow {
     pub ticket: Option<String>,
     /// The alert whose ticket it shares, as its consequence.
     pub victim_of: Option<AlertId>,
+    /// Whether it began and ended before the hub heard of it.
+    pub late: bool,
 }
 
 /// Which alerts are wanted.
@@ -87,6 +90,7 @@ struct Raw {
     clear_reason: Option<String>,
     ticket: Option<String>,
     victim_of: Option<Uuid>,
+    late: bool,
 }
 
 statements! {
@@ -102,15 +106,16 @@ statements! {
         WHERE id = $1 RETURNING ticket";
     TELL = "INSERT INTO outbox (event, post, site, alert, created_at, state) VALUES ($1, $2, $3, $4, $5, 'queued')
         ON CONFLICT DO NOTHING";
-    TELL_THE_END = "INSERT INTO outbox (event, post, site, alert, created_at, state)
+    TELL_MORE = "INSERT INTO outbox (event, post, site, alert, created_at, state)
         SELECT $1, post, site, alert, $3, 'queued' FROM outbox WHERE event = $2 ON CONFLICT DO NOTHING";
     LIST = "SELECT id, site, subject, rule, clauses, severity, department, tells, title_zh, title_en, evidence_zh, evidence_en,
-            since, opened_at, cleared_at, clear_reason, ticket, victim_of
+            since, opened_at, cleared_at, clear_reason, ticket, victim_of, late
         FROM alert
         WHERE (CAST($1 AS TEXT) IS NULL OR site = $1) AND (CAST($2 AS TEXT) IS NULL OR subject = $2)
             AND (CAST($3 AS BOOLEAN) IS NULL OR (cleared_at IS NULL) = $3) AND (CAST($4 AS TEXT) IS NULL OR ticket = $4)
             AND (opened_at, id) < ($5, $6)
         ORDER BY opened_at DESC, id DESC LIMIT $7";
+    OPEN = "SELECT id, ticket FROM alert WHERE site = $1 AND subject = $2 AND rule = $3 AND cleared_at IS NULL";
     COUNT_OPEN = "SELECT COUNT(*) FROM alert WHERE cleared_at IS NULL";
     COUNT_ALL = "SELECT COUNT(*) FROM alert";
     COUNT_OUTBOX = "SELECT COUNT(*) FROM outbox WHERE state = 'queued'";
@@ -138,6 +143,7 @@ impl TryFrom<Raw> for AlertRow {
             clear_reason: raw.clear_reason,
             ticket: raw.ticket,
             victim_of: raw.victim_of.map(AlertId),
+            late: raw.late,
         })
     }
 }
@@ -175,9 +181,23 @@ impl Tx {
             .bind(site.as_str()).bind(clear.subject.to_string()).bind(&*clear.rule)
             .bind(clear.at.millis()).bind(clear.reason.as_str()).fetch_optional(conn).await)?;
         let Some((id, ticket)) = cleared else { return Ok(None) };
-        on!(self, "queue a notification of the end", conn => sqlx::query(TELL_THE_END)
+        on!(self, "queue a notification of the end", conn => sqlx::query(TELL_MORE)
             .bind(format!("{id}:cleared")).bind(format!("{id}:raised")).bind(clear.at.millis()).execute(conn).await.map(drop))?;
         Ok(Some(Cleared { ticket }))
+    }
+
+    /// Tells whoever was told of an open alert, once, that it comes and goes; its ticket says so too.
+    pub(super) async fn alert_unstable(&mut self, site: &SiteId, unstable: &Unstable) -> Result<(), StoreError> {
+        let open: Option<(Uuid, Option<String>)> = on!(self, "look for an open alert", conn => sqlx::query_as(OPEN)
+            .bind(site.as_str()).bind(unstable.subject.to_string()).bind(&*unstable.rule).fetch_optional(conn).await)?;
+        let Some((id, ticket)) = open else { return Ok(()) };
+        let told = on!(self, "queue a notification that an alert is unstable", conn => sqlx::query(TELL_MORE)
+            .bind(format!("{id}:unstable")).bind(format!("{id}:raised")).bind(unstable.at.millis()).execute(conn).await
+            .map(|done| done.rows_affected() > 0))?;
+        match ticket {
+            Some(ticket) if told => self.ticket_event(&ticket, unstable.at, "unstable", "", "").await,
+            _ => Ok(()),
+        }
     }
 
     /// Joins an alert, and those that are its consequences, to a ticket.

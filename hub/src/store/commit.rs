@@ -139,6 +139,17 @@ impl Writer {
         for batch in batches {
             self.write_delivery(tx, batch, now).await?;
             self.write_alerts(tx, batch, &mut done).await?;
+            for unstable in &batch.changes.unstable {
+                tx.alert_unstable(&batch.site, unstable).await?;
+            }
+            // After the alerts of the present, which tell of the same faults better.
+            for late in &batch.changes.late {
+                if tx.late_alert(&batch.site, late).await? {
+                    // Up to its end: those hours may have been rolled up as if nothing had been wrong.
+                    let lasted = Raise { at: late.cleared_at, ..late.raise.clone() };
+                    tx.note_alert_due(&batch.site, &lasted).await?;
+                }
+            }
         }
         Ok(done)
     }
@@ -207,8 +218,11 @@ impl Writer {
             let no = self.agent_no(tx, &batch.site, agent).await?;
             tx.store_lost(no, lost, now).await?;
         }
-        for ((subject, rule), phase) in &batch.changes.phases {
-            tx.store_phase(&batch.site, subject, rule, *phase).await?;
+        for ((subject, rule), kept) in &batch.changes.phases {
+            tx.store_phase(&batch.site, subject, rule, *kept).await?;
+        }
+        for link in &batch.changes.links {
+            tx.store_link(&batch.site, link).await?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use lobby_domain::{
     condition::Sample,
     delivery::Stream,
     device::{Device, Last, Life},
-    rule::Phase,
+    rule::{Kept, Phase},
     site::{OpenAlert, Stored},
     time::{Span, Timestamp},
 };
@@ -61,10 +61,12 @@ statements! {
         ON CONFLICT (agent_no, epoch, from_seq) DO UPDATE SET to_seq = excluded.to_seq, at = excluded.at
             WHERE excluded.to_seq > lost.to_seq";
     LOST_TOTAL = "SELECT CAST(COALESCE(SUM(to_seq - from_seq + 1), 0) AS BIGINT) FROM lost";
-    SET_PHASE = "INSERT INTO rule_phase (site, subject, rule, phase, since, better) VALUES ($1, $2, $3, $4, $5, $6)
-        ON CONFLICT (site, subject, rule) DO UPDATE SET phase = excluded.phase, since = excluded.since, better = excluded.better";
+    SET_PHASE = "INSERT INTO rule_phase (site, subject, rule, phase, since, better, held_ms, bad_samples)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        ON CONFLICT (site, subject, rule) DO UPDATE SET phase = excluded.phase, since = excluded.since, better = excluded.better,
+            held_ms = excluded.held_ms, bad_samples = excluded.bad_samples";
     REST = "DELETE FROM rule_phase WHERE site = $1 AND subject = $2 AND rule = $3";
-    PHASES = "SELECT subject, rule, phase, since, better FROM rule_phase WHERE site = $1";
+    PHASES = "SELECT subject, rule, phase, since, better, held_ms, bad_samples FROM rule_phase WHERE site = $1";
     OPEN_ALERTS = "SELECT id, subject, rule, since, ticket IS NOT NULL, victim_of FROM alert
         WHERE site = $1 AND cleared_at IS NULL";
 }
@@ -94,6 +96,7 @@ impl StreamRow {
 
 type AgentRaw = (i64, String, String, i64, i64, i64, i64, Option<i64>);
 type DeviceRaw = (i64, String, String, String, String, String, i64, bool, String);
+type PhaseRaw = (String, String, String, i64, Option<i64>, i64, i64);
 type OpenAlertRaw = (Uuid, String, String, i64, bool, Option<Uuid>);
 
 /// A record that may be its device's last.
@@ -216,9 +219,9 @@ impl Tx {
         site: &SiteId,
         subject: &Subject,
         rule: &str,
-        phase: Phase,
+        kept: Kept,
     ) -> Result<(), StoreError> {
-        let (name, since, better) = match phase {
+        let (name, since, better) = match kept.phase {
             Phase::Ok => {
                 return on!(self, "forget a rule's phase", conn => sqlx::query(REST).bind(site.as_str())
                     .bind(subject.to_string()).bind(rule).execute(conn).await.map(drop));
@@ -228,7 +231,7 @@ impl Tx {
             Phase::Recovering { since, better } => ("recovering", since, Some(better.millis())),
         };
         on!(self, "store a rule's phase", conn => sqlx::query(SET_PHASE).bind(site.as_str()).bind(subject.to_string())
-            .bind(rule).bind(name).bind(since.millis()).bind(better).execute(conn).await.map(drop))
+            .bind(rule).bind(name).bind(since.millis()).bind(better).bind(kept.held.millis()).bind(i64::from(kept.bad)).execute(conn).await.map(drop))
     }
 
     async fn load_agent(&mut self, raw: AgentRaw) -> Result<Agent, StoreError> {
@@ -337,12 +340,13 @@ impl Store {
         for raw in devices {
             stored.devices.push(tx.load_device(raw, &numbers, &newest, &mut forms).await?);
         }
-        let phases: Vec<(String, String, String, i64, Option<i64>)> = on!(&mut tx, "read rules' phases", conn =>
+        let phases: Vec<PhaseRaw> = on!(&mut tx, "read rules' phases", conn =>
             sqlx::query_as(PHASES).bind(site.as_str()).fetch_all(conn).await)?;
-        for (subject, rule, phase, since, better) in phases {
+        for (subject, rule, phase, since, better, held, bad_samples) in phases {
             let phase = phase_from(&phase, since, better).ok_or_else(|| bad("rule_phase", &rule, &phase))?;
             let subject = subject.parse().map_err(|error| bad("rule_phase", &rule, &error))?;
-            stored.phases.push((subject, rule.into(), phase));
+            let bad_samples = u32::try_from(bad_samples).map_err(|error| bad("rule_phase", &rule, &error))?;
+            stored.phases.push((subject, rule.into(), Kept { phase, held: Span::from_millis(held), bad: bad_samples }));
         }
         let open: Vec<OpenAlertRaw> = on!(&mut tx, "read open alerts", conn => sqlx::query_as(OPEN_ALERTS)
             .bind(site.as_str()).fetch_all(conn).await)?;

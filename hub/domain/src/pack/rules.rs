@@ -12,7 +12,7 @@ use super::{
 use crate::{
     calendar::Window,
     label::Label,
-    rule::{Effect, Rule, Severity, TicketRule},
+    rule::{Effect, OnNoData, Rule, Samples, Severity, TicketRule},
     time::Span,
 };
 
@@ -42,6 +42,9 @@ const SEVERITIES: [(&str, Severity); 4] = [
 const EFFECTS: [(&str, Effect); 3] =
     [("none", Effect::None), ("degraded", Effect::Degraded), ("failed", Effect::Failed)];
 
+/// The kinds that stand for parts of the product itself.
+const OF_THE_PRODUCT: [&str; 2] = ["agent", "site"];
+
 /// The rules of one file. `judged` gathers the kinds that some rule judges.
 pub(super) fn rules<'a>(
     file: &Table<'a>,
@@ -66,7 +69,8 @@ fn rule<'a>(table: Table<'a>, declared: &Declared<'a>, ids: &mut Names<'a>, judg
     let when = table.required("when").and_then(|node| condition(node, &drafts));
     // Not given is fine, given and wrong is not.
     let until = table.optional("until").map(|node| condition(node, &drafts).ok_or(())).transpose();
-    let raise_after = table.required("for").and_then(Node::parsed::<Span>);
+    let (raise_after, samples) = raised(&table);
+    let on_no_data = table.optional("on_no_data").map(|node| on_no_data(node, kinds.as_deref()).ok_or(())).transpose();
     let clear_after = table.required("recover_for").and_then(Node::parsed::<Span>);
     let during = table.optional("during").map_or(Some(Window::Always), |node| node.one_of(&WINDOWS));
     let severity = table.required("severity").and_then(|node| node.one_of(&SEVERITIES));
@@ -83,6 +87,8 @@ fn rule<'a>(table: Table<'a>, declared: &Declared<'a>, ids: &mut Names<'a>, judg
         when: when?,
         until: until.ok()?,
         raise_after: raise_after?,
+        samples: samples.ok()?,
+        on_no_data: on_no_data.ok()?.unwrap_or_default(),
         clear_after: clear_after?,
         during: during?,
         severity: severity?,
@@ -92,6 +98,69 @@ fn rule<'a>(table: Table<'a>, declared: &Declared<'a>, ids: &mut Names<'a>, judg
         title: title?,
         advice: advice?,
     })
+}
+
+/// How long it must be wrong, or how many of its last samples must be.
+fn raised(table: &Table<'_>) -> (Option<Span>, Result<Option<Samples>, ()>) {
+    let Some(node) = table.optional("samples") else {
+        // With `samples` misspelt, `for` is not missing.
+        let needed = if table.misspells(&["samples"]) { table.optional("for") } else { table.required("for") };
+        return (needed.and_then(Node::parsed::<Span>), Ok(None));
+    };
+    if table.optional("for").is_some() {
+        node.wrong("`for` and `samples` stand in one rule: it is raised by time or by samples");
+    }
+    (Some(Span::ZERO), samples(node).map(Some).ok_or(()))
+}
+
+fn samples(node: Node<'_>) -> Option<Samples> {
+    let table = node.table()?;
+    let (bad, of) = (table.required("bad"), table.required("of"));
+    table.finish();
+    let (bad_at, of_at) = (bad?, of?);
+    let (bad, of) = (count(bad_at)?, count(of_at)?);
+    if bad > of {
+        bad_at.wrong(format!("`bad` is {bad}, more than `of`, which is {of}"));
+        return None;
+    }
+    Some(Samples { bad, of })
+}
+
+/// A number of samples: one at least.
+fn count(node: Node<'_>) -> Option<u32> {
+    let number = node.number()?;
+    let found = (1..=Samples::MOST).find(|count| (f64::from(*count) - number).abs() < f64::EPSILON);
+    if found.is_none() {
+        node.wrong(format!("{number} is no number of samples: use a whole number from 1 to {}", Samples::MOST));
+    }
+    found
+}
+
+/// What missing data does to a rule that judges these kinds.
+fn on_no_data(node: Node<'_>, kinds: Option<&[Name<'_>]>) -> Option<OnNoData> {
+    let Some(table) = node.as_table() else {
+        if node.as_text().is_none() {
+            node.wrong_type("`hold`, `unknown` or `{ fire_after = \"…\" }`");
+            return None;
+        }
+        return node.one_of(&[("hold", OnNoData::Hold), ("unknown", OnNoData::Unknown)]);
+    };
+    let fire_after = table.required("fire_after");
+    table.finish();
+    let (at, span) = fire_after.and_then(|node| Some((node, node.parsed::<Span>()?)))?;
+    if span == Span::ZERO {
+        at.wrong("`fire_after` must be longer than nothing");
+        return None;
+    }
+    if let Some(device) = kinds.into_iter().flatten().find(|kind| !OF_THE_PRODUCT.contains(&kind.text)) {
+        at.wrong(format!(
+            "the rule judges kind `{}`: missing data is never the fault of a device, so only a rule for {} may fire after it",
+            device.text,
+            OF_THE_PRODUCT.join(" and ")
+        ));
+        return None;
+    }
+    Some(OnNoData::FireAfter(span))
 }
 
 fn boxed(names: Vec<Name<'_>>) -> Vec<Box<str>> {

@@ -46,6 +46,8 @@ pub(in crate::http) struct Alert {
     ticket: Option<String>,
     /// The alert that is its cause, if it is a consequence.
     victim_of: Option<String>,
+    /// Whether it began and ended before the hub heard of it: records that came late have shown it, and nobody was told.
+    late: bool,
 }
 
 /// The device and the agent a subject stands for.
@@ -79,6 +81,7 @@ impl From<AlertRow> for Alert {
             clear_reason: row.clear_reason,
             ticket: row.ticket,
             victim_of: row.victim_of.map(|id| id.to_string()),
+            late: row.late,
         }
     }
 }

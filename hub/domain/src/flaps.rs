@@ -1,0 +1,126 @@
+//! Flap detection: a rule that turns from clearly bad to clearly good and back again and again is unstable, and each turn on its own is
+//! no news.
+
+/// How many samples are looked back at.
+const WINDOW: u32 = 20;
+/// This many turns among them are too many.
+const MANY: u32 = 4;
+
+/// The turns among the last samples of which something was known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flaps {
+    /// One bit for each of the last samples, the newest lowest: whether it turned.
+    turns: u32,
+    /// Which side was last clearly seen, and not lost sight of since.
+    clear: Option<Side>,
+    flapping: bool,
+}
+
+/// A side on which a rule can clearly be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Bad,
+    Good,
+}
+
+impl Flaps {
+    /// Takes in one more sample; within the dead band it is on neither side.
+    pub(crate) fn sampled(&mut self, side: Option<Side>) {
+        let turned = side.is_some() && self.clear.is_some() && side != self.clear;
+        self.turns = (self.turns << 1 | u32::from(turned)) & ((1 << WINDOW) - 1);
+        self.clear = side.or(self.clear);
+        self.flapping |= self.is_unsteady();
+    }
+
+    /// Nothing is known just now: whatever is seen next has not turned.
+    pub(crate) fn lost_sight(&mut self) {
+        self.clear = None;
+    }
+
+    /// It has been stable for long enough, if there are no longer too many turns in the window.
+    pub(crate) fn steady(&mut self) {
+        self.flapping = self.is_unsteady();
+    }
+
+    /// Whether there are too many turns in the window.
+    pub(crate) fn is_unsteady(self) -> bool {
+        self.turns.count_ones() >= MANY
+    }
+
+    /// Whether it turned too often, and has not been stable for long enough since.
+    pub fn flapping(self) -> bool {
+        self.flapping
+    }
+
+    /// How many of the last samples turned.
+    pub fn turns(self) -> u32 {
+        self.turns.count_ones()
+    }
+
+    /// Whether another sample like the last ones would change nothing.
+    pub(crate) fn is_quiet(self) -> bool {
+        self.turns == 0 && !self.flapping
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    /// `b`ad, `g`ood, `-` in the dead band, `?` out of sight.
+    fn seen(samples: &str) -> Flaps {
+        let mut flaps = Flaps::default();
+        for sample in samples.chars() {
+            match sample {
+                'b' => flaps.sampled(Some(Side::Bad)),
+                'g' => flaps.sampled(Some(Side::Good)),
+                '-' => flaps.sampled(None),
+                _ => flaps.lost_sight(),
+            }
+        }
+        flaps
+    }
+
+    #[rstest]
+    #[case::three_turns("gbgb", 3, false)]
+    #[case::four_turns("gbgbg", 4, true)]
+    #[case::the_dead_band_hides_no_turn("g-b-g-b-g", 4, true)]
+    #[case::the_dead_band_is_no_turn("b-b-b-b-b-b", 0, false)]
+    #[case::nothing_is_counted_across_no_data("g?b?g?b?g?b", 0, false)]
+    #[case::the_fourth_when_the_first_is_past("gbbbbbbbgggggggbbbbbbbg", 3, false)]
+    #[case::the_fourth_among_twenty("gbbbbbggggbbbbbggggg", 4, true)]
+    fn too_many_turns_among_the_last_twenty_samples_are_flapping(
+        #[case] samples: &str,
+        #[case] turns: u32,
+        #[case] flapping: bool,
+    ) {
+        let flaps = seen(samples);
+        assert_eq!((flaps.turns(), flaps.flapping()), (turns, flapping));
+    }
+
+    #[test]
+    fn it_goes_on_flapping_until_it_is_said_to_be_steady_and_the_turns_are_past() {
+        let mut flaps = seen("gbgbg");
+        flaps.steady();
+        assert!(flaps.flapping(), "the turns are still in the window");
+        (0..17).for_each(|_| flaps.sampled(Some(Side::Good)));
+        assert!(!flaps.is_unsteady());
+        assert!(flaps.flapping(), "not yet stable for long enough");
+        flaps.steady();
+        assert!(!flaps.flapping());
+    }
+
+    proptest! {
+        #[test]
+        fn turns_are_those_a_reader_would_count_among_the_last_twenty(sides in prop::collection::vec(any::<bool>(), 1..80)) {
+            let text: String = sides.iter().map(|bad| if *bad { 'b' } else { 'g' }).collect();
+            // The twenty newest samples, each against the one before it.
+            let from = sides.len().saturating_sub(20).max(1);
+            let turns = (from..sides.len()).filter(|at| sides[*at] != sides[at - 1]).count();
+            prop_assert_eq!(seen(&text).turns(), u32::try_from(turns).unwrap());
+        }
+    }
+}

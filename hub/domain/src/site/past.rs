@@ -1,0 +1,78 @@
+//! What a site keeps of the past: how its agents were heard, and what records that came late tell of its devices.
+
+use std::sync::Arc;
+
+use lobby_contract::DeviceId;
+
+use super::{Site, Watched};
+use crate::{
+    alert::Subject,
+    changes::{Changes, LinkChange},
+    condition::Sample,
+    device::LinkWord,
+    late::{Replay, Told},
+    time::Timestamp,
+    watch::Scene,
+};
+
+impl Watched {
+    /// Tells of the link, if it is another than was last told of.
+    pub(super) fn tell_link(&mut self, at: Timestamp, changes: &mut Changes) {
+        let link = self.agent.link.word();
+        if self.told.replace(link) != Some(link) {
+            changes.links.push(LinkChange { agent: self.agent.id.clone(), at, link });
+        }
+    }
+
+    /// Whether its state counts as another sample: when its link changed, and with each heartbeat.
+    pub(super) fn is_sample(&mut self, now: Timestamp) -> bool {
+        let link = self.agent.link.word();
+        let known = |(last, at): (LinkWord, Timestamp)| last == link && now.since(at) < self.agent.heartbeat;
+        let is_new = !self.sampled.is_some_and(known);
+        if is_new {
+            self.sampled = Some((link, now));
+        }
+        is_new
+    }
+}
+
+impl Site {
+    /// Judges a record of the past beside the live state.
+    pub(super) fn replay(
+        &mut self,
+        id: &DeviceId,
+        order: (u64, u64),
+        sample: &Sample,
+        at: Timestamp,
+        changes: &mut Changes,
+    ) {
+        let Some(device) = self.devices.get_mut(id) else { return };
+        let Some(rules) = device.watch.kind().filter(|_| device.life.is_judged()) else { return };
+        let told = Told { order, sample, fresh_for: device.fresh_for() };
+        let scene = Scene { site: &self.id, part: self.calendar.part_of_day(at), now: at, is_new: true };
+        let replay = device.replay.get_or_insert_with(|| Box::new(Replay::new(Some(Arc::clone(rules)))));
+        replay.record(&Subject::Device(id.clone()), told, scene, &mut changes.late);
+    }
+
+    /// The last record, a live one, goes on from the past that was told late, and so does what is wrong.
+    pub(super) fn catch_up(&mut self, id: &DeviceId, order: (u64, u64), at: Timestamp, changes: &mut Changes) {
+        let Some(device) = self.devices.get_mut(id) else { return };
+        let told = device.last.as_ref().map(|last| Told { order, sample: &last.sample, fresh_for: device.fresh_for() });
+        let (Some(replay), Some(told)) = (&mut device.replay, told) else { return };
+        let scene = Scene { site: &self.id, part: self.calendar.part_of_day(at), now: at, is_new: true };
+        replay.record(&Subject::Device(id.clone()), told, scene, &mut changes.late);
+        for (rule, since) in replay.wrong() {
+            device.watch.backdate(rule, since);
+        }
+    }
+
+    /// What the live rules have raised is theirs; a past in which nothing is left open is done with.
+    pub(super) fn settle_replay(&mut self, id: &DeviceId) {
+        let Some(device) = self.devices.get_mut(id) else { return };
+        let Some(replay) = &mut device.replay else { return };
+        replay.leave_to(&device.watch);
+        if !replay.is_open() {
+            device.replay = None;
+        }
+    }
+}
