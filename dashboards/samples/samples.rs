@@ -3,10 +3,11 @@
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
     Action, AgentRow, AlertFilter, AlertRow, AlertsPage, Calendar, Choice, Chrome, Clause, Collection, ConciergePage,
-    Counts, Deadline, DeadlineKind, DevicePage, DeviceRef, DeviceTile, EngineeringPage, ErrorPage, Evidence, Fact,
-    Incident, Lang, LifeCard, Limit, Link, LowStock, Machine, Newcomer, Notice, OverviewPage, Page, PostStatus,
+    Counts, DayPart, Deadline, DeadlineKind, DevicePage, DeviceRef, DeviceTile, EngineeringPage, ErrorPage, Evidence,
+    Fact, Incident, Lang, LifeCard, Limit, Link, LowStock, Machine, Newcomer, Notice, OverviewPage, Page, PostStatus,
     Priority, Problem, QueueTicket, Range, ReceptionPage, Series, Severity, ShowflatPage, Site, SiteRow, State,
-    StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, When,
+    StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, When, WhyPage, WhyPart, WhyPhase,
+    WhyRule,
 };
 use lobby_domain::device::Life;
 
@@ -59,6 +60,8 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         "reception-abnormal": s.reception(true);
         "reception-empty": ReceptionPage { snooker: vec![], snooker_figures: vec![], internet: vec![], internet_figures: vec![], ..s.reception(false) };
         "device-normal": s.device(State::Normal);
+        "device-why": s.why();
+        "device-why-unknown": WhyPage { link: None, seen: None, is_fresh: false, facts: vec![], rules: vec![], alerts: vec![], ..s.why() };
         "device-abnormal": s.device(State::Abnormal);
         "device-unknown": s.device(State::Unknown);
         "ticket-reported": s.ticket(TicketStep::Reported);
@@ -476,6 +479,46 @@ impl Scene {
                 if trouble { self.unknown(second) } else { second },
             ],
             internet_figures: vec![],
+        }
+    }
+
+    fn why(&self) -> WhyPage {
+        let part = |depth, zh: &str, en: &str, holds| WhyPart { depth, words: self.say(zh, en), holds };
+        let firing = WhyRule {
+            title: self.say("入口屏黑屏", "Entrance LED is dark"),
+            phase: WhyPhase::Firing,
+            since: Some(self.at(20 * MINUTE)),
+            is_flapping: true,
+            when: vec![
+                part(0, "以下任一成立", "any of these holds", Some(true)),
+                part(1, "电源 关机 = 关机", "Power off = off", Some(true)),
+                part(1, "亮度 未知 < 5%", "Brightness unknown < 5%", None),
+            ],
+            until: vec![part(0, "电源 关机 = 开机", "Power off = on", Some(false))],
+            held: vec![self.say("异常仍在", "still wrong")],
+        };
+        let rest = WhyRule {
+            title: self.say("入口屏过热", "Entrance LED is too hot"),
+            phase: WhyPhase::Ok,
+            since: None,
+            is_flapping: false,
+            when: vec![part(0, "温度 42 ℃ > 60 ℃", "Temperature 42 C > 60 C", Some(false))],
+            until: vec![],
+            held: vec![self.say("没有异常", "nothing is wrong")],
+        };
+        WhyPage {
+            chrome: self.chrome(Page::Device),
+            device: self.led_ref(),
+            at: self.at(10 * MINUTE),
+            from: self.at(DAY + 10 * MINUTE),
+            records: 8640,
+            link: Some(Link::Up),
+            seen: Some(self.at(10 * MINUTE + 4 * SECOND)),
+            is_fresh: true,
+            part: DayPart::Open,
+            facts: vec![self.word(("电源", "Power"), ("关机", "off"))],
+            rules: vec![firing, rest],
+            alerts: vec![self.alert("入口屏黑屏", "Entrance LED is dark", Severity::Critical)],
         }
     }
 

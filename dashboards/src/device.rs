@@ -115,6 +115,10 @@ impl DevicePage {
         values.chain([band(&self.history, window, zone, self.chrome.lang)]).collect()
     }
 
+    fn why(&self) -> String {
+        format!("/d/{}/why?site={}&at={}", self.device.code, self.device.site, self.chrome.calendar.now)
+    }
+
     fn ranges(&self) -> [Choice; 4] {
         Range::ALL.map(|range| Choice {
             label: range.word(self.chrome.t()).to_owned(),

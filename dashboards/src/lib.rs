@@ -31,6 +31,7 @@ mod texts;
 mod ticket;
 mod tile;
 mod time;
+mod why;
 
 pub use alert::{AlertFilter, AlertRow, AlertsPage, Clause, Severity};
 pub use assets::{FAVICON, FAVICON_PATH, SCRIPT, SCRIPT_PATH, STYLES, STYLES_PATH, VERSION};
@@ -50,3 +51,4 @@ pub use texts::{EN, Lang, Texts, ZH};
 pub use ticket::{Action, Evidence, Priority, TicketEvent, TicketPage, TicketStep, TimelineEntry};
 pub use tile::{DeviceRef, DeviceTile, Fact};
 pub use time::{Calendar, When};
+pub use why::{DayPart, WhyPage, WhyPart, WhyPhase, WhyRule};

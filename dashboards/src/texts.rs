@@ -235,6 +235,37 @@ texts! {
     life_to_maintenance: "开始检修", "Begin maintenance";
     life_to_retired: "停用", "Retire";
     newcomers: "新设备，等待确认", "New devices, to be admitted";
+    // Why there was an alert, or none
+    why: "为什么？", "Why?";
+    why_title: "{}：告警依据", "{}: reasons";
+    why_question: "当时为什么告警，或为什么没有告警？", "Why was there an alert, or none?";
+    why_replayed: "规则自 {} 起重新推演，数据 {} 条", "Rules run again from {} over {} records";
+    why_steps: "换个时间", "Another time";
+    why_earlier: "前 {}", "{} earlier";
+    why_later: "后 {}", "{} later";
+    why_now: "现在", "Now";
+    why_known: "当时已知", "What was known";
+    why_fresh: "有效", "fresh";
+    why_stale: "已过期", "too old";
+    why_part: "营业时段", "Part of the day";
+    why_alerts: "当时未结束的告警", "Alerts open at that time";
+    why_rules: "各条规则", "Each rule";
+    why_no_rules: "该类设备没有规则", "No rule judges this kind of device";
+    why_when: "异常条件", "What is wrong";
+    why_until: "恢复条件", "When it is right again";
+    why_flapping: "时好时坏", "Unstable";
+    phase_ok: "未触发", "At rest";
+    phase_pending: "观察中", "Watching";
+    phase_firing: "告警中", "Alert open";
+    phase_recovering: "恢复中", "Recovering";
+    holds: "成立", "holds";
+    holds_not: "不成立", "does not hold";
+    holds_unknown: "未知", "unknown";
+    day_closed: "闭馆", "Closed";
+    day_preparing: "开馆准备", "Preparing";
+    day_ready: "待开馆", "Ready";
+    day_open: "营业中", "Open";
+    day_closing: "收场", "Closing";
     // Alerts
     alerts: "告警", "Alerts";
     alerts_question: "系统发现了什么？", "What has been found?";
@@ -354,6 +385,7 @@ texts! {
     event_started: "开始处理", "Work started";
     event_finished: "提请验收", "Handed over";
     event_recovered: "设备恢复正常", "Device back to normal";
+    event_unstable: "时好时坏，稳定前不再逐次通知", "It comes and goes; no more messages until it is stable";
     event_confirmed: "确认已恢复", "Confirmed";
     event_reopened: "重新打开", "Reopened";
     event_escalated: "上报", "Escalated";

@@ -179,6 +179,8 @@ pub enum TicketEvent {
     Finished,
     /// The device came back to normal.
     Recovered,
+    /// The fault comes and goes.
+    Unstable,
     /// The reporting post confirmed.
     Confirmed,
     /// It was opened again.
@@ -202,6 +204,7 @@ impl TicketEvent {
             Self::Started => t.event_started,
             Self::Finished => t.event_finished,
             Self::Recovered => t.event_recovered,
+            Self::Unstable => t.event_unstable,
             Self::Confirmed => t.event_confirmed,
             Self::Reopened => t.event_reopened,
             Self::Escalated => t.event_escalated,

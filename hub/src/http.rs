@@ -7,6 +7,7 @@ mod health;
 mod metrics;
 mod openapi;
 mod pages;
+mod trace;
 
 use std::sync::Arc;
 

@@ -24,6 +24,7 @@ pub use self::{
     alerts::{AlertFilter, AlertRow},
     commit::{Batch, Committed, Spent, Writer},
     page::{Cursor, CursorError},
+    past::MOST_TRACED,
     records::{RecordFilter, RecordRow},
     rollup::{Due, Grain, RolledUp},
     tickets::{ActError, TicketEvent, TicketFilter, TicketRow},

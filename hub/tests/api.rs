@@ -203,6 +203,8 @@ async fn the_next_page_begins_where_the_last_one_ended(#[case] path: &str) {
 #[case::no_such_device("/api/v1/devices/demo/nothing", 404, "/problems/not-found")]
 #[case::no_history("/api/v1/history?site=demo&device=nothing", 404, "/problems/not-found")]
 #[case::unknown_range("/api/v1/history?site=demo&device=entrance-led&range=2d", 400, "/problems/invalid-parameter")]
+#[case::why_of_no_such_device("/api/v1/devices/demo/nothing/trace", 404, "/problems/not-found")]
+#[case::why_at_no_time("/api/v1/devices/demo/entrance-led/trace?at=soon", 400, "/problems/invalid-parameter")]
 #[case::no_site("/api/v1/records", 400, "/problems/invalid-parameter")]
 #[case::a_site_that_is_no_name("/api/v1/alerts?site=Demo!", 400, "/problems/invalid-parameter")]
 #[case::unknown_parameter("/api/v1/alerts?colour=red", 400, "/problems/invalid-parameter")]
@@ -220,6 +222,21 @@ async fn a_mistake_is_answered_with_a_problem_document(#[case] path: &str, #[cas
     );
     assert_eq!(body["status"], status);
     assert!(body["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{body}");
+}
+
+#[tokio::test]
+async fn why_a_rule_fired_or_not_is_told_part_by_part() {
+    let web = Web::start().await;
+    let why = web.get("/api/v1/devices/demo/entrance-led/trace").await;
+    assert_eq!((&why["at"], &why["part_of_day"], &why["fresh"]), (&json!(T0.millis()), &json!("open"), &json!(false)));
+    let rules = why["rules"].as_array().unwrap();
+    let dark = rules.iter().find(|rule| rule["rule"] == "display-dark").unwrap();
+    assert_eq!((&dark["phase"], &dark["fire"], &dark["applies"]), (&json!("ok"), &json!("unknown"), &json!(true)));
+    // The records are from after the time at which this hub's clock stands.
+    assert_eq!(dark["held"][0]["reason"], "no_record");
+    assert!(dark["when"].as_array().is_some_and(|parts| parts.iter().all(|part| part["truth"] == "unknown")), "{dark}");
+    let later = web.get("/api/v1/devices/demo/entrance-led/trace?at=9999999999999").await;
+    assert_eq!(later["at"], why["at"], "of the future nothing is known");
 }
 
 #[tokio::test]

@@ -122,7 +122,8 @@ pub fn trace(question: &Question<'_>, records: &[Received], links: &[LinkEvent])
             links.peek().map(|event| (event.at, Next::Link)),
             records.peek().map(|record| (record.received_at, Next::Record)),
         ];
-        let Some((at, next)) = next.into_iter().flatten().min_by_key(|(at, _)| *at).filter(|(at, _)| *at <= question.at)
+        let Some((at, next)) =
+            next.into_iter().flatten().min_by_key(|(at, _)| *at).filter(|(at, _)| *at <= question.at)
         else {
             break;
         };
@@ -171,9 +172,9 @@ impl<'a> Past<'a> {
         device.every = question.every;
         device.watch = Watch::new(question.rules.clone());
         let (part, now) = (question.calendar.part_of_day(question.from), question.from);
-        let mut past = Self { question, device, link: None, part, next_part: None, now, due: None, records: 0 };
-        past.look_at_the_clock();
-        past
+        let mut begun = Self { question, device, link: None, part, next_part: None, now, due: None, records: 0 };
+        begun.look_at_the_clock();
+        begun
     }
 
     fn look_at_the_clock(&mut self) {
@@ -223,7 +224,8 @@ impl<'a> Past<'a> {
             let nothing = Sample { reach: Reach::Unknown, facts: [].into(), faults: Vec::new() };
             let stated = self.device.last.as_ref().map_or(&nothing, |last| &last.sample);
             let kind = &self.question.rules.as_ref().expect("a device without rules has no states").kind;
-            let parts = |condition: &crate::condition::Condition| condition.parts(kind, stated, known.unwrap_or(&nothing));
+            let parts =
+                |condition: &crate::condition::Condition| condition.parts(kind, stated, known.unwrap_or(&nothing));
             let mut told = RuleTrace {
                 rule: Arc::clone(rule),
                 applies,
@@ -241,7 +243,8 @@ impl<'a> Past<'a> {
         let rules = rules.collect();
         let fresh_for = self.device.fresh_for();
         let (at, part, is_fresh, from) = (self.now, self.part, known.is_some(), self.question.from);
-        let last = self.device.last.map(|Last { order, at, received_at, sample }| Received { order, at, received_at, sample });
+        let last =
+            self.device.last.map(|Last { order, at, received_at, sample }| Received { order, at, received_at, sample });
         Trace { at, from, link: self.link, last, fresh_for, is_fresh, part, records: self.records, rules }
     }
 }

@@ -358,7 +358,9 @@ fn beyond_the_most_alerts_of_a_site_the_site_says_so_and_the_rest_opens_when_the
     let devices: Vec<(&str, &str)> = machines.iter().map(|id| (&**id, "shoe-cover-machine")).collect();
     world.birth("box", 1, &devices);
     let all = |world: &mut World, motor: &str| {
-        machines.iter().for_each(|id| world.states("box", id, Reach::Ok, &[("motor", word(motor))]));
+        for id in &machines {
+            world.states("box", id, Reach::Ok, &[("motor", word(motor))]);
+        }
     };
     world.pass(3, |world| all(world, "fault"));
     let told = world.told();

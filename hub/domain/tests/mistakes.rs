@@ -275,12 +275,22 @@ when = { fact = "power", is = "off" }"#;
     "`for` and `samples` stand in one rule",
     None
 )]
-#[case::more_bad_than_all("for = \"10s\"", "samples = { bad = ▶6, of = 5 }", "`bad` is 6, more than `of`, which is 5", None)]
+#[case::more_bad_than_all(
+    "for = \"10s\"",
+    "samples = { bad = ▶6, of = 5 }",
+    "`bad` is 6, more than `of`, which is 5",
+    None
+)]
 #[case::no_bad("for = \"10s\"", "samples = { bad = ▶0, of = 5 }", "0 is no number of samples", None)]
 #[case::half_a_sample("for = \"10s\"", "samples = { bad = ▶1.5, of = 5 }", "1.5 is no number of samples", None)]
 #[case::too_many_samples("for = \"10s\"", "samples = { bad = 3, of = ▶21 }", "use a whole number from 1 to 20", None)]
 #[case::samples_of_nothing("for = \"10s\"", "samples = ▶{ bad = 3 }", "`of` is missing", None)]
-#[case::samples_misspelt("for = \"10s\"", "▶sampels = { bad = 3, of = 5 }", "`sampels` is not a key here", Some("samples"))]
+#[case::samples_misspelt(
+    "for = \"10s\"",
+    "▶sampels = { bad = 3, of = 5 }",
+    "`sampels` is not a key here",
+    Some("samples")
+)]
 #[case::no_data_word(
     "for = \"10s\"",
     "for = \"10s\"\non_no_data = ▶\"unknwon\"",

@@ -1,5 +1,7 @@
 //! What is told of the past moves nothing of the present, and is not lost either.
 
+#![expect(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped is a failure")]
+
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
@@ -94,7 +96,11 @@ fn a_fault_that_began_and_ended_while_nobody_was_told_is_discovered_late() {
     let records = world.backlog(100, 400, 200..250);
     let changes = world.send(1000, records.clone());
     assert_eq!(times(&changes.late), [(MOTOR, 200, 280)], "cleared after it had been good for 30 s");
-    assert_eq!((changes.alerts.len(), changes.phases.len(), world.phase()), (0, 0, Phase::Ok), "the present is as it was");
+    assert_eq!(
+        (changes.alerts.len(), changes.phases.len(), world.phase()),
+        (0, 0, Phase::Ok),
+        "the present is as it was"
+    );
     // The same fault has the same id, whoever discovers it.
     let mut other = World::new();
     let again = other.send(5000, records);

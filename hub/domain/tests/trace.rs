@@ -1,9 +1,13 @@
 //! A trace tells what the hub itself made of the same records at the same time, and why.
 
+#![expect(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped is a failure")]
+
 use std::collections::BTreeMap;
 
 use jiff::{civil::time, tz::TimeZone};
-use lobby_contract::{AgentId, AgentInfo, Birth, Data, Death, DeathReason, DeviceInfo, FactValue, Reach, Record, SiteId};
+use lobby_contract::{
+    AgentId, AgentInfo, Birth, Data, Death, DeathReason, DeviceInfo, FactValue, Reach, Record, SiteId,
+};
 use lobby_domain::{
     calendar::{Calendar, Day},
     condition::Truth,

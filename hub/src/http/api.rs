@@ -5,6 +5,7 @@ mod devices;
 mod history;
 mod records;
 mod tickets;
+mod trace;
 
 use axum::{Router, routing::any};
 use lobby_domain::label::Label;
@@ -19,7 +20,7 @@ use crate::{
 
 pub(super) mod docs {
     //! The handlers by path, for the OpenAPI document.
-    pub(in crate::http) use super::{alerts::*, devices::*, history::*, records::*, tickets::*};
+    pub(in crate::http) use super::{alerts::*, devices::*, history::*, records::*, tickets::*, trace::*};
 }
 
 /// Most items of one page.
@@ -34,6 +35,7 @@ pub(super) fn routes() -> Router<App> {
         .merge(history::routes())
         .merge(alerts::routes())
         .merge(tickets::routes())
+        .merge(trace::routes())
         .route("/api/{*rest}", any(error::no_such_address))
 }
 

@@ -22,6 +22,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         docs::list_devices,
         docs::show_device,
         docs::set_life,
+        docs::trace_device,
         docs::list_records,
         docs::show_history,
         docs::list_alerts,

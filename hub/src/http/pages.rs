@@ -16,6 +16,7 @@ mod scene;
 mod statics;
 mod ticket;
 mod tiles;
+mod why;
 
 use axum::{
     Router,
@@ -47,6 +48,7 @@ pub fn routes() -> Router<App> {
         .route("/alerts", get(alerts::show))
         .route("/d/{code}", get(device::show))
         .route("/d/{code}/life", post(act::set_life))
+        .route("/d/{code}/why", get(why::show))
         .route("/t/{no}", get(ticket::show))
         .route("/t/{no}/{verb}", post(act::act))
         .route("/lang/{lang}", get(language::choose))

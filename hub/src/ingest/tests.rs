@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use self::peer::{Agent, Hub, record};
 use crate::{
+    clock::Clock,
     lifecycle::Ending,
     store::{AlertFilter, RecordFilter, Store, TicketFilter},
 };
@@ -248,5 +249,69 @@ async fn what_people_decide_about_a_device_is_stored_and_survives_a_restart() {
     let ticket = async |hub: &Hub| incidents(&hub.database().await).await.1.len() == 1;
     hub.until("the maintenance has ended and its ticket is open", ticket).await;
     assert!(life(&hub, "announced").await.starts_with("HTTP/1.1 409"));
+    hub.stop().await;
+}
+
+/// Ten minutes of one record a second.
+const TOGGLES: u64 = 600;
+
+#[tokio::test]
+async fn a_device_that_comes_and_goes_for_ten_minutes_is_one_ticket_and_two_messages_for_each_post() {
+    let hub = Hub::start().await;
+    let mut agent = Agent::born(&hub, &[(MACHINE, KIND)]).await;
+    let mut seq = 0;
+    // Once a second, told in messages of ten: the hub judges each record, however they come together.
+    while seq < TOGGLES {
+        let records: Vec<serde_json::Value> =
+            (seq + 1..=seq + 10).map(|seq| if seq % 2 == 1 { broken(seq) } else { fine(seq) }).collect();
+        seq += 10;
+        agent.data(1, &records).await;
+    }
+    while agent.ack().await.committed < TOGGLES {}
+    let store = hub.database().await;
+    let one = vec!["covers-motor-fault".to_owned()];
+    assert_eq!(incidents(&store).await, (one.clone(), one));
+    let told = told(&store).await;
+    let posts: std::collections::BTreeSet<&str> = told.iter().map(|(_, post)| post.as_str()).collect();
+    assert_eq!(told.len(), 2 * posts.len(), "{told:?}");
+    assert!(told.iter().all(|(what, _)| what == "raised" || what == "unstable"), "{told:?}");
+    let (tickets, _) = store.tickets(&TicketFilter::default(), None, 100).await.unwrap().unwrap();
+    let (_, events) = store.ticket(tickets[0].number.as_str()).await.unwrap().unwrap();
+    assert_eq!(events.iter().map(|event| event.what.as_str()).collect::<Vec<_>>(), ["opened", "unstable"]);
+    hub.stop().await;
+}
+
+/// What has been queued for whom.
+async fn told(store: &Store) -> Vec<(String, String)> {
+    let mut tx = store.read().await.unwrap();
+    let rows: Vec<(String, String)> = crate::store::on!(&mut tx, "read the outbox", conn =>
+        sqlx::query_as("SELECT event, post FROM outbox ORDER BY event, post").fetch_all(conn).await)
+    .unwrap();
+    rows.into_iter().map(|(event, post)| (event.rsplit(':').next().unwrap().to_owned(), post)).collect()
+}
+
+#[tokio::test]
+async fn a_fault_that_was_over_before_the_hub_heard_of_it_is_discovered_late_and_calls_nobody() {
+    let hub = Hub::start().await;
+    let mut agent = Agent::born(&hub, &[(MACHINE, KIND)]).await;
+    let hour_ago = crate::clock::SystemClock.now().millis() - 3_600_000;
+    let records: Vec<serde_json::Value> = (1..=40)
+        .map(|seq| {
+            let mut record = if (11..=20).contains(&seq) { broken(seq) } else { fine(seq) };
+            record["at"] = json!(hour_ago + i64::try_from(seq).unwrap() * 5_000);
+            record
+        })
+        .collect();
+    agent.data(1, &records).await;
+    agent.data(1, &[fine(41)]).await;
+    while agent.ack().await.committed < 41 {}
+    let store = hub.database().await;
+    let (alerts, _) = store.alerts(&AlertFilter::default(), None, 100).await.unwrap().unwrap();
+    let [alert] = alerts.try_into().unwrap();
+    assert_eq!((alert.rule.as_str(), alert.late, alert.ticket), ("covers-motor-fault", true, None));
+    assert_eq!(alert.since.millis(), hour_ago + 11 * 5_000);
+    assert_eq!(told(&store).await, []);
+    let answer = hub.get("/api/v1/alerts").await;
+    assert!(answer.contains("\"late\":true"), "{answer}");
     hub.stop().await;
 }

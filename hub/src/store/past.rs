@@ -10,7 +10,11 @@ use lobby_domain::{
     trace::{LinkEvent, Received},
 };
 
-use super::{Store, StoreError, Tx, joined, on, records::{Forms, reach_from}, statements};
+use super::{
+    Store, StoreError, Tx, joined, on,
+    records::{Forms, reach_from},
+    statements,
+};
 
 /// The most records that one trace replays; of more, the oldest are left out.
 pub const MOST_TRACED: i64 = 20_000;

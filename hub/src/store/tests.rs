@@ -3,6 +3,7 @@
 mod database;
 mod incidents;
 mod pages;
+mod past;
 mod records;
 mod restart;
 mod rollup;

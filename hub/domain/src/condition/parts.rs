@@ -60,7 +60,12 @@ impl Test {
             // A limit that the device does not state itself has a name of its own.
             return match self.operand() {
                 Some(Operand::Fact(other)) if stated.number(other).is_none() => {
-                    format!("{} {} {}", statement(fact, kind, stated, lang), self.sign(), statement(other, kind, stated, lang))
+                    format!(
+                        "{} {} {}",
+                        statement(fact, kind, stated, lang),
+                        self.sign(),
+                        statement(other, kind, stated, lang)
+                    )
                 }
                 _ => self.explain(fact, kind, stated, lang),
             };
@@ -76,6 +81,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use lobby_contract::{FactValue, Reach};
+
+    use Truth::{False, True, Unknown};
 
     use super::*;
     use crate::pack::Pack;
@@ -104,11 +111,18 @@ mod tests {
                 (2, "Power on = off"),
                 (1, "the device reports a fault code ERST:…"),
             ];
-            words.into_iter().zip(truths).map(|((depth, words), truth)| (depth, words.to_owned(), truth)).collect::<Vec<_>>()
+            words
+                .into_iter()
+                .zip(truths)
+                .map(|((depth, words), truth)| (depth, words.to_owned(), truth))
+                .collect::<Vec<_>>()
         };
-        use Truth::{False, True, Unknown};
         assert_eq!(told(&stated), expected([False, True, True, False, False]));
         let unknown = Sample { reach: Reach::Unknown, ..stated.clone() };
-        assert_eq!(told(&unknown), expected([Unknown; 5]), "what was stated is told, and that nothing follows from it now");
+        assert_eq!(
+            told(&unknown),
+            expected([Unknown; 5]),
+            "what was stated is told, and that nothing follows from it now"
+        );
     }
 }

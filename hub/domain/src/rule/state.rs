@@ -454,7 +454,12 @@ mod tests {
             1 => Just((Truth::False, Truth::Unknown)), 2 => Just((Truth::Unknown, Truth::Unknown)),
             1 => Just((Truth::Unknown, Truth::False)),
         ];
-        (seen, prop::bool::weighted(0.9)).prop_map(|((fire, recover), in_window)| Input { fire, recover, in_window, is_new: false })
+        (seen, prop::bool::weighted(0.9)).prop_map(|((fire, recover), in_window)| Input {
+            fire,
+            recover,
+            in_window,
+            is_new: false,
+        })
     }
 
     fn any_inputs() -> impl Strategy<Value = Vec<(i64, Input)>> {
@@ -621,7 +626,11 @@ mod tests {
         }
         assert_eq!(state.phase, Phase::Firing { since: at(0) });
         assert_eq!(flapping.iter().position(|flapping| *flapping), Some(4));
-        assert_eq!(flapping.iter().rposition(|flapping| *flapping), Some(26), "until less than four turns are among the last twenty");
+        assert_eq!(
+            flapping.iter().rposition(|flapping| *flapping),
+            Some(26),
+            "until less than four turns are among the last twenty"
+        );
     }
 
     #[rstest]
@@ -644,7 +653,14 @@ mod tests {
     fn where_the_rule_says_so_it_fires_when_nothing_has_been_known_for_long_enough() {
         let rule = Rule { on_no_data: OnNoData::FireAfter(Span::from_millis(100)), ..rule(10, 50, Window::Always) };
         let inputs = [
-            (0, UNKNOWN), (90, GOOD), (95, UNKNOWN), (194, UNKNOWN), (195, UNKNOWN), (900, UNKNOWN), (1000, GOOD), (1050, GOOD),
+            (0, UNKNOWN),
+            (90, GOOD),
+            (95, UNKNOWN),
+            (194, UNKNOWN),
+            (195, UNKNOWN),
+            (900, UNKNOWN),
+            (1000, GOOD),
+            (1050, GOOD),
         ];
         let since = at(95);
         assert_eq!(decisions(&rule, &inputs), [(195, Decision::Raise { since }), (1050, Decision::Clear { since })]);

@@ -81,7 +81,9 @@ impl Held {
             Self::NoRecord => Label::new("这段时间没有设备数据", "no record tells of the device"),
             Self::Stale(_) => Label::new("最近的数据已过期，不能说明当时情况", "the last record was too old to tell"),
             Self::OutsideItsHours => Label::new("规则在该时段不适用", "the rule does not apply at this time of day"),
-            Self::NotStated => Label::new("设备没有给出规则所需的数据", "the device does not state what the rule asks for"),
+            Self::NotStated => {
+                Label::new("设备没有给出规则所需的数据", "the device does not state what the rule asks for")
+            }
             Self::NotWrong => Label::new("没有异常", "nothing is wrong"),
             Self::TooShort { held, needed } => Label::new(
                 format!("异常持续 {held}，满 {needed} 才告警"),
@@ -117,7 +119,7 @@ pub(super) fn reasons(
     };
     let outside = (!told.applies).then_some(Held::OutsideItsHours);
     let open = told.kept.phase.alerting_since().is_some();
-    let own = if open { not_cleared(told) } else { not_raised(told) };
+    let own = if open { Some(not_cleared(told)) } else { not_raised(told) };
     let flapping = (open && told.flapping).then_some(Held::Flapping);
     // Where nothing is known, what the rule makes of it says nothing more.
     let own = own.filter(|_| is_known || matches!(told.kept.phase, Phase::Pending { .. } | Phase::Recovering { .. }));
@@ -138,13 +140,11 @@ fn not_raised(told: &RuleTrace) -> Option<Held> {
     }
 }
 
-fn not_cleared(told: &RuleTrace) -> Option<Held> {
+fn not_cleared(told: &RuleTrace) -> Held {
     match (told.kept.phase, told.fire, told.recover) {
-        (Phase::Recovering { .. }, ..) => {
-            Some(Held::NotRightForLong { held: told.kept.held, needed: told.rule.clear_after })
-        }
-        (_, Truth::True, _) => Some(Held::StillWrong),
-        (_, Truth::Unknown, _) | (_, _, Truth::Unknown) => Some(Held::NotStated),
-        _ => Some(Held::NotClearlyRight),
+        (Phase::Recovering { .. }, ..) => Held::NotRightForLong { held: told.kept.held, needed: told.rule.clear_after },
+        (_, Truth::True, _) => Held::StillWrong,
+        (_, Truth::Unknown, _) | (_, _, Truth::Unknown) => Held::NotStated,
+        _ => Held::NotClearlyRight,
     }
 }

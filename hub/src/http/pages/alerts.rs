@@ -57,7 +57,7 @@ pub(super) fn row(scene: &Scene<'_>, alert: &store::AlertRow) -> AlertRow {
         severity: incident::severity(&alert.severity),
         since: scene.when(alert.since),
         cleared: alert.cleared_at.map(|at| scene.when(at)),
-        overlay: None,
+        overlay: alert.late.then(|| scene.pick("事后发现", "discovered late").to_owned()),
         clauses: scene.clauses(&alert.clauses),
         ticket: alert.ticket.clone(),
     }

@@ -8,7 +8,7 @@ use axum::{
 };
 use lobby_dashboards::{
     AlertsPage, ConciergePage, DevicePage, EngineeringPage, ErrorPage, OverviewPage, Page, Problem, ReceptionPage,
-    ShowflatPage, TicketPage,
+    ShowflatPage, TicketPage, WhyPage,
 };
 
 use super::{App, Open, Reader, Scene};
@@ -101,7 +101,8 @@ html!(
     OverviewPage,
     ReceptionPage,
     ShowflatPage,
-    TicketPage
+    TicketPage,
+    WhyPage
 );
 
 /// The page, or the one that says why there is none.

@@ -40,6 +40,8 @@ pub(in crate::http) struct Asked {
     pub state: Option<String>,
     /// Where the list goes on.
     pub after: Option<String>,
+    /// The time that is asked about, in ms since 1970 UTC.
+    pub at: Option<String>,
     /// What became of the last action.
     pub notice: Option<String>,
 }

@@ -282,6 +282,23 @@ async fn a_fault_is_on_the_boards_with_its_ticket_and_low_stock_is_a_warning() {
 }
 
 #[tokio::test]
+async fn why_there_is_an_alert_or_none_is_told_for_any_minute() {
+    let hub = Hub::in_trouble().await;
+    let why = "/d/entrance-led/why?site=hz-01";
+    hub.get(why, "zh").await.says(&["为什么没有告警", "无信号", "成立", "营业时段"]);
+    hub.get(why, "en").await.says(&[
+        "Why was there an alert, or none?",
+        "LED display has no signal",
+        "Each rule",
+        "holds",
+    ]);
+    hub.get(&format!("{why}&at=0"), "en").await.says(&["no record tells of the device", "1970-01-01"]);
+    assert_eq!(hub.get(&format!("{why}&at=soon"), "en").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(hub.get("/d/nothing/why?site=hz-01", "en").await.status, StatusCode::NOT_FOUND);
+    hub.get("/d/entrance-led?site=hz-01", "zh").await.says(&["/d/entrance-led/why?site=hz-01&#38;at=", "为什么？"]);
+}
+
+#[tokio::test]
 async fn a_device_that_fell_silent_is_unknown_and_never_normal() {
     let hub = Hub::reporting().await;
     hub.pass(3_600_000);

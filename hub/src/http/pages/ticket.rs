@@ -91,6 +91,7 @@ fn entry(scene: &Scene<'_>, event: &store::TicketEvent, attached: &[AlertRow]) -
         "joined" | "victim" => TicketEvent::AlertAttached,
         "reopened" => TicketEvent::Reopened,
         "recovered" => TicketEvent::Recovered,
+        "unstable" => TicketEvent::Unstable,
         "accept" => TicketEvent::Accepted,
         "start" => TicketEvent::Started,
         "finish" => TicketEvent::Finished,
@@ -100,7 +101,7 @@ fn entry(scene: &Scene<'_>, event: &store::TicketEvent, attached: &[AlertRow]) -
     // The hub's own entries hold the title of an alert, which has the reader's language too.
     let alert = attached.iter().find(|alert| event.actor.is_empty() && *alert.title.zh == *event.note);
     let note = alert.map_or_else(|| event.note.clone(), |alert| scene.text(&alert.title));
-    let by_hub = matches!(event.what.as_str(), "opened" | "joined" | "victim" | "reopened" | "recovered");
+    let by_hub = matches!(event.what.as_str(), "opened" | "joined" | "victim" | "reopened" | "recovered" | "unstable");
     let nobody = scene.pick("未留姓名", "No name given");
     TimelineEntry {
         at: scene.when(event.at),

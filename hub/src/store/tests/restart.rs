@@ -211,6 +211,33 @@ async fn time_that_nobody_watched_raises_nothing_and_clears_nothing(
 
 #[rstest]
 #[tokio::test]
+async fn a_timer_goes_on_after_a_restart_from_what_had_counted(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+    #[values(1, 3)] restarts: u64,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (mut hub, _) = Hub::start(&database.store, T0).await;
+    hub.birth().await;
+    // Of `n` records, a second apart, `n - 1` seconds are known to have been bad: 3 after each start, of 10.
+    hub.go_on(1, 4, "off").await;
+    let mut seq = 5;
+    for _ in 0..restarts {
+        (hub, _) = Hub::start(&database.again().await, hub.now + MINUTE).await;
+        hub.birth().await;
+        hub.go_on(seq, 4, "off").await;
+        seq += 4;
+    }
+    let alerts = all_alerts(&database.store).await;
+    if restarts < 3 {
+        assert!(alerts.is_empty(), "6 of 10 seconds");
+        return;
+    }
+    assert_eq!(alerts.len(), 1, "12 seconds, of which none in the gaps");
+    assert_eq!(alerts[0].since, T0 + SECOND, "wrong since it was first seen");
+}
+
+#[rstest]
+#[tokio::test]
 async fn an_alert_whose_rule_the_pack_no_longer_has_is_cleared_as_such(
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {
