@@ -4,6 +4,7 @@
 mod alerts;
 mod bulk;
 mod commit;
+mod delivery;
 mod fleet;
 mod form;
 mod page;
@@ -22,6 +23,7 @@ use sqlx::{
 pub use self::{
     alerts::{AlertFilter, AlertRow},
     commit::{Batch, Committed, Spent, Writer},
+    delivery::{LostReason, LostRow},
     page::{Cursor, CursorError},
     records::{RecordFilter, RecordRow},
     rollup::{Due, Grain, RolledUp},

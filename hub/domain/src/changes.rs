@@ -15,8 +15,10 @@ use crate::{
 pub struct Changes {
     /// Records to be stored.
     pub records: Vec<NewRecord>,
-    /// Ranges that agents no longer have.
+    /// Ranges that agents no longer have, and that had not come before. They do not overlap.
     pub lost: Vec<(AgentId, Lost)>,
+    /// Records that came and could not be read: agent, epoch, seq.
+    pub unreadable: Vec<(AgentId, u64, u64)>,
     /// Alerts, in order.
     pub alerts: Vec<AlertChange>,
     /// Rules that entered another phase: subject and rule to the last phase.
@@ -126,6 +128,7 @@ impl Changes {
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
             && self.lost.is_empty()
+            && self.unreadable.is_empty()
             && self.alerts.is_empty()
             && self.phases.is_empty()
             && self.agents.is_empty()

@@ -7,8 +7,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use lobby_dashboards::{
-    AlertsPage, ConciergePage, DevicePage, EngineeringPage, ErrorPage, OverviewPage, Page, Problem, ReceptionPage,
-    ShowflatPage, TicketPage,
+    AgentPage, AgentsPage, AlertsPage, ConciergePage, DevicePage, EngineeringPage, ErrorPage, OverviewPage, Page,
+    Problem, ReceptionPage, ShowflatPage, TicketPage,
 };
 
 use super::{App, Open, Reader, Scene};
@@ -93,6 +93,8 @@ macro_rules! html {
 }
 
 html!(
+    AgentPage,
+    AgentsPage,
     AlertsPage,
     ConciergePage,
     DevicePage,
