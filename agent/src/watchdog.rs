@@ -129,11 +129,15 @@ impl Watchdog {
                 _ = looks.tick() => {}
                 Ok(()) = self.seen.changed() => {}
                 _ = beacons.tick(), if self.config.lan => self.say().await,
-                heard = hear(self.lan.as_ref()) => match heard {
-                    Ok(Some(beacon)) => self.peers.hear(beacon, Instant::now()),
-                    Ok(None) => {}
-                    Err(cause) => self.leave(&cause),
-                },
+                heard = hear(self.lan.as_ref()) => {
+                    match heard {
+                        Ok(Some(beacon)) => self.peers.hear(beacon, Instant::now()),
+                        Ok(None) => {}
+                        Err(cause) => self.leave(&cause),
+                    }
+                    // The next look is soon enough: a network that talks without end must not keep the spool busy.
+                    continue;
+                }
                 done = sent(&mut self.sending) => self.sent(done).await,
             }
             self.look().await?;
@@ -163,7 +167,11 @@ impl Watchdog {
                 (self.found_at, self.failures, self.send_at) = (None, 0, now);
                 self.keep();
             }
-            Hub::Silent if self.peers.have_told(now) && self.outages.told() == Some(Told::No) => {
+            Hub::Silent
+                if self.sending.is_none()
+                    && self.peers.have_told(now)
+                    && matches!(self.outages.told(), Some(Told::No | Told::Maybe)) =>
+            {
                 info!("another agent of the site has told that the hub is silent");
                 self.outages.set_told(Told::Other);
                 self.keep();

@@ -168,10 +168,8 @@ impl Agent {
             // Its birth is still on its way.
             return self.begin(epoch, session, now);
         }
-        // Records of an earlier epoch are sent in the current session. Whatever else is of the past was on its way when its session
-        // ended, and says nothing about now.
-        let is_current = session == self.session && epoch <= self.epoch;
-        if !is_current || self.ended == Some(current) {
+        // What comes once the current session has ended was on its way then, and says nothing about now.
+        if self.ended == Some(current) {
             return false;
         }
         self.is_there(now)
@@ -362,13 +360,21 @@ mod tests {
         assert_eq!(agent.link, Link::Up);
     }
 
-    #[test]
-    fn records_of_an_earlier_epoch_in_the_current_session_are_a_sign_of_life_and_those_of_another_session_are_not() {
+    #[rstest]
+    #[case::of_an_earlier_session(7, 2)]
+    #[case::of_an_earlier_epoch(6, 3)]
+    #[case::of_an_earlier_epoch_and_a_later_session(6, 9)]
+    fn what_was_on_its_way_is_a_sign_of_life_until_the_current_session_has_ended(
+        #[case] epoch: u64,
+        #[case] session: u32,
+    ) {
         let mut agent = born();
         agent.unverified(at(1));
-        assert!(!agent.heard(6, 9, at(2)));
-        assert!(!agent.heard(7, 2, at(2)));
-        assert!(agent.heard(6, 3, at(2)));
+        assert!(agent.heard(epoch, session, at(2)), "an agent sends its backlog of earlier epochs too");
+        assert_eq!((agent.epoch, agent.session), (7, 3));
+        agent.died(&death(7, 3, DeathReason::Lost), at(3));
+        assert!(!agent.heard(epoch, session, at(4)));
+        assert_eq!(agent.link, Link::Suspect { since: at(3) });
     }
 
     #[test]
