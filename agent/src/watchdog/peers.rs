@@ -19,7 +19,8 @@ const MISSED: u32 = 3;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Beacon {
     /// The version of this message; others are ignored.
-    lobby_beacon: u8,
+    #[serde(rename = "lobby_beacon")]
+    version: u8,
     site: SiteId,
     agent: AgentId,
     hub: Word,
@@ -43,13 +44,13 @@ impl Beacon {
             Hub::Unsure => Word::Unsure,
             Hub::Silent => Word::Silent,
         };
-        Self { lobby_beacon: 1, site, agent, hub, told }
+        Self { version: 1, site, agent, hub, told }
     }
 
     /// Reads a datagram; `None` if it is no beacon of a version that is known.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let bytes = bytes.get(..bytes.len().min(MAX_BEACON + 1)).filter(|bytes| bytes.len() <= MAX_BEACON)?;
-        serde_json::from_slice(bytes).ok().filter(|beacon: &Self| beacon.lobby_beacon == 1)
+        serde_json::from_slice(bytes).ok().filter(|beacon: &Self| beacon.version == 1)
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -68,13 +69,13 @@ pub(super) struct Peers {
     site: SiteId,
     own: AgentId,
     life: Duration,
-    peers: BTreeMap<AgentId, Peer>,
+    known: BTreeMap<AgentId, Peer>,
 }
 
 impl Peers {
     /// Nobody yet; each says that it is there `every` so often.
     pub(super) fn new(site: SiteId, own: AgentId, every: Duration) -> Self {
-        Self { site, own, life: every * MISSED, peers: BTreeMap::new() }
+        Self { site, own, life: every * MISSED, known: BTreeMap::new() }
     }
 
     /// Takes in what was heard.
@@ -83,14 +84,14 @@ impl Peers {
             return;
         }
         let life = self.life;
-        self.peers.retain(|_, peer| now.duration_since(peer.heard_at) < life);
-        if self.peers.len() < MOST || self.peers.contains_key(&beacon.agent) {
-            self.peers.insert(beacon.agent, Peer { hub: beacon.hub, told: beacon.told, heard_at: now });
+        self.known.retain(|_, peer| now.duration_since(peer.heard_at) < life);
+        if self.known.len() < MOST || self.known.contains_key(&beacon.agent) {
+            self.known.insert(beacon.agent, Peer { hub: beacon.hub, told: beacon.told, heard_at: now });
         }
     }
 
     fn there(&self, now: Instant) -> impl Iterator<Item = (&AgentId, &Peer)> {
-        self.peers.iter().filter(move |(_, peer)| now.duration_since(peer.heard_at) < self.life)
+        self.known.iter().filter(move |(_, peer)| now.duration_since(peer.heard_at) < self.life)
     }
 
     /// How many agents with a lower name are there; `None` if there is no other agent at all.
@@ -163,7 +164,7 @@ mod tests {
         for number in 0..1000 {
             peers.hear(beacon("demo", &format!("box-{number}"), Hub::Unsure, false), now);
         }
-        assert_eq!(peers.peers.len(), MOST);
+        assert_eq!(peers.known.len(), MOST);
     }
 
     #[test]

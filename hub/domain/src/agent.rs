@@ -152,12 +152,15 @@ impl Agent {
         self.waiting.map(|(_, waiting)| waiting.max(self.ledger(now).missing))
     }
 
-    /// A record came that was probed at `at`, by the agent's clock.
-    pub(crate) fn delivered(&mut self, at: i64) {
-        if let Some((sent_at, waiting)) = &mut self.waiting
-            && at <= *sent_at
-        {
-            *waiting = waiting.saturating_sub(1);
+    /// When its last birth was sent, in ms by its own clock.
+    pub(crate) fn born_at(&self) -> Option<i64> {
+        self.waiting.map(|(sent_at, _)| sent_at)
+    }
+
+    /// So many records came that had been made before its last birth.
+    pub(crate) fn delivered(&mut self, had_waited: u64) {
+        if let Some((_, waiting)) = &mut self.waiting {
+            *waiting = waiting.saturating_sub(had_waited);
         }
     }
 
@@ -393,12 +396,9 @@ mod tests {
         assert_eq!(agent.backlog(at(0)), None);
         agent.born(&birth(7, 3, 10), at(10));
         assert_eq!(agent.backlog(at(10)), Some(3));
-        agent.delivered(9_000);
-        agent.delivered(11_000);
-        assert_eq!(agent.backlog(at(11)), Some(2), "a record made after the birth was not among those that waited");
-        for _ in 0..5 {
-            agent.delivered(9_000);
-        }
+        agent.delivered(1);
+        assert_eq!((agent.backlog(at(11)), agent.born_at()), (Some(2), Some(10_000)));
+        agent.delivered(5);
         assert_eq!(agent.backlog(at(12)), Some(0));
     }
 

@@ -186,8 +186,7 @@ impl Life {
 
     /// Whether a person may move a device from here to `to`. Only reporting makes a device announced.
     pub const fn may_become(self, to: Self) -> bool {
-        !matches!(to, Self::Announced)
-            && !matches!((self, to), (Self::Retired, Self::Maintenance) | (Self::Announced, Self::Maintenance))
+        !matches!(to, Self::Announced) && !matches!((self, to), (Self::Retired | Self::Announced, Self::Maintenance))
     }
 }
 

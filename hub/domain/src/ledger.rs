@@ -9,6 +9,8 @@ const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24;
 /// Over how many minutes the rate of records is told.
 const RATE_MINUTES: i64 = 5;
+/// Those, and the one that is not over.
+const RATE_SLOTS: usize = 6;
 
 /// What has become of the records of one agent, of one epoch or of all.
 ///
@@ -124,14 +126,14 @@ impl Delays {
 pub struct Rate {
     minute: i64,
     first: i64,
-    counts: [u32; RATE_MINUTES as usize + 1],
+    counts: [u32; RATE_SLOTS],
 }
 
 impl Rate {
     /// Takes in that `count` records came.
     pub fn observe(&mut self, count: u32, now: Timestamp) {
         self.advance(now);
-        let slot = self.slot(self.minute);
+        let slot = slot(self.minute);
         self.counts[slot] = self.counts[slot].saturating_add(count);
     }
 
@@ -143,7 +145,7 @@ impl Rate {
         if then.first == 0 || minutes < 1 {
             return None;
         }
-        let sum: f64 = (1..=minutes).map(|back| f64::from(then.counts[then.slot(then.minute - back)])).sum();
+        let sum: f64 = (1..=minutes).map(|back| f64::from(then.counts[slot(then.minute - back)])).sum();
         Some(sum / f64::from(u32::try_from(minutes).unwrap_or(1)))
     }
 
@@ -155,14 +157,14 @@ impl Rate {
         while self.minute < minute {
             // After a long silence nothing of the past counts any more.
             self.minute = (self.minute + 1).max(minute - RATE_MINUTES);
-            let slot = self.slot(self.minute);
+            let slot = slot(self.minute);
             self.counts[slot] = 0;
         }
     }
+}
 
-    fn slot(&self, minute: i64) -> usize {
-        usize::try_from(minute.rem_euclid(RATE_MINUTES + 1)).unwrap_or(0)
-    }
+fn slot(minute: i64) -> usize {
+    usize::try_from(minute.rem_euclid(RATE_MINUTES + 1)).unwrap_or(0)
 }
 
 #[cfg(test)]

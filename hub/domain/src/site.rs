@@ -383,6 +383,7 @@ impl Site {
         let link_changed = watched.agent.heard(data.epoch, data.session, now);
         let session_changed = session != (watched.agent.epoch, watched.agent.session);
         let ask_for_birth = watched.unborn && watched.birth_due.is_none();
+        let born_at = watched.agent.born_at();
         let stream = watched.agent.streams.entry(data.epoch).or_insert_with(|| Stream::opened(now));
         let (before, counted) = (stream.committed(), changes.duplicates);
         let lost = data.oldest.map(|oldest| stream.starts_at(oldest)).unwrap_or_default();
@@ -400,9 +401,9 @@ impl Site {
             changes.complain(agent, None, Cause::BadRecord, detail);
         }
         let mut fresh = Vec::with_capacity(data.records.len());
-        let mut delivered = Vec::with_capacity(data.records.len());
+        let mut had_waited = 0;
         for record in data.records {
-            delivered.push(record.at);
+            had_waited += u64::from(born_at.is_some_and(|born_at| record.at <= born_at));
             match stream.take(record.seq) {
                 Arrival::Duplicate => changes.duplicates += 1,
                 Arrival::New | Arrival::BeforeBase => {
@@ -414,7 +415,7 @@ impl Site {
         stream.note(now);
         // A repeat is news for the ledger, which is as durable as the records.
         news |= stream.committed() != before || !fresh.is_empty() || changes.duplicates != counted;
-        delivered.into_iter().for_each(|at| watched.agent.delivered(at));
+        watched.agent.delivered(had_waited);
         watched.agent.rate.observe(u32::try_from(fresh.len()).unwrap_or(u32::MAX), now);
         if news {
             changes.streams.insert((agent.clone(), data.epoch));
