@@ -2,6 +2,7 @@
 
 mod document;
 mod url;
+mod watchdog;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,8 @@ use document::{Document, Table};
 
 pub use document::{ConfigError, Problem};
 pub use url::{HubUrl, UrlError};
+pub(crate) use watchdog::webhook_uri;
+pub use watchdog::{Format, Hours, Watchdog, WebhookUrl, Zone};
 
 /// Shortest and longest time between two probes of a device.
 const EVERY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_hours(1));
@@ -52,6 +55,8 @@ pub struct Config {
     pub hub: Hub,
     /// Its memory on disk.
     pub spool: Spool,
+    /// What it does when the hub is silent.
+    pub watchdog: Watchdog,
     /// What it watches.
     pub devices: Vec<Device>,
 }
@@ -230,8 +235,9 @@ impl Config {
         let agent = document.take_table(&mut root, "agent");
         let hub = document.take_table(&mut root, "hub");
         let spool = document.take_table(&mut root, "spool");
+        let watchdog = document.take_table(&mut root, "watchdog");
         let devices = document.take_tables(&mut root, "device");
-        document.refuse_rest(&root, &["agent", "hub", "spool", "device"]);
+        document.refuse_rest(&root, &["agent", "hub", "spool", "watchdog", "device"]);
 
         let whole = agent.as_ref().map_or(root.span(), Table::span);
         let agent = match agent {
@@ -240,6 +246,8 @@ impl Config {
         };
         let mut hub = hub.map_or_else(|| Some(Hub::at(local_hub())), |hub| document.read::<Hub>(hub, &[]));
         let spool = spool.map_or_else(|| Some(Spool::default()), |spool| document.read::<Spool>(spool, &[]));
+        let watchdog_span = watchdog.as_ref().map(Spans::of).unwrap_or_default();
+        let watchdog = watchdog.map_or_else(|| Some(Watchdog::default()), |watchdog| document.read(watchdog, &[]));
         let mut spans = Vec::new();
         let devices: Vec<Option<Device>> =
             devices.into_iter().map(|device| read_device(document, device, &mut spans)).collect();
@@ -267,12 +275,14 @@ impl Config {
                 .unwrap_or("/var/lib/lobby-agent".into()),
             hub: hub?,
             spool: spool?,
+            watchdog: watchdog?,
             devices: devices.iter().flatten().cloned().collect(),
         };
         let read: Vec<Spans> =
             spans.into_iter().zip(&devices).filter(|(_, device)| device.is_some()).map(|(spans, _)| spans).collect();
         for (device, key, message) in config.mistakes() {
-            let span = device.and_then(|index| read.get(index)).and_then(|spans| spans.at(key));
+            let spans = device.map_or(Some(&watchdog_span), |index| read.get(index));
+            let span = spans.filter(|_| !key.is_empty()).and_then(|spans| spans.at(key));
             document.complain(span, message);
         }
         Some(config)
@@ -297,7 +307,7 @@ impl Config {
         self.devices.iter().map(announce).collect()
     }
 
-    /// Every mistake: of which device (by index), at which key, and what to do.
+    /// Every mistake: of which device (by index; if none, of `[watchdog]`), at which key, and what to do.
     fn mistakes(&self) -> Vec<(Option<usize>, &'static str, String)> {
         let mut found = Vec::new();
         let hub = &self.hub;
@@ -317,6 +327,7 @@ impl Config {
                 format!("`[spool] max_bytes` is {}, the least is {MIN_SPOOL}", self.spool.max_bytes),
             ));
         }
+        found.extend(self.watchdog.mistakes().into_iter().map(|(key, message)| (None, key, message)));
         let mut ids = BTreeSet::new();
         for (index, device) in self.devices.iter().enumerate() {
             if !ids.insert(&device.id) {

@@ -24,6 +24,7 @@ mod spool;
 #[cfg(test)]
 mod tests;
 mod uplink;
+pub mod watchdog;
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,6 +38,7 @@ use lifecycle::Lifecycle;
 use runner::Runner;
 use spool::{Limits, SpoolHandle};
 use uplink::Uplink;
+use watchdog::Watchdog;
 
 /// How long everything may take to stop.
 const GRACE: Duration = Duration::from_secs(8);
@@ -53,12 +55,14 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     // A part that fails stops this agent, not whoever runs it.
     let mut tasks = Lifecycle::new(stop.child_token());
     let mut uplink = Uplink::new(&config, spool.clone(), clock.clone());
+    let watchdog = Watchdog::new(&config, spool.clone(), uplink.seen(), clock.clone());
     for device in config.devices {
         let asks = uplink.asks_for(&device);
         let name = format!("device {}", device.id);
         let runner = Runner::new(device, spool.clone(), clock.clone())?;
         tasks.supervise(&name, runner.run(asks, tasks.stop_token()));
     }
+    tasks.supervise("watchdog", watchdog.run(tasks.stop_token()));
     tasks.supervise("uplink", uplink.run(tasks.stop_token()));
     // The spool ends when all the others have dropped their handles, so it is the last to stop.
     drop(spool);

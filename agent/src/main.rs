@@ -146,6 +146,10 @@ async fn check_all(mut config: Config, json: bool, only: Option<DeviceId>) -> an
     } else {
         print(&table(&checked))?;
     }
+    if let Some(silent) = lobby_agent::watchdog::hub_silent(&config.state_dir) {
+        // Beside the table or the JSON, which are about devices.
+        let _ = writeln!(std::io::stderr(), "{silent}");
+    }
     let all_reached = checked.iter().all(|checked| checked.reach == Reach::Ok);
     Ok(if all_reached { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -5,6 +5,7 @@
 
 mod backoff;
 mod link;
+mod seen;
 mod session;
 #[cfg(unix)]
 mod tls;
@@ -17,7 +18,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use lobby_contract::{AgentId, Channel, DeviceId, DeviceInfo, SiteId, Topic};
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,8 @@ use crate::{
 };
 use backoff::Backoff;
 use link::Link;
+use seen::Notes;
+pub use seen::Seen;
 use session::{PROBE_SLACK, Session};
 
 /// Without an acknowledgement for this long, what is under way is sent again.
@@ -59,6 +62,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     asks: BTreeMap<DeviceId, Asks>,
     patience: Duration,
+    notes: Notes,
 }
 
 impl Shared {
@@ -86,6 +90,7 @@ impl Uplink {
             clock,
             asks: BTreeMap::new(),
             patience: PATIENCE,
+            notes: Notes::default(),
         };
         Self { shared, backoff: Backoff::default(), session: 0 }
     }
@@ -99,6 +104,11 @@ impl Uplink {
         asks
     }
 
+    /// What it sees of the hub.
+    pub fn seen(&self) -> watch::Receiver<Seen> {
+        self.shared.notes.watch()
+    }
+
     /// Connects, and connects again, until `stop`.
     pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut last_cause = String::new();
@@ -106,7 +116,9 @@ impl Uplink {
             let started = Instant::now();
             // Counted before connecting: the broker may hold a will of an attempt that failed on the way back.
             self.session += 1;
-            let Err(error) = self.connect(&stop).await else { break };
+            let ended = self.connect(&stop).await;
+            self.shared.notes.online(false);
+            let Err(error) = ended else { break };
             let spent = started.elapsed();
             if spent >= HELD {
                 self.backoff.reset();

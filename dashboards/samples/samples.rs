@@ -2,12 +2,7 @@
 
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
-    Action, AgentRow, AlertFilter, AlertRow, AlertsPage, Calendar, Choice, Chrome, Clause, Collection, ConciergePage,
-    Counts, DayPart, Deadline, DeadlineKind, DevicePage, DeviceRef, DeviceTile, EngineeringPage, ErrorPage, Evidence,
-    Fact, Incident, Lang, LifeCard, Limit, Link, LowStock, Machine, Newcomer, Notice, OverviewPage, Page, PostStatus,
-    Priority, Problem, QueueTicket, Range, ReceptionPage, Series, Severity, ShowflatPage, Site, SiteRow, State,
-    StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, When, WhyPage, WhyPart, WhyPhase,
-    WhyRule,
+    Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertRow, AlertsPage, Calendar, Choice, Chrome, Clause, Collection, ConciergePage, Counts, DayPart, Deadline, DeadlineKind, Delivery, DevicePage, DeviceRef, DeviceTile, EngineeringPage, ErrorPage, Evidence, Fact, Incident, Lang, LifeCard, Limit, Link, Loss, LowStock, Machine, Newcomer, Notice, OverviewPage, Page, PostStatus, Priority, Problem, QueueTicket, Range, ReceptionPage, Series, Severity, ShowflatPage, Site, SiteRow, State, StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, When, WhyPage, WhyPart, WhyPhase, WhyRule,
 };
 use lobby_domain::device::Life;
 
@@ -69,6 +64,18 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         "ticket-confirm": s.ticket(TicketStep::AwaitingConfirmation);
         "ticket-closed": s.ticket(TicketStep::Closed);
         "ticket-cancelled": TicketPage { evidence: vec![], alerts: vec![], device: None, ..s.ticket(TicketStep::Cancelled) };
+        "agents": AgentsPage {
+            chrome: s.chrome(Page::Agents),
+            up: 1,
+            down: 1,
+            unverified: 1,
+            agents: vec![s.agent(Link::Up), s.agent(Link::Down), s.agent(Link::Unverified)],
+            next: Some("/agents?after=hz-01.lift-box".into()),
+        };
+        "agents-none": AgentsPage { chrome: s.blind(Page::Agents), up: 0, down: 0, unverified: 0, agents: vec![], next: None };
+        "agent-normal": s.agent_page(Link::Up, 0, vec![]);
+        "agent-lossy": s.agent_page(Link::Up, 5, vec![s.loss(3, Some(2 * HOUR)), s.loss(1, None)]);
+        "agent-down": s.agent_page(Link::Down, 0, vec![]);
         "alerts-open": s.alerts(AlertFilter::Open);
         "alerts-all": s.alerts(AlertFilter::All);
         "alerts-empty": AlertsPage { alerts: vec![], open: 0, next: None, ..s.alerts(AlertFilter::Open) };
@@ -367,6 +374,7 @@ impl Scene {
     fn agent(&self, link: Link) -> AgentRow {
         let up = link == Link::Up;
         AgentRow {
+            site: "hz-01".parse().expect("a name"),
             id: if up { "lobby-box" } else { "lift-box" }.parse().expect("a name"),
             site_name: None,
             link,
@@ -374,7 +382,7 @@ impl Scene {
             seen: (link != Link::Unverified).then(|| self.at(if up { 3 * SECOND } else { 22 * MINUTE })),
             version: "0.1.0".into(),
             devices: 6,
-            backlog: if up { 0 } else { 132 },
+            backlog: (link != Link::Unverified).then_some(if up { 0 } else { 132 }),
             clock_offset_ms: Some(if up { -38 } else { 184_200 }),
             clock_suspect: !up,
         }
@@ -567,7 +575,47 @@ impl Scene {
                 vec![]
             },
             life: LifeCard { now: Life::Live },
+            losses: if dark { vec![self.loss(3, Some(2 * HOUR))] } else { vec![] },
             agent: Some(self.agent(if blind { Link::Down } else { Link::Up })),
+        }
+    }
+
+    fn loss(&self, records: u64, from: Option<i64>) -> Loss {
+        Loss {
+            epoch: 7,
+            first: 1201,
+            last: 1200 + records,
+            unreadable: records == 1,
+            from: from.map(|from| self.at(from)),
+            to: self.at(from.unwrap_or(DAY) - 20 * MINUTE),
+        }
+    }
+
+    fn delivery(&self, missing: u64, lost: u64) -> Delivery {
+        Delivery {
+            produced: 48_210,
+            stored: 48_210 - missing - lost,
+            missing,
+            missing_since: (missing > 0).then(|| self.at(4 * MINUTE)),
+            lost,
+            unreadable: u64::from(lost > 0),
+            duplicates: 12,
+            resends: 2,
+            longest_delay_ms: 754_000,
+            longest_delay_day_ms: 640,
+            per_minute: (missing == 0).then_some(42.4),
+        }
+    }
+
+    fn agent_page(&self, link: Link, missing: u64, losses: Vec<Loss>) -> AgentPage {
+        AgentPage {
+            chrome: self.chrome(Page::Agent),
+            agent: AgentRow { clock_suspect: false, ..self.agent(link) },
+            epoch: 7,
+            session: 3,
+            delivery: self.delivery(missing, losses.iter().map(Loss::count).sum()),
+            next: (!losses.is_empty()).then(|| "/a/hz-01/lobby-box?after=7_1201".into()),
+            losses,
         }
     }
 

@@ -25,6 +25,10 @@ pub enum Page {
     Alerts,
     /// `/d/{code}`
     Device,
+    /// `/agents`
+    Agents,
+    /// `/a/{site}/{agent}`
+    Agent,
     /// `/t/{no}`
     Ticket,
     /// Any page that could not be shown.
@@ -46,6 +50,8 @@ impl Page {
             Self::Reception => "reception",
             Self::Alerts => "alerts",
             Self::Device => "device",
+            Self::Agents => "agents",
+            Self::Agent => "agent",
             Self::Ticket => "ticket",
             Self::Error => "error",
         }
@@ -58,7 +64,8 @@ impl Page {
             Self::Showflat => "/showflat",
             Self::Reception => "/reception",
             Self::Alerts => "/alerts",
-            Self::Overview | Self::Device | Self::Ticket | Self::Error => "/",
+            Self::Agents => "/agents",
+            Self::Overview | Self::Device | Self::Agent | Self::Ticket | Self::Error => "/",
         }
     }
 
@@ -71,6 +78,8 @@ impl Page {
             Self::Reception => t.nav_reception,
             Self::Alerts => t.nav_alerts,
             Self::Device => t.device,
+            Self::Agents => t.agents,
+            Self::Agent => t.agent,
             Self::Ticket => t.ticket,
             Self::Error => t.error,
         }

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use crate::{
+    agent::Loss,
     alert::AlertRow,
     chart::{Series, StateSpan, Window, band, svg},
     chrome::{Choice, Chrome, page},
@@ -91,6 +92,8 @@ pub struct DevicePage {
     pub series: Vec<Series>,
     /// The states within the range, in order, without overlap. Time that none covers is unknown.
     pub history: Vec<StateSpan>,
+    /// Records that its agent has lost within the range, as far as their time is known; some may have been of this device.
+    pub losses: Vec<Loss>,
     /// Its open alerts.
     pub alerts: Vec<AlertRow>,
     /// Its tickets, the newest first.

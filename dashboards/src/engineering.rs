@@ -1,7 +1,7 @@
 //! Engineering's question: what must I do next?
 
 use askama::Template;
-use lobby_contract::AgentId;
+use lobby_contract::{AgentId, SiteId};
 
 use crate::{
     alert::AlertRow,
@@ -82,6 +82,8 @@ impl Link {
 /// One agent in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentRow {
+    /// Its site.
+    pub site: SiteId,
     /// Its name.
     pub id: AgentId,
     /// Its site's name, where several sites are listed.
@@ -96,8 +98,8 @@ pub struct AgentRow {
     pub version: String,
     /// How many devices it watches.
     pub devices: u32,
-    /// Records it holds that are not yet in the database.
-    pub backlog: u64,
+    /// About how many records it holds that are not yet in the database, if that is known.
+    pub backlog: Option<u64>,
     /// How far its clock is ahead of the hub's, in ms.
     pub clock_offset_ms: Option<i64>,
     /// Whether its clock is so wrong that the hub does not use its times.
@@ -105,6 +107,15 @@ pub struct AgentRow {
 }
 
 impl AgentRow {
+    /// Where its own page is.
+    pub(crate) fn href(&self) -> String {
+        format!("/a/{}/{}", self.site, self.id)
+    }
+
+    pub(crate) fn is_behind(&self) -> bool {
+        self.backlog.is_some_and(|backlog| backlog > 0)
+    }
+
     pub(crate) fn clock(&self, t: &Texts) -> String {
         let Some(offset) = self.clock_offset_ms else { return t.unknown_value.to_owned() };
         let sign = if offset < 0 { '−' } else { '+' };

@@ -13,6 +13,7 @@
 //! **Actions** are plain forms: `POST /t/{no}/{accept|start|finish|confirm}` with `version`, `back` and, on the ticket's
 //! own page, `by` and `note`; `POST /d/{code}/life` with `life` and `back`. No page needs the script.
 
+mod agent;
 mod alert;
 mod assets;
 mod chart;
@@ -33,6 +34,7 @@ mod tile;
 mod time;
 mod why;
 
+pub use agent::{AgentPage, AgentsPage, Delivery, Loss};
 pub use alert::{AlertFilter, AlertRow, AlertsPage, Clause, Severity};
 pub use assets::{FAVICON, FAVICON_PATH, SCRIPT, SCRIPT_PATH, STYLES, STYLES_PATH, VERSION};
 pub use chart::{Limit, Series, StateSpan, Window, svg};

@@ -266,6 +266,37 @@ texts! {
     day_ready: "待开馆", "Ready";
     day_open: "营业中", "Open";
     day_closing: "收场", "Closing";
+    // Agents
+    agents_question: "采集端都在送数据吗？", "Are the agents delivering?";
+    agents_all_up: "{} 个采集端全部在线", "All agents are up ({})";
+    agents_some: "{} 个采集端在线，{} 个中断，{} 个待确认", "Up: {}. Down: {}. To be confirmed: {}";
+    agents_more: "更多采集端", "More agents";
+    agent_delivers: "采集正常，记录全部入库", "Delivering; every record is stored";
+    agent_delivers_lost: "采集正常；曾有 {} 条记录丢失", "Delivering; records lost in the past: {}";
+    agent_catches_up: "正在补传，约 {} 条记录未入库", "Catching up; records not yet stored: about {}";
+    agent_is_missing: "{} 条记录未到，已要求重发", "Records that have not come: {}. They are asked for again";
+    agent_clock_wrong: "时钟不可信，请校准采集端时间", "Its clock is not to be trusted; please set it";
+    agent_is_down: "采集端中断；其间的记录保存在采集端，恢复后补传", "The agent is down; it keeps its records and delivers them when it is back";
+    agent_is_unknown: "还不能确认采集端是否在线", "It cannot be told yet whether the agent is there";
+    agent_epoch: "启动次 / 连接次", "Run / connection";
+    ledger: "送达台账", "Delivery ledger";
+    ledger_produced: "产生", "Made";
+    ledger_stored: "已入库", "Stored";
+    ledger_missing: "未到", "Missing";
+    ledger_missing_since: "自 {} 起", "since {}";
+    ledger_lost: "丢失", "Lost";
+    ledger_unreadable: "无法读取", "Unreadable";
+    ledger_duplicates: "重复（已拒收）", "Repeats refused";
+    ledger_resends: "要求重发次数", "Asked to send again";
+    ledger_delay: "最长延迟", "Longest delay";
+    ledger_delay_day: "24 小时内最长延迟", "Longest delay in 24 hours";
+    ledger_rate: "每分钟记录", "Records per minute";
+    losses: "丢失的记录", "Lost records";
+    losses_none: "没有记录丢失", "No records were lost";
+    lost_records: "{} 条记录丢失", "Records lost: {}";
+    unreadable_records: "{} 条记录无法读取", "Records that could not be read: {}";
+    lost_time_unknown: "时间无法确定，不晚于 ", "At an unknown time, not after ";
+    lost_in_range: "此时段有记录丢失（同一采集端，可能包含本设备）", "Records were lost in this time (of the same agent, perhaps of this device)";
     // Alerts
     alerts: "告警", "Alerts";
     alerts_question: "系统发现了什么？", "What has been found?";

@@ -77,6 +77,11 @@ pub(crate) fn left(t: &Texts, ms: i64, now: i64) -> String {
     fill(if left >= 0 { t.time_left } else { t.time_over }, &span(t, left.saturating_abs()))
 }
 
+/// A length of time: in ms below a second, else in its two largest units.
+pub(crate) fn length(t: &Texts, ms: i64) -> String {
+    if ms < SECOND { fill(t.milliseconds, &ms.to_string()) } else { span(t, ms) }
+}
+
 fn largest(t: &Texts, ms: i64) -> String {
     let (unit, length) = match ms {
         ..MINUTE => (t.seconds, SECOND),

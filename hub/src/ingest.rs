@@ -22,7 +22,7 @@ use std::{
 
 use anyhow::Context;
 use lobby_contract::{AgentId, FromAgent, Order, SiteId};
-use lobby_domain::site::{Changes, Site};
+use lobby_domain::site::{Changes, Site, births_within};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
     time::{Instant, MissedTickBehavior, interval, timeout_at},
@@ -229,14 +229,14 @@ impl Ingest {
             *connects = state.connects;
         }
         let mut sites = self.fleet.write();
+        let spread = births_within(sites.values().map(|site| site.agents().count()).sum());
         for (id, site) in sites.iter_mut() {
             let changes = gathered.changes.entry(id.clone()).or_default();
             if lost || (!state.up && *connects > 0) {
                 site.broker_lost(now, changes);
             }
             if found_again {
-                let agents: Vec<AgentId> = site.agents().map(|agent| agent.id.clone()).collect();
-                changes.orders.extend(agents.into_iter().map(|agent| (agent, Order::Rebirth)));
+                site.ask_for_births(spread, now);
             }
             site.tick(now, changes);
         }

@@ -4,6 +4,7 @@
 mod alerts;
 mod bulk;
 mod commit;
+mod delivery;
 mod fleet;
 mod form;
 mod page;
@@ -23,6 +24,7 @@ use sqlx::{
 pub use self::{
     alerts::{AlertFilter, AlertRow},
     commit::{Batch, Committed, Spent, Writer},
+    delivery::{LostReason, LostRow},
     page::{Cursor, CursorError},
     past::MOST_TRACED,
     records::{RecordFilter, RecordRow},

@@ -10,10 +10,11 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use jiff::tz::TimeZone;
-use lobby_contract::{AgentId, DeviceId, Reach, Record, SiteId};
+use lobby_contract::{AgentId, DeviceId, Lost, Reach, Record, SiteId};
 use lobby_domain::{
     agent::Agent,
     alert::{AlertId, Raise, Step, Subject},
+    delivery::Stream,
     device::Device,
     label::Label,
     pack::Pack,
@@ -91,7 +92,18 @@ fn reported() -> Batch {
     known.name = "门口电子显示屏".into();
     known.announced = true;
     let zone = TimeZone::get("Asia/Shanghai").unwrap();
-    Batch { site, zone, changes, agents: vec![Agent::new(agent, T0)], devices: vec![known] }
+    let mut stream = Stream::restored(0, 0);
+    for seq in 1..=3 {
+        stream.take(seq);
+        stream.delayed(Span::from_millis(20), T0);
+    }
+    let mut changes = changes;
+    let lost = stream.give_up(4, 9);
+    changes.lost = lost.into_iter().map(|(from, to)| (agent.clone(), Lost { epoch: 7, from, to })).collect();
+    changes.streams.insert((agent.clone(), 7));
+    let mut agent = Agent::new(agent, T0);
+    agent.streams.insert(7, stream);
+    Batch { site, zone, changes, agents: vec![agent], devices: vec![known] }
 }
 
 impl Web {
@@ -154,6 +166,9 @@ impl Drop for Web {
 #[case::sites("sites", "/api/v1/sites")]
 #[case::devices("devices", "/api/v1/devices")]
 #[case::device("device", "/api/v1/devices/demo/entrance-led")]
+#[case::agents("agents", "/api/v1/agents?site=demo")]
+#[case::agent("agent", "/api/v1/agents/demo/box")]
+#[case::lost("lost", "/api/v1/agents/demo/box/lost?limit=1")]
 #[case::records("records", "/api/v1/records?site=demo&limit=1")]
 #[case::alerts("alerts", "/api/v1/alerts?state=open")]
 #[case::tickets("tickets", "/api/v1/tickets?device=entrance-led")]
@@ -205,6 +220,9 @@ async fn the_next_page_begins_where_the_last_one_ended(#[case] path: &str) {
 #[case::unknown_range("/api/v1/history?site=demo&device=entrance-led&range=2d", 400, "/problems/invalid-parameter")]
 #[case::why_of_no_such_device("/api/v1/devices/demo/nothing/trace", 404, "/problems/not-found")]
 #[case::why_at_no_time("/api/v1/devices/demo/entrance-led/trace?at=soon", 400, "/problems/invalid-parameter")]
+#[case::no_such_agent("/api/v1/agents/demo/nobody", 404, "/problems/not-found")]
+#[case::nothing_lost_by_nobody("/api/v1/agents/demo/nobody/lost", 404, "/problems/not-found")]
+#[case::a_foreign_cursor_of_agents("/api/v1/agents?after=yesterday", 400, "/problems/invalid-parameter")]
 #[case::no_site("/api/v1/records", 400, "/problems/invalid-parameter")]
 #[case::a_site_that_is_no_name("/api/v1/alerts?site=Demo!", 400, "/problems/invalid-parameter")]
 #[case::unknown_parameter("/api/v1/alerts?colour=red", 400, "/problems/invalid-parameter")]

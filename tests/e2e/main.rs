@@ -11,3 +11,4 @@ mod kills;
 mod pages;
 mod real_equipment;
 mod unattended;
+mod watchdog;

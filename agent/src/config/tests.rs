@@ -54,6 +54,7 @@ fn what_the_sample_shows_as_a_comment_is_accepted_when_the_comment_is_removed() 
 #[case::agent("[agent]\nxyzzy = 1\n")]
 #[case::hub("[hub]\nxyzzy = 1\n")]
 #[case::spool("[spool]\nxyzzy = 1\n")]
+#[case::watchdog("[watchdog]\nxyzzy = 1\n")]
 #[case::device("[[device]]\nxyzzy = 1\n")]
 #[case::pjlink("[[device]]\nprobe = { type = \"pjlink\", xyzzy = 1 }\n")]
 #[case::modbus("[[device]]\nprobe = { type = \"modbus\", xyzzy = 1 }\n")]
@@ -218,4 +219,36 @@ fn a_password_in_the_address_is_refused_and_not_repeated() {
 fn certificates_need_an_encrypted_address() {
     let text = format!("{MINIMAL}[hub]\nurl = \"mqtt://hub\"\nca_file = \"ca.pem\"\n");
     assert!(complaints(&text)[0].contains("not `mqtts://`"));
+}
+
+#[rstest]
+#[case::no_url("url = \"ftp://example.com\"", "6:7: the webhook's address must start with `https://` or `http://`")]
+#[case::unknown_source("url = { fil = \"/x\" }", "6:9: unknown word `fil`: did you mean `file`?")]
+#[case::no_hours("hours = \"8-22\"\nzone = \"UTC\"", "6:9: `8-22` are no hours such as \"08:00-22:00\"")]
+#[case::hours_of_nowhere("hours = \"08:00-22:00\"", "6:9: `[watchdog] hours` needs a `zone`")]
+#[case::no_zone("zone = \"Asia/Shangai\"", "6:8: there is no time zone `Asia/Shangai`")]
+#[case::too_short("hub_silence = \"500ms\"", "6:15: `[watchdog] hub_silence` is 500ms, it must be from 1s to 1day")]
+#[case::no_group(
+    "lan_group = \"192.0.2.1:5000\"",
+    "6:13: `[watchdog] lan_group` is 192.0.2.1:5000: it must be a multicast address"
+)]
+#[case::out_of_order("order = 101", "6:9: `[watchdog] order` is 101, the last place is 100")]
+#[case::misspelt("hub_silense = \"5m\"", "6:1: unknown key `hub_silense`: did you mean `hub_silence`?")]
+#[case::unknown_format("format = \"slack\"", "6:10: unknown word `slack`")]
+#[case::token_alone("token = { env = \"X\" }", "6:9: `[watchdog]` has a `token` but no `url`")]
+fn a_mistake_in_the_watchdogs_part_is_told_where_it_stands(#[case] line: &str, #[case] complaint: &str) {
+    let text = format!("\n[agent]\nsite = \"demo\"\nid = \"box\"\n[watchdog]\n{line}\n");
+    let found = complaints(&text);
+    assert!(found.len() == 1 && found[0].starts_with(&format!("agent.toml:{complaint}")), "{found:?}");
+}
+
+#[test]
+fn the_watchdogs_webhook_may_be_kept_elsewhere_and_is_never_shown() {
+    let kept = format!("{MINIMAL}\n[watchdog]\nurl = {{ env = \"LOBBY_FALLBACK\" }}\n");
+    let config = Config::parse(&kept, "test").unwrap();
+    assert_eq!(config.watchdog.url, Some(WebhookUrl::Kept(SecretSource::Env("LOBBY_FALLBACK".into()))));
+    let shown = format!("{MINIMAL}\n[watchdog]\nurl = \"https://example.com/robot?key=hunter2\"\n");
+    let config = Config::parse(&shown, "test").unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+    assert_eq!(&*config.watchdog.url.unwrap().read().unwrap(), "https://example.com/robot?key=hunter2");
 }

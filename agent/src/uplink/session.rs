@@ -213,6 +213,7 @@ impl<'a> Session<'a> {
     fn note_hub(&mut self, payload: &[u8]) -> anyhow::Result<()> {
         // An empty payload is how a retained state is removed.
         let online = serde_json::from_slice::<HubState>(payload).is_ok_and(|state| state.online);
+        self.shared.notes.online(online);
         if self.hub_online.replace(online) != Some(online) {
             let state = if online { "online" } else { "offline" };
             info!(online, "the hub says that it is {state}");
@@ -232,7 +233,11 @@ impl<'a> Session<'a> {
     }
 
     async fn take_ack(&mut self, ack: Ack) -> anyhow::Result<()> {
-        match self.shared.spool.ack(ack).await? {
+        let acked = self.shared.spool.ack(ack).await?;
+        if acked != Acked::Refused {
+            self.shared.notes.acknowledged();
+        }
+        match acked {
             Acked::Advanced => self.window.advanced(ack, Instant::now()),
             Acked::Known => {}
             Acked::Refused => {

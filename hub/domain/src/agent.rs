@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use lobby_contract::{AgentId, Death, DeathReason};
+use lobby_contract::{AgentId, Birth, Death, DeathReason};
 
 use crate::{
     delivery::Stream,
+    ledger::{Ledger, Rate},
     time::{Span, Timestamp},
 };
 
@@ -57,14 +58,22 @@ pub struct Agent {
     pub link: Link,
     /// When it was last heard of.
     pub last_seen: Option<Timestamp>,
+    /// While its link is up: since when it has been, or since when this run of the hub has known it.
+    pub up_since: Option<Timestamp>,
     /// The shortest heartbeat of its devices.
     pub heartbeat: Span,
     /// How far its clock is off.
     pub clock: Clock,
     /// What it has delivered, by epoch.
     pub streams: BTreeMap<u64, Stream>,
+    /// How many records come in.
+    pub rate: Rate,
     /// The session that has ended.
     ended: Option<(u64, u32)>,
+    /// The end of a session of which nothing else has been heard yet, and when it was heard of.
+    foretold: Option<(Death, Timestamp)>,
+    /// When its last birth was sent, by its own clock, and how many of the records it had waiting then have not come since.
+    waiting: Option<(i64, u64)>,
 }
 
 /// An estimate of how far an agent's clock is off the hub's.
@@ -121,39 +130,98 @@ impl Agent {
             queued: 0,
             link: Link::Unverified { since: now },
             last_seen: None,
+            up_since: None,
             heartbeat: DEFAULT_HEARTBEAT,
             clock: Clock::default(),
             streams: BTreeMap::new(),
+            rate: Rate::default(),
             ended: None,
+            foretold: None,
+            waiting: None,
         }
     }
 
-    /// The agent was heard of in `session` of `epoch`. Returns whether the link changed.
+    /// What has become of all its records.
+    pub fn ledger(&self, now: Timestamp) -> Ledger {
+        self.streams.values().map(|stream| stream.ledger(now)).fold(Ledger::default(), Ledger::and)
+    }
+
+    /// About how many records it holds that are not in the database: what it had waiting at its birth and what is missing since.
+    /// `None` while this run of the hub has had no birth of it.
+    pub fn backlog(&self, now: Timestamp) -> Option<u64> {
+        self.waiting.map(|(_, waiting)| waiting.max(self.ledger(now).missing))
+    }
+
+    /// When its last birth was sent, in ms by its own clock.
+    pub(crate) fn born_at(&self) -> Option<i64> {
+        self.waiting.map(|(sent_at, _)| sent_at)
+    }
+
+    /// So many records came that had been made before its last birth.
+    pub(crate) fn delivered(&mut self, had_waited: u64) {
+        if let Some((_, waiting)) = &mut self.waiting {
+            *waiting = waiting.saturating_sub(had_waited);
+        }
+    }
+
+    /// A message came that was sent in `session`, about records of `epoch`. Returns whether the link changed.
     pub fn heard(&mut self, epoch: u64, session: u32, now: Timestamp) -> bool {
-        // A message that was on its way when its session ended says nothing about now.
-        if self.ended == Some((epoch, session)) {
+        let current = (self.epoch, self.session);
+        if (epoch, session) > current {
+            // Its birth is still on its way.
+            return self.begin(epoch, session, now);
+        }
+        // What comes once the current session has ended was on its way then, and says nothing about now.
+        if self.ended == Some(current) {
             return false;
         }
-        self.last_seen = Some(now);
-        let changed = self.link != Link::Up;
-        self.link = Link::Up;
+        self.is_there(now)
+    }
+
+    /// A new session began. Returns whether the link changed.
+    pub fn born(&mut self, birth: &Birth, now: Timestamp) -> bool {
+        let changed = self.begin(birth.epoch, birth.session, now);
+        self.waiting = Some((birth.sent_at, birth.queued));
         changed
     }
 
-    /// A new session began.
-    pub fn born(&mut self, epoch: u64, session: u32, now: Timestamp) -> bool {
-        if (epoch, session) >= (self.epoch, self.session) {
-            (self.epoch, self.session) = (epoch, session);
-        }
-        self.heard(epoch, session, now)
+    /// Whether a birth is of an earlier session than the current one, and was only long on its way. An agent that counts anew, because
+    /// it lost its memory, sends its births later than before.
+    pub fn is_past(&self, birth: &Birth) -> bool {
+        (birth.epoch, birth.session) < (self.epoch, self.session)
+            && self.waiting.is_some_and(|(sent_at, _)| birth.sent_at < sent_at)
     }
 
-    /// A session ended. Only the current one matters: a will can arrive after the next birth.
+    fn begin(&mut self, epoch: u64, session: u32, now: Timestamp) -> bool {
+        (self.epoch, self.session) = (epoch, session);
+        if let Some((death, at)) = self.foretold.take_if(|(death, _)| (death.epoch, death.session) <= (epoch, session))
+            && (death.epoch, death.session) == (epoch, session)
+        {
+            return self.died(&death, at);
+        }
+        self.ended != Some((epoch, session)) && self.is_there(now)
+    }
+
+    fn is_there(&mut self, now: Timestamp) -> bool {
+        self.last_seen = Some(now);
+        let changed = self.link != Link::Up;
+        if changed {
+            (self.link, self.up_since) = (Link::Up, Some(now));
+        }
+        changed
+    }
+
+    /// A session ended. Only the current one matters: a will can arrive after the next birth. One that arrives before the birth of its
+    /// own session is remembered until that birth. Returns whether the link changed.
     pub fn died(&mut self, death: &Death, now: Timestamp) -> bool {
-        if (death.epoch, death.session) != (self.epoch, self.session) {
+        let dead = (death.epoch, death.session);
+        if dead > (self.epoch, self.session) {
+            self.foretold = Some((death.clone(), now));
+        }
+        if dead != (self.epoch, self.session) {
             return false;
         }
-        self.ended = Some((death.epoch, death.session));
+        self.ended = Some(dead);
         let link = match death.reason {
             DeathReason::Stopping => Link::Down { since: now },
             DeathReason::Lost | DeathReason::Other => Link::Suspect { since: now },
@@ -211,8 +279,13 @@ mod tests {
     fn born() -> Agent {
         let mut agent = Agent::new("box".parse().expect("a name"), at(0));
         agent.heartbeat = Span::from_secs(10);
-        agent.born(7, 3, at(0));
+        agent.born(&birth(7, 3, 0), at(0));
         agent
+    }
+
+    fn birth(epoch: u64, session: u32, sent_at: i64) -> Birth {
+        let agent = lobby_contract::AgentInfo { version: "0.1.0".into() };
+        Birth { epoch, session, sent_at: sent_at * 1000, agent, queued: 3, devices: Vec::new() }
     }
 
     fn death(epoch: u64, session: u32, reason: DeathReason) -> Death {
@@ -246,8 +319,87 @@ mod tests {
         agent.died(&death(7, 3, DeathReason::Stopping), at(5));
         agent.heard(7, 3, at(6));
         assert_eq!(agent.link, Link::Down { since: at(5) });
-        agent.born(7, 4, at(7));
+        agent.born(&birth(7, 4, 7), at(7));
         assert_eq!(agent.link, Link::Up);
+    }
+
+    #[rstest]
+    #[case::its_birth(true)]
+    #[case::its_records_whose_birth_is_still_on_its_way(false)]
+    fn a_will_of_the_old_session_after_the_first_word_of_the_new_one_changes_nothing(#[case] is_birth: bool) {
+        let mut agent = born();
+        if is_birth {
+            agent.born(&birth(7, 4, 5), at(5));
+        } else {
+            agent.heard(7, 4, at(5));
+        }
+        assert!(!agent.died(&death(7, 3, DeathReason::Lost), at(6)));
+        assert_eq!((agent.link, agent.session), (Link::Up, 4));
+        assert!(agent.died(&death(7, 4, DeathReason::Lost), at(7)));
+    }
+
+    #[rstest]
+    #[case::lost(DeathReason::Lost, Link::Suspect { since: at(5) })]
+    #[case::stopping(DeathReason::Stopping, Link::Down { since: at(5) })]
+    fn a_will_that_comes_before_the_birth_of_its_session_ends_that_session_only(
+        #[case] reason: DeathReason,
+        #[case] link: Link,
+    ) {
+        let mut agent = born();
+        assert!(!agent.died(&death(7, 4, reason), at(5)));
+        assert_eq!(agent.link, Link::Up, "the session known goes on until the birth says otherwise");
+        agent.born(&birth(7, 4, 4), at(6));
+        assert_eq!(agent.link, link);
+        assert!(!agent.heard(7, 4, at(7)), "nor do its records revive it");
+        agent.born(&birth(7, 5, 8), at(8));
+        assert_eq!(agent.link, Link::Up);
+    }
+
+    #[test]
+    fn a_session_that_was_foretold_dead_and_never_heard_of_is_forgotten_with_the_next() {
+        let mut agent = born();
+        agent.died(&death(7, 4, DeathReason::Lost), at(5));
+        agent.born(&birth(7, 5, 6), at(6));
+        assert_eq!(agent.link, Link::Up);
+    }
+
+    #[rstest]
+    #[case::of_an_earlier_session(7, 2)]
+    #[case::of_an_earlier_epoch(6, 3)]
+    #[case::of_an_earlier_epoch_and_a_later_session(6, 9)]
+    fn what_was_on_its_way_is_a_sign_of_life_until_the_current_session_has_ended(
+        #[case] epoch: u64,
+        #[case] session: u32,
+    ) {
+        let mut agent = born();
+        agent.unverified(at(1));
+        assert!(agent.heard(epoch, session, at(2)), "an agent sends its backlog of earlier epochs too");
+        assert_eq!((agent.epoch, agent.session), (7, 3));
+        agent.died(&death(7, 3, DeathReason::Lost), at(3));
+        assert!(!agent.heard(epoch, session, at(4)));
+        assert_eq!(agent.link, Link::Suspect { since: at(3) });
+    }
+
+    #[test]
+    fn a_birth_that_was_long_on_its_way_is_told_from_that_of_an_agent_that_counts_anew() {
+        let mut agent = born();
+        agent.born(&birth(8, 1, 100), at(100));
+        assert!(agent.is_past(&birth(7, 3, 0)));
+        assert!(!agent.is_past(&birth(1, 1, 200)));
+        agent.born(&birth(1, 1, 200), at(200));
+        assert_eq!((agent.epoch, agent.link), (1, Link::Up));
+    }
+
+    #[test]
+    fn the_backlog_is_what_waited_at_the_birth_less_what_came_since() {
+        let mut agent = Agent::new("box".parse().expect("a name"), at(0));
+        assert_eq!(agent.backlog(at(0)), None);
+        agent.born(&birth(7, 3, 10), at(10));
+        assert_eq!(agent.backlog(at(10)), Some(3));
+        agent.delivered(1);
+        assert_eq!((agent.backlog(at(11)), agent.born_at()), (Some(2), Some(10_000)));
+        agent.delivered(5);
+        assert_eq!(agent.backlog(at(12)), Some(0));
     }
 
     #[test]

@@ -18,8 +18,10 @@ use crate::{
 pub struct Changes {
     /// Records to be stored.
     pub records: Vec<NewRecord>,
-    /// Ranges that agents no longer have.
+    /// Ranges that agents no longer have, and that had not come before. They do not overlap.
     pub lost: Vec<(AgentId, Lost)>,
+    /// Records that came and could not be read: agent, epoch, seq.
+    pub unreadable: Vec<(AgentId, u64, u64)>,
     /// Alerts, in order.
     pub alerts: Vec<AlertChange>,
     /// Faults that began and ended before anybody could be told.
@@ -146,6 +148,7 @@ impl Changes {
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
             && self.lost.is_empty()
+            && self.unreadable.is_empty()
             && self.alerts.is_empty()
             && self.late.is_empty()
             && self.links.is_empty()

@@ -1,9 +1,11 @@
 //! Which records of one agent's epoch have arrived: the basis of the acknowledgement, which promises that nothing below it is
-//! missing.
+//! missing, and of the ledger.
 
-use std::collections::BTreeMap;
-
-use crate::time::{Span, Timestamp};
+use crate::{
+    ledger::{Ledger, Tally},
+    ranges::Ranges,
+    time::{Span, Timestamp},
+};
 
 /// How long the first records of an epoch may overtake one another before the lowest of them is taken as the first there is.
 const SETTLING: Span = Span::from_secs(2);
@@ -15,12 +17,15 @@ pub struct Stream {
     base: u64,
     /// Nothing above `base` and up to here is missing.
     committed: u64,
-    /// Ranges taken in beyond `committed`: first to last `seq`.
-    ahead: BTreeMap<u64, u64>,
+    /// What was taken in beyond `committed`.
+    ahead: Ranges,
+    /// What was given up of that before `base`.
+    early: Ranges,
     /// While the first `seq` of the epoch is still open.
     settles_at: Option<Timestamp>,
     /// When the gap before `ahead` was last asked for.
     asked_at: Option<Timestamp>,
+    tally: Tally,
 }
 
 /// Whether a record is new.
@@ -37,12 +42,57 @@ pub enum Arrival {
 impl Stream {
     /// A stream of which nothing is known yet, first heard of at `now`.
     pub fn opened(now: Timestamp) -> Self {
-        Self { base: 0, committed: 0, ahead: BTreeMap::new(), settles_at: Some(now + SETTLING), asked_at: None }
+        Self { settles_at: Some(now + SETTLING), ..Self::restored(0, 0) }
     }
 
-    /// A stream as it was stored; records beyond `committed` are taken in again by [`Stream::take`].
+    /// A stream as it was stored; records beyond `committed` are taken in again by [`Stream::take`], and then what was counted of it is
+    /// put back by [`Stream::counted`].
     pub fn restored(base: u64, committed: u64) -> Self {
-        Self { base, committed, ahead: BTreeMap::new(), settles_at: None, asked_at: None }
+        let tally = Tally { heard: committed.max(base), ..Tally::default() };
+        Self {
+            base,
+            committed,
+            ahead: Ranges::default(),
+            early: Ranges::default(),
+            settles_at: None,
+            asked_at: None,
+            tally,
+        }
+    }
+
+    /// Puts back what had been counted when the stream was stored.
+    pub fn counted(&mut self, tally: Tally) {
+        let heard = self.tally.heard.max(tally.heard);
+        self.tally = Tally { heard, ..tally };
+    }
+
+    /// What has been counted, to be stored with the stream.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// What has become of the records of this epoch.
+    pub fn ledger(&self, now: Timestamp) -> Ledger {
+        let tally = &self.tally;
+        // While the first number is still open, nothing before the lowest one seen is missed.
+        let base = match self.ahead.first() {
+            Some((first, _)) if self.settles_at.is_some() && self.committed == 0 => first - 1,
+            _ => self.base,
+        };
+        let produced = tally.heard.saturating_sub(base) + self.early.count();
+        let missing = tally.heard.saturating_sub(self.committed.max(base)) - self.ahead.count();
+        Ledger {
+            produced,
+            stored: produced.saturating_sub(missing + tally.lost + tally.unreadable),
+            missing,
+            missing_since: tally.missing_since.filter(|_| missing > 0),
+            lost: tally.lost,
+            unreadable: tally.unreadable,
+            duplicates: tally.duplicates,
+            resends: tally.resends,
+            longest_delay: tally.longest_delay,
+            longest_delay_day: tally.delays.longest(now),
+        }
     }
 
     /// The `seq` before the first one known.
@@ -60,35 +110,65 @@ impl Stream {
         if seq <= self.base {
             return Arrival::BeforeBase;
         }
-        if seq <= self.committed || self.ahead.range(..=seq).next_back().is_some_and(|(_, last)| *last >= seq) {
+        if self.has(seq) {
+            self.tally.duplicates += 1;
             return Arrival::Duplicate;
         }
-        self.cover(seq, seq);
+        if seq == self.committed + 1 {
+            // In order, as nearly all are.
+            (self.committed, self.tally.heard, self.asked_at) = (seq, self.tally.heard.max(seq), None);
+            self.advance();
+        } else {
+            self.cover(seq, seq);
+        }
         Arrival::New
     }
 
-    /// Counts `from..=to` as settled, because the agent no longer has them.
-    pub fn give_up(&mut self, from: u64, to: u64) {
-        if to > self.committed {
-            self.cover(from.max(self.committed + 1), to);
+    /// A record came that cannot be read and never will: it is not waited for. Returns whether that is news.
+    pub fn refuse(&mut self, seq: u64) -> bool {
+        if seq <= self.base || self.has(seq) {
+            return false;
         }
+        self.cover(seq, seq);
+        self.tally.unreadable += 1;
+        true
     }
 
-    /// The agent holds nothing below `oldest`. Returns the range that is thereby lost, if it had been waited for.
-    pub fn starts_at(&mut self, oldest: u64) -> Option<(u64, u64)> {
+    /// Counts `from..=to` as settled, because the agent no longer has them. Returns what is lost thereby: what had neither come nor
+    /// been given up before.
+    pub fn give_up(&mut self, from: u64, to: u64) -> Vec<(u64, u64)> {
+        let mut lost = self.early.add(from, to.min(self.base));
+        if to > self.committed {
+            lost.extend(self.cover(from.max(self.committed + 1), to));
+        }
+        self.tally.lost += lost.iter().map(|(from, to)| to - from + 1).sum::<u64>();
+        lost
+    }
+
+    /// The agent holds nothing below `oldest`. Returns what is thereby lost.
+    pub fn starts_at(&mut self, oldest: u64) -> Vec<(u64, u64)> {
         let last_gone = oldest.saturating_sub(1);
         if self.settles_at.take().is_some() && self.committed == 0 {
-            self.rebase(last_gone);
-            return None;
+            // What was seen already shows that the epoch began no later than there.
+            let first_seen = self.ahead.first().map_or(last_gone, |(first, _)| first - 1);
+            self.rebase(last_gone.min(first_seen));
         }
-        if last_gone <= self.committed {
-            return None;
+        if last_gone <= self.committed { Vec::new() } else { self.give_up(self.committed + 1, last_gone) }
+    }
+
+    /// A record was received at `now`, so long after its probe.
+    pub fn delayed(&mut self, delay: Span, now: Timestamp) {
+        self.tally.longest_delay = self.tally.longest_delay.max(delay);
+        self.tally.delays.observe(delay, now);
+    }
+
+    /// Takes note of whether something is missing. To be called after whatever was taken in at `now`.
+    pub fn note(&mut self, now: Timestamp) {
+        if self.ahead.is_empty() {
+            self.tally.missing_since = None;
+        } else {
+            self.tally.missing_since.get_or_insert(now);
         }
-        let from = self.committed + 1;
-        let missing = self.ahead.range(from..=last_gone).next().is_none_or(|(first, _)| *first > from).then_some(from);
-        let until = self.ahead.range(from..=last_gone).next().map_or(last_gone, |(first, _)| first - 1);
-        self.cover(from, last_gone);
-        missing.map(|from| (from, until))
     }
 
     /// Lets time pass: after a while the lowest record seen is taken as the first. Returns whether that changed anything.
@@ -98,49 +178,48 @@ impl Stream {
         }
         self.settles_at = None;
         if self.committed == 0
-            && let Some((first, _)) = self.ahead.first_key_value()
+            && let Some((first, _)) = self.ahead.first()
         {
             self.rebase(first - 1);
         }
+        self.note(now);
         true
     }
 
     /// The first missing range, if it is time to ask for it: not more often than every `every`.
     pub fn gap_to_ask(&mut self, now: Timestamp, every: Span) -> Option<(u64, u64)> {
-        let (first, _) = self.ahead.first_key_value()?;
+        let (first, _) = self.ahead.first()?;
         let gap = (self.committed + 1, first - 1);
         let asked = self.asked_at.get_or_insert(now);
         if self.settles_at.is_some() || now.since(*asked) < every {
             return None;
         }
         *asked = now;
+        self.tally.resends += 1;
         Some(gap)
+    }
+
+    fn has(&self, seq: u64) -> bool {
+        seq <= self.committed || self.ahead.contains(seq)
     }
 
     fn rebase(&mut self, base: u64) {
         self.base = base;
         self.committed = base;
-        self.ahead = self.ahead.split_off(&(base + 1));
+        self.tally.heard = self.tally.heard.max(base);
         self.advance();
     }
 
-    fn cover(&mut self, from: u64, to: u64) {
-        let (mut first, mut last) = (from, to);
-        // Ranges that touch the new one are joined with it, so that there are as many ranges as gaps.
-        while let Some((&start, &end)) = self.ahead.range(..=last.saturating_add(1)).next_back() {
-            if end.saturating_add(1) < first {
-                break;
-            }
-            self.ahead.remove(&start);
-            first = first.min(start);
-            last = last.max(end);
-        }
-        self.ahead.insert(first, last);
+    /// Returns what had not been covered before.
+    fn cover(&mut self, from: u64, to: u64) -> Vec<(u64, u64)> {
+        self.tally.heard = self.tally.heard.max(to);
+        let new = self.ahead.add(from, to);
         self.advance();
+        new
     }
 
     fn advance(&mut self) {
-        while let Some((&first, &last)) = self.ahead.first_key_value() {
+        while let Some((first, last)) = self.ahead.first() {
             if first > self.committed + 1 {
                 return;
             }
@@ -199,15 +278,16 @@ mod tests {
     #[test]
     fn what_the_agent_no_longer_holds_is_lost_and_not_waited_for() {
         let mut stream = Stream::restored(0, 10);
-        assert_eq!(stream.starts_at(11), None);
-        assert_eq!(stream.starts_at(15), Some((11, 14)));
+        assert_eq!(stream.starts_at(11), []);
+        stream.take(13);
+        assert_eq!(stream.starts_at(15), [(11, 12), (14, 14)], "what came is not lost");
         assert_eq!(stream.committed(), Some(14));
     }
 
     #[test]
     fn a_first_contact_begins_where_the_agents_spool_begins() {
         let mut stream = Stream::opened(T0);
-        assert_eq!(stream.starts_at(500), None);
+        assert_eq!(stream.starts_at(500), []);
         stream.take(500);
         assert_eq!(stream.committed(), Some(500));
     }
@@ -235,6 +315,139 @@ mod tests {
                 prop_assert_eq!(stream.take(seq), expected);
                 let without_gap = (1..=60).take_while(|seq| seen.contains(seq)).last().unwrap_or(0);
                 prop_assert_eq!(stream.committed(), Some(without_gap));
+            }
+        }
+    }
+    #[test]
+    fn ranges_of_losses_that_overlap_are_counted_once() {
+        let mut stream = Stream::restored(0, 10);
+        stream.take(14);
+        assert_eq!(stream.give_up(11, 15), [(11, 13), (15, 15)]);
+        assert_eq!(stream.give_up(12, 17), [(16, 17)]);
+        assert_eq!(stream.give_up(9, 17), []);
+        assert_eq!(stream.ledger(T0).lost, 6);
+    }
+
+    #[test]
+    fn a_loss_from_before_the_first_record_known_is_counted_too_and_once() {
+        let mut stream = Stream::opened(T0);
+        stream.starts_at(51);
+        stream.take(51);
+        assert_eq!(stream.give_up(31, 50), [(31, 50)]);
+        assert_eq!(stream.give_up(21, 40), [(21, 30)]);
+        let ledger = stream.ledger(T0);
+        assert_eq!((ledger.produced, ledger.stored, ledger.lost, ledger.missing), (31, 1, 30, 0));
+    }
+
+    #[test]
+    fn what_is_missing_is_known_since_when_until_it_comes() {
+        let minute = |count| T0 + Span::from_mins(count);
+        let mut stream = Stream::restored(0, 10);
+        for (seq, now) in [(12, minute(1)), (14, minute(2)), (11, minute(3))] {
+            stream.take(seq);
+            stream.note(now);
+        }
+        let ledger = stream.ledger(T0);
+        assert_eq!((ledger.missing, ledger.missing_since), (1, Some(minute(1))));
+        stream.take(13);
+        stream.note(minute(4));
+        let ledger = stream.ledger(T0);
+        assert_eq!((ledger.missing, ledger.missing_since, ledger.stored), (0, None, 14));
+    }
+
+    /// One thing that happens to a stream.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Take(u64),
+        Refuse(u64),
+        GiveUp(u64, u64),
+        StartsAt(u64),
+        Settle,
+        /// The hub stops and goes on from what was stored.
+        Restart,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            8 => (1u64..60).prop_map(Step::Take),
+            1 => (1u64..60).prop_map(Step::Refuse),
+            2 => (1u64..60, 0u64..9).prop_map(|(from, length)| Step::GiveUp(from, from + length)),
+            1 => (1u64..60).prop_map(Step::StartsAt),
+            1 => Just(Step::Settle),
+            1 => Just(Step::Restart),
+        ];
+        prop::collection::vec(step, 1..120)
+    }
+
+    /// What the database holds of an epoch: the records, the lost ranges, and the stream's row.
+    #[derive(Default)]
+    struct Stored {
+        records: BTreeSet<u64>,
+        given_up: BTreeSet<u64>,
+        unreadable: BTreeSet<u64>,
+        row: Option<(u64, u64, Tally)>,
+    }
+
+    impl Stored {
+        fn restart(&self) -> Option<Stream> {
+            let (base, committed, tally) = self.row.clone()?;
+            let mut stream = Stream::restored(base, committed);
+            for seq in self.records.iter().filter(|seq| **seq > committed) {
+                stream.take(*seq);
+            }
+            for seq in self.given_up.iter().chain(&self.unreadable).filter(|seq| **seq > committed || **seq <= base) {
+                stream.give_up(*seq, *seq);
+            }
+            stream.counted(tally);
+            Some(stream)
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_ledger_adds_up_whatever_comes_in_whatever_order_and_never_goes_back(steps in steps()) {
+            let (mut stream, mut stored) = (Stream::opened(T0), Stored::default());
+            let mut before = Ledger::default();
+            for step in steps {
+                match step {
+                    Step::Take(seq) => {
+                        if stream.take(seq) == Arrival::New {
+                            prop_assert!(stored.records.insert(seq), "{} is new twice", seq);
+                        }
+                    }
+                    Step::Refuse(seq) => {
+                        if stream.refuse(seq) {
+                            stored.unreadable.insert(seq);
+                        }
+                    }
+                    Step::GiveUp(from, to) => {
+                        stored.given_up.extend(stream.give_up(from, to).into_iter().flat_map(|(from, to)| from..=to));
+                    }
+                    Step::StartsAt(oldest) => {
+                        stored.given_up.extend(stream.starts_at(oldest).into_iter().flat_map(|(from, to)| from..=to));
+                    }
+                    Step::Settle => drop(stream.settle(T0 + SETTLING)),
+                    Step::Restart => {
+                        if let Some(restarted) = stored.restart() {
+                            prop_assert_eq!(restarted.ledger(T0), stream.ledger(T0));
+                            stream = restarted;
+                        }
+                    }
+                }
+                stream.note(T0);
+                if let Some(committed) = stream.committed() {
+                    stored.row = Some((stream.base(), committed, stream.tally().clone()));
+                }
+                let ledger = stream.ledger(T0);
+                let counted = |set: &BTreeSet<u64>| u64::try_from(set.len()).unwrap();
+                prop_assert_eq!(ledger.produced, ledger.stored + ledger.missing + ledger.lost + ledger.unreadable);
+                prop_assert_eq!(ledger.stored, counted(&stored.records));
+                prop_assert_eq!(ledger.lost, counted(&stored.given_up));
+                prop_assert_eq!(ledger.unreadable, counted(&stored.unreadable));
+                prop_assert_eq!(ledger.missing > 0, ledger.missing_since.is_some());
+                prop_assert!(before.stored <= ledger.stored && before.lost <= ledger.lost);
+                prop_assert!(before.duplicates <= ledger.duplicates);
+                before = ledger;
             }
         }
     }

@@ -40,6 +40,10 @@ const ASK_FOR_BIRTH_EVERY: Span = Span::from_secs(10);
 /// How often the state of the site as a whole counts as another sample.
 const SAMPLE_SITE_EVERY: Span = Span::from_secs(10);
 
+/// How many ms apart agents are asked for their births, and over how long at most: far less than any agent's warm-up.
+const BIRTHS_APART_MS: i64 = 2;
+const BIRTHS_WITHIN: Span = Span::from_secs(20);
+
 /// The state of one site.
 #[derive(Debug, Clone)]
 pub struct Site {
@@ -69,13 +73,10 @@ struct Watched {
     told: Option<LinkWord>,
     /// The last sample for its rules: its link and when.
     sampled: Option<(LinkWord, Timestamp)>,
-}
-
-impl Watched {
-    fn new(agent: Agent, pack: &Pack) -> Self {
-        let watch = Watch::new(pack.kinds.get("agent").cloned());
-        Self { agent, watch, asked_for_birth: None, told: None, sampled: None }
-    }
+    /// No birth of it since the hub's start or its last connection to the broker.
+    unborn: bool,
+    /// When it is to be asked for one.
+    birth_due: Option<Timestamp>,
 }
 
 /// What was stored of a site, from which it goes on after a restart.
@@ -323,15 +324,18 @@ impl Site {
     /// An agent announced itself.
     pub fn birth(&mut self, agent: &AgentId, birth: &Birth, now: Timestamp, changes: &mut Changes) {
         let watched = self.watched(agent, now);
+        if watched.agent.is_past(birth) {
+            return;
+        }
         watched.agent.clock.observe(birth.sent_at, now);
         watched.agent.version.clone_from(&birth.agent.version);
         watched.agent.queued = birth.queued;
-        watched.asked_for_birth = None;
+        (watched.asked_for_birth, watched.unborn, watched.birth_due) = (None, false, None);
         if let Some(least) = birth.devices.iter().map(|device| device.every_ms).min() {
             watched.agent.heartbeat =
                 Span::from_millis(i64::try_from(least).unwrap_or(i64::MAX)).max(Span::from_secs(5));
         }
-        let link_changed = watched.agent.born(birth.epoch, birth.session, now);
+        let link_changed = watched.agent.born(birth, now);
         if watched.agent.clock.is_suspect() {
             let behind = watched.agent.clock.behind_millis();
             let detail = format!("the agent's clock is {behind} ms behind the hub's; times are corrected by that");
@@ -390,33 +394,53 @@ impl Site {
         let watched = self.watched(agent, now);
         watched.agent.clock.observe(data.sent_at, now);
         let clock = watched.agent.clock;
+        let session = (watched.agent.epoch, watched.agent.session);
         let link_changed = watched.agent.heard(data.epoch, data.session, now);
+        let session_changed = session != (watched.agent.epoch, watched.agent.session);
+        let ask_for_birth = watched.unborn && watched.birth_due.is_none();
+        let born_at = watched.agent.born_at();
         let stream = watched.agent.streams.entry(data.epoch).or_insert_with(|| Stream::opened(now));
-        let before = stream.committed();
-        if let Some((from, to)) = data.oldest.and_then(|oldest| stream.starts_at(oldest)) {
-            changes.lost.push((agent.clone(), Lost { epoch: data.epoch, from, to }));
-        }
+        let (before, counted) = (stream.committed(), changes.duplicates);
+        let lost = data.oldest.map(|oldest| stream.starts_at(oldest)).unwrap_or_default();
+        let mut news = !lost.is_empty();
+        changes.lost.extend(lost.into_iter().map(|(from, to)| (agent.clone(), Lost { epoch: data.epoch, from, to })));
         for refused in data.refused {
-            if let Some(seq) = refused.seq.filter(|seq| *seq > 0) {
+            if let Some(seq) = refused.seq.filter(|seq| *seq > 0)
                 // It will never become readable: waiting for it would hold up everything behind it.
-                stream.take(seq);
+                && stream.refuse(seq)
+            {
+                changes.unreadable.push((agent.clone(), data.epoch, seq));
+                news = true;
             }
             let detail = format!("entry {} of the message is no record: {}", refused.index, refused.reason);
             changes.complain(agent, None, Cause::BadRecord, detail);
         }
         let mut fresh = Vec::with_capacity(data.records.len());
+        let mut had_waited = 0;
         for record in data.records {
+            had_waited += u64::from(born_at.is_some_and(|born_at| record.at <= born_at));
             match stream.take(record.seq) {
                 Arrival::Duplicate => changes.duplicates += 1,
-                Arrival::New | Arrival::BeforeBase => fresh.push(record),
+                Arrival::New | Arrival::BeforeBase => {
+                    stream.delayed(now.since(clock.corrected(record.at)), now);
+                    fresh.push(record);
+                }
             }
         }
-        if stream.committed() != before || !fresh.is_empty() {
+        stream.note(now);
+        // A repeat is news for the ledger, which is as durable as the records.
+        news |= stream.committed() != before || !fresh.is_empty() || changes.duplicates != counted;
+        watched.agent.delivered(had_waited);
+        watched.agent.rate.observe(u32::try_from(fresh.len()).unwrap_or(u32::MAX), now);
+        if news {
             changes.streams.insert((agent.clone(), data.epoch));
         }
         changes.acks.insert((agent.clone(), data.epoch));
-        if !known {
+        if !known || session_changed {
             changes.agents.insert(agent.clone());
+        }
+        if ask_for_birth {
+            self.ask_for_birth(agent, now, changes);
         }
         if link_changed {
             self.link_changed(agent, now, changes);
@@ -488,11 +512,12 @@ impl Site {
     pub fn lost(&mut self, agent: &AgentId, lost: &Lost, now: Timestamp, changes: &mut Changes) {
         let watched = self.watched(agent, now);
         let stream = watched.agent.streams.entry(lost.epoch).or_insert_with(|| Stream::opened(now));
-        stream.give_up(lost.from, lost.to);
+        let new = stream.give_up(lost.from, lost.to);
+        stream.note(now);
         changes.agents.insert(agent.clone());
         changes.streams.insert((agent.clone(), lost.epoch));
         changes.acks.insert((agent.clone(), lost.epoch));
-        changes.lost.push((agent.clone(), lost.clone()));
+        changes.lost.extend(new.into_iter().map(|(from, to)| (agent.clone(), Lost { epoch: lost.epoch, from, to })));
     }
 
     /// A command ended.
@@ -510,6 +535,15 @@ impl Site {
         for agent in agents {
             self.watched(&agent, now).agent.unverified(now);
             self.link_changed(&agent, now, changes);
+        }
+    }
+
+    /// The hub has started, or is connected to the broker anew: every agent is to be asked for its birth, each at a time of its own
+    /// within `spread`, unless its birth comes before.
+    pub fn ask_for_births(&mut self, spread: Span, now: Timestamp) {
+        for (id, watched) in &mut self.agents {
+            watched.unborn = true;
+            watched.birth_due = Some(now + jitter(&self.id, id, spread));
         }
     }
 
@@ -557,8 +591,13 @@ impl Site {
             }
             if let Some((from, to)) = stream.gap_to_ask(now, REORDER_WINDOW) {
                 changes.orders.push((id.clone(), Order::Resend { epoch: Some(*epoch), from, to }));
+                changes.streams.insert((id.clone(), *epoch));
             }
         }
+        if watched.birth_due.take_if(|due| *due <= now).is_some() {
+            self.ask_for_birth(id, now, changes);
+        }
+        let watched = self.watched(id, now);
         if watched.agent.tick(now) {
             self.link_changed(id, now, changes);
         } else {
@@ -596,7 +635,7 @@ impl Site {
         let scene = Scene { site: &self.id, part: self.part, now, is_new: watched.is_sample(now) };
         let subject = Subject::Agent(id.clone());
         let mut outcomes = Vec::new();
-        let sample = is_ones_own.then(|| agent_sample(&watched.agent));
+        let sample = is_ones_own.then(|| agent_sample(&watched.agent, now));
         watched.watch.evaluate(&subject, sample.as_ref(), scene, &mut outcomes);
         let about = self.about(&subject);
         self.collect(&subject, &about, outcomes, now, changes);
@@ -669,6 +708,28 @@ impl About {
     }
 }
 
+impl Watched {
+    fn new(agent: Agent, pack: &Pack) -> Self {
+        let watch = Watch::new(pack.kinds.get("agent").cloned());
+        Self { agent, watch, asked_for_birth: None, told: None, sampled: None, unborn: false, birth_due: None }
+    }
+}
+
+/// Over how long a hub of so many agents asks them for their births, so that their answers do not come all at once.
+pub fn births_within(agents: usize) -> Span {
+    let agents = i64::try_from(agents).unwrap_or(i64::MAX);
+    Span::from_millis(agents.saturating_mul(BIRTHS_APART_MS)).min(BIRTHS_WITHIN)
+}
+
+/// An agent's own part of `spread`: always the same, and evenly distributed over agents (FNV-1a of its name).
+fn jitter(site: &SiteId, agent: &AgentId, spread: Span) -> Span {
+    let name = site.as_str().bytes().chain([b'/']).chain(agent.as_str().bytes());
+    let hash =
+        name.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let part = (hash ^ (hash >> 32)) % u64::try_from(spread.millis()).unwrap_or(0).max(1);
+    Span::from_millis(i64::try_from(part).unwrap_or(0))
+}
+
 /// The record's sample, less what its kind does not allow, and whether it says the same as the one before. Most records of a device
 /// differ in a number or two, so it is made of the one before.
 fn checked(
@@ -704,7 +765,7 @@ fn checked(
     (sample, same)
 }
 
-fn agent_sample(agent: &Agent) -> Sample {
+fn agent_sample(agent: &Agent, now: Timestamp) -> Sample {
     let link = match agent.link {
         Link::Unverified { .. } => FactValue::Unknown,
         known => known.word().as_str().into(),
@@ -713,9 +774,9 @@ fn agent_sample(agent: &Agent) -> Sample {
         clippy::cast_precision_loss,
         reason = "a clock's offset in seconds and a count of records need no more than 52 bits"
     )]
-    let numbers = (agent.clock.behind_millis() as f64 / 1000.0, agent.queued as f64);
-    let facts =
-        [("link", link), ("clock_offset_s", FactValue::from(numbers.0.abs())), ("spool", FactValue::from(numbers.1))];
+    let (offset, backlog) = (agent.clock.behind_millis() as f64 / 1000.0, agent.backlog(now).map(|count| count as f64));
+    let backlog = backlog.map_or(FactValue::Unknown, FactValue::from);
+    let facts = [("link", link), ("clock_offset_s", FactValue::from(offset.abs())), ("spool", backlog)];
     Sample { reach: Reach::Ok, facts: facts.map(|(name, value)| (name.into(), value)).into(), faults: Vec::new() }
 }
 

@@ -1,5 +1,6 @@
 //! The API, version 1: what the hub knows, page by page, and what people do with tickets.
 
+mod agents;
 mod alerts;
 mod devices;
 mod history;
@@ -20,7 +21,7 @@ use crate::{
 
 pub(super) mod docs {
     //! The handlers by path, for the OpenAPI document.
-    pub(in crate::http) use super::{alerts::*, devices::*, history::*, records::*, tickets::*, trace::*};
+    pub(in crate::http) use super::{agents::*, alerts::*, devices::*, history::*, records::*, tickets::*, trace::*};
 }
 
 /// Most items of one page.
@@ -30,6 +31,7 @@ const USUAL: i64 = 100;
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
+        .merge(agents::routes())
         .merge(devices::routes())
         .merge(records::routes())
         .merge(history::routes())

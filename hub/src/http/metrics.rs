@@ -7,7 +7,7 @@ use std::{
 };
 
 use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
-use lobby_domain::site::Cause;
+use lobby_domain::{ledger::Ledger, site::Cause};
 
 use super::App;
 use crate::{ingest::Stage, mqtt, store::StoreError};
@@ -53,6 +53,7 @@ async fn metrics(State(app): State<App>) -> impl IntoResponse {
     ingest(&app, &mut page);
     broker(&app, &mut page);
     fleet(&app, &mut page);
+    delivery(&app, &mut page);
     // While the database fails its numbers are left out: those of ingest say so, and are needed most then.
     if let Err(cause) = stored(&app, &mut page).await {
         tracing::warn!(cause = format!("{:#}", anyhow::Error::from(cause)), "could not count what is stored");
@@ -95,6 +96,51 @@ fn ingest(app: &App, page: &mut Page) {
     page.metric("commit_last_seconds", "gauge", "How long the last batch took to store.", [(String::new(), lag)]);
     let complaints = Cause::ALL.map(|cause| (label("cause", cause.as_str()), float(counters.complaints(cause))));
     page.metric("complaints_total", "counter", "Things in messages that were not as they should be.", complaints);
+}
+
+/// Of thousands of agents the sums, and by name only the one that is worst off.
+fn delivery(app: &App, page: &mut Page) {
+    let now = app.clock.now();
+    let (mut sum, mut backlog, mut rate) = (Ledger::default(), 0, 0.0);
+    let mut worst: [Option<(u64, String)>; 4] = Default::default();
+    for site in app.fleet.read().values() {
+        for agent in site.agents() {
+            let (ledger, waiting) = (agent.ledger(now), agent.backlog(now).unwrap_or(0));
+            sum = sum.and(ledger);
+            backlog += waiting;
+            rate += agent.rate.per_minute(now).unwrap_or(0.0);
+            let delay = u64::try_from(ledger.longest_delay_day.millis()).unwrap_or(0);
+            let values = [ledger.missing, waiting, delay, agent.clock.behind_millis().unsigned_abs()];
+            for (worst, value) in worst.iter_mut().zip(values) {
+                if value > worst.as_ref().map_or(0, |(value, _)| *value) {
+                    *worst = Some((value, format!("{{site=\"{}\",agent=\"{}\"}}", site.id, agent.id)));
+                }
+            }
+        }
+    }
+    let sums = [
+        ("records_produced", "Records that agents are known to have made.", sum.produced),
+        ("records_stored", "Records of agents that are in the database.", sum.stored),
+        ("records_missing", "Records that are waited for.", sum.missing),
+        ("records_unreadable", "Records that came and could not be read.", sum.unreadable),
+        ("backlog", "Records that agents are estimated to hold for the hub.", backlog),
+    ];
+    for (name, help, value) in sums {
+        page.metric(&format!("agent_{name}"), "gauge", help, [(String::new(), float(value))]);
+    }
+    page.counter("agent_duplicates_total", "Repeats of records that were refused, ever.", sum.duplicates);
+    page.counter("agent_resends_total", "Times agents were asked to send something again, ever.", sum.resends);
+    page.metric("agent_records_per_minute", "gauge", "Records that come in per minute.", [(String::new(), rate)]);
+    let names = [
+        ("missing_worst", "Most records waited for of one agent.", 1.0),
+        ("backlog_worst", "Most records that one agent is estimated to hold.", 1.0),
+        ("delay_day_seconds_worst", "Longest time from a probe to its receipt in the last day.", 1000.0),
+        ("clock_offset_seconds_worst", "Farthest that an agent's clock is off.", 1000.0),
+    ];
+    for ((name, help, unit), worst) in names.into_iter().zip(worst) {
+        let value = worst.map(|(value, agent)| (agent, float(value) / unit));
+        page.metric(&format!("agent_{name}"), "gauge", help, value);
+    }
 }
 
 fn broker(app: &App, page: &mut Page) {

@@ -18,6 +18,9 @@ pub fn document() -> utoipa::openapi::OpenApi {
 #[openapi(
     info(title = "Lobby hub", description = "What the hub knows of sites, devices, alerts and repair tickets"),
     paths(
+        docs::list_agents,
+        docs::show_agent,
+        docs::list_lost,
         docs::list_sites,
         docs::list_devices,
         docs::show_device,

@@ -1,6 +1,7 @@
 //! The pages people read, the static files they need, and what people do with tickets on them.
 
 mod act;
+mod agents;
 mod alerts;
 mod answer;
 mod boards;
@@ -46,6 +47,8 @@ pub fn routes() -> Router<App> {
         .route("/showflat", get(showflat))
         .route("/reception", get(reception))
         .route("/alerts", get(alerts::show))
+        .route("/agents", get(agents::list))
+        .route("/a/{site}/{agent}", get(agents::show))
         .route("/d/{code}", get(device::show))
         .route("/d/{code}/life", post(act::set_life))
         .route("/d/{code}/why", get(why::show))

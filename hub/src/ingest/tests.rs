@@ -20,6 +20,8 @@ const MACHINE: &str = "covers-1";
 const KIND: &str = "shoe-cover-machine";
 /// How long something that must not happen is waited for.
 const NEVER: Duration = Duration::from_millis(700);
+/// How often an agent that waits for an order speaks.
+const TICK: Duration = Duration::from_millis(300);
 
 /// A fault that is an alert at once, by `covers-motor-fault`.
 fn broken(seq: u64) -> serde_json::Value {
@@ -132,6 +134,54 @@ async fn an_agent_that_reports_an_unannounced_device_is_asked_to_announce_itself
     agent.data(1, &[broken(2)]).await;
     assert_eq!(agent.ack().await.committed, 2);
     assert_eq!(incidents(&store).await.0.len(), 1);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn after_a_restart_an_agent_is_asked_for_its_birth_unless_it_came_by_itself() {
+    let hub = Hub::start().await;
+    let mut agent = Agent::born(&hub, &[(MACHINE, KIND)]).await;
+    agent.data(1, &[fine(1)]).await;
+    agent.ack().await;
+    let hub = hub.restart().await;
+    let mut agent = Agent::connect(&hub).await;
+    // It may have been away when it was asked; then it is asked when it speaks, though not within ten seconds.
+    for seq in 2.. {
+        agent.data(1, &[fine(seq)]).await;
+        agent.ack().await;
+        if timeout(TICK, agent.order()).await.is_ok_and(|order| order == Order::Rebirth) {
+            break;
+        }
+        assert!(seq < 60, "it is never asked");
+    }
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn the_ledger_is_told_by_the_api_the_metrics_and_the_agents_page() {
+    let hub = Hub::start().await;
+    let mut agent = Agent::born(&hub, &[(MACHINE, KIND)]).await;
+    agent.data(1, &[fine(1), fine(2), fine(5)]).await;
+    agent.data(1, &[fine(2)]).await;
+    agent.say("lost", encode(&Lost { epoch: 1, from: 3, to: 3 })).await;
+    hub.until("the loss is told", async |hub| hub.metric("records_lost").await == 1).await;
+    let hub = hub.restart().await;
+    let api = hub.get("/api/v1/agents/demo/box").await;
+    for word in [
+        r#""produced":5,"stored":3,"missing":1,"missing_since":1"#,
+        r#""lost":1,"unreadable":0,"duplicates":1,"resends":0"#,
+        r#""heard":5,"committed":3"#,
+        r#""link":"unverified""#,
+    ] {
+        assert!(api.contains(word), "{word} is not in {api}");
+    }
+    assert_eq!(hub.metric("agent_records_missing").await, 1);
+    assert_eq!(hub.metric("agent_duplicates_total").await, 1);
+    assert_eq!(hub.metric(r#"agent_missing_worst{site="demo",agent="box"}"#).await, 1);
+    let lost = hub.get("/api/v1/agents/demo/box/lost").await;
+    assert!(lost.contains(r#""epoch":1,"from":3,"to":3,"reason":"gone""#), "{lost}");
+    let page = hub.get("/a/demo/box").await;
+    assert!(page.contains("1 条记录丢失") && page.contains("送达台账"), "{page}");
     hub.stop().await;
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use jiff::tz::TimeZone;
-use lobby_contract::{AgentId, DeviceId, SiteId};
+use lobby_contract::{AgentId, DeviceId, Lost, SiteId};
 use lobby_domain::{
     agent::Agent,
     alert::{ClearReason, Raise, Step},
@@ -20,8 +20,8 @@ use lobby_domain::{
 use tokio::time::Instant;
 
 use super::{
-    Store, StoreError, Tx,
-    fleet::StreamRow,
+    LostReason, Store, StoreError, Tx,
+    delivery::StreamRow,
     form,
     records::{RecordInsert, reach_code},
     rollup,
@@ -216,7 +216,12 @@ impl Writer {
         tx.store_streams(&streams).await?;
         for (agent, lost) in &batch.changes.lost {
             let no = self.agent_no(tx, &batch.site, agent).await?;
-            tx.store_lost(no, lost, now).await?;
+            tx.store_lost(no, lost, LostReason::Gone, now).await?;
+        }
+        for (agent, epoch, seq) in &batch.changes.unreadable {
+            let no = self.agent_no(tx, &batch.site, agent).await?;
+            let one = Lost { epoch: *epoch, from: *seq, to: *seq };
+            tx.store_lost(no, &one, LostReason::Unreadable, now).await?;
         }
         for ((subject, rule), kept) in &batch.changes.phases {
             tx.store_phase(&batch.site, subject, rule, *kept).await?;

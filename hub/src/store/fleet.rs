@@ -7,7 +7,6 @@ use lobby_domain::{
     agent::Agent,
     alert::{AlertId, Subject},
     condition::Sample,
-    delivery::Stream,
     device::{Device, Last, Life},
     rule::{Kept, Phase},
     site::{OpenAlert, Stored},
@@ -51,16 +50,6 @@ statements! {
             CAST(r.form AS BIGINT) AS form, r.measured
         FROM device d JOIN record r ON r.device_no = d.no
         WHERE d.no = $1 AND r.agent_no = $2 ORDER BY r.at DESC, r.epoch DESC, r.seq DESC LIMIT 1";
-    STREAMS = "SELECT epoch, base, committed FROM stream WHERE agent_no = $1";
-    AHEAD = "SELECT s.epoch, r.seq FROM stream s JOIN record r ON r.agent_no = s.agent_no AND r.epoch = s.epoch AND r.seq > s.committed
-        WHERE s.agent_no = $1 ORDER BY s.epoch, r.seq";
-    LOST_AHEAD = "SELECT s.epoch, l.from_seq, l.to_seq
-        FROM stream s JOIN lost l ON l.agent_no = s.agent_no AND l.epoch = s.epoch AND l.to_seq > s.committed
-        WHERE s.agent_no = $1";
-    INSERT_LOST = "INSERT INTO lost (agent_no, epoch, from_seq, to_seq, at) VALUES ($1, $2, $3, $4, $5)
-        ON CONFLICT (agent_no, epoch, from_seq) DO UPDATE SET to_seq = excluded.to_seq, at = excluded.at
-            WHERE excluded.to_seq > lost.to_seq";
-    LOST_TOTAL = "SELECT CAST(COALESCE(SUM(to_seq - from_seq + 1), 0) AS BIGINT) FROM lost";
     SET_PHASE = "INSERT INTO rule_phase (site, subject, rule, phase, since, better, held_ms, bad_samples)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         ON CONFLICT (site, subject, rule) DO UPDATE SET phase = excluded.phase, since = excluded.since, better = excluded.better,
@@ -69,29 +58,6 @@ statements! {
     PHASES = "SELECT subject, rule, phase, since, better, held_ms, bad_samples FROM rule_phase WHERE site = $1";
     OPEN_ALERTS = "SELECT id, subject, rule, since, ticket IS NOT NULL, victim_of FROM alert
         WHERE site = $1 AND cleared_at IS NULL";
-}
-
-// The bulk statements differ: PostgreSQL takes a list for each column, SQLite has no lists.
-const UPSERT_STREAMS_FROM_LISTS: &str = "INSERT INTO stream (agent_no, epoch, base, committed)
-    SELECT * FROM UNNEST($1::BIGINT[], $2::BIGINT[], $3::BIGINT[], $4::BIGINT[])
-    ON CONFLICT (agent_no, epoch) DO UPDATE SET base = excluded.base, committed = excluded.committed";
-const UPSERT_STREAMS: &str = "INSERT INTO stream (agent_no, epoch, base, committed) ";
-
-/// What an agent has delivered in one epoch.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct StreamRow {
-    agent_no: i64,
-    epoch: i64,
-    base: i64,
-    committed: i64,
-}
-
-impl StreamRow {
-    /// While the first record is still open, nothing is promised, and there is no row.
-    pub(super) fn of(agent_no: i64, epoch: u64, stream: &Stream) -> Option<Self> {
-        let committed = signed(stream.committed()?);
-        Some(Self { agent_no, epoch: signed(epoch), base: signed(stream.base()), committed })
-    }
 }
 
 type AgentRaw = (i64, String, String, i64, i64, i64, i64, Option<i64>);
@@ -117,12 +83,12 @@ fn bad(table: &'static str, id: &str, what: &impl ToString) -> StoreError {
     StoreError::Inconsistent { table, id: id.to_owned(), what: what.to_string() }
 }
 
-fn unsigned(number: i64) -> u64 {
+pub(super) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
 /// Numbers above what a signed 64-bit integer holds are refused by the contract's decoder.
-fn signed(number: u64) -> i64 {
+pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
@@ -166,54 +132,6 @@ impl Tx {
             .fetch_optional(conn).await)
     }
 
-    /// Stores what agents have delivered; each agent and epoch at most once.
-    pub(super) async fn store_streams(&mut self, rows: &[StreamRow]) -> Result<(), StoreError> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        match self {
-            Self::Sqlite(tx) => {
-                for part in bulk::parts(rows) {
-                    let mut query = QueryBuilder::<Sqlite>::new(UPSERT_STREAMS);
-                    query.push_values(part, |mut values, row| {
-                        values
-                            .push_bind(row.agent_no)
-                            .push_bind(row.epoch)
-                            .push_bind(row.base)
-                            .push_bind(row.committed);
-                    });
-                    query.push(
-                        " ON CONFLICT (agent_no, epoch) DO UPDATE SET base = excluded.base, committed = excluded.committed",
-                    );
-                    let done = query.build().execute(&mut **tx).await;
-                    done.map_err(super::doing("store what agents have delivered"))?;
-                }
-            }
-            Self::Postgres(tx) => {
-                let list = |column: fn(&StreamRow) -> i64| rows.iter().map(column).collect::<Vec<i64>>();
-                let done = sqlx::query(UPSERT_STREAMS_FROM_LISTS)
-                    .bind(list(|row| row.agent_no))
-                    .bind(list(|row| row.epoch))
-                    .bind(list(|row| row.base))
-                    .bind(list(|row| row.committed))
-                    .execute(&mut **tx)
-                    .await;
-                done.map_err(super::doing("store what agents have delivered"))?;
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) async fn store_lost(
-        &mut self,
-        agent_no: i64,
-        lost: &lobby_contract::Lost,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        on!(self, "store a lost range", conn => sqlx::query(INSERT_LOST).bind(agent_no).bind(signed(lost.epoch))
-            .bind(signed(lost.from)).bind(signed(lost.to)).bind(at.millis()).execute(conn).await.map(drop))
-    }
-
     pub(super) async fn store_phase(
         &mut self,
         site: &SiteId,
@@ -244,26 +162,7 @@ impl Tx {
         agent.queued = unsigned(queued);
         agent.heartbeat = Span::from_millis(heartbeat);
         agent.last_seen = last_seen.map(Timestamp::from_millis);
-        let streams: Vec<(i64, i64, i64)> = on!(self, "read what an agent has delivered", conn => sqlx::query_as(STREAMS).bind(no).fetch_all(conn).await)?;
-        let mut streams: BTreeMap<u64, Stream> = streams
-            .into_iter()
-            .map(|(epoch, base, committed)| (unsigned(epoch), Stream::restored(unsigned(base), unsigned(committed))))
-            .collect();
-        let ahead: Vec<(i64, i64)> =
-            on!(self, "read records beyond a gap", conn => sqlx::query_as(AHEAD).bind(no).fetch_all(conn).await)?;
-        for (epoch, seq) in ahead {
-            if let Some(stream) = streams.get_mut(&unsigned(epoch)) {
-                stream.take(unsigned(seq));
-            }
-        }
-        let lost: Vec<(i64, i64, i64)> =
-            on!(self, "read lost ranges", conn => sqlx::query_as(LOST_AHEAD).bind(no).fetch_all(conn).await)?;
-        for (epoch, from, to) in lost {
-            if let Some(stream) = streams.get_mut(&unsigned(epoch)) {
-                stream.give_up(unsigned(from), unsigned(to));
-            }
-        }
-        agent.streams = streams;
+        self.load_streams(no, &mut agent).await?;
         Ok(agent)
     }
 
@@ -381,11 +280,5 @@ impl Store {
         let Some((site, id)) = found else { return Ok(None) };
         let device = id.parse().map_err(|error| bad("device", &id, &error))?;
         Ok(Some((site.parse().map_err(|error| bad("device", &id, &error))?, device)))
-    }
-
-    /// How many records agents have said to be lost.
-    pub async fn lost_total(&self) -> Result<i64, StoreError> {
-        let mut tx = self.read().await?;
-        on!(&mut tx, "count lost records", conn => sqlx::query_scalar(LOST_TOTAL).fetch_one(conn).await)
     }
 }

@@ -2,6 +2,7 @@
 
 mod database;
 mod incidents;
+mod ledger;
 mod pages;
 mod past;
 mod records;

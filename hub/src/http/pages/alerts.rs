@@ -1,5 +1,7 @@
 //! The list of alerts, page by page.
 
+use std::fmt::Display;
+
 use axum::{extract::State, response::Response};
 use lobby_dashboards::{AlertFilter, AlertRow, AlertsPage, Page};
 
@@ -37,8 +39,8 @@ async fn list(app: &App, reader: &Reader) -> Result<String, PageError> {
     page.html(reader.fragment)
 }
 
-/// The address of the next part of the list. A cursor holds digits, letters, `-` and `_` only.
-fn further(reader: &Reader, next: &Cursor) -> String {
+/// The address of the next part of a list. `next` holds digits, letters, `-`, `_` and `.` only.
+pub(super) fn further(reader: &Reader, next: &impl Display) -> String {
     let (path, query) = reader.path.split_once('?').unwrap_or((&reader.path, ""));
     let kept: String = query
         .split('&')

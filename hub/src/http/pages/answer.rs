@@ -7,8 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use lobby_dashboards::{
-    AlertsPage, ConciergePage, DevicePage, EngineeringPage, ErrorPage, OverviewPage, Page, Problem, ReceptionPage,
-    ShowflatPage, TicketPage, WhyPage,
+    AgentPage, AgentsPage, AlertsPage, ConciergePage, DevicePage, EngineeringPage, ErrorPage, OverviewPage, Page, Problem, ReceptionPage, ShowflatPage, TicketPage, WhyPage,
 };
 
 use super::{App, Open, Reader, Scene};
@@ -93,6 +92,8 @@ macro_rules! html {
 }
 
 html!(
+    AgentPage,
+    AgentsPage,
     AlertsPage,
     ConciergePage,
     DevicePage,

@@ -13,11 +13,13 @@ use lobby_domain::{
     time::{Span, Timestamp},
 };
 
-use super::{App, Html, Open, PageError, Reader, Scene, alerts, answer, engineering, history, incident, tiles};
-use crate::store::{AlertFilter, AlertRow, Grain, TicketFilter, TicketRow};
+use super::{App, Html, Open, PageError, Reader, Scene, agents, alerts, answer, engineering, history, incident, tiles};
+use crate::store::{AlertFilter, AlertRow, Grain, LostRow, TicketFilter, TicketRow};
 
 /// The most alerts that make up the past of a device.
 const MOST_ALERTS: i64 = 500;
+/// The most ranges of lost records.
+const LOSSES: i64 = 20;
 /// Tickets listed.
 const TICKETS: i64 = 10;
 
@@ -33,6 +35,7 @@ struct Past {
     known: history::Known,
     alerts: Vec<AlertRow>,
     tickets: Vec<TicketRow>,
+    lost: Vec<LostRow>,
 }
 
 /// The page.
@@ -70,7 +73,7 @@ fn within(app: &App, site: &SiteId, id: &DeviceId) -> Option<Found> {
     }
     let agent: Option<AgentId> = id.as_str().parse().ok();
     if agent.is_some_and(|agent| known.agent(&agent).is_some()) {
-        return Some(Found::Elsewhere(format!("/engineering?site={site}")));
+        return Some(Found::Elsewhere(format!("/a/{site}/{id}")));
     }
     (id.as_str() == site.as_str()).then(|| Found::Elsewhere(format!("/?site={site}")))
 }
@@ -106,7 +109,12 @@ async fn read(app: &App, site: &SiteId, device: &DeviceId, range: Range, now: Ti
     let (alerts, _) = app.store.alerts(&filter, None, MOST_ALERTS).await??;
     let filter = TicketFilter { site: Some(site.clone()), subject, ..TicketFilter::default() };
     let (tickets, _) = app.store.tickets(&filter, None, TICKETS).await??;
-    Ok(Past { known: known(app, site, device, range, now).await?, alerts, tickets })
+    let agent = app.fleet.read().get(site).and_then(|site| site.device(device)).map(|device| device.agent.clone());
+    let lost = match agent {
+        Some(agent) => app.store.lost(site, &agent, None, LOSSES).await??.0,
+        None => Vec::new(),
+    };
+    Ok(Past { known: known(app, site, device, range, now).await?, alerts, tickets, lost })
 }
 
 /// The records, hours or days that fit a range: about as many as a chart can show.
@@ -145,6 +153,7 @@ fn build(scene: &Scene<'_>, site: &Site, device: &Device, range: Range, past: &P
         range,
         series: kind.map(|kind| history::series(device, kind, &past.known, scene.words())).unwrap_or_default(),
         history: history::spans(scene.pack, device, &past.known, &past.alerts, scene.now.millis()),
+        losses: agents::losses(scene, &past.lost, scene.now.shifted(-range.ms())),
         alerts: scene.open.alerts.iter().map(|alert| alerts::row(scene, alert)).collect(),
         tickets: past.tickets.iter().map(|ticket| engineering::queued(scene, ticket)).collect(),
         life: LifeCard { now: device.life },

@@ -81,13 +81,14 @@ pub(super) fn priority(name: &str) -> Priority {
 /// An agent in a list.
 pub(super) fn row(scene: &Scene<'_>, site: &Site, agent: &Agent) -> AgentRow {
     let (link, since) = match agent.link {
-        agent::Link::Up => (Link::Up, None),
+        agent::Link::Up => (Link::Up, agent.up_since),
         agent::Link::Suspect { since } => (Link::Suspect, Some(since)),
         agent::Link::Down { since } => (Link::Down, Some(since)),
         agent::Link::Unverified { since } => (Link::Unverified, Some(since)),
     };
     let devices = site.devices().filter(|device| device.announced && device.agent == agent.id).count();
     AgentRow {
+        site: site.id.clone(),
         id: agent.id.clone(),
         site_name: scene.site_name(&site.id),
         link,
@@ -95,8 +96,7 @@ pub(super) fn row(scene: &Scene<'_>, site: &Site, agent: &Agent) -> AgentRow {
         seen: agent.last_seen.map(|at| scene.when(at)),
         version: agent.version.to_string(),
         devices: u32::try_from(devices).unwrap_or(u32::MAX),
-        // What it had waiting is told by its birth alone; once all its devices tell the present, it is through.
-        backlog: if scene.is_caught_up(site, agent) { 0 } else { agent.queued },
+        backlog: agent.backlog(scene.now),
         clock_offset_ms: (agent.link == agent::Link::Up).then(|| -agent.clock.behind_millis()),
         clock_suspect: agent.clock.is_suspect(),
     }

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use lobby_contract::SiteId;
 use lobby_dashboards::{Calendar, Choice, Chrome, Clause, Collection, DeviceRef, Lang, Page, State, Texts, When};
 use lobby_domain::{
-    agent::{Agent, Link},
+    agent::Link,
     alert::Subject,
     device::{self, Device, Life},
     label::{self, Label},
@@ -96,7 +96,7 @@ impl Scene<'_> {
         }
         // A device or a ticket belongs to one site: another one is begun at its first page.
         let path = match page {
-            Page::Device | Page::Ticket | Page::Error => "/",
+            Page::Device | Page::Agent | Page::Ticket | Page::Error => "/",
             _ => self.reader.path.split('?').next().unwrap_or("/"),
         };
         let all =
@@ -228,12 +228,6 @@ impl Scene<'_> {
             Subject::Agent(id) => plain(id.as_str(), id.to_string()),
             Subject::Site => plain(site.as_str(), self.name_of(site)),
         }
-    }
-
-    /// Whether every device of an agent has fresh data.
-    pub fn is_caught_up(&self, site: &Site, agent: &Agent) -> bool {
-        let mut devices = site.devices().filter(|device| device.agent == agent.id && device.announced);
-        agent.link == Link::Up && devices.all(|device| device.known(agent.link, self.now).is_some())
     }
 }
 

@@ -430,15 +430,35 @@ async fn several_sites_share_a_page_until_one_is_chosen() {
 }
 
 #[tokio::test]
-async fn a_device_is_found_by_the_code_on_its_label_and_an_agent_on_the_engineers_page() {
+async fn a_device_is_found_by_the_code_on_its_label_and_an_agent_on_its_own_page() {
     let hub = Hub::reporting().await;
     let device = "entrance-led".parse().unwrap();
     let code = hub.app.store.code(&SITE.parse().unwrap(), &device).await.unwrap().unwrap();
     hub.get(&format!("/d/{code}"), "zh").await.says(&["入口屏"]);
     let answer = hub.get("/d/lobby-box?site=hz-01", "zh").await;
-    assert_eq!(answer.header("location"), "/engineering?site=hz-01");
+    assert_eq!(answer.header("location"), "/a/hz-01/lobby-box");
     assert_eq!(hub.get("/d/nothing?site=hz-01", "zh").await.status, StatusCode::NOT_FOUND);
     assert_eq!(hub.get("/d/Not%20a%20name", "zh").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn agents_are_listed_and_each_has_a_page_that_tells_of_its_records() {
+    let mut hub = Hub::reporting().await;
+    hub.get("/agents", "zh").await.says(&["1 个采集端全部在线", "/a/hz-01/lobby-box"]);
+    hub.get("/a/hz-01/lobby-box", "zh").await.says(&["采集正常，记录全部入库", "没有记录丢失"]);
+    hub.pass(60_000);
+    let lost = |from, to| lobby_contract::Lost { epoch: 1, from, to };
+    hub.judge(|site, agent, now, changes| site.lost(agent, &lost(5, 7), now, changes)).await;
+    hub.seq = 7;
+    hub.report("ok", 180.0).await;
+    hub.get("/a/hz-01/lobby-box", "zh").await.says(&["曾有 3 条记录丢失", "1/5–7", "15:00", "15:01"]);
+    hub.get("/a/hz-01/lobby-box", "en").await.says(&["Records lost: 3", "Delivery ledger"]);
+    hub.get("/d/entrance-led?site=hz-01", "zh").await.says(&["此时段有记录丢失", "3 条记录丢失"]);
+    hub.pass(8 * 86_400_000);
+    let page = hub.get("/d/entrance-led?site=hz-01&range=7d", "zh").await.body;
+    assert!(!page.contains("此时段有记录丢失"), "it was before the time shown");
+    assert_eq!(hub.get("/a/hz-01/nobody", "zh").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(hub.get("/agents?after=nonsense", "zh").await.status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lobby_contract::{AgentId, AgentInfo, Birth, Data, DeviceInfo, Lost};
+use lobby_contract::{AgentId, AgentInfo, Birth, Data, DeviceInfo, Lost, RefusedRecord};
 use lobby_domain::{
     agent::Link,
     alert::Subject,
@@ -19,24 +19,24 @@ use super::{
     Batch, Database, Kind, LED, MINUTE, Store, T0, Writer, all_alerts, all_tickets, count, record, site, writer,
 };
 
-const EPOCH: u64 = 7;
-const SECOND: Span = Span::from_secs(1);
+pub(super) const EPOCH: u64 = 7;
+pub(super) const SECOND: Span = Span::from_secs(1);
 
 /// A site at work: judged in memory and stored, step by step.
-struct Hub {
-    site: Site,
+pub(super) struct Hub {
+    pub(super) site: Site,
     writer: Writer,
-    now: Timestamp,
+    pub(super) now: Timestamp,
     session: u32,
 }
 
-fn agent() -> AgentId {
+pub(super) fn agent() -> AgentId {
     "box".parse().unwrap()
 }
 
 impl Hub {
     /// As after a start on this database.
-    async fn start(store: &Store, now: Timestamp) -> (Self, Stored) {
+    pub(super) async fn start(store: &Store, now: Timestamp) -> (Self, Stored) {
         let mut fresh = Site::new(site(), Calendar::always_open(super::shanghai()), Pack::built_in(), now);
         let mut changes = Changes::default();
         fresh.restore(store.site(&site()).await.unwrap(), now, &mut changes);
@@ -56,13 +56,13 @@ impl Hub {
         self.writer.commit(&[batch], self.now).await.unwrap();
     }
 
-    async fn step(&mut self, step: impl FnOnce(&mut Site, Timestamp, &mut Changes)) {
+    pub(super) async fn step(&mut self, step: impl FnOnce(&mut Site, Timestamp, &mut Changes)) {
         let mut changes = Changes::default();
         step(&mut self.site, self.now, &mut changes);
         self.store(changes).await;
     }
 
-    async fn birth(&mut self) {
+    pub(super) async fn birth(&mut self) {
         self.session += 1;
         let devices = vec![DeviceInfo {
             id: LED.parse().unwrap(),
@@ -78,7 +78,7 @@ impl Hub {
     }
 
     /// Records of these numbers, all of which state this power.
-    async fn data(&mut self, seqs: &[u64], power: &str) {
+    pub(super) async fn data(&mut self, seqs: &[u64], power: &str) {
         let now = self.now;
         let record = |seq: &u64| {
             let mut record = record(*seq, LED, now);
@@ -96,9 +96,18 @@ impl Hub {
         self.step(|site, now, changes| site.data(&agent(), data, now, changes)).await;
     }
 
-    async fn lost(&mut self, from: u64, to: u64) {
+    pub(super) async fn lost(&mut self, from: u64, to: u64) {
         let lost = Lost { epoch: EPOCH, from, to };
         self.step(|site, now, changes| site.lost(&agent(), &lost, now, changes)).await;
+    }
+
+    /// A record of that number that is none.
+    pub(super) async fn refused(&mut self, seq: u64) {
+        let refused = RefusedRecord { index: 0, seq: Some(seq), reason: "no reach".to_owned() };
+        let sent_at = self.now.millis();
+        let (session, refused) = (self.session, vec![refused]);
+        let data = Data { epoch: EPOCH, session, sent_at, oldest: Some(1), records: Vec::new(), refused };
+        self.step(|site, now, changes| site.data(&agent(), data, now, changes)).await;
     }
 
     /// Reports the same power every second for so long.

@@ -1,0 +1,114 @@
+//! After a start of the hub or a new connection to the broker agents are asked for their births: spread over time, and only those that
+//! have not spoken.
+
+#![expect(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped is a failure")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::tz::TimeZone;
+use lobby_contract::{AgentId, AgentInfo, Birth, Data, DeviceInfo, Order, Reach, Record};
+use lobby_domain::{
+    agent::Agent,
+    calendar::Calendar,
+    pack::Pack,
+    site::{Changes, Site, Stored, births_within},
+    time::{Span, Timestamp},
+};
+use rstest::rstest;
+
+const T0: Timestamp = Timestamp::from_millis(1_795_140_000_000);
+const SECOND: Span = Span::from_secs(1);
+
+fn name(number: usize) -> AgentId {
+    format!("box-{number}").parse().unwrap()
+}
+
+/// A site of so many known agents, as after a start of the hub.
+fn started(agents: usize) -> Site {
+    let mut site = Site::new("demo".parse().unwrap(), Calendar::always_open(TimeZone::UTC), Pack::built_in(), T0);
+    let stored =
+        Stored { agents: (0..agents).map(|number| Agent::new(name(number), T0)).collect(), ..Stored::default() };
+    site.restore(stored, T0, &mut Changes::default());
+    site
+}
+
+fn birth(now: Timestamp) -> Birth {
+    let device = DeviceInfo {
+        id: "tv".parse().unwrap(),
+        kind: "tv".into(),
+        name: "".into(),
+        place: "".into(),
+        every_ms: 30_000,
+    };
+    let agent = AgentInfo { version: "0.1.0".into() };
+    Birth { epoch: 1, session: 1, sent_at: now.millis(), agent, queued: 0, devices: vec![device] }
+}
+
+fn data(seq: u64, now: Timestamp) -> Data {
+    let device = "tv".parse().unwrap();
+    let record = Record { seq, at: now.millis(), device, reach: Reach::Ok, facts: BTreeMap::new(), faults: Vec::new() };
+    Data { epoch: 1, session: 1, sent_at: now.millis(), oldest: None, records: vec![record], refused: Vec::new() }
+}
+
+/// Whom a tick asks for a birth.
+fn asked(changes: &Changes) -> Vec<AgentId> {
+    changes.orders.iter().filter(|(_, order)| *order == Order::Rebirth).map(|(agent, _)| agent.clone()).collect()
+}
+
+fn tick(site: &mut Site, now: Timestamp) -> Vec<AgentId> {
+    let mut changes = Changes::default();
+    site.tick(now, &mut changes);
+    asked(&changes)
+}
+
+#[rstest]
+#[case::one(1, 2)]
+#[case::a_few(50, 100)]
+#[case::ten_thousand(10_000, 20_000)]
+#[case::a_hundred_thousand(100_000, 20_000)]
+fn the_time_over_which_agents_are_asked_grows_with_their_number_up_to_a_limit(
+    #[case] agents: usize,
+    #[case] millis: i64,
+) {
+    assert_eq!(births_within(agents).millis(), millis);
+}
+
+#[test]
+fn each_agent_is_asked_once_at_a_time_of_its_own_and_all_well_before_any_warm_up_ends() {
+    let mut site = started(1000);
+    let spread = Span::from_secs(20);
+    site.ask_for_births(spread, T0);
+    let mut told = BTreeSet::new();
+    for second in 0..=20u32 {
+        let now = tick(&mut site, T0 + SECOND.times(second));
+        assert!((second == 0 && now.len() < 10) || (20..90).contains(&now.len()), "{second}: {}", now.len());
+        told.extend(now);
+    }
+    assert_eq!(told.len(), 1000, "everyone once");
+    assert!((21..60u32).all(|second| tick(&mut site, T0 + SECOND.times(second)).is_empty()));
+}
+
+#[test]
+fn an_agent_whose_birth_came_meanwhile_is_not_asked() {
+    let mut site = started(2);
+    site.ask_for_births(SECOND, T0);
+    site.birth(&name(0), &birth(T0), T0, &mut Changes::default());
+    assert_eq!(tick(&mut site, T0 + SECOND), [name(1)]);
+}
+
+#[test]
+fn an_agent_that_speaks_and_was_not_born_is_asked_again_and_a_silent_one_is_left_alone() {
+    let mut site = started(2);
+    site.ask_for_births(SECOND, T0);
+    assert_eq!(tick(&mut site, T0 + SECOND).len(), 2);
+    let mut changes = Changes::default();
+    site.data(&name(0), data(1, T0 + SECOND.times(5)), T0 + SECOND.times(5), &mut changes);
+    assert_eq!(asked(&changes), [], "it has just been asked");
+    site.data(&name(0), data(2, T0 + SECOND.times(12)), T0 + SECOND.times(12), &mut changes);
+    assert_eq!(asked(&changes), [name(0)]);
+    site.birth(&name(0), &birth(T0 + SECOND.times(13)), T0 + SECOND.times(13), &mut changes);
+    let mut changes = Changes::default();
+    site.data(&name(0), data(3, T0 + SECOND.times(40)), T0 + SECOND.times(40), &mut changes);
+    assert_eq!(asked(&changes), []);
+    assert_eq!(tick(&mut site, T0 + SECOND.times(41)), []);
+}
