@@ -53,6 +53,7 @@ async fn metrics(State(app): State<App>) -> impl IntoResponse {
     ingest(&app, &mut page);
     broker(&app, &mut page);
     fleet(&app, &mut page);
+    backups(&app, &mut page);
     // While the database fails its numbers are left out: those of ingest say so, and are needed most then.
     if let Err(cause) = stored(&app, &mut page).await {
         tracing::warn!(cause = format!("{:#}", anyhow::Error::from(cause)), "could not count what is stored");
@@ -95,6 +96,13 @@ fn ingest(app: &App, page: &mut Page) {
     page.metric("commit_last_seconds", "gauge", "How long the last batch took to store.", [(String::new(), lag)]);
     let complaints = Cause::ALL.map(|cause| (label("cause", cause.as_str()), float(counters.complaints(cause))));
     page.metric("complaints_total", "counter", "Things in messages that were not as they should be.", complaints);
+}
+
+fn backups(app: &App, page: &mut Page) {
+    let last = app.backups.last_good().map(|at| (String::new(), signed(at.millis()) / 1e3));
+    page.metric("backup_last_good_timestamp_seconds", "gauge", "When the newest good backup was made.", last);
+    let failing = if app.backups.failure().is_some() { 1.0 } else { 0.0 };
+    page.metric("backup_failing", "gauge", "Whether the last backup could not be made.", [(String::new(), failing)]);
 }
 
 fn broker(app: &App, page: &mut Page) {

@@ -6,7 +6,7 @@ use rstest::rstest;
 use sqlx::{Executor, SqlSafeStr, SqlitePool};
 
 use super::{Database, Kind, Store};
-use crate::store::{alerts, fleet, records, rollup, tickets};
+use crate::store::{alerts, fleet, meta, records, rollup, schema, tickets};
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
 const SQLITE_SAFE_FROM: [u32; 3] = [3, 51, 3];
@@ -15,9 +15,16 @@ const SQLITE_SAFE_FROM: [u32; 3] = [3, 51, 3];
 #[tokio::test]
 async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
     let Some(database) = Database::create(kind).await else { return };
-    for statement in
-        [alerts::STATEMENTS, fleet::STATEMENTS, records::STATEMENTS, rollup::STATEMENTS, tickets::STATEMENTS].concat()
-    {
+    for statement in [
+        alerts::STATEMENTS,
+        fleet::STATEMENTS,
+        meta::STATEMENTS,
+        records::STATEMENTS,
+        rollup::STATEMENTS,
+        schema::STATEMENTS,
+        tickets::STATEMENTS,
+    ]
+    .concat() {
         // A transaction of its own: on PostgreSQL a refusal ends it.
         let mut tx = database.store.begin().await.unwrap();
         let prepared = on!(&mut tx, "prepare", conn => conn.prepare(statement.into_sql_str()).await.map(drop));
