@@ -39,7 +39,8 @@ const TABLES: &str = "CREATE TABLE backup_manifest (
 impl Manifest {
     /// All rows of all tables.
     pub fn rows(&self) -> i64 {
-        self.tables.iter().map(|(_, digest)| digest.rows).sum()
+        let content = self.tables.iter().filter(|(name, _)| name != SCHEMA);
+        content.map(|(_, digest)| digest.rows).sum()
     }
 
     /// Whether both hold the same rows, whichever database they were made of.
