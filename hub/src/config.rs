@@ -14,10 +14,11 @@ use lobby_contract::SiteId;
 use lobby_domain::{
     device::Life,
     pack::{Pack, hours::HoursConfig},
+    time::Span,
 };
 use serde::Deserialize;
 
-use crate::{fleet::SiteSettings, history::HistorySettings, mqtt};
+use crate::{backup, fleet::SiteSettings, history::HistorySettings, mqtt};
 
 /// The configuration file. Every part is optional.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -39,6 +40,8 @@ pub struct File {
     pub mqtt: Option<mqtt::Settings>,
     /// How long history is kept.
     pub history: HistorySettings,
+    /// Backups.
+    pub backup: Backup,
     /// Sites, by id.
     pub site: BTreeMap<SiteId, SiteConfig>,
 }
@@ -71,6 +74,38 @@ pub struct Http {
     pub listen: Option<SocketAddr>,
 }
 
+/// Backups that the hub makes by itself.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Backup {
+    /// Between two of them, such as `1d`, or `never`. A day if not given.
+    pub every: Option<BackupPeriod>,
+    /// How many are kept. Seven if not given.
+    pub keep: Option<std::num::NonZeroU16>,
+    /// Where. The folder `backups` of the data folder if not given.
+    pub folder: Option<PathBuf>,
+}
+
+/// How often backups are made; `None`: never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct BackupPeriod(pub Option<Span>);
+
+impl TryFrom<String> for BackupPeriod {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "never" => Ok(Self(None)),
+            period => match period.parse::<Span>() {
+                Ok(period) if period.millis() >= 1000 => Ok(Self(Some(period))),
+                Ok(_) => Err("backups are made once a second at most".to_owned()),
+                Err(error) => Err(format!("{error}, or `never`")),
+            },
+        }
+    }
+}
+
 /// One site.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -94,6 +129,8 @@ pub struct Overrides {
     pub mqtt_url: Option<String>,
     /// `--database-url`.
     pub database_url: Option<String>,
+    /// `--new-database`.
+    pub new_database: bool,
 }
 
 /// Everything the hub is told, checked.
@@ -103,6 +140,10 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The database.
     pub database_url: String,
+    /// Whether a new database is begun on purpose.
+    pub new_database: bool,
+    /// Backups.
+    pub backup: backup::Settings,
     /// Where the web server listens.
     pub listen_http: SocketAddr,
     /// The broker.
@@ -141,11 +182,7 @@ impl File {
 impl Config {
     /// Puts file and command line together.
     pub fn new(file: File, over: Overrides) -> anyhow::Result<Self> {
-        let data_dir = over.data_dir.or(file.data_dir).unwrap_or_else(|| PathBuf::from("lobby-data"));
-        let database_url = over
-            .database_url
-            .or(file.database_url)
-            .unwrap_or_else(|| format!("sqlite://{}", data_dir.join("lobby.db").display()));
+        let (data_dir, database_url, backup) = stored(&file, &over);
         let listen_http =
             over.listen_http.or(file.http.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
         if !listen_http.ip().is_loopback() {
@@ -177,9 +214,36 @@ impl Config {
             let calendar = calendar.map_err(|error| anyhow::anyhow!("[site.{id}.hours]: {error}"))?;
             sites.insert(id, SiteSettings { name: site.name, calendar });
         }
-        let history = file.history;
-        Ok(Self { data_dir, database_url, listen_http, mqtt, pack, admission, history, sites, zone })
+        let (history, new_database) = (file.history, over.new_database);
+        Ok(Self {
+            data_dir,
+            database_url,
+            new_database,
+            backup,
+            listen_http,
+            mqtt,
+            pack,
+            admission,
+            history,
+            sites,
+            zone,
+        })
     }
+}
+
+/// Where things are stored, apart from the rest: a mistake elsewhere must not keep anybody from restoring a backup.
+pub fn stored(file: &File, over: &Overrides) -> (PathBuf, String, backup::Settings) {
+    let data_dir = over.data_dir.as_ref().or(file.data_dir.as_ref());
+    let data_dir = data_dir.cloned().unwrap_or_else(|| PathBuf::from("lobby-data"));
+    let database_url = over.database_url.as_ref().or(file.database_url.as_ref());
+    let database_url =
+        database_url.cloned().unwrap_or_else(|| format!("sqlite://{}", data_dir.join("lobby.db").display()));
+    let backup = backup::Settings {
+        every: file.backup.every.unwrap_or(BackupPeriod(Some(Span::from_mins(24 * 60)))).0,
+        keep: file.backup.keep.map_or(7, |keep| keep.get().into()),
+        folder: file.backup.folder.clone().unwrap_or_else(|| data_dir.join(backup::FOLDER)),
+    };
+    (data_dir, database_url, backup)
 }
 
 fn broker(
@@ -267,12 +331,29 @@ mod tests {
     }
 
     #[rstest]
+    #[case::not_given("", Some(Span::from_mins(24 * 60)), "d/backups")]
+    #[case::given("[backup]\nevery = '6h'\nfolder = '/mnt/b'", Some(Span::from_mins(6 * 60)), "/mnt/b")]
+    #[case::none("[backup]\nevery = 'never'", None, "d/backups")]
+    fn backups_are_made_daily_unless_told_otherwise(
+        #[case] text: &str,
+        #[case] every: Option<Span>,
+        #[case] folder: &str,
+    ) {
+        let over = Overrides { data_dir: Some("d".into()), ..Overrides::default() };
+        let backup = config(text, over).unwrap().backup;
+        assert_eq!(backup, backup::Settings { every, keep: 7, folder: folder.into() });
+    }
+
+    #[rstest]
     #[case::unknown_key("data_dri = 'x'", "hub.toml:1:1: unknown field `data_dri`")]
     #[case::wrong_type("[http]\nlisten = 8080", "hub.toml:2:10")]
     #[case::bad_site_name("[site.Demo]\nname = 'x'", "hub.toml:1:7")]
     #[case::raw_kept_too_short("[history]\nraw = '12h'", "[history]: `raw` is 12h")]
     #[case::hours_kept_less_long("[history]\nhourly = '20d'", "each be kept at least as long")]
     #[case::beyond_loopback("[http]\nlisten = '0.0.0.0:80'", "no sign-in")]
+    #[case::bad_period("[backup]\nevery = 'daily'", "hub.toml:2:9: `daily` is not a length of time")]
+    #[case::too_often("[backup]\nevery = '1ms'", "once a second at most")]
+    #[case::none_kept("[backup]\nkeep = 0", "hub.toml:2:8")]
     #[case::bad_zone("zone = 'Asia/Shangai'", "no such time zone")]
     #[case::bad_hours("[site.a.hours]\nzone = 'Asia/Shanghai'\nopen = '18:00-08:30'", "[site.a.hours]")]
     fn a_mistake_is_said_with_its_place(#[case] text: &str, #[case] said: &str) {

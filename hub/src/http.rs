@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::openapi::document as openapi;
 use crate::{
+    backup,
     clock::Clock,
     fleet::Fleet,
     ingest::{Counters, Desk},
@@ -45,6 +46,8 @@ pub struct App {
     pub stop: CancellationToken,
     /// Whether what is shown is a demonstration.
     pub demo: bool,
+    /// How backups stand.
+    pub backups: backup::Status,
 }
 
 /// Every route.

@@ -3,19 +3,23 @@
 //! Owns the shell around the rules: MQTT, storage, the web, tasks and settings. The rules are in `lobby-domain`, the pages in
 //! `lobby-dashboards`. The main path reads `run` → [`ingest`] → `lobby_domain::site` → [`store`].
 
+pub mod backup;
 pub mod clock;
+pub mod command;
 pub mod config;
 pub mod demo;
 pub mod fleet;
 pub mod history;
 pub mod http;
 pub mod ingest;
+pub mod installation;
 pub mod lifecycle;
 pub mod lock;
 pub mod mqtt;
+pub mod storage;
 pub mod store;
 
-use std::{fs, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use tokio::{net::TcpListener, sync::mpsc};
@@ -30,7 +34,8 @@ use crate::{
     ingest::{Counters, Desk, Ingest, Storing},
     lifecycle::{Ending, Lifecycle},
     lock::DataDirLock,
-    store::{Store, Writer},
+    storage::{Opening, Place, Storage},
+    store::Writer,
 };
 
 /// Messages that may wait for ingest. When it is full the brokers wait, and agents keep their records.
@@ -63,12 +68,45 @@ pub async fn run(
     signal: impl Future<Output = &'static str>,
     ready: impl FnOnce(Ready),
 ) -> anyhow::Result<Ending> {
-    let lifecycle = Lifecycle::new();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    fs::create_dir_all(&config.data_dir)
+    storage::private::folder(&config.data_dir)
         .with_context(|| format!("{}: the data folder cannot be made", config.data_dir.display()))?;
     let lock = DataDirLock::take(&config.data_dir)?;
-    let store = Store::open(&config.database_url).await.context("opening the database")?;
+    let opening = Opening {
+        place: Place {
+            data_dir: config.data_dir.clone(),
+            database_url: config.database_url.clone(),
+            backups: config.backup.folder.clone(),
+        },
+        new_database: config.new_database,
+        keep: config.backup.keep,
+    };
+    let mut storage = Storage::open(&opening, clock.now()).await.context("opening the database")?;
+    let ending = serve(config, mode, clock, &mut storage, signal, ready).await;
+    let ending = ending.map_err(|error| storage.explain(error));
+    storage.close().await;
+    drop(lock);
+    ending
+}
+
+/// Everything between opening the database and closing it.
+async fn serve(
+    config: Config,
+    mode: Mode,
+    clock: Arc<dyn Clock>,
+    storage: &mut Storage,
+    signal: impl Future<Output = &'static str>,
+    ready: impl FnOnce(Ready),
+) -> anyhow::Result<Ending> {
+    let lifecycle = Lifecycle::new();
+    let store = storage.store.clone();
+    storage.watch(&lifecycle);
+    let backups = backup::Status::new(&config.backup);
+    if mode == Mode::Serve {
+        let (url, settings) = (config.database_url.clone(), config.backup.clone());
+        let making = backup::run(url, settings, backups.clone(), clock.clone(), lifecycle.stop_token());
+        lifecycle.supervise("backups", making);
+    }
     let fleet = Fleet::new(config.pack.clone(), config.sites.clone(), config.zone.clone());
     let fleet = Arc::new(fleet.admitting(config.admission));
     if mode == Mode::Demo {
@@ -111,6 +149,7 @@ pub async fn run(
         mqtt: mqtt.clone(),
         stop: lifecycle.stop_token(),
         demo: mode == Mode::Demo,
+        backups,
     };
     let listener = TcpListener::bind(config.listen_http).await.with_context(|| {
         format!("cannot listen on {} for the web: is it taken by another program?", config.listen_http)
@@ -133,10 +172,7 @@ pub async fn run(
     info!(http = %http, mqtt = broker.map(tracing::field::display), "the hub is ready");
     ready(Ready { http, mqtt: broker });
 
-    let ending = lifecycle.run(signal, GRACE).await;
-    store.close().await;
-    drop(lock);
-    Ok(ending)
+    Ok(lifecycle.run(signal, GRACE).await)
 }
 
 /// The code of a new device's page: 40 random bits in the alphabet of Crockford's base 32, in lower case.

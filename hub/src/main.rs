@@ -10,10 +10,10 @@ use std::{
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use lobby_hub::{
-    Mode, Ready,
+    Mode, Ready, command,
     config::{Config, File, Overrides},
     lifecycle::{Ending, shutdown_signal},
-    mqtt,
+    mqtt, storage,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -49,6 +49,12 @@ enum Command {
         #[arg(long)]
         agent: lobby_contract::AgentId,
     },
+    /// Makes a verified backup, also beside a running hub
+    Backup(command::Backup),
+    /// Restores a backup; the hub must be stopped
+    Restore(command::Restore),
+    /// Checks a backup, or the database itself
+    Verify(command::Verify),
 }
 
 #[derive(Debug, Args)]
@@ -89,6 +95,9 @@ struct Serve {
     /// The database, such as `postgres://hub@db/lobby` [default: SQLite in the data folder]
     #[arg(long, env = "LOBBY_DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
+    /// Begins a new database on purpose; what is there is moved aside
+    #[arg(long)]
+    new_database: bool,
     #[command(flatten)]
     logging: Logging,
 }
@@ -108,6 +117,7 @@ const MISTAKE: u8 = 2;
 fn main() -> ExitCode {
     // Two TLS libraries ask for the process's provider; without this the first use panics.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    storage::private::new_files();
     let cli = Cli::parse();
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(serve) => serve_until_stopped(serve),
@@ -133,6 +143,21 @@ fn main() -> ExitCode {
             }
             Err(mistake) => complain(&mistake),
         },
+        Command::Backup(backup) => to_the_end(backup.run(&say)),
+        Command::Restore(restore) => to_the_end(restore.run(&say)),
+        Command::Verify(verify) => to_the_end(verify.run(&say)),
+    }
+}
+
+/// Runs a command that is done when its work is.
+fn to_the_end(work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime.context("starting the async runtime").and_then(|runtime| runtime.block_on(work)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(cause) => {
+            complain(&cause);
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -145,6 +170,7 @@ fn serve_until_stopped(serve: Serve) -> ExitCode {
         listen_mqtt: serve.listen_mqtt,
         mqtt_url: serve.mqtt_url,
         database_url: serve.database_url,
+        new_database: serve.new_database,
     };
     match file.and_then(|file| Config::new(file, overrides)) {
         Ok(config) => run(config, Mode::Serve, |ready| {

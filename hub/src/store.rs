@@ -7,10 +7,12 @@ mod commit;
 mod delivery;
 mod fleet;
 mod form;
+mod meta;
 mod page;
 mod past;
 mod records;
 mod rollup;
+mod schema;
 mod tickets;
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
@@ -21,19 +23,34 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+pub(crate) use self::schema::META_SINCE;
 pub use self::{
     alerts::{AlertFilter, AlertRow},
     commit::{Batch, Committed, Spent, Writer},
     delivery::{LostReason, LostRow},
+    meta::Meta,
     page::{Cursor, CursorError},
     past::MOST_TRACED,
     records::{RecordFilter, RecordRow},
     rollup::{Due, Grain, RolledUp},
+    schema::{migrator, newest_schema},
     tickets::{ActError, TicketEvent, TicketFilter, TicketRow},
 };
 
 /// How long a writer waits for another one.
-const BUSY: Duration = Duration::from_secs(10);
+pub(crate) const BUSY: Duration = Duration::from_secs(10);
+
+/// What the hub's connections are called on the database server.
+pub(crate) const APPLICATION: &str = "lobby-hub";
+
+/// What is done when there is no database file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// An empty one is made.
+    Make,
+    /// It is an error.
+    Refuse,
+}
 
 /// A connection pool of one of the two databases.
 #[derive(Debug, Clone)]
@@ -112,25 +129,27 @@ macro_rules! statements {
 pub(crate) use statements;
 
 impl Store {
-    /// Opens the database and brings its schema up to date.
+    /// Opens the database, makes it if it is not there, and brings its schema up to date.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let store = if let Some(path) = url.strip_prefix("sqlite://") {
-            Self::Sqlite(sqlite(PathBuf::from(path)).await?)
-        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            let options = PgConnectOptions::from_str(url).map_err(doing("read the database URL"))?;
-            let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(BUSY).connect_with(options);
-            Self::Postgres(pool.await.map_err(doing("connect to PostgreSQL"))?)
-        } else {
-            // The URL may hold a password: only its scheme is shown.
-            let scheme = url.split("://").next().unwrap_or_default();
-            return Err(StoreError::Url(scheme.chars().take(20).collect()));
-        };
-        match &store {
-            Self::Sqlite(pool) => sqlx::migrate!("migrations/sqlite").run(pool).await,
-            Self::Postgres(pool) => sqlx::migrate!("migrations/postgres").run(pool).await,
-        }
-        .map_err(StoreError::Migrate)?;
+        let store = Self::connect(url, Missing::Make).await?;
+        store.migrate().await?;
         Ok(store)
+    }
+
+    /// Opens the database as it is.
+    pub async fn connect(url: &str, missing: Missing) -> Result<Self, StoreError> {
+        if let Some(path) = sqlite_path(url) {
+            return Ok(Self::Sqlite(sqlite(path, missing).await?));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let options = PgConnectOptions::from_str(url).map_err(doing("read the database URL"))?;
+            let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(BUSY);
+            let pool = pool.connect_with(options.application_name(APPLICATION));
+            return Ok(Self::Postgres(pool.await.map_err(doing("connect to PostgreSQL"))?));
+        }
+        // The URL may hold a password: only its scheme is shown.
+        let scheme = url.split("://").next().unwrap_or_default();
+        Err(StoreError::Url(scheme.chars().take(20).collect()))
     }
 
     /// Begins a transaction that may write. SQLite's lock is taken at once: a read that turns into a write would fail instead of
@@ -167,10 +186,15 @@ impl Store {
     }
 }
 
-async fn sqlite(path: PathBuf) -> Result<SqlitePool, StoreError> {
+/// The file of a SQLite database; `None` for the other database.
+pub fn sqlite_path(url: &str) -> Option<PathBuf> {
+    url.strip_prefix("sqlite://").map(PathBuf::from)
+}
+
+async fn sqlite(path: PathBuf, missing: Missing) -> Result<SqlitePool, StoreError> {
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
+        .create_if_missing(missing == Missing::Make)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)

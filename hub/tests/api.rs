@@ -130,7 +130,9 @@ impl Web {
         let mqtt = mqtt::start(settings, &lifecycle, clock.clone(), mpsc::channel(1).0).await.unwrap();
         let (counters, mqtt) = (Arc::new(Counters::default()), Arc::new(mqtt));
         let stop = lifecycle.stop_token();
-        let app = App { store, fleet, pack, clock, counters, desk: Desk::new().0, mqtt, stop, demo: false };
+        let backups = lobby_hub::backup::Status::default();
+        let desk = Desk::new().0;
+        let app = App { store, fleet, pack, clock, counters, desk, mqtt, stop, demo: false, backups };
         Self { router: http::router(app), lifecycle, _folder: folder }
     }
 

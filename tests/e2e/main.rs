@@ -3,12 +3,16 @@
 //! One module per promise. A test that needs something that is not installed says so and passes, except where `CI` is
 //! set; `tests/run` installs everything.
 
+mod backups;
 mod brokers_and_databases;
 mod complaints;
+mod damages;
 mod equipment;
 mod foreign_agent;
 mod kills;
 mod pages;
+mod power_cut;
 mod real_equipment;
 mod unattended;
+mod upgrade;
 mod watchdog;

@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread,
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -36,6 +36,8 @@ pub struct Process {
     name: String,
     child: Child,
     log: Arc<Log>,
+    /// What keeps what it says; each ends with its stream.
+    keepers: Vec<JoinHandle<()>>,
     /// Answers to what it was told that have been looked at.
     heard: usize,
     quiet: bool,
@@ -47,13 +49,14 @@ impl Process {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("start {name}: {command:?}"))?;
         let log = Arc::new(Log::default());
+        let mut keepers = Vec::new();
         if let Some(stdout) = child.stdout.take() {
-            keep(stdout, Arc::clone(&log));
+            keepers.push(keep(stdout, Arc::clone(&log)));
         }
         if let Some(stderr) = child.stderr.take() {
-            keep(stderr, Arc::clone(&log));
+            keepers.push(keep(stderr, Arc::clone(&log)));
         }
-        Ok(Self { name: name.to_owned(), child, log, heard: 0, quiet: false })
+        Ok(Self { name: name.to_owned(), child, log, keepers, heard: 0, quiet: false })
     }
 
     /// The first line, old or new, in which `find` finds something.
@@ -81,6 +84,15 @@ impl Process {
     pub fn said(&self) -> String {
         let lines = self.log.lock();
         lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Everything it has said, once it has ended.
+    pub fn said_all(&mut self) -> String {
+        for keeper in self.keepers.drain(..) {
+            // It ends with the stream, and has nothing to tell.
+            let _ = keeper.join();
+        }
+        self.said()
     }
 
     /// Writes a line to its stdin and waits until it answers `ok`.
@@ -197,7 +209,7 @@ impl Drop for Process {
 }
 
 /// Keeps what comes from one stream, line by line, on a thread that ends with the stream.
-fn keep(stream: impl Read + Send + 'static, log: Arc<Log>) {
+fn keep(stream: impl Read + Send + 'static, log: Arc<Log>) -> JoinHandle<()> {
     thread::spawn(move || {
         let mut reader = BufReader::new(stream);
         let mut bytes = Vec::new();
@@ -212,5 +224,5 @@ fn keep(stream: impl Read + Send + 'static, log: Arc<Log>) {
             drop(lines);
             log.grown.notify_all();
         }
-    });
+    })
 }

@@ -54,6 +54,7 @@ async fn metrics(State(app): State<App>) -> impl IntoResponse {
     broker(&app, &mut page);
     fleet(&app, &mut page);
     delivery(&app, &mut page);
+    backups(&app, &mut page);
     // While the database fails its numbers are left out: those of ingest say so, and are needed most then.
     if let Err(cause) = stored(&app, &mut page).await {
         tracing::warn!(cause = format!("{:#}", anyhow::Error::from(cause)), "could not count what is stored");
@@ -141,6 +142,13 @@ fn delivery(app: &App, page: &mut Page) {
         let value = worst.map(|(value, agent)| (agent, float(value) / unit));
         page.metric(&format!("agent_{name}"), "gauge", help, value);
     }
+}
+
+fn backups(app: &App, page: &mut Page) {
+    let last = app.backups.last_good().map(|at| (String::new(), signed(at.millis()) / 1e3));
+    page.metric("backup_last_good_timestamp_seconds", "gauge", "When the newest good backup was made.", last);
+    let failing = if app.backups.failure().is_some() { 1.0 } else { 0.0 };
+    page.metric("backup_failing", "gauge", "Whether the last backup could not be made.", [(String::new(), failing)]);
 }
 
 fn broker(app: &App, page: &mut Page) {

@@ -1,5 +1,6 @@
 //! What the store promises, on SQLite always and on PostgreSQL where `TEST_POSTGRES_URL` names a server.
 
+mod backups;
 mod database;
 mod incidents;
 mod ledger;

@@ -108,6 +108,7 @@ impl Hub {
             mqtt: Arc::new(mqtt),
             stop: lifecycle.stop_token(),
             demo: false,
+            backups: crate::backup::Status::default(),
         };
         let writer = Writer::new(store, pack, code);
         Self { app, clock, writer, seq: 0, _folder: folder, _lifecycle: lifecycle }

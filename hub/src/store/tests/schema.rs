@@ -6,7 +6,7 @@ use rstest::rstest;
 use sqlx::{Executor, SqlSafeStr, SqlitePool};
 
 use super::{Database, Kind, Store};
-use crate::store::{alerts, delivery, fleet, past, records, rollup, tickets};
+use crate::store::{alerts, delivery, fleet, meta, past, records, rollup, schema, tickets};
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
 const SQLITE_SAFE_FROM: [u32; 3] = [3, 51, 3];
@@ -19,9 +19,11 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         alerts::STATEMENTS,
         delivery::STATEMENTS,
         fleet::STATEMENTS,
+        meta::STATEMENTS,
         past::STATEMENTS,
         records::STATEMENTS,
         rollup::STATEMENTS,
+        schema::STATEMENTS,
         tickets::STATEMENTS,
     ];
     for statement in all.concat() {

@@ -1,0 +1,124 @@
+//! The folder of backups: their names say when they were made and, for those made before an upgrade, of which schema they are.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use lobby_domain::time::Timestamp;
+
+use super::{
+    BackupError,
+    error::disk,
+    stamp,
+};
+use crate::{installation::sync_folder, storage::private};
+
+/// A folder of backups. It need not exist.
+#[derive(Debug, Clone)]
+pub struct Folder(PathBuf);
+
+/// A backup of a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The file.
+    pub path: PathBuf,
+    /// When it was made.
+    pub at: Timestamp,
+    /// The schema after which the database was changed; `None` for one of the daily ones.
+    pub before_schema: Option<i64>,
+}
+
+impl Folder {
+    /// The folder at a path.
+    pub fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Its backups, the newest first.
+    pub fn list(&self) -> Result<Vec<Entry>, BackupError> {
+        let entries = match fs::read_dir(&self.0) {
+            Ok(entries) => entries,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(cause) => return Err(disk(&self.0, "read")(cause)),
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(disk(&self.0, "read"))?.path();
+            found.extend(Entry::of(path));
+        }
+        found.sort_by(|one, other| (other.at, &other.path).cmp(&(one.at, &one.path)));
+        Ok(found)
+    }
+
+    /// The name of a new backup; the folder is made if it is not there.
+    pub fn free_name(&self, now: Timestamp, before_schema: Option<i64>) -> Result<PathBuf, BackupError> {
+        private::folder(&self.0).map_err(disk(&self.0, "made"))?;
+        let schema = before_schema.map(|schema| format!("-schema{schema}")).unwrap_or_default();
+        // Two within one second: the later one takes the next second that is free.
+        (0..100)
+            .map(|later| self.0.join(format!("lobby-{}{schema}.db", stamp(now.shifted(later * 1000)))))
+            .find(|path| !path.exists())
+            .ok_or_else(|| BackupError::Exists(self.0.clone()))
+    }
+
+    /// Keeps the newest `keep` daily backups and the newest `keep` of those made before an upgrade.
+    pub fn prune(&self, keep: usize) -> Result<(), BackupError> {
+        let (upgrades, daily): (Vec<_>, Vec<_>) =
+            self.list()?.into_iter().partition(|entry| entry.before_schema.is_some());
+        for entry in [upgrades, daily].iter().flat_map(|kind| kind.iter().skip(keep.max(1))) {
+            fs::remove_file(&entry.path).map_err(disk(&entry.path, "removed"))?;
+        }
+        sync_folder(&self.0).map_err(disk(&self.0, "synced"))
+    }
+}
+
+impl Entry {
+    fn of(path: PathBuf) -> Option<Self> {
+        let name = path.file_name()?.to_str()?.strip_prefix("lobby-")?.strip_suffix(".db")?;
+        let (stamp, schema) = match name.split_once("-schema") {
+            Some((stamp, schema)) => (stamp, Some(schema.parse().ok()?)),
+            None => (name, None),
+        };
+        let civil = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", stamp).ok()?;
+        let at = jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()?;
+        Some(Self { path, at: Timestamp::from_millis(at.as_millisecond()), before_schema: schema })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T0: Timestamp = Timestamp::from_millis(1_795_140_000_000);
+
+    #[test]
+    fn names_tell_time_and_schema_and_the_newest_of_each_kind_are_kept() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = Folder::new(home.path().join("backups"));
+        assert_eq!(folder.list().unwrap(), []);
+        for day in 0..5 {
+            fs::write(folder.free_name(T0.shifted(day * 86_400_000), None).unwrap(), "").unwrap();
+        }
+        fs::write(folder.free_name(T0, Some(1)).unwrap(), "").unwrap();
+        fs::write(folder.path().join("notes.txt"), "somebody's").unwrap();
+        folder.prune(2).unwrap();
+        let kept: Vec<_> = folder.list().unwrap().into_iter().map(|entry| (entry.at, entry.before_schema)).collect();
+        assert_eq!(kept, [(T0.shifted(4 * 86_400_000), None), (T0.shifted(3 * 86_400_000), None), (T0, Some(1))]);
+        assert!(folder.path().join("notes.txt").exists(), "what is not ours stays");
+    }
+
+    #[test]
+    fn two_backups_of_one_second_have_two_names() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = Folder::new(home.path().to_owned());
+        let first = folder.free_name(T0, None).unwrap();
+        fs::write(&first, "").unwrap();
+        assert_ne!(folder.free_name(T0, None).unwrap(), first);
+    }
+}

@@ -1,0 +1,153 @@
+//! The commands about stored data: `backup`, `restore`, `verify`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use crate::{
+    backup::{self, Folder, Manifest, Say},
+    clock::{Clock, SystemClock},
+    config::{File, Overrides, stored},
+    lock::DataDirLock,
+    storage::{self, Place},
+};
+
+/// Which database.
+#[derive(Debug, Args)]
+pub struct Where {
+    /// The hub's configuration file
+    #[arg(long, env = "LOBBY_CONFIG")]
+    config: Option<PathBuf>,
+    /// The folder of the hub's own files [default: lobby-data]
+    #[arg(long, env = "LOBBY_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// The database, such as `postgres://hub@db/lobby` [default: SQLite in the data folder]
+    #[arg(long, env = "LOBBY_DATABASE_URL", hide_env_values = true)]
+    database_url: Option<String>,
+    /// The folder of backups [default: `backups` in the data folder]
+    #[arg(long)]
+    folder: Option<PathBuf>,
+}
+
+/// Makes a backup.
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// The file to make [default: one in the folder of backups, named after the time]
+    #[arg(long)]
+    to: Option<PathBuf>,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// Restores a backup.
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The backup
+    #[arg(required_unless_present = "latest", conflicts_with = "latest")]
+    file: Option<PathBuf>,
+    /// Takes the newest backup that is whole
+    #[arg(long)]
+    latest: bool,
+    /// Moves a database that is there aside
+    #[arg(long)]
+    replace: bool,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// Verifies a backup or a database.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The backup [default: the database itself]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    place: Where,
+}
+
+impl Where {
+    fn place(self) -> anyhow::Result<Place> {
+        let file = self.config.as_deref().map_or_else(|| Ok(File::default()), File::read)?;
+        let over =
+            Overrides { data_dir: self.data_dir, database_url: self.database_url, ..Overrides::default() };
+        let (data_dir, database_url, settings) = stored(&file, &over);
+        let backups = self.folder.unwrap_or(settings.folder);
+        Ok(Place { data_dir, database_url, backups })
+    }
+}
+
+/// The lock of the data folder if no hub runs on it; then its files are looked at before anything opens them.
+fn looked_at(place: &Place) -> anyhow::Result<Option<DataDirLock>> {
+    if !place.data_dir.is_dir() {
+        return Ok(None);
+    }
+    let lock = DataDirLock::try_take(&place.data_dir)?;
+    if lock.is_some() {
+        storage::inspect(place)?;
+    }
+    Ok(lock)
+}
+
+impl Backup {
+    /// Makes it.
+    pub async fn run(self, say: Say<'_>) -> anyhow::Result<()> {
+        let place = self.place.place()?;
+        let _lock = looked_at(&place)?;
+        let now = SystemClock.now();
+        let file = match self.to {
+            Some(file) => file,
+            None => Folder::new(place.backups.clone()).free_name(now, None)?,
+        };
+        let manifest = backup::make(&place.database_url, &file, now, say).await.context("the backup was not made")?;
+        say(&format!("{}: {}", file.display(), described(&manifest)));
+        Ok(())
+    }
+}
+
+impl Restore {
+    /// Restores it.
+    pub async fn run(self, say: Say<'_>) -> anyhow::Result<()> {
+        let place = self.place.place()?;
+        storage::private::folder(&place.data_dir)
+            .with_context(|| format!("{}: the data folder cannot be made", place.data_dir.display()))?;
+        let Some(_lock) = DataDirLock::try_take(&place.data_dir)? else {
+            bail!("{}: a hub runs on this data folder; stop it first", place.data_dir.display());
+        };
+        let now = SystemClock.now();
+        let restored = match &self.file {
+            Some(file) => backup::restore(file, &place, self.replace, now, say).await,
+            None => backup::restore_latest(&place, self.replace, now, say).await,
+        };
+        let manifest = restored.context("nothing was restored")?;
+        say(&format!("{} is restored: {}", place.database(), described(&manifest)));
+        Ok(())
+    }
+}
+
+impl Verify {
+    /// Verifies it.
+    pub async fn run(self, say: Say<'_>) -> anyhow::Result<()> {
+        if let Some(file) = &self.file {
+            let manifest = backup::verify_file(file, say).await?;
+            say(&format!("{}: whole; {}", file.display(), described(&manifest)));
+            return Ok(());
+        }
+        let place = self.place.place()?;
+        let _lock = looked_at(&place)?;
+        let counts = backup::verify_database(&place, say).await?;
+        let rows: i64 = counts.iter().map(|(_, rows)| rows).sum();
+        say(&format!("{}: whole; {rows} rows in {} tables", place.database(), counts.len()));
+        Ok(())
+    }
+}
+
+fn described(manifest: &Manifest) -> String {
+    let made = jiff::Timestamp::from_millisecond(manifest.made_at.millis()).unwrap_or_default();
+    format!(
+        "made {made} by version {} of {}, schema {}, {} rows",
+        manifest.product,
+        manifest.source,
+        manifest.schema,
+        manifest.rows()
+    )
+}

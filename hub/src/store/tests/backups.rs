@@ -1,0 +1,180 @@
+//! A backup holds what the database held, restores into either database, and tells every damage.
+
+use std::{fs, path::Path};
+
+use lobby_domain::delivery::Stream;
+use rstest::rstest;
+use tempfile::TempDir;
+
+use super::{DARK, Database, Kind, LED, Store, T0, commit, execute, raise, record, reports, writer};
+use crate::{
+    backup::{self, BackupError, Folder, Manifest},
+    installation::Installation,
+    storage::Place,
+    store::Missing,
+};
+
+/// What JSON, COPY and SQL all treat in a way of their own.
+const AWKWARD: &str = "门口\t\"LED\"\\n\n\\N 'x' \u{1F4A1}";
+
+fn quiet(_: &str) {}
+
+fn place(folder: &Path, url: &str) -> Place {
+    let (data_dir, backups) = (folder.join("data"), folder.join("backups"));
+    Place { data_dir, database_url: url.to_owned(), backups }
+}
+
+/// A database with records, an alert and its ticket.
+async fn filled(kind: Kind) -> Option<Database> {
+    let database = Database::create(kind).await?;
+    let mut writer = writer(&database.store);
+    let mut batch = reports("lobby-box", LED, (1..=450).map(|seq| record(seq, LED, T0.shifted(i64::from(seq as u32)))));
+    batch.devices[0].name = AWKWARD.into();
+    batch.devices[0].announced = true;
+    batch.agents[0].streams.insert(1, Stream::restored(0, 450));
+    batch.changes.streams.insert((batch.agents[0].id.clone(), 1));
+    writer.commit(&[batch], T0).await.unwrap();
+    commit(&mut writer, raise(LED, DARK, T0)).await;
+    Some(database)
+}
+
+async fn backup_of(url: &str, folder: &TempDir, name: &str) -> Manifest {
+    backup::make(url, &folder.path().join(name), T0, &quiet).await.unwrap()
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_backup_of_either_database_restores_into_either(
+    #[values(Kind::Sqlite, Kind::Postgres)] from: Kind,
+    #[values(Kind::Sqlite, Kind::Postgres)] to: Kind,
+) {
+    let (Some(source), Some(target)) = (filled(from).await, Database::create(to).await) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let made = backup_of(source.url(), &folder, "one.db").await;
+    assert_eq!((made.rows_of("record"), made.rows_of("ticket"), made.rows_of("alert")), (Some(450), Some(1), Some(1)));
+
+    target.store.close().await;
+    let place = place(folder.path(), target.url());
+    let file = folder.path().join("one.db");
+    let refused = backup::restore(&file, &place, false, T0, &quiet).await.unwrap_err();
+    assert!(matches!(refused, BackupError::NotEmpty(_)), "{refused}");
+    backup::restore(&file, &place, true, T0, &quiet).await.unwrap();
+    assert!(backup_of(target.url(), &folder, "two.db").await.same_content(&made));
+    backup::verify_database(&place, &quiet).await.unwrap();
+
+    // Life goes on: new rows take numbers that are free, and open incidents are still open.
+    let store = target.again().await;
+    let mut writer = writer(&store);
+    assert_eq!(commit(&mut writer, raise(LED, DARK, T0)).await.raised, 0);
+    let other = reports("other-box", "tv", [record(1, "tv", T0)]);
+    assert_eq!(writer.commit(&[other], T0).await.unwrap().records, 1);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_database_that_a_hub_uses_is_not_replaced() {
+    let (Some(source), Some(target)) = (filled(Kind::Sqlite).await, Database::create(Kind::Postgres).await) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    backup_of(source.url(), &folder, "one.db").await;
+    let place = place(folder.path(), target.url());
+    let refused = backup::restore(&folder.path().join("one.db"), &place, true, T0, &quiet).await.unwrap_err();
+    assert!(matches!(refused, BackupError::InUse(_)), "{refused}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_is_written_during_a_backup_is_in_it_whole_or_not_at_all(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = filled(kind).await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = writer(&database.store);
+    let writing = async {
+        for seq in 451..=650 {
+            let mut batch = reports("lobby-box", LED, [record(seq, LED, T0)]);
+            batch.agents[0].streams.insert(1, Stream::restored(0, seq));
+            batch.changes.streams.insert((batch.agents[0].id.clone(), 1));
+            writer.commit(&[batch], T0).await.unwrap();
+        }
+    };
+    // Verified against the promises: a record without its count, or a count without its record, would break them.
+    let (made, ()) = tokio::join!(backup_of(database.url(), &folder, "one.db"), writing);
+    let held = made.rows_of("record").unwrap();
+    assert!((450..=650).contains(&held), "{held}");
+    let copy = format!("sqlite://{}", folder.path().join("one.db").display());
+    let copy = Store::connect(&copy, Missing::Refuse).await.unwrap();
+    let mut tx = copy.read().await.unwrap();
+    let (last, count): (i64, i64) = on!(&mut tx, "count", conn =>
+        sqlx::query_as("SELECT MAX(seq), COUNT(*) FROM record").fetch_one(conn).await)
+    .unwrap();
+    assert_eq!((last, count), (held, held), "the history up to a moment");
+}
+
+#[tokio::test]
+async fn every_flipped_byte_of_a_backup_is_found_or_was_of_no_account() {
+    let source = filled(Kind::Sqlite).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let made = backup_of(source.url(), &folder, "one.db").await;
+    let whole = fs::read(folder.path().join("one.db")).unwrap();
+    let (mut seed, mut found) = (20_261_123_u64, 0);
+    for _ in 0..120 {
+        // A generator of its own keeps the cases the same for ever.
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let mut bytes = whole.clone();
+        let at = usize::try_from(seed >> 24).unwrap() % bytes.len();
+        bytes[at] ^= u8::try_from(seed >> 8 & 0xff).unwrap().max(1);
+        let file = folder.path().join("damaged.db");
+        fs::write(&file, &bytes).unwrap();
+        match backup::verify_file(&file, &quiet).await {
+            Err(_) => found += 1,
+            Ok(read) => assert_eq!(read, made, "a byte at {at} changed what the backup says"),
+        }
+    }
+    assert!(found > 10, "much of a small file is free space, but not all of it: {found}");
+}
+
+#[tokio::test]
+async fn the_newest_whole_backup_is_restored_and_the_damaged_one_is_named() {
+    let source = filled(Kind::Sqlite).await.unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let place = place(home.path(), &format!("sqlite://{}", home.path().join("data/lobby.db").display()));
+    let folder = Folder::new(place.backups.clone());
+    let nothing = backup::restore_latest(&place, false, T0, &quiet).await.unwrap_err();
+    assert!(matches!(nothing, BackupError::NoBackup(_)), "{nothing}");
+    backup::make(source.url(), &folder.free_name(T0, None).unwrap(), T0, &quiet).await.unwrap();
+    let newer = folder.free_name(T0.shifted(60_000), None).unwrap();
+    backup::make(source.url(), &newer, T0.shifted(60_000), &quiet).await.unwrap();
+    let mut bytes = fs::read(&newer).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 4096].fill(0);
+    fs::write(&newer, bytes).unwrap();
+
+    let said = std::sync::Mutex::new(String::new());
+    let restored = backup::restore_latest(&place, false, T0, &|line| *said.lock().unwrap() += line).await.unwrap();
+    assert_eq!(restored.made_at, T0);
+    assert!(said.lock().unwrap().contains(&newer.display().to_string()), "{said:?}");
+    assert_eq!(Installation::read(&place.data_dir).unwrap(), None, "a database without a name gets one at its start");
+}
+
+#[rstest]
+#[case::two_open_alerts(
+    "DROP INDEX alert_open; INSERT INTO alert SELECT randomblob(16), site, subject, rule, clauses, severity, department, tells,
+     title_zh, title_en, evidence_zh, evidence_en, since, opened_at, cleared_at, clear_reason, ticket FROM alert",
+    "more than one open alert"
+)]
+#[case::a_lost_ticket("PRAGMA foreign_keys = OFF; DELETE FROM ticket_event; DELETE FROM ticket", "name a ticket that is not there")]
+#[case::a_lost_history("DELETE FROM ticket_event", "tickets have no history")]
+#[case::a_lost_alert("DELETE FROM alert", "notifications name an alert that is not there")]
+#[case::a_lost_count("DELETE FROM stream", "no note of what was taken in")]
+#[case::an_old_count("UPDATE stream SET committed = 449", "is not counted")]
+#[case::a_lost_device("DELETE FROM device", "devices of records are not there")]
+#[tokio::test]
+async fn a_contradiction_is_named(#[case] damage: &'static str, #[case] said: &str) {
+    let database = filled(Kind::Sqlite).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let place = place(folder.path(), database.url());
+    backup::verify_database(&place, &quiet).await.unwrap();
+    for statement in damage.split("; ") {
+        execute(&database.store, statement.to_owned()).await;
+    }
+    let error = backup::verify_database(&place, &quiet).await.unwrap_err().to_string();
+    assert!(error.contains(said), "{error}");
+}
