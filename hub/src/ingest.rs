@@ -21,7 +21,7 @@ use std::{
 };
 
 use anyhow::Context;
-use lobby_contract::{AgentId, FromAgent, Order, SiteId};
+use lobby_contract::{AgentId, FromAgent, SiteId};
 use lobby_domain::site::{Changes, Site, births_within};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},

@@ -24,12 +24,12 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOp
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
+pub use self::refusal::{Finding, Place, Refusal};
 pub(crate) use self::{
     aside::{files, move_postgres, move_sqlite},
     check::reader,
     refusal::damage_of,
 };
-pub use self::refusal::{Finding, Place, Refusal};
 use self::{check::Check, refusal::damage_in};
 use crate::{
     backup::{self, Folder},
@@ -147,7 +147,10 @@ impl Storage {
     pub async fn close(mut self) {
         let closed = self.close_noted().await;
         if let Err(cause) = closed {
-            warn!(cause = format!("{cause:#}"), "the database could not be closed as it should; it is checked at the next start");
+            warn!(
+                cause = format!("{cause:#}"),
+                "the database could not be closed as it should; it is checked at the next start"
+            );
         }
     }
 
@@ -292,7 +295,9 @@ enum Inside {
 async fn look_inside(place: &Place, path: &Path, inside: Inside) -> anyhow::Result<Option<Check>> {
     match inside {
         Inside::Nothing => Ok(None),
-        Inside::Sealed(seal) => Ok(Some(Check::digest(path, seal).await.context("opening the database for its check")?)),
+        Inside::Sealed(seal) => {
+            Ok(Some(Check::digest(path, seal).await.context("opening the database for its check")?))
+        }
         Inside::Structure(size) => {
             if size <= check::SMALL
                 && let Some(finding) = check::structure(path, "PRAGMA quick_check(3)").await?
@@ -347,8 +352,11 @@ async fn hold(path: &PathBuf) -> anyhow::Result<SqliteConnection> {
         sqlx::query("SELECT COUNT(*) FROM sqlite_schema").execute(&mut connection).await?;
         Ok::<_, sqlx::Error>(connection)
     };
-    let connection = opened.await.map_err(|source| crate::store::StoreError::Database { doing: "open the SQLite database", source })?;
-    crate::installation::sync_folder(path.parent().unwrap_or(Path::new("."))).context("making the database's log durable")?;
+    let connection = opened
+        .await
+        .map_err(|source| crate::store::StoreError::Database { doing: "open the SQLite database", source })?;
+    crate::installation::sync_folder(path.parent().unwrap_or(Path::new(".")))
+        .context("making the database's log durable")?;
     Ok(connection)
 }
 

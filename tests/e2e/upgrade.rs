@@ -48,8 +48,11 @@ fn first_release(runtime: &Runtime, data: &Path) -> Result<()> {
 
 fn versions(runtime: &Runtime, data: &Path) -> Result<Vec<i64>> {
     runtime.block_on(async {
-        let mut connection = SqliteConnectOptions::new().filename(data.join("lobby.db")).read_only(true).connect().await?;
-        let found = sqlx::query_scalar("SELECT version FROM _sqlx_migrations ORDER BY version").fetch_all(&mut connection).await?;
+        let mut connection =
+            SqliteConnectOptions::new().filename(data.join("lobby.db")).read_only(true).connect().await?;
+        let found = sqlx::query_scalar("SELECT version FROM _sqlx_migrations ORDER BY version")
+            .fetch_all(&mut connection)
+            .await?;
         connection.close().await?;
         Ok(found)
     })
@@ -70,9 +73,10 @@ fn an_upgrade_killed_at_each_step_loses_nothing_and_leaves_a_backup() -> Result<
             Process::start("lobby-hub", &mut hub::command(&data, &Options::default(), loopback, loopback)?)?;
         // The step is said before it is begun; a kill comes before, within or after it.
         let step = process.line("a step, or that it is ready", PATIENCE, |line| {
-            let step = line.split("schema to version ").nth(1).and_then(|rest| {
-                rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<i64>().ok()
-            });
+            let step = line
+                .split("schema to version ")
+                .nth(1)
+                .and_then(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<i64>().ok());
             step.filter(|step| *step > last).or_else(|| line.contains("http listening on").then_some(0))
         })?;
         if step == 0 {
@@ -82,7 +86,10 @@ fn an_upgrade_killed_at_each_step_loses_nothing_and_leaves_a_backup() -> Result<
         process.kill()?;
         (kills, last) = (kills + 1, step);
         let there = versions(&runtime, &data)?;
-        ensure!(there.contains(&1) && there.iter().all(|version| *version <= step), "no step is ahead of its turn: {there:?}");
+        ensure!(
+            there.contains(&1) && there.iter().all(|version| *version <= step),
+            "no step is ahead of its turn: {there:?}"
+        );
     }
     eprintln!("killed at {kills} steps; all of it took {:?}", begun.elapsed());
     ensure!(kills > 0, "at least one step was seen");
@@ -92,7 +99,8 @@ fn an_upgrade_killed_at_each_step_loses_nothing_and_leaves_a_backup() -> Result<
     ensure!(said.contains("ticket: 1 rows") && said.contains("alert: 1 rows"), "{said}");
 
     let backups = fs::read_dir(data.join("backups"))?.flatten().map(|entry| entry.path());
-    let before = backups.filter(|path| path.display().to_string().contains("-schema1")).max().context("a backup before")?;
+    let before =
+        backups.filter(|path| path.display().to_string().contains("-schema1")).max().context("a backup before")?;
     let (whole, said) = stored::command(&["verify", &before.display().to_string()])?;
     ensure!(whole && said.contains(&format!("record: {RECORDS} rows, as written")), "{said}");
     // Back to before the upgrade, and up again.

@@ -6,7 +6,10 @@ use std::{
 };
 
 use lobby_domain::time::Timestamp;
-use sqlx::{ConnectOptions, Connection, Executor, sqlite::{SqliteConnectOptions, SqliteSynchronous}};
+use sqlx::{
+    ConnectOptions, Connection, Executor,
+    sqlite::{SqliteConnectOptions, SqliteSynchronous},
+};
 
 use super::{
     BackupError, Folder, Manifest, Say,

@@ -16,11 +16,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOp
 use tokio::task::spawn_blocking;
 use tracing::info;
 
-use super::{
-    Finding,
-    refusal::damage_of,
-    seal::seal_in_use,
-};
+use super::{Finding, refusal::damage_of, seal::seal_in_use};
 use crate::installation::Seal;
 
 /// A file up to this size is checked before the start, at a cost of less than a second.

@@ -1,8 +1,7 @@
 //! What the hub stores is nobody else's to read.
 
 use std::{
-    fs,
-    io,
+    fs, io,
     os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::Path,
 };

@@ -13,11 +13,10 @@ use lobby_domain::{
     time::{Span, Timestamp},
 };
 
-use sqlx::{QueryBuilder, Sqlite};
 use uuid::Uuid;
 
 use super::{
-    Store, StoreError, Tx, bulk, on,
+    Store, StoreError, Tx, on,
     records::{Forms, reach_from},
     statements,
 };

@@ -73,7 +73,9 @@ async fn a_backup_of_either_database_restores_into_either(
 #[rstest]
 #[tokio::test]
 async fn a_database_that_a_hub_uses_is_not_replaced() {
-    let (Some(source), Some(target)) = (filled(Kind::Sqlite).await, Database::create(Kind::Postgres).await) else { return };
+    let (Some(source), Some(target)) = (filled(Kind::Sqlite).await, Database::create(Kind::Postgres).await) else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
     backup_of(source.url(), &folder, "one.db").await;
     let place = place(folder.path(), target.url());
@@ -83,7 +85,9 @@ async fn a_database_that_a_hub_uses_is_not_replaced() {
 
 #[rstest]
 #[tokio::test]
-async fn what_is_written_during_a_backup_is_in_it_whole_or_not_at_all(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+async fn what_is_written_during_a_backup_is_in_it_whole_or_not_at_all(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
     let Some(database) = filled(kind).await else { return };
     let folder = tempfile::tempdir().unwrap();
     let mut writer = writer(&database.store);
@@ -160,7 +164,10 @@ async fn the_newest_whole_backup_is_restored_and_the_damaged_one_is_named() {
      title_zh, title_en, evidence_zh, evidence_en, since, opened_at, cleared_at, clear_reason, ticket FROM alert",
     "more than one open alert"
 )]
-#[case::a_lost_ticket("PRAGMA foreign_keys = OFF; DELETE FROM ticket_event; DELETE FROM ticket", "name a ticket that is not there")]
+#[case::a_lost_ticket(
+    "PRAGMA foreign_keys = OFF; DELETE FROM ticket_event; DELETE FROM ticket",
+    "name a ticket that is not there"
+)]
 #[case::a_lost_history("DELETE FROM ticket_event", "tickets have no history")]
 #[case::a_lost_alert("DELETE FROM alert", "notifications name an alert that is not there")]
 #[case::a_lost_count("DELETE FROM stream", "no note of what was taken in")]
