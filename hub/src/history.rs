@@ -27,6 +27,8 @@ use crate::{
 
 /// How often it is looked for work.
 const EVERY: Duration = Duration::from_mins(1);
+/// Every how many looks old records are deleted: to find them means to look at every device.
+const FORGET_EVERY: u32 = 10;
 /// Records of an hour that are in time come within this time after it.
 const SETTLING: Span = Span::from_mins(5);
 /// Hours of one transaction: few enough that ingest hardly notices.
@@ -100,29 +102,31 @@ impl History {
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
+        for look in (0..FORGET_EVERY).cycle() {
             tokio::select! {
-                () = stop.cancelled() => return Ok(()),
+                () = stop.cancelled() => break,
                 _ = ticks.tick() => {}
             }
             let work = async {
                 self.roll_up().await?;
-                self.forget().await
+                if look == 0 { self.forget().await } else { Ok(()) }
             };
             tokio::select! {
                 // What is not finished is rolled back, and still due.
-                () = stop.cancelled() => return Ok(()),
+                () = stop.cancelled() => break,
                 done = work => if let Err(cause) = done {
                     let cause = format!("{:#}", anyhow::Error::from(cause));
                     warn!(cause, "could not roll up or delete old records; it is tried again");
                 }
             }
         }
+        Ok(())
     }
 
     /// Rolls up every hour that is due.
     pub async fn roll_up(&self) -> Result<(), StoreError> {
         let mut calendars = BTreeMap::new();
+        let mut opened: Option<(String, Period, Vec<Period>)> = None;
         loop {
             let due = self.store.due(self.clock.now() - SETTLING, AHEAD).await?;
             if due.is_empty() {
@@ -132,7 +136,12 @@ impl History {
                 let begun = Instant::now();
                 let mut tx = self.store.begin().await?;
                 for hour in hours {
-                    self.roll_up_hour(&mut tx, hour, self.calendar(&mut calendars, &hour.site)).await?;
+                    let calendar = self.calendar(&mut calendars, &hour.site);
+                    // Devices of a site share its hours.
+                    let known = opened.take_if(|(site, period, _)| *site == hour.site && *period == hour.period());
+                    let open = known.map_or_else(|| past::open_times(calendar, hour.period()), |(.., open)| open);
+                    self.roll_up_hour(&mut tx, hour, calendar, &open).await?;
+                    opened = Some((hour.site.clone(), hour.period(), open));
                 }
                 tx.commit().await?;
                 rest(begun).await;
@@ -148,13 +157,19 @@ impl History {
         })
     }
 
-    async fn roll_up_hour(&self, tx: &mut Tx, due: &Due, calendar: &Calendar) -> Result<(), StoreError> {
+    async fn roll_up_hour(
+        &self,
+        tx: &mut Tx,
+        due: &Due,
+        calendar: &Calendar,
+        open: &[Period],
+    ) -> Result<(), StoreError> {
         tx.take_due(due).await?;
         let period = due.period();
         let gap = gap(Span::from_millis(due.every_ms));
         let samples = tx.samples(due.device_no, (period.0 - gap, period.1)).await?;
         let faults = self.faults(tx, due, period).await?;
-        let mut rollup = Rollup::of(period, &samples, gap, &faults, &past::open_times(calendar, period));
+        let mut rollup = Rollup::of(period, &samples, gap, &faults, open);
         if period.1 < self.clock.now() - self.settings.raw {
             // The hour's other records are gone: what came so late is added to what is left of them, and goes as well.
             if let Some(known) = tx.rolled_up(due.device_no, Grain::Hour, period).await?.pop() {

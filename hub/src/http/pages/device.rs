@@ -14,7 +14,10 @@ use lobby_domain::{
 };
 
 use super::{App, Html, Open, PageError, Reader, Scene, agents, alerts, answer, engineering, history, incident, tiles};
-use crate::store::{AlertFilter, AlertRow, Grain, LostRow, TicketFilter, TicketRow};
+use crate::{
+    history::gap,
+    store::{AlertFilter, AlertRow, Grain, LostRow, TicketFilter, TicketRow},
+};
 
 /// The most alerts that make up the past of a device.
 const MOST_ALERTS: i64 = 500;
@@ -135,7 +138,17 @@ async fn known(
         Range::Year => (Grain::Day, hour.times(24)),
     };
     let period = (now.shifted(-range.ms()), now.shifted(1));
-    Ok(history::Known::Rollups(app.store.rollups(site, device, grain, period).await?, length))
+    let mut rollups = app.store.rollups(site, device, grain, period).await?;
+    if grain == Grain::Hour {
+        // The last hours are not rolled up yet.
+        let latest = now.shifted(-now.millis().rem_euclid(hour.millis())) - hour.times(2);
+        let from = rollups.last().map_or(latest, |last| (last.at + hour).max(latest));
+        let every = app.fleet.read().get(site).and_then(|site| Some(site.device(device)?.every));
+        let gap = gap(every.unwrap_or_default());
+        let records = app.store.history(site, device, from - gap, now.shifted(1)).await?;
+        rollups.extend(history::hours(&records, gap, from, now));
+    }
+    Ok(history::Known::Rollups(rollups, length))
 }
 
 fn build(scene: &Scene<'_>, site: &Site, device: &Device, range: Range, past: &Past) -> DevicePage {

@@ -68,6 +68,18 @@ impl Known {
     }
 }
 
+/// The hours from `from` until `now` as they will be rolled up, but for what was wrong in them, which alerts tell.
+pub(super) fn hours(records: &[Sampled], gap: Span, from: Timestamp, now: Timestamp) -> Vec<RolledUp> {
+    let hour = Span::from_mins(60);
+    let begins = std::iter::successors(Some(from), |at| Some(*at + hour)).take_while(|at| *at < now);
+    let rolled = begins.map(|at| {
+        let period = (at, (at + hour).min(now));
+        let until_then = &records[..records.partition_point(|sample| sample.at < period.1)];
+        RolledUp { at, rollup: Rollup::of(period, until_then, gap, &[], &[]) }
+    });
+    rolled.filter(|rolled| rolled.rollup.all.unknown < rolled.rollup.all.total()).collect()
+}
+
 /// The numbers that changed, those that rules look at first.
 pub(super) fn series(device: &Device, kind: &KindRules, known: &Known, lang: Lang) -> Vec<Series> {
     let judged = tiles::judged(kind);
@@ -136,14 +148,15 @@ pub(super) fn spans(pack: &Pack, device: &Device, known: &Known, alerts: &[Alert
 fn mostly(rolled: &RolledUp, length: Span, now: i64) -> Stretch {
     let Rollup { all, .. } = &rolled.rollup;
     let known = all.normal + all.abnormal;
-    let state = if all.unknown > known.max(all.offline) || all.total() * 2 < length.millis() {
+    let to = (rolled.at + length).min(Timestamp::from_millis(now));
+    let state = if all.unknown > known.max(all.offline) || all.total() * 2 < to.since(rolled.at).millis() {
         State::Unknown
     } else if all.offline > known {
         State::Offline
     } else {
         State::Normal
     };
-    Stretch { from: rolled.at, to: (rolled.at + length).min(Timestamp::from_millis(now)), state }
+    Stretch { from: rolled.at, to, state }
 }
 
 /// When something was wrong, in order and without overlap.
