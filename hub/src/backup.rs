@@ -19,6 +19,7 @@ use std::path::Path;
 
 use lobby_domain::time::Timestamp;
 
+pub(crate) use self::postgres::move_aside as move_postgres_aside;
 pub use self::{
     error::BackupError,
     folder::{Entry, Folder},
@@ -28,7 +29,6 @@ pub use self::{
     schedule::{Failure, Settings, Status, run},
     verify::{verify_database, verify_file},
 };
-pub(crate) use self::postgres::move_aside as move_postgres_aside;
 use crate::storage::Place;
 
 /// The folder of backups within the data folder, unless configured otherwise.

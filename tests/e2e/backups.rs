@@ -3,7 +3,10 @@
 use std::{
     fs,
     process::Command,
-    sync::{Arc, atomic::{AtomicBool, Ordering}},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -101,7 +104,10 @@ fn a_backup_beside_a_busy_hub_is_the_history_up_to_a_moment(#[case] postgres: bo
     let (whole, said) = ended.join().map_err(|_| anyhow::anyhow!("the backup's thread"))??;
     ensure!(whole, "{said}");
     let (p99_idle, p99_busy) = (idle.p99(), busy.p99());
-    eprintln!("{} records during the backup; stored within {p99_idle:?} (p99) before, {p99_busy:?} during", busy.0.len());
+    eprintln!(
+        "{} records during the backup; stored within {p99_idle:?} (p99) before, {p99_busy:?} during",
+        busy.0.len()
+    );
     ensure!(p99_busy < Duration::from_secs(2), "records waited for the backup: {p99_busy:?}");
 
     // Restored into a fresh folder, a SQLite database whatever it was made of.
@@ -110,7 +116,8 @@ fn a_backup_beside_a_busy_hub_is_the_history_up_to_a_moment(#[case] postgres: bo
     let (done, told) = stored::typed(&line)?;
     ensure!(done, "{told}");
     let restored = stored::run(&data)?;
-    let mut numbers: Vec<u64> = restored.api.records("demo")?.iter().filter_map(|record| record["seq"].as_u64()).collect();
+    let mut numbers: Vec<u64> =
+        restored.api.records("demo")?.iter().filter_map(|record| record["seq"].as_u64()).collect();
     numbers.sort_unstable();
     let last = *numbers.last().context("records")?;
     ensure!(numbers.iter().copied().eq(1..=last), "no gap and none twice in the {} restored records", numbers.len());

@@ -165,8 +165,7 @@ fn numbers(hub: &Running) -> Result<BTreeMap<u64, BTreeSet<u64>>> {
 }
 
 fn covers(stored: &BTreeMap<u64, BTreeSet<u64>>, marks: &Watermarks) -> bool {
-    let whole = |epoch: &u64, last: u64| {
-        stored.get(epoch).map_or(0, |numbers| numbers.range(1..=last).count() as u64) == last
-    };
+    let whole =
+        |epoch: &u64, last: u64| stored.get(epoch).map_or(0, |numbers| numbers.range(1..=last).count() as u64) == last;
     marks.iter().all(|(epoch, last)| whole(epoch, *last))
 }

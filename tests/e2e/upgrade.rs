@@ -22,12 +22,12 @@ INSERT INTO stream VALUES (1, 1, 0, 200000);
 INSERT INTO record SELECT 1, 1, n, 1, 1795140000000 + n * 1000, 1795140000020 + n * 1000, 0,
     '{"power":"on","temperature_c":' || (n % 60) || '}', '[]'
     FROM (WITH RECURSIVE count(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM count WHERE n < 200000) SELECT n FROM count);
-INSERT INTO rule_phase VALUES ('demo', 'device:entrance-led', 'display-dark', 'firing', 1795140000000, NULL);
-INSERT INTO ticket VALUES ('BX-202611-0001', 'demo', 'device:entrance-led', 'display', 'display-dark', '', 'engineering', 'high',
+INSERT INTO rule_phase VALUES ('demo', 'entrance-led', 'display-dark', 'firing', 1795140000000, NULL);
+INSERT INTO ticket VALUES ('BX-202611-0001', 'demo', 'entrance-led', 'display', 'display-dark', '', 'engineering', 'high',
     'concierge', '黑屏', 'dark', 'open', 1, '', 1795140000000, 1795140000000, 1795140000000, 1795140000000, NULL, NULL, NULL, NULL);
 INSERT INTO ticket_count VALUES ('202611', 1);
 INSERT INTO ticket_event VALUES (1, 'BX-202611-0001', 1795140000000, 'opened', '', '');
-INSERT INTO alert VALUES (x'00112233445566778899aabbccddeeff', 'demo', 'device:entrance-led', 'display-dark', '', 'critical',
+INSERT INTO alert VALUES (x'00112233445566778899aabbccddeeff', 'demo', 'entrance-led', 'display-dark', '', 'critical',
     'engineering', '', '黑屏', 'dark', '电源：关机', 'power: off', 1795140000000, 1795140000000, NULL, NULL, 'BX-202611-0001');
 "#;
 
@@ -48,8 +48,11 @@ fn first_release(runtime: &Runtime, data: &Path) -> Result<()> {
 
 fn versions(runtime: &Runtime, data: &Path) -> Result<Vec<i64>> {
     runtime.block_on(async {
-        let mut connection = SqliteConnectOptions::new().filename(data.join("lobby.db")).read_only(true).connect().await?;
-        let found = sqlx::query_scalar("SELECT version FROM _sqlx_migrations ORDER BY version").fetch_all(&mut connection).await?;
+        let mut connection =
+            SqliteConnectOptions::new().filename(data.join("lobby.db")).read_only(true).connect().await?;
+        let found = sqlx::query_scalar("SELECT version FROM _sqlx_migrations ORDER BY version")
+            .fetch_all(&mut connection)
+            .await?;
         connection.close().await?;
         Ok(found)
     })
@@ -70,9 +73,10 @@ fn an_upgrade_killed_at_each_step_loses_nothing_and_leaves_a_backup() -> Result<
             Process::start("lobby-hub", &mut hub::command(&data, &Options::default(), loopback, loopback)?)?;
         // The step is said before it is begun; a kill comes before, within or after it.
         let step = process.line("a step, or that it is ready", PATIENCE, |line| {
-            let step = line.split("schema to version ").nth(1).and_then(|rest| {
-                rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<i64>().ok()
-            });
+            let step = line
+                .split("schema to version ")
+                .nth(1)
+                .and_then(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<i64>().ok());
             step.filter(|step| *step > last).or_else(|| line.contains("http listening on").then_some(0))
         })?;
         if step == 0 {
@@ -82,7 +86,10 @@ fn an_upgrade_killed_at_each_step_loses_nothing_and_leaves_a_backup() -> Result<
         process.kill()?;
         (kills, last) = (kills + 1, step);
         let there = versions(&runtime, &data)?;
-        ensure!(there.contains(&1) && there.iter().all(|version| *version <= step), "no step is ahead of its turn: {there:?}");
+        ensure!(
+            there.contains(&1) && there.iter().all(|version| *version <= step),
+            "no step is ahead of its turn: {there:?}"
+        );
     }
     eprintln!("killed at {kills} steps; all of it took {:?}", begun.elapsed());
     ensure!(kills > 0, "at least one step was seen");
@@ -92,7 +99,8 @@ fn an_upgrade_killed_at_each_step_loses_nothing_and_leaves_a_backup() -> Result<
     ensure!(said.contains("ticket: 1 rows") && said.contains("alert: 1 rows"), "{said}");
 
     let backups = fs::read_dir(data.join("backups"))?.flatten().map(|entry| entry.path());
-    let before = backups.filter(|path| path.display().to_string().contains("-schema1")).max().context("a backup before")?;
+    let before =
+        backups.filter(|path| path.display().to_string().contains("-schema1")).max().context("a backup before")?;
     let (whole, said) = stored::command(&["verify", &before.display().to_string()])?;
     ensure!(whole && said.contains(&format!("record: {RECORDS} rows, as written")), "{said}");
     // Back to before the upgrade, and up again.

@@ -31,7 +31,9 @@ pub enum BackupError {
     #[error("{0}: there is a file of that name already; name another one")]
     Exists(PathBuf),
     /// The disk is too full.
-    #[error("{folder}: the backup needs up to {needed_mb} MB, and {free_mb} MB are free: make room, or name another folder")]
+    #[error(
+        "{folder}: the backup needs up to {needed_mb} MB, and {free_mb} MB are free: make room, or name another folder"
+    )]
     NoSpace {
         /// Where it was to be.
         folder: PathBuf,

@@ -7,11 +7,7 @@ use std::{
 
 use lobby_domain::time::Timestamp;
 
-use super::{
-    BackupError,
-    error::disk,
-    stamp,
-};
+use super::{BackupError, error::disk, stamp};
 use crate::{installation::sync_folder, storage::private};
 
 /// A folder of backups. It need not exist.

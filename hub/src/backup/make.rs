@@ -73,9 +73,10 @@ async fn make_part(url: &str, part: &Path, now: Timestamp, say: Say<'_>) -> Resu
 
 /// A connection that writes a file of our own; nobody else reads it.
 pub(super) async fn writer(path: &Path, synchronous: SqliteSynchronous) -> Result<SqliteConnection, sqlx::Error> {
-    let journal = if matches!(synchronous, SqliteSynchronous::Off) { SqliteJournalMode::Off } else { SqliteJournalMode::Delete };
+    let journal =
+        if matches!(synchronous, SqliteSynchronous::Off) { SqliteJournalMode::Off } else { SqliteJournalMode::Delete };
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(true).journal_mode(journal);
-    options.synchronous(synchronous).foreign_keys(false).connect().await
+    options.synchronous(synchronous).foreign_keys(false).disable_statement_logging().connect().await
 }
 
 async fn copy_sqlite(from: &Path, part: &Path, say: Say<'_>) -> Result<(), BackupError> {

@@ -1,5 +1,7 @@
 //! What a backup says about itself.
 
+use std::fmt::Write as _;
+
 use lobby_domain::time::Timestamp;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
@@ -87,8 +89,8 @@ impl Manifest {
         let rows: Vec<Row> = sqlx::query_as("SELECT * FROM backup_manifest").fetch_all(&mut *connection).await?;
         let tables: Vec<(String, i64, String)> =
             sqlx::query_as("SELECT name, rows, digest FROM backup_table ORDER BY name").fetch_all(connection).await?;
-        let [(format, product, schema, installation, starts, made_at, source, digest)] = <[Row; 1]>::try_from(rows)
-            .map_err(|_| sqlx::Error::RowNotFound)?;
+        let [(format, product, schema, installation, starts, made_at, source, digest)] =
+            <[Row; 1]>::try_from(rows).map_err(|_| sqlx::Error::RowNotFound)?;
         let tables: Option<Vec<_>> =
             tables.into_iter().map(|(name, rows, text)| Some((name, Digest::parse(rows, &text)?))).collect();
         let Some(tables) = tables else { return Ok(None) };
@@ -108,7 +110,8 @@ impl Manifest {
             self.source
         );
         for (name, digest) in &self.tables {
-            text += &format!("|{name}|{}|{}", digest.rows, digest.text());
+            // Writing into a text cannot fail.
+            let _ = write!(text, "|{name}|{}|{}", digest.rows, digest.text());
         }
         format!("{:032x}", xxh3_128(text.as_bytes()))
     }

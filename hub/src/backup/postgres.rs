@@ -24,7 +24,12 @@ const ROWS: usize = 200;
 /// A connection under the hub's name.
 pub(super) async fn connect(url: &str) -> Result<PgConnection, BackupError> {
     let options = PgConnectOptions::from_str(url).map_err(doing("read the database URL"))?;
-    options.application_name(APPLICATION).connect().await.map_err(doing("connect to PostgreSQL"))
+    options
+        .application_name(APPLICATION)
+        .disable_statement_logging()
+        .connect()
+        .await
+        .map_err(doing("connect to PostgreSQL"))
 }
 
 /// The version of the schema; `None` if there is none.
@@ -131,7 +136,8 @@ pub(crate) async fn move_aside(url: &str, now: Timestamp) -> Result<Option<Strin
     nobody_else(&mut connection).await?;
     connection.execute("BEGIN").await.map_err(doing("begin a transaction"))?;
     let tables = own_tables(&mut connection).await?;
-    let moved = crate::storage::move_postgres(&mut connection, &tables, now).await.map_err(doing("move the tables aside"))?;
+    let moved =
+        crate::storage::move_postgres(&mut connection, &tables, now).await.map_err(doing("move the tables aside"))?;
     connection.execute("COMMIT").await.map_err(doing("commit"))?;
     Ok(moved)
 }
@@ -163,7 +169,9 @@ pub(super) async fn copy_in(
     let moved = match aside {
         None if !there.is_empty() => return Err(BackupError::NotEmpty("PostgreSQL".to_owned())),
         None => None,
-        Some(now) => crate::storage::move_postgres(&mut to, &there, now).await.map_err(doing("move the tables aside"))?,
+        Some(now) => {
+            crate::storage::move_postgres(&mut to, &there, now).await.map_err(doing("move the tables aside"))?
+        }
     };
     migrator(false).run_direct(Some(version), &mut to, false).await.map_err(BackupError::Migrate)?;
     // References are checked once, when all rows are there: their order is then of no account.
@@ -183,10 +191,8 @@ pub(super) async fn copy_in(
     }
     number_on(&mut to).await?;
     for table in tables.iter().filter(|table| table.is_content()) {
-        let (wanted, written) = (
-            rows::digest(rows::of_sqlite(from, table)).await?,
-            rows::digest(rows::of_postgres(&mut to, table)).await?,
-        );
+        let (wanted, written) =
+            (rows::digest(rows::of_sqlite(from, table)).await?, rows::digest(rows::of_postgres(&mut to, table)).await?);
         if wanted != written {
             return Err(BackupError::NotTheSame(table.name.clone()));
         }
@@ -269,7 +275,9 @@ fn line(text: &mut String, row: &[Value], kinds: &[&str]) {
             Value::Blob(bytes) if *kind == "uuid" => {
                 uuid::Uuid::from_slice(bytes).map_or(Ok(()), |id| write!(text, "{id}"))
             }
-            Value::Blob(bytes) => write!(text, "\\\\x").and_then(|()| bytes.iter().try_for_each(|byte| write!(text, "{byte:02x}"))),
+            Value::Blob(bytes) => {
+                write!(text, "\\\\x").and_then(|()| bytes.iter().try_for_each(|byte| write!(text, "{byte:02x}")))
+            }
         };
     }
     text.push('\n');

@@ -1,14 +1,9 @@
 //! Rows of any table of either database, as five kinds of values, and a digest of a table that does not depend on the order of its rows
 //! nor on the database that holds them.
 
-use futures_util::{
-    StreamExt, TryStreamExt,
-    stream::BoxStream,
-};
+use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use sqlx::{
-    AssertSqlSafe, Column, PgConnection, Row, SqliteConnection, TypeInfo, ValueRef,
-    postgres::PgRow,
-    sqlite::SqliteRow,
+    AssertSqlSafe, Column, PgConnection, Row, SqliteConnection, TypeInfo, ValueRef, postgres::PgRow, sqlite::SqliteRow,
 };
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
@@ -98,9 +93,7 @@ pub(super) fn of_postgres<'c>(
 }
 
 /// Reads all of a table.
-pub(super) async fn digest(
-    mut rows: BoxStream<'_, Result<Vec<Value>, BackupError>>,
-) -> Result<Digest, BackupError> {
+pub(super) async fn digest(mut rows: BoxStream<'_, Result<Vec<Value>, BackupError>>) -> Result<Digest, BackupError> {
     let mut digest = Digest::default();
     let mut room = Vec::new();
     while let Some(row) = rows.try_next().await? {
@@ -218,7 +211,9 @@ mod tests {
 
     fn digest_of(rows: &[Vec<Value>]) -> Digest {
         let mut digest = Digest::default();
-        rows.iter().for_each(|row| digest.add(row, &mut Vec::new()));
+        for row in rows {
+            digest.add(row, &mut Vec::new());
+        }
         digest
     }
 

@@ -77,8 +77,7 @@ impl Status {
 
     /// When the next backup is due. A failure puts it off; a clock that was set back does not.
     fn due(&self, now: Timestamp) -> Option<Timestamp> {
-        let (every, last_good, failure) =
-            self.state(|state| (state.every, state.last_good, state.failure.clone()));
+        let (every, last_good, failure) = self.state(|state| (state.every, state.last_good, state.failure.clone()));
         let every = every?;
         let after_last = last_good.filter(|last| *last <= now).map_or(now, |last| last + every);
         let after_failure = failure.filter(|failure| failure.at <= now).map(|failure| failure.at + every.min(RETRY));

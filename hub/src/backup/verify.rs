@@ -2,17 +2,10 @@
 
 use std::path::Path;
 
-use sqlx::{
-    ConnectOptions, Connection, PgConnection, SqliteConnection,
-    sqlite::SqliteConnectOptions,
-};
+use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use super::{
-    BackupError, Manifest, Say,
-    error::doing,
-    invariants::INVARIANTS,
-    manifest::digest_of_schema,
-    postgres, rows,
+    BackupError, Manifest, Say, error::doing, invariants::INVARIANTS, manifest::digest_of_schema, postgres, rows,
 };
 use crate::{
     storage::{PRODUCT, Place, damage_of, reader},
@@ -25,7 +18,8 @@ pub async fn verify_file(path: &Path, say: Say<'_>) -> Result<Manifest, BackupEr
         return Err(BackupError::NotABackup(path.to_owned()));
     }
     let verified = async {
-        let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(true);
+        let options =
+            SqliteConnectOptions::new().filename(path).read_only(true).immutable(true).disable_statement_logging();
         let mut connection = options.connect().await.map_err(doing("open the backup"))?;
         let manifest = read(&mut connection, path, say).await?;
         connection.close().await.map_err(doing("close the backup"))?;
@@ -45,10 +39,11 @@ fn damaged(path: &Path, what: impl Into<String>) -> BackupError {
 }
 
 async fn read(connection: &mut SqliteConnection, path: &Path, say: Say<'_>) -> Result<Manifest, BackupError> {
-    let has: bool = sqlx::query_scalar("SELECT COUNT(*) = 2 FROM sqlite_schema WHERE name IN ('backup_manifest', 'backup_table')")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(doing("look for the backup's manifest"))?;
+    let has: bool =
+        sqlx::query_scalar("SELECT COUNT(*) = 2 FROM sqlite_schema WHERE name IN ('backup_manifest', 'backup_table')")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(doing("look for the backup's manifest"))?;
     if !has {
         return Err(BackupError::NotABackup(path.to_owned()));
     }
@@ -113,9 +108,10 @@ async fn structure(connection: &mut SqliteConnection) -> Result<(), String> {
         sqlx::query_as("PRAGMA foreign_key_check").fetch_all(connection).await.map_err(|error| error.to_string())?;
     match orphans.first() {
         None => Ok(()),
-        Some((table, _, parent, _)) => {
-            Err(format!("{} rows, the first of `{table}`, refer to rows of `{parent}` that are not there", orphans.len()))
-        }
+        Some((table, _, parent, _)) => Err(format!(
+            "{} rows, the first of `{table}`, refer to rows of `{parent}` that are not there",
+            orphans.len()
+        )),
     }
 }
 

@@ -16,11 +16,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOp
 use tokio::task::spawn_blocking;
 use tracing::info;
 
-use super::{
-    Finding,
-    refusal::damage_of,
-    seal::seal_in_use,
-};
+use super::{Finding, refusal::damage_of, seal::seal_in_use};
 use crate::installation::Seal;
 
 /// A file up to this size is checked before the start, at a cost of less than a second.
@@ -39,7 +35,9 @@ pub(super) enum Check {
 
 /// A connection that only reads, and leaves log and index as they are when it closes.
 pub(crate) async fn reader(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
-    SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(crate::store::BUSY).connect().await
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(crate::store::BUSY);
+    // Reading all of a database takes its time: that is no news.
+    options.disable_statement_logging().connect().await
 }
 
 impl Check {

@@ -100,7 +100,8 @@ fn survey(wal: &[u8]) -> Option<Survey> {
 fn committed(index: &[u8]) -> Option<(u32, [u32; 2])> {
     let copies = [index.get(..INDEX_HEADER)?, index.get(INDEX_HEADER..2 * INDEX_HEADER)?];
     let whole = copies.into_iter().filter(|copy| {
-        copy[12] == 1 && checksum([0, 0], &copy[..40], cfg!(target_endian = "big")) == [native(copy, 40), native(copy, 44)]
+        copy[12] == 1
+            && checksum([0, 0], &copy[..40], cfg!(target_endian = "big")) == [native(copy, 40), native(copy, 44)]
     });
     whole.map(|copy| (native(copy, 16), [big(copy, 32), big(copy, 36)])).min_by_key(|(last, _)| *last)
 }

@@ -36,8 +36,7 @@ impl Store {
     pub async fn schema(&self) -> Result<Option<i64>, StoreError> {
         let mut tx = self.read().await?;
         let has = if matches!(self, Self::Sqlite(_)) { HAS_SQLITE } else { HAS_POSTGRES };
-        let has: bool =
-            on!(&mut tx, "look for a schema", conn => sqlx::query_scalar(has).fetch_one(conn).await)?;
+        let has: bool = on!(&mut tx, "look for a schema", conn => sqlx::query_scalar(has).fetch_one(conn).await)?;
         if !has {
             return Ok(None);
         }

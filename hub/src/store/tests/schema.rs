@@ -24,7 +24,8 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         schema::STATEMENTS,
         tickets::STATEMENTS,
     ]
-    .concat() {
+    .concat()
+    {
         // A transaction of its own: on PostgreSQL a refusal ends it.
         let mut tx = database.store.begin().await.unwrap();
         let prepared = on!(&mut tx, "prepare", conn => conn.prepare(statement.into_sql_str()).await.map(drop));
