@@ -38,6 +38,9 @@ use runner::Runner;
 use spool::{Limits, SpoolHandle};
 use uplink::Uplink;
 
+#[doc(hidden)]
+pub use spool::salvage;
+
 /// How long everything may take to stop.
 const GRACE: Duration = Duration::from_secs(8);
 
