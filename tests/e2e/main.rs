@@ -4,14 +4,22 @@
 //! set; `tests/run` installs everything.
 
 mod backups;
+mod backlog;
+mod bad_network;
 mod brokers_and_databases;
+mod brokers_killed;
 mod complaints;
 mod damages;
 mod equipment;
 mod foreign_agent;
+mod hub_kills;
+mod interop;
 mod kills;
+mod noise;
 mod pages;
 mod power_cut;
+mod partition;
+mod pressure;
 mod real_equipment;
 mod unattended;
 mod upgrade;
