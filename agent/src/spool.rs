@@ -164,7 +164,14 @@ impl<F: Files> Spool<F> {
             in_trouble: false,
             _lock: lock,
         };
-        spool.state.save(spool.disk.files(), &spool.state_path).map_err(failed("write", &spool.state_path))?;
+        let path = spool.state_path.clone();
+        if let Err(error) = spool.state.save(spool.disk.files(), &path) {
+            // A new epoch must be on disk before it is used; the oldest records make room for it.
+            if !is_full(&error) || !spool.make_room() {
+                return Err(failed("write", &path)(error));
+            }
+            spool.state.save(spool.disk.files(), &path).map_err(failed("write", &path))?;
+        }
         spool.tidy();
         info!(epoch = spool.epoch(), queued = spool.queued(), bytes = spool.disk.bytes(), "spool opened");
         Ok(spool)

@@ -429,6 +429,22 @@ fn a_full_disk_costs_the_oldest_records_and_the_newest_of_each_device_stay() {
 }
 
 #[test]
+fn an_agent_starts_on_a_disk_that_its_own_records_have_filled() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = Refusing::default();
+    let mut spool = Spool::open_on(files.clone(), dir.path(), LIMITS, NOW).unwrap();
+    let epoch = spool.epoch();
+    spool.append((1..=30).map(draft));
+    drop(spool);
+    files.room(0);
+    let mut spool = Spool::open_on(files, dir.path(), LIMITS, NOW).unwrap();
+    assert_eq!(spool.epoch(), epoch + 1);
+    let held = spool.queued();
+    assert!(held > 20 && all(&mut spool).len() as u64 == held);
+    assert_eq!(spool.lost(), [Lost { epoch, from: 1, to: 30 - held }]);
+}
+
+#[test]
 fn what_a_failed_sync_was_to_save_goes_into_another_file_and_is_not_believed_before() {
     let dir = tempfile::tempdir().unwrap();
     let files = Refusing::default();

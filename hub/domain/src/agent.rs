@@ -6,6 +6,7 @@ use lobby_contract::{AgentId, Birth, Death, DeathReason};
 
 use crate::{
     delivery::Stream,
+    doubt::Doubt,
     ledger::{Ledger, Rate},
     time::{Span, Timestamp},
 };
@@ -84,6 +85,7 @@ pub struct Agent {
 pub struct Clock {
     current: Option<(Timestamp, i64)>,
     last: Option<i64>,
+    doubt: Doubt,
 }
 
 impl Clock {
@@ -91,6 +93,7 @@ impl Clock {
 
     /// Takes in that a message sent at `sent_at` (the agent's clock) was received at `received_at` (the hub's).
     pub fn observe(&mut self, sent_at: i64, received_at: Timestamp) {
+        self.doubt.observe(sent_at, received_at);
         let behind = received_at.millis().saturating_sub(sent_at);
         match &mut self.current {
             Some((since, least)) if received_at.since(*since) < Self::WINDOW => *least = behind.min(*least),
@@ -110,6 +113,16 @@ impl Clock {
     /// Whether the clock is too far off to be believed.
     pub fn is_suspect(&self) -> bool {
         self.behind_millis().saturating_abs() > CLOCK_TOLERANCE.millis()
+    }
+
+    /// How old at `now` is what was probed at `at` and sent at `sent_at`, both by the agent's clock: what it waited before it was sent,
+    /// and what it was longer on its way than others. `None` while nobody can tell.
+    pub fn age(&self, at: i64, sent_at: i64, now: Timestamp) -> Option<Span> {
+        if self.doubt.is_there() && self.behind_millis() > CLOCK_TOLERANCE.millis() {
+            return None;
+        }
+        let way = now.millis().saturating_sub(sent_at).saturating_sub(self.behind_millis());
+        Some(Span::from_millis(sent_at.saturating_sub(at)) + Span::from_millis(way))
     }
 
     /// A time of the agent's clock as the hub's.
@@ -236,6 +249,7 @@ impl Agent {
     /// The hub lost its connection to the broker, or started: nothing is known of the agent until it is heard of.
     pub fn unverified(&mut self, now: Timestamp) {
         self.link = Link::Unverified { since: now };
+        self.clock.doubt.begin(now);
     }
 
     /// Lets time pass. Returns whether the link changed.
