@@ -19,6 +19,8 @@ const CLOCK_TOLERANCE: i64 = 120_000 + 30_000;
 pub struct Made {
     device: DeviceId,
     at: i64,
+    /// How far the agent's clock was ahead then.
+    clock: i64,
     truth: Truth,
     episode: u32,
 }
@@ -40,7 +42,7 @@ impl Oracle {
     pub fn made(&mut self, agent: &Agent, device: usize, now: i64) {
         let key = (agent.id.clone(), agent.epoch());
         let device = &agent.devices[device];
-        let made = Made { device: device.id.clone(), at: now, truth: device.truth, episode: device.episode };
+        let made = Made { device: device.id.clone(), at: now, clock: agent.clock, truth: device.truth, episode: device.episode };
         self.made.entry(key).or_default().push(made);
     }
 
@@ -132,7 +134,7 @@ impl Oracle {
     }
 
     /// What the hub shows of each device.
-    pub fn look_at_pages(&self, hub: &Hub, now: i64) -> Result<(), String> {
+    pub fn look_at_pages(&self, hub: &Hub, agents: &[Agent], now: i64) -> Result<(), String> {
         let at = hub.now(now);
         let expected = hub.site.part_of_day().expected();
         for device in hub.site.devices() {
@@ -148,7 +150,9 @@ impl Oracle {
             if made.truth != Truth::Fine {
                 return Err(format!("{id} is shown as normal, and has said that it is {:?}", made.truth));
             }
-            let (age, most) = (now - made.at, device.fresh_for().millis() * 2 + CLOCK_TOLERANCE);
+            // By how much a clock was set since, nobody can see.
+            let set = agents.iter().find(|agent| agent.id == device.agent).map_or(0, |agent| agent.clock - made.clock);
+            let (age, most) = (now - made.at, device.fresh_for().millis() * 2 + CLOCK_TOLERANCE + set.abs());
             if age > most {
                 return Err(format!("{id} is shown as normal by a record {age} ms old, the most is {most}"));
             }

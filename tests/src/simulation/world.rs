@@ -650,7 +650,7 @@ impl World {
         if self.options.bug == Some(Bug::AckBeforeCommit) {
             self.say_what_is_stored();
         }
-        let looked = self.oracle.look_at_pages(&self.hub, self.now);
+        let looked = self.oracle.look_at_pages(&self.hub, &self.agents, self.now);
         self.hold(looked);
         let (later, run) = (1 + self.rng.i64(0..self.database.0), self.hub.run);
         self.after(later, Event::Committed { run, attempt: 0 });
