@@ -341,6 +341,7 @@ impl Config {
             sent_at: i64::MAX,
             agent: lobby_contract::AgentInfo { version: env!("CARGO_PKG_VERSION").into() },
             queued: u64::MAX,
+            unsaved: u64::MAX,
             devices: self.announced(),
         };
         if self.devices.len() > 1000 || encode(&birth).len() > MAX_PAYLOAD {

@@ -20,7 +20,8 @@ pub mod probe;
 mod report;
 mod runner;
 pub mod secret;
-mod spool;
+pub mod session;
+pub mod spool;
 #[cfg(test)]
 mod tests;
 mod uplink;

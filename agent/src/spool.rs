@@ -4,6 +4,7 @@
 //! Owns the numbering (`epoch`, `seq`). Must not know: MQTT, probes, time beyond its first start.
 
 mod disk;
+mod files;
 mod frame;
 mod segment;
 mod state;
@@ -13,8 +14,7 @@ mod task;
 mod tests;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
-    fs::{self, File, TryLockError},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     io,
     path::{Path, PathBuf},
 };
@@ -22,15 +22,19 @@ use std::{
 use lobby_contract::{Ack, Lost, Record, encode};
 use tracing::{error, info, warn};
 
-use disk::{Disk, Found, Numbered};
+use disk::{Disk, Found, Numbered, Stretch};
+use files::{is_damage, is_full};
 use frame::MAX_PAYLOAD;
 use state::State;
 
+pub use files::{Files, SystemFiles};
 pub use segment::Place;
-pub use task::{Changes, Closed, SpoolHandle};
+pub use task::{Changes, Closed, SpoolHandle, Status};
 
-/// Most records kept in memory while the disk takes none.
+/// Most records kept in memory while the disk takes none; the newest of each device stay beyond it.
 const MAX_WAITING: usize = 1000;
+/// How far back the newest records of the devices are looked for.
+const LIVE_REACH: u64 = 1000;
 /// Most records of one batch.
 const MAX_BATCH: usize = 100;
 /// Most bytes of records in one batch.
@@ -108,34 +112,43 @@ pub enum Acked {
 
 /// The records of one agent that the hub does not have yet.
 #[derive(Debug)]
-pub struct Spool {
-    disk: Disk,
+pub struct Spool<F: Files = SystemFiles> {
+    disk: Disk<F>,
     state: State,
     state_path: PathBuf,
     /// The state in memory is newer than the file.
     dirty: bool,
     /// Records that have a number and are not on disk: only while they are written, or while the disk is in trouble.
     waiting: VecDeque<Numbered>,
+    /// The newest record of each device: the last that may go when there is no room.
+    newest: BTreeMap<Box<str>, Place>,
     next_seq: u64,
     losses: u64,
     in_trouble: bool,
-    _lock: File,
+    _lock: F::Lock,
 }
 
 impl Spool {
+    /// Opens the spool in `state_dir` on the computer's own files. See [`Spool::open_on`].
+    pub fn open(state_dir: &Path, limits: Limits, now: i64) -> Result<Self, SpoolError> {
+        Self::open_on(SystemFiles, state_dir, limits, now)
+    }
+}
+
+impl<F: Files> Spool<F> {
     /// Opens the spool in `state_dir`, creating it if need be, and begins a new epoch, which is on disk when this returns.
     ///
     /// `now` (ms since 1970 UTC) numbers the very first epoch: an agent whose disk was replaced must not repeat the epochs that the
     /// hub knows of it, because the hub would take its new records for old ones.
-    pub fn open(state_dir: &Path, limits: Limits, now: i64) -> Result<Self, SpoolError> {
+    pub fn open_on(files: F, state_dir: &Path, limits: Limits, now: i64) -> Result<Self, SpoolError> {
         let dir = state_dir.join("spool");
-        fs::create_dir_all(&dir).map_err(failed("create", &dir))?;
-        let lock = lock(state_dir)?;
+        files.create_dir_all(&dir).map_err(failed("create", &dir))?;
+        let lock = lock(&files, state_dir)?;
         let state_path = state_dir.join("state.json");
-        let saved = load_state(&state_path)?;
-        let (disk, found) = Disk::open(dir.clone(), limits).map_err(failed("read the spool in", &dir))?;
+        let saved = load_state(&files, &state_path)?;
+        let (disk, found) = Disk::open(files, dir.clone(), limits).map_err(failed("read the spool in", &dir))?;
         let fresh = u64::try_from(now / 1000).unwrap_or(0);
-        let newest = disk.segments().next_back().map_or(0, |(first, _)| first.epoch);
+        let newest = disk.segments().next_back().map_or(0, |stretch| stretch.first.epoch);
         let mut state = saved.unwrap_or_else(|| State { epoch: fresh, ..State::default() });
         state.epoch = state.epoch.max(newest) + 1;
         add_gaps(&mut state, &found);
@@ -145,12 +158,20 @@ impl Spool {
             state_path,
             dirty: true,
             waiting: VecDeque::new(),
+            newest: found.newest,
             next_seq: 1,
             losses: 0,
             in_trouble: false,
             _lock: lock,
         };
-        spool.state.save(&spool.state_path).map_err(failed("write", &spool.state_path))?;
+        let path = spool.state_path.clone();
+        if let Err(error) = spool.state.save(spool.disk.files(), &path) {
+            // A new epoch must be on disk before it is used; the oldest records make room for it.
+            if !is_full(&error) || !spool.make_room() {
+                return Err(failed("write", &path)(error));
+            }
+            spool.state.save(spool.disk.files(), &path).map_err(failed("write", &path))?;
+        }
         spool.tidy();
         info!(epoch = spool.epoch(), queued = spool.queued(), bytes = spool.disk.bytes(), "spool opened");
         Ok(spool)
@@ -163,17 +184,37 @@ impl Spool {
 
     /// How many records the hub has not acknowledged.
     pub fn queued(&self) -> u64 {
-        let on_disk: u64 = self
-            .disk
-            .segments()
-            .map(|(first, last)| (last + 1).saturating_sub(first.seq.max(self.state.acked(first.epoch) + 1)))
-            .sum();
-        on_disk + self.waiting.len() as u64
+        let unacked = |stretch: Stretch| {
+            let from = stretch.from.max(self.state.acked(stretch.first.epoch) + 1);
+            (stretch.last + 1).saturating_sub(from).min(stretch.count)
+        };
+        self.disk.segments().map(unacked).sum::<u64>() + self.unsaved()
+    }
+
+    /// How many of them are in memory only.
+    pub fn unsaved(&self) -> u64 {
+        self.waiting.len() as u64
+    }
+
+    /// From where on the records of this epoch tell the present: where the newest record of the device that was quiet longest
+    /// stands, but not further back than [`LIVE_REACH`] records, and not less far than one batch.
+    pub fn live_from(&self) -> Place {
+        let epoch = self.state.epoch;
+        let newest = self.newest.values().filter(|place| place.epoch == epoch).map(|place| place.seq);
+        let quiet = newest.min().unwrap_or(self.next_seq).min(self.next_seq.saturating_sub(MAX_BATCH as u64));
+        let seq = quiet.max(self.next_seq.saturating_sub(LIVE_REACH)).max(self.state.acked(epoch) + 1);
+        Place { epoch, seq: seq.min(self.next_seq) }
     }
 
     /// What is gone and not yet acknowledged as such, in order.
     pub fn lost(&self) -> &[Lost] {
         &self.state.lost
+    }
+
+    /// What a new session tells the hub.
+    pub fn status(&self) -> Status {
+        let (queued, unsaved) = (self.queued(), self.unsaved());
+        Status { queued, unsaved, live_from: self.live_from(), lost: self.lost().to_vec() }
     }
 
     /// Grows whenever something is added to [`Spool::lost`].
@@ -191,6 +232,7 @@ impl Spool {
     pub fn append(&mut self, drafts: impl IntoIterator<Item = Record>) -> bool {
         for draft in drafts {
             let record = Record { seq: self.next_seq, ..draft };
+            self.note_newest(record.device.as_str());
             self.waiting.push_back((record.seq, encoded(record)));
             self.next_seq += 1;
         }
@@ -199,15 +241,19 @@ impl Spool {
 
     /// Writes what waits in memory. `true`: nothing waits any more.
     pub fn flush(&mut self) -> bool {
+        let mut made_room = false;
         while !self.waiting.is_empty() {
-            self.make_room();
-            if let Err(error) = self.disk.write(self.state.epoch, &mut self.waiting) {
-                if !std::mem::replace(&mut self.in_trouble, true) {
-                    error!(cause = %error, "the spool cannot be written: the newest {MAX_WAITING} records are kept in memory only");
-                }
-                self.bound_memory();
-                return false;
+            while self.disk.is_full_for(&self.waiting) && self.make_room() {}
+            let Err(error) = self.disk.write(self.state.epoch, &mut self.waiting) else { continue };
+            // Others may fill the disk as well: no more is given up at once than one record needs.
+            if is_full(&error) && !std::mem::replace(&mut made_room, true) && self.make_room() {
+                continue;
             }
+            if !std::mem::replace(&mut self.in_trouble, true) {
+                error!(cause = %error, "the spool cannot be written: the newest {MAX_WAITING} records are kept in memory only");
+            }
+            self.bound_memory();
+            return false;
         }
         if std::mem::take(&mut self.in_trouble) {
             info!("the spool can be written again");
@@ -239,24 +285,35 @@ impl Spool {
 
     /// Makes the watermark durable if it has moved, and then deletes the segments below it.
     pub fn tidy(&mut self) {
+        if !self.save() {
+            return;
+        }
         let Self { disk, state, .. } = self;
-        let held: Vec<u64> = disk
+        let mut held: BTreeSet<u64> = disk
             .segments()
-            .filter(|(first, last)| state.acked(first.epoch) < *last)
-            .map(|(first, _)| first.epoch)
+            .filter(|stretch| state.acked(stretch.first.epoch) < stretch.last)
+            .map(|stretch| stretch.first.epoch)
             .chain(state.lost.iter().map(|lost| lost.epoch))
-            .chain([state.epoch])
             .collect();
+        held.insert(state.epoch);
+        if let Err(error) = disk.delete_where(|stretch| stretch.last <= state.acked(stretch.first.epoch)) {
+            warn!(cause = %error, "segments of the spool were deleted, but not durably");
+            return;
+        }
+        // Forgotten in memory only after the segments are gone for good; the file follows with the next save.
+        state.acked.retain(|epoch, _| held.contains(epoch));
+        self.newest.retain(|_, place| state.acked(place.epoch) < place.seq && held.contains(&place.epoch));
+    }
+
+    fn save(&mut self) -> bool {
         if self.dirty {
-            if let Err(error) = state.save(&self.state_path) {
+            if let Err(error) = self.state.save(self.disk.files(), &self.state_path) {
                 warn!(cause = %error, "the spool's state cannot be written: what the hub has may be sent again after a restart");
-                return;
+                return false;
             }
             self.dirty = false;
         }
-        disk.delete_where(|epoch, last| last <= state.acked(epoch));
-        // Forgotten in memory only after the segments are gone; the file follows with the next save.
-        state.acked.retain(|epoch, _| held.contains(epoch));
+        true
     }
 
     /// Whether [`Spool::tidy`] has something to write.
@@ -264,13 +321,16 @@ impl Spool {
         self.dirty
     }
 
-    /// The first unacknowledged records at or after `from`.
-    pub fn unacked(&mut self, from: Place) -> Option<Batch> {
+    /// The first unacknowledged records at or after `from` and before `until`.
+    pub fn unacked(&mut self, from: Place, until: Place) -> Option<Batch> {
         let mut from = from;
-        while let Some((first, last)) = self.disk.at_or_after(from) {
+        while let Some(Stretch { first, from: lowest, last, .. }) = self.disk.at_or_after(from) {
             let epoch = first.epoch;
             let wanted = if epoch == from.epoch { from.seq } else { 0 };
-            let start = wanted.max(first.seq).max(self.state.acked(epoch) + 1);
+            let start = wanted.max(lowest).max(self.state.acked(epoch) + 1);
+            if (Place { epoch, seq: start }) >= until {
+                return None;
+            }
             from = Place { epoch, seq: last + 1 };
             if start > last {
                 continue;
@@ -285,12 +345,15 @@ impl Spool {
             };
             self.add_holes(epoch, start, last, &records);
             if !records.is_empty() {
-                return Some(self.batch(epoch, records));
+                return self.batch(epoch, records, until);
             }
+        }
+        if from.epoch > self.state.epoch {
+            return None;
         }
         let wanted = if from.epoch == self.state.epoch { from.seq } else { 0 };
         let records = self.in_memory(wanted, u64::MAX);
-        (from.epoch <= self.state.epoch && !records.is_empty()).then(|| self.batch(self.state.epoch, records))
+        self.batch(self.state.epoch, records, until)
     }
 
     /// What there is of `from..=to` of `epoch`, acknowledged or not; `None` if no such records were ever made.
@@ -301,7 +364,7 @@ impl Spool {
             return None;
         }
         let mut records = match self.disk.at_or_after(Place { epoch, seq: from }) {
-            Some((first, _)) if first.epoch == epoch => match self.read(first, from) {
+            Some(Stretch { first, .. }) if first.epoch == epoch => match self.read(first, from) {
                 Ok(records) => records,
                 Err(error) if is_damage(&error) => Vec::new(),
                 Err(error) => {
@@ -316,21 +379,29 @@ impl Spool {
         }
         records.retain(|record| record.seq <= to);
         match records.first() {
-            Some(first) if first.seq == from => Some(Again::Records(self.batch(epoch, records))),
+            Some(first) if first.seq == from => {
+                Some(Again::Records(Batch { epoch, oldest: self.oldest(epoch), records }))
+            }
             Some(first) => Some(Again::Gone(Lost { epoch, from, to: first.seq - 1 })),
             None => Some(Again::Gone(Lost { epoch, from, to })),
         }
     }
 
-    fn batch(&self, epoch: u64, records: Vec<Record>) -> Batch {
-        Batch { epoch, oldest: self.oldest(epoch), records }
+    /// Up to which `seq` of `epoch` the hub has everything.
+    pub fn acked(&self, epoch: u64) -> u64 {
+        self.state.acked(epoch)
+    }
+
+    fn batch(&self, epoch: u64, mut records: Vec<Record>, until: Place) -> Option<Batch> {
+        records.retain(|record| Place { epoch, seq: record.seq } < until);
+        (!records.is_empty()).then(|| Batch { epoch, oldest: self.oldest(epoch), records })
     }
 
     fn oldest(&self, epoch: u64) -> u64 {
         let next = self.state.acked(epoch) + 1;
-        let on_disk = self.disk.at_or_after(Place { epoch, seq: next }).filter(|(first, _)| first.epoch == epoch);
+        let on_disk = self.disk.at_or_after(Place { epoch, seq: next }).filter(|stretch| stretch.first.epoch == epoch);
         let in_memory = (epoch == self.state.epoch).then(|| self.waiting.front().map(|(seq, _)| *seq)).flatten();
-        on_disk.map(|(first, _)| first.seq.max(next)).or(in_memory).unwrap_or(next)
+        on_disk.map(|stretch| stretch.from.max(next)).or(in_memory).unwrap_or(next)
     }
 
     fn read(&mut self, first: Place, start: u64) -> io::Result<Vec<Record>> {
@@ -365,80 +436,141 @@ impl Spool {
     }
 
     fn add_lost(&mut self, epoch: u64, from: u64, to: u64) {
-        self.state.add_lost(epoch, from, to);
-        self.losses += 1;
-        self.dirty = true;
+        if self.state.add_lost(epoch, from, to) {
+            self.losses += 1;
+            self.dirty = true;
+        }
     }
 
     /// The highest `seq` known of an earlier epoch.
     fn highest(&self, epoch: u64) -> Option<u64> {
-        let on_disk = self.disk.segments().filter(|(first, _)| first.epoch == epoch).map(|(_, last)| last).max();
+        let of_epoch = self.disk.segments().filter(|stretch| stretch.first.epoch == epoch);
+        let on_disk = of_epoch.map(|stretch| stretch.last).max();
         let lost = self.state.lost.iter().filter(|lost| lost.epoch == epoch).map(|lost| lost.to).max();
         on_disk.max(lost)
     }
 
-    /// Drops the oldest segments until what waits fits on the disk that the spool may use.
-    fn make_room(&mut self) {
-        while self.disk.is_full_for(&self.waiting) {
-            let Some(gone) = self.disk.drop_oldest() else { return };
-            if self.state.acked(gone.epoch) < gone.to {
-                warn!(epoch = gone.epoch, to = gone.to, "the spool is full: its oldest records are dropped");
-            }
-            self.add_lost(gone.epoch, gone.from, gone.to);
+    fn note_newest(&mut self, device: &str) {
+        let place = Place { epoch: self.state.epoch, seq: self.next_seq };
+        match self.newest.get_mut(device) {
+            Some(newest) => *newest = place,
+            None => drop(self.newest.insert(device.into(), place)),
         }
     }
 
-    fn bound_memory(&mut self) {
-        while self.waiting.len() > MAX_WAITING {
-            if let Some((seq, _)) = self.waiting.pop_front() {
-                self.add_lost(self.state.epoch, seq, seq);
+    /// Gives up the oldest records on disk that may go. Whether there is more room than before.
+    fn make_room(&mut self) -> bool {
+        let stretches: Vec<Stretch> = self.disk.segments().collect();
+        for stretch in &stretches {
+            let kept = self.newest_in(*stretch);
+            if (kept.len() as u64) < stretch.count && self.shrink(*stretch, &kept) {
+                return true;
             }
+        }
+        // Nothing but newest records: then the oldest of these, if there are others.
+        stretches.len() > 1 && self.shrink(stretches[0], &BTreeSet::new())
+    }
+
+    /// Gives up what is in `stretch` and not in `kept`. Whether it did.
+    fn shrink(&mut self, stretch: Stretch, kept: &BTreeSet<u64>) -> bool {
+        if kept.is_empty() {
+            self.give_up(stretch, kept);
+            self.disk.delete(stretch.first);
+            return true;
+        }
+        match self.disk.keep_only(stretch.first, kept) {
+            Ok(()) => self.give_up(stretch, kept),
+            Err(error) => {
+                warn!(cause = %error, "a segment of the spool could not be rewritten");
+                if self.disk.holds(stretch.first) {
+                    return false;
+                }
+                self.give_up(stretch, &BTreeSet::new());
+            }
+        }
+        true
+    }
+
+    /// The numbers of the records in `stretch` that are the newest of their device, and that the hub does not have.
+    fn newest_in(&self, stretch: Stretch) -> BTreeSet<u64> {
+        let Stretch { first: Place { epoch, .. }, from, last, .. } = stretch;
+        let from = from.max(self.state.acked(epoch) + 1);
+        let within = |place: &&Place| place.epoch == epoch && (from..=last).contains(&place.seq);
+        self.newest.values().filter(within).map(|place| place.seq).collect()
+    }
+
+    /// Remembers as lost what is in `stretch` and not in `kept`, on disk if that takes it.
+    fn give_up(&mut self, stretch: Stretch, kept: &BTreeSet<u64>) {
+        let Stretch { first: Place { epoch, .. }, from, last, .. } = stretch;
+        if self.state.acked(epoch) < last {
+            warn!(epoch, to = last, "there is no room for the spool: its oldest records are given up");
+        }
+        let mut next = from;
+        for seq in kept {
+            self.add_lost(epoch, next, seq.saturating_sub(1));
+            next = seq + 1;
+        }
+        self.add_lost(epoch, next, last);
+        self.save();
+    }
+
+    /// Gives up the oldest records in memory, but not the newest of a device.
+    fn bound_memory(&mut self) {
+        let mut excess = self.waiting.len().saturating_sub(MAX_WAITING);
+        if excess == 0 {
+            return;
+        }
+        let epoch = self.state.epoch;
+        let newest: BTreeSet<u64> =
+            self.newest.values().filter(|place| place.epoch == epoch).map(|place| place.seq).collect();
+        let mut gone = Vec::new();
+        self.waiting.retain(|(seq, _)| {
+            let stays = excess == 0 || newest.contains(seq);
+            if !stays {
+                excess -= 1;
+                gone.push(*seq);
+            }
+            stays
+        });
+        for seq in gone {
+            self.add_lost(epoch, seq, seq);
         }
     }
 }
 
 /// Remembers as lost what is missing between the watermark and the records found, and between those.
-fn add_gaps(state: &mut State, found: &[Found]) {
+fn add_gaps(state: &mut State, found: &Found) {
     let mut reached = BTreeMap::new();
-    for range in found {
-        let reached = reached.entry(range.epoch).or_insert_with(|| state.acked(range.epoch));
-        if range.from > *reached + 1 {
-            let (from, to) = (*reached + 1, range.from - 1);
-            warn!(epoch = range.epoch, from, to, "records are missing from the spool");
-            state.add_lost(range.epoch, from, to);
+    for &(epoch, from, to) in &found.ranges {
+        let reached = reached.entry(epoch).or_insert_with(|| state.acked(epoch));
+        if from > *reached + 1 {
+            let (from, to) = (*reached + 1, from - 1);
+            if state.add_lost(epoch, from, to) {
+                warn!(epoch, from, to, "records are missing from the spool");
+            }
         }
-        *reached = range.to.max(*reached);
+        *reached = to.max(*reached);
     }
 }
 
-fn lock(state_dir: &Path) -> Result<File, SpoolError> {
+fn lock<F: Files>(files: &F, state_dir: &Path) -> Result<F::Lock, SpoolError> {
     let path = state_dir.join("lock");
-    let file = File::create(&path).map_err(failed("create", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(SpoolError::InUse(state_dir.to_owned())),
-        Err(TryLockError::Error(source)) => Err(failed("lock", &path)(source)),
-    }
+    let lock = files.lock(&path).map_err(failed("lock", &path))?;
+    lock.ok_or_else(|| SpoolError::InUse(state_dir.to_owned()))
 }
 
 /// A damaged state file is put aside: what the hub has is then sent again, which does no harm.
-fn load_state(path: &Path) -> Result<Option<State>, SpoolError> {
-    match State::load(path) {
+fn load_state(files: &impl Files, path: &Path) -> Result<Option<State>, SpoolError> {
+    match State::load(files, path) {
         Ok(state) => Ok(state),
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
             let aside = path.with_extension("damaged");
             warn!(file = %path.display(), cause = %error, "the spool's state is damaged: put aside as {}", aside.display());
-            fs::rename(path, &aside).map_err(failed("put aside", path))?;
+            files.rename(path, &aside).map_err(failed("put aside", path))?;
             Ok(None)
         }
         Err(error) => Err(failed("read", path)(error)),
     }
-}
-
-/// Whether the medium itself is damaged, so that trying again is no use.
-fn is_damage(error: &io::Error) -> bool {
-    const EIO: i32 = 5;
-    error.raw_os_error() == Some(EIO)
 }
 
 fn encoded(record: Record) -> Vec<u8> {

@@ -4,12 +4,12 @@
 //! how records lie on disk.
 
 mod backoff;
+mod driver;
 mod link;
+mod outage;
 mod seen;
-mod session;
 #[cfg(unix)]
 mod tls;
-mod window;
 
 #[cfg(test)]
 mod tests;
@@ -22,7 +22,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::{
     cause::chain,
@@ -32,10 +32,11 @@ use crate::{
     spool::SpoolHandle,
 };
 use backoff::Backoff;
+use driver::{Driver, PROBE_SLACK};
 use link::Link;
+use outage::Outage;
 use seen::Notes;
 pub use seen::Seen;
-use session::{PROBE_SLACK, Session};
 
 /// Without an acknowledgement for this long, what is under way is sent again.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -57,12 +58,13 @@ struct Shared {
     site: SiteId,
     agent: AgentId,
     hub: Hub,
-    devices: Vec<DeviceInfo>,
+    devices: Arc<[DeviceInfo]>,
     spool: SpoolHandle,
     clock: Arc<dyn Clock>,
     asks: BTreeMap<DeviceId, Asks>,
     patience: Duration,
     notes: Notes,
+    outage: Outage,
 }
 
 impl Shared {
@@ -85,12 +87,13 @@ impl Uplink {
             site: config.site.clone(),
             agent: config.id.clone(),
             hub: config.hub.clone(),
-            devices: config.announced(),
+            devices: config.announced().into(),
             spool,
             clock,
             asks: BTreeMap::new(),
             patience: PATIENCE,
             notes: Notes::default(),
+            outage: Outage::default(),
         };
         Self { shared, backoff: Backoff::default(), session: 0 }
     }
@@ -111,7 +114,6 @@ impl Uplink {
 
     /// Connects, and connects again, until `stop`.
     pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
-        let mut last_cause = String::new();
         while !stop.is_cancelled() {
             let started = Instant::now();
             // Counted before connecting: the broker may hold a will of an attempt that failed on the way back.
@@ -125,12 +127,7 @@ impl Uplink {
             }
             let random = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
             let pause = self.backoff.next(spent, random);
-            let cause = chain(&*error);
-            if cause != last_cause {
-                let pause_ms = pause.as_millis();
-                warn!(hub = %self.shared.hub.url, cause, pause_ms, "no connection to the broker: records wait in the spool");
-                last_cause = cause;
-            }
+            self.shared.outage.failed(&self.shared.hub.url, &chain(&*error), Instant::now());
             tokio::select! {
                 () = sleep(pause) => {}
                 () = stop.cancelled() => {}
@@ -144,7 +141,7 @@ impl Uplink {
     async fn connect(&self, stop: &CancellationToken) -> anyhow::Result<()> {
         let (client, poll) = Link::new(&self.shared, self.session)?.split();
         let (sender, inbox) = mpsc::channel(INBOX);
-        let session = Session::new(&self.shared, client, self.session).run(inbox, stop.clone());
+        let session = Driver::new(&self.shared, client, self.session).run(inbox, stop.clone());
         let work = async {
             tokio::pin!(session);
             let mut poll = std::pin::pin!(poll.run(sender));

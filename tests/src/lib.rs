@@ -2,7 +2,8 @@
 //! child process on loopback and ended with the test.
 //!
 //! Owns: starting, stopping, killing and asking. Must not know: how the hub or the agent work inside; tests see what a
-//! customer sees (processes, files, MQTT, HTTP, pages).
+//! customer sees (processes, files, MQTT, HTTP, pages). The one exception is [`simulation`], which runs the cores of both in a
+//! world of its own.
 //!
 //! Every wait is for a condition and has a deadline. Everything that a child process says is kept, and told when it
 //! ends: the test runner shows it for tests that fail.
@@ -28,6 +29,7 @@ pub mod proxy;
 pub mod reports;
 pub mod sender;
 pub mod serial;
+pub mod simulation;
 pub mod stored;
 pub mod spool;
 pub mod wait;

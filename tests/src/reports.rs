@@ -61,6 +61,7 @@ impl Script {
             sent_at: self.now(),
             agent: AgentInfo { version: "0.0.1".into() },
             queued: 0,
+            unsaved: 0,
             devices: devices.into_iter().map(|(id, kind)| announced(id, kind)).collect(),
         })
     }

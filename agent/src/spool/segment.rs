@@ -1,12 +1,17 @@
 //! One append-only file of records of one epoch.
 
 use std::{
-    fs::{self, File},
-    io::{self, Read, Seek, SeekFrom},
+    collections::BTreeSet,
+    io,
     path::{Path, PathBuf},
 };
 
-use super::frame::{self, Frame};
+use serde::Deserialize;
+
+use super::{
+    files::Files,
+    frame::{self, Frame},
+};
 
 /// Ends the name of every segment.
 const EXTENSION: &str = "seg";
@@ -22,25 +27,45 @@ pub struct Place {
     pub seq: u64,
 }
 
+impl Place {
+    /// Behind every record.
+    pub const END: Self = Self { epoch: u64::MAX, seq: u64::MAX };
+}
+
 /// A segment that holds at least one readable record.
 #[derive(Debug)]
 pub(super) struct Segment {
     /// The file.
     pub path: PathBuf,
+    /// The lowest `seq` in it, which is not below that of its name.
+    pub from: u64,
     /// The highest `seq` in it.
     pub last: u64,
+    /// How many records it holds.
+    pub count: u64,
     /// Its length up to the end of its last good record, in bytes.
     pub bytes: u64,
 }
 
 /// What reading a segment at start found.
+#[derive(Default)]
 pub(super) struct Scan {
     /// The numbers found, as unbroken ranges in order, both ends included.
     pub ranges: Vec<(u64, u64)>,
+    /// The newest record of each device in it.
+    pub newest: Vec<(Box<str>, u64)>,
+    /// How many records it holds.
+    pub count: u64,
     /// Where the last good record ends.
     pub end: u64,
     /// Length of the file, in bytes.
     pub len: u64,
+}
+
+#[derive(Deserialize)]
+struct DeviceOnly<'a> {
+    #[serde(borrow)]
+    device: &'a str,
 }
 
 /// The file name of the segment that starts at `first`; names sort as their places do.
@@ -49,14 +74,9 @@ pub(super) fn path_of(dir: &Path, first: Place) -> PathBuf {
 }
 
 /// The segments in `dir`, in order. Other files are left alone.
-pub(super) fn list(dir: &Path) -> io::Result<Vec<(Place, PathBuf)>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let path = entry?.path();
-        if let Some(first) = place_of(&path) {
-            found.push((first, path));
-        }
-    }
+pub(super) fn list(files: &impl Files, dir: &Path) -> io::Result<Vec<(Place, PathBuf)>> {
+    let mut found: Vec<(Place, PathBuf)> =
+        files.list(dir)?.into_iter().filter_map(|path| Some((place_of(&path)?, path))).collect();
     found.sort();
     Ok(found)
 }
@@ -67,32 +87,37 @@ fn place_of(path: &Path) -> Option<Place> {
 }
 
 /// Reads the whole segment and says what is good in it.
-pub(super) fn scan(path: &Path) -> io::Result<Scan> {
-    let bytes = read(path, 0, MAX_FILE)?;
-    let mut scan = Scan { ranges: Vec::new(), end: 0, len: fs::metadata(path)?.len() };
-    for Frame { seq, end, .. } in frame::frames(&bytes) {
+pub(super) fn scan(files: &impl Files, path: &Path) -> io::Result<Scan> {
+    let bytes = files.read(path, 0, MAX_FILE)?;
+    let mut scan = Scan { len: files.size(path)?, ..Scan::default() };
+    for Frame { seq, payload, end, .. } in frame::frames(&bytes) {
         scan.end = end as u64;
         match scan.ranges.last_mut() {
             Some((_, last)) if *last + 1 == seq => *last = seq,
             // A number that goes back is damage which the checksum cannot see: it is not believed.
-            Some((_, last)) if seq <= *last => {}
+            Some((_, last)) if seq <= *last => continue,
             _ => scan.ranges.push((seq, seq)),
+        }
+        scan.count += 1;
+        if let Ok(DeviceOnly { device }) = serde_json::from_slice(payload) {
+            match scan.newest.iter_mut().find(|(known, _)| **known == *device) {
+                Some((_, newest)) => *newest = seq,
+                None => scan.newest.push((device.into(), seq)),
+            }
         }
     }
     Ok(scan)
 }
 
 /// Where the first record at or after `seq` starts, in bytes.
-pub(super) fn find(path: &Path, seq: u64) -> io::Result<Option<u64>> {
-    let bytes = read(path, 0, MAX_FILE)?;
+pub(super) fn find(files: &impl Files, path: &Path, seq: u64) -> io::Result<Option<u64>> {
+    let bytes = files.read(path, 0, MAX_FILE)?;
     Ok(frame::frames(&bytes).find(|frame| frame.seq >= seq).map(|frame| frame.offset as u64))
 }
 
-/// At most `len` bytes of the file from `offset`.
-pub(super) fn read(path: &Path, offset: u64, len: u64) -> io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(offset))?;
-    let mut bytes = Vec::new();
-    file.take(len).read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// The frames of the records in `kept`, as they stand in the file.
+pub(super) fn extract(files: &impl Files, path: &Path, kept: &BTreeSet<u64>) -> io::Result<Vec<u8>> {
+    let bytes = files.read(path, 0, MAX_FILE)?;
+    let wanted = frame::frames(&bytes).filter(|frame| kept.contains(&frame.seq));
+    Ok(wanted.flat_map(|frame| bytes[frame.offset..frame.end].iter().copied()).collect())
 }

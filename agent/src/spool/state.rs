@@ -1,17 +1,16 @@
 //! The spool's small file: which epoch this is, what the hub has acknowledged, and what was lost.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    io::{self, Write},
-    path::Path,
-};
+use std::{collections::BTreeMap, io, path::Path};
 
 use lobby_contract::Lost;
 use serde::{Deserialize, Serialize};
 
+use super::files::Files;
+
 /// Most ranges of lost records that are remembered; beyond it the oldest is forgotten.
 const MAX_LOST: usize = 256;
+/// Longest state file that is read: far above what that many ranges take.
+const MAX_FILE: u64 = 1024 * 1024;
 
 /// What must outlive the process beside the records themselves.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,8 +27,8 @@ pub(super) struct State {
 
 impl State {
     /// Reads `path`; `None` if there is no such file.
-    pub(super) fn load(path: &Path) -> io::Result<Option<Self>> {
-        match fs::read(path) {
+    pub(super) fn load(files: &impl Files, path: &Path) -> io::Result<Option<Self>> {
+        match files.read(path, 0, MAX_FILE) {
             Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(io::Error::from),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -37,13 +36,13 @@ impl State {
     }
 
     /// Replaces `path` at once and durably: after a crash it holds the old state or the new one.
-    pub(super) fn save(&self, path: &Path) -> io::Result<()> {
+    pub(super) fn save(&self, files: &impl Files, path: &Path) -> io::Result<()> {
         let new = path.with_extension("new");
-        let mut file = File::create(&new)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_all()?;
-        fs::rename(&new, path)?;
-        sync_dir(path.parent().unwrap_or(Path::new(".")))
+        let mut file = files.create(&new)?;
+        files.append(&mut file, &serde_json::to_vec(self)?)?;
+        files.sync(&file)?;
+        files.rename(&new, path)?;
+        files.sync_dir(path.parent().unwrap_or(Path::new(".")))
     }
 
     /// Up to which `seq` of `epoch` the hub has everything.
@@ -51,11 +50,12 @@ impl State {
         self.acked.get(&epoch).copied().unwrap_or(0)
     }
 
-    /// Remembers that `from..=to` of `epoch` is gone; what the hub has already acknowledged is not lost.
-    pub(super) fn add_lost(&mut self, epoch: u64, from: u64, to: u64) {
+    /// Remembers that `from..=to` of `epoch` is gone; what the hub has already acknowledged is not lost. Whether that is news.
+    pub(super) fn add_lost(&mut self, epoch: u64, from: u64, to: u64) -> bool {
         let from = from.max(self.acked(epoch) + 1);
-        if from > to {
-            return;
+        let known = |lost: &Lost| lost.epoch == epoch && lost.from <= from && to <= lost.to;
+        if from > to || self.lost.iter().any(known) {
+            return false;
         }
         self.lost.push(Lost { epoch, from, to });
         self.lost.sort_by_key(|lost| (lost.epoch, lost.from));
@@ -70,6 +70,7 @@ impl State {
         }
         merged.drain(..merged.len().saturating_sub(MAX_LOST));
         self.lost = merged;
+        true
     }
 
     /// Moves the watermark of `epoch` up to `seq`, and forgets the losses it covers.
@@ -84,15 +85,9 @@ impl State {
     }
 }
 
-/// Makes the creation, renaming or removal of files in `dir` durable.
-pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
-    // Only Unix can open a directory as a file; elsewhere the file system's journal has to do.
-    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::files::SystemFiles, *};
 
     fn lost(epoch: u64, from: u64, to: u64) -> Lost {
         Lost { epoch, from, to }
@@ -124,11 +119,11 @@ mod tests {
     fn a_state_is_read_back_as_saved() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state.json");
-        assert_eq!(State::load(&path).unwrap(), None);
+        assert_eq!(State::load(&SystemFiles, &path).unwrap(), None);
         let mut state = State { epoch: 7, ..State::default() };
         state.advance(7, 42);
         state.add_lost(6, 1, 3);
-        state.save(&path).unwrap();
-        assert_eq!(State::load(&path).unwrap(), Some(state));
+        state.save(&SystemFiles, &path).unwrap();
+        assert_eq!(State::load(&SystemFiles, &path).unwrap(), Some(state));
     }
 }

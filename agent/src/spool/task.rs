@@ -32,6 +32,8 @@ pub struct Changes {
     pub appended: u64,
     /// How often records were found to be lost.
     pub lost: u64,
+    /// Whether the disk takes no records at present.
+    pub in_trouble: bool,
 }
 
 /// What a new session tells the hub of the spool.
@@ -39,6 +41,10 @@ pub struct Changes {
 pub struct Status {
     /// Records not acknowledged.
     pub queued: u64,
+    /// Those of them that are in memory only, because the disk takes none.
+    pub unsaved: u64,
+    /// From where on the records tell the present.
+    pub live_from: Place,
     /// Records gone.
     pub lost: Vec<Lost>,
 }
@@ -98,9 +104,9 @@ impl SpoolHandle {
         self.ask(move |spool| spool.ack(ack)).await
     }
 
-    /// The first unacknowledged records at or after `from`.
-    pub async fn unacked(&self, from: Place) -> Result<Option<Batch>, Closed> {
-        self.ask(move |spool| spool.unacked(from)).await
+    /// The first unacknowledged records at or after `from` and before `until`.
+    pub async fn unacked(&self, from: Place, until: Place) -> Result<Option<Batch>, Closed> {
+        self.ask(move |spool| spool.unacked(from, until)).await
     }
 
     /// What there is of a range, acknowledged or not.
@@ -110,7 +116,7 @@ impl SpoolHandle {
 
     /// How many records wait, and which are lost.
     pub async fn status(&self) -> Result<Status, Closed> {
-        self.ask(|spool| Status { queued: spool.queued(), lost: spool.lost().to_vec() }).await
+        self.ask(|spool| spool.status()).await
     }
 
     async fn ask<T: Send + 'static>(&self, ask: impl FnOnce(&mut Spool) -> T + Send + 'static) -> Result<T, Closed> {
@@ -141,7 +147,8 @@ fn serve(mut spool: Spool, mut queue: mpsc::Receiver<Request>, changes: &watch::
             tidied = Instant::now();
         }
         changes.send_if_modified(|changes| {
-            let now = Changes { appended: changes.appended + u64::from(appended), lost: spool.losses() };
+            let appended = changes.appended + u64::from(appended);
+            let now = Changes { appended, lost: spool.losses(), in_trouble: spool.in_trouble() };
             std::mem::replace(changes, now) != now
         });
     }

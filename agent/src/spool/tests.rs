@@ -1,4 +1,11 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use lobby_contract::{FactValue, Reach};
 use proptest::{collection::vec, prelude::*, sample::Index};
@@ -25,9 +32,9 @@ fn open(dir: &TempDir, limits: Limits) -> Spool {
 }
 
 /// Every unacknowledged record as a session would send them: `(epoch, seq, at)`.
-fn all(spool: &mut Spool) -> Vec<(u64, u64, i64)> {
+fn all<F: Files>(spool: &mut Spool<F>) -> Vec<(u64, u64, i64)> {
     let (mut from, mut seen) = (Place::default(), Vec::new());
-    while let Some(batch) = spool.unacked(from) {
+    while let Some(batch) = spool.unacked(from, Place::END) {
         let last = batch.records.last().unwrap().seq;
         seen.extend(batch.records.iter().map(|record| (batch.epoch, record.seq, record.at)));
         from = Place { epoch: batch.epoch, seq: last + 1 };
@@ -35,12 +42,12 @@ fn all(spool: &mut Spool) -> Vec<(u64, u64, i64)> {
     seen
 }
 
-fn seqs(spool: &mut Spool) -> Vec<u64> {
+fn seqs<F: Files>(spool: &mut Spool<F>) -> Vec<u64> {
     all(spool).into_iter().map(|(_, seq, _)| seq).collect()
 }
 
 fn last_segment(dir: &TempDir) -> PathBuf {
-    segment::list(&dir.path().join("spool")).unwrap().pop().unwrap().1
+    segment::list(&SystemFiles, &dir.path().join("spool")).unwrap().pop().unwrap().1
 }
 
 #[test]
@@ -88,10 +95,14 @@ fn nothing_is_deleted_before_it_is_acknowledged() {
     assert!(segments > 5);
     spool.tidy();
     assert_eq!(spool.disk.segments().count(), segments);
-    let (first, last) = spool.disk.segments().next().unwrap();
+    let Stretch { first, last, .. } = spool.disk.segments().next().unwrap();
     spool.ack(Ack { epoch, committed: last - 1 });
     spool.tidy();
-    assert_eq!(spool.disk.segments().next(), Some((first, last)), "one record of it is not acknowledged");
+    assert_eq!(
+        spool.disk.segments().next().map(|s| (s.first, s.last)),
+        Some((first, last)),
+        "one record of it is not acknowledged"
+    );
     spool.ack(Ack { epoch, committed: last });
     spool.tidy();
     assert_eq!(spool.disk.segments().count(), segments - 1);
@@ -137,7 +148,7 @@ fn a_full_spool_drops_the_oldest_and_says_which() {
     let oldest = held[0];
     assert!(oldest > 1 && held.last() == Some(&100));
     assert_eq!(spool.lost(), [Lost { epoch, from: 1, to: oldest - 1 }]);
-    assert_eq!(spool.unacked(Place::default()).unwrap().oldest, oldest);
+    assert_eq!(spool.unacked(Place::default(), Place::END).unwrap().oldest, oldest);
     spool.tidy();
     drop(spool);
     let mut spool = open(&dir, limits);
@@ -166,7 +177,7 @@ fn damage_in_the_middle_costs_what_it_hit_and_is_told_as_lost() {
     let mut spool = open(&dir, LIMITS);
     let epoch = spool.epoch();
     spool.append((1..=30).map(draft));
-    let (first, last) = spool.disk.segments().nth(1).unwrap();
+    let Stretch { first, last, .. } = spool.disk.segments().nth(1).unwrap();
     drop(spool);
     // A length that cannot be believed: nothing behind it in this segment can be found.
     let path = segment::path_of(&dir.path().join("spool"), first);
@@ -186,7 +197,7 @@ fn damage_that_happens_while_running_is_stepped_over_and_told() {
     let mut spool = open(&dir, LIMITS);
     let epoch = spool.epoch();
     spool.append((1..=10).map(draft));
-    let (first, last) = spool.disk.segments().next().unwrap();
+    let Stretch { first, last, .. } = spool.disk.segments().next().unwrap();
     let path = segment::path_of(&dir.path().join("spool"), first);
     let len = usize::try_from(fs::metadata(&path).unwrap().len()).unwrap();
     fs::write(&path, vec![0; len]).unwrap();
@@ -248,6 +259,226 @@ fn a_range_is_found_again_in_pieces() {
     assert!(!gone.is_empty() && gone.iter().all(|seq| *seq <= 12), "only what was acknowledged may be gone: {gone:?}");
     gone.extend(found);
     assert_eq!(gone, (2..=30).collect::<Vec<_>>());
+}
+
+/// The system's files, on a disk that refuses what the test wants it to.
+#[derive(Debug, Clone, Default)]
+struct Refusing(Arc<Refusals>);
+
+#[derive(Debug)]
+struct Refusals {
+    /// Bytes that may still be written.
+    room: AtomicU64,
+    /// How syncs end.
+    sync_fails: AtomicBool,
+    syncs_of_failed: AtomicU64,
+    failed: Mutex<BTreeSet<PathBuf>>,
+}
+
+impl Default for Refusals {
+    fn default() -> Self {
+        let (sync_fails, syncs_of_failed) = (AtomicBool::new(false), AtomicU64::new(0));
+        Self { room: AtomicU64::new(u64::MAX), sync_fails, syncs_of_failed, failed: Mutex::default() }
+    }
+}
+
+impl Refusing {
+    fn room(&self, bytes: u64) {
+        self.0.room.store(bytes, Relaxed);
+    }
+}
+
+impl Files for Refusing {
+    type File = (PathBuf, File);
+    type Lock = File;
+
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        SystemFiles.create_dir_all(dir)
+    }
+    fn lock(&self, path: &Path) -> io::Result<Option<File>> {
+        SystemFiles.lock(path)
+    }
+    fn create(&self, path: &Path) -> io::Result<Self::File> {
+        Ok((path.to_owned(), SystemFiles.create(path)?))
+    }
+    fn append(&self, (path, file): &mut Self::File, bytes: &[u8]) -> io::Result<()> {
+        if self.0.failed.lock().unwrap().contains(path) {
+            self.0.syncs_of_failed.fetch_add(1, Relaxed);
+        }
+        let room = self.0.room.load(Relaxed);
+        let fits = usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len());
+        SystemFiles.append(file, &bytes[..fits])?;
+        if room != u64::MAX {
+            self.room(room - fits as u64);
+        }
+        if fits == bytes.len() { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
+    }
+    fn sync(&self, (path, file): &Self::File) -> io::Result<()> {
+        if self.0.sync_fails.load(Relaxed) {
+            self.0.failed.lock().unwrap().insert(path.clone());
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        SystemFiles.sync(file)
+    }
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        SystemFiles.sync_dir(dir)
+    }
+    fn read(&self, path: &Path, offset: u64, len: u64) -> io::Result<Vec<u8>> {
+        SystemFiles.read(path, offset, len)
+    }
+    fn size(&self, path: &Path) -> io::Result<u64> {
+        SystemFiles.size(path)
+    }
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        SystemFiles.list(dir)
+    }
+    fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
+        self.give_back(path, len)?;
+        SystemFiles.truncate(path, len)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if to.exists() {
+            self.give_back(to, 0)?;
+        }
+        SystemFiles.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.give_back(path, 0)?;
+        self.0.failed.lock().unwrap().remove(path);
+        SystemFiles.remove(path)
+    }
+}
+
+impl Refusing {
+    fn give_back(&self, path: &Path, keep: u64) -> io::Result<()> {
+        let room = self.0.room.load(Relaxed);
+        if room != u64::MAX {
+            self.room(room + SystemFiles.size(path)?.saturating_sub(keep));
+        }
+        Ok(())
+    }
+}
+
+fn of(device: &str, number: u64) -> Record {
+    Record { device: device.parse().unwrap(), ..draft(number) }
+}
+
+/// Every device's newest record that is held.
+fn newest<F: Files>(spool: &mut Spool<F>) -> BTreeMap<String, i64> {
+    let (mut from, mut newest) = (Place::default(), BTreeMap::new());
+    while let Some(batch) = spool.unacked(from, Place::END) {
+        from = Place { epoch: batch.epoch, seq: batch.records.last().unwrap().seq + 1 };
+        newest.extend(batch.records.into_iter().map(|record| (record.device.to_string(), record.at)));
+    }
+    newest
+}
+
+#[test]
+fn the_newest_record_of_each_device_outlives_a_full_spool() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = Limits { max_bytes: 4000, segment_bytes: 700 };
+    let mut spool = open(&dir, limits);
+    let epoch = spool.epoch();
+    spool.append([of("quiet-1", 1), of("chatty", 2), of("quiet-2", 3)]);
+    for number in 4..=200 {
+        spool.append([of("chatty", number)]);
+        assert!(spool.disk.bytes() <= limits.max_bytes);
+    }
+    let expected: BTreeMap<String, i64> =
+        [("quiet-1", 1), ("quiet-2", 3), ("chatty", 200)].map(|(device, at)| (device.to_owned(), at)).into();
+    assert_eq!(newest(&mut spool), expected);
+    let held = seqs(&mut spool);
+    let lost: Vec<u64> = spool.lost().iter().flat_map(|lost| lost.from..=lost.to).collect();
+    assert_eq!(spool.queued(), held.len() as u64);
+    let mut all = [held, lost].concat();
+    all.sort_unstable();
+    assert_eq!(all, (1..=200).collect::<Vec<_>>(), "each is held or told as lost");
+    drop(spool);
+    let mut spool = open(&dir, limits);
+    assert_eq!(newest(&mut spool), expected, "after a restart too");
+    for number in 201..=400 {
+        spool.append([of("chatty", number)]);
+    }
+    assert_eq!(newest(&mut spool).len(), 3);
+    assert_eq!(spool.ack(Ack { epoch, committed: 200 }), Acked::Advanced);
+}
+
+#[test]
+fn a_full_disk_costs_the_oldest_records_and_the_newest_of_each_device_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = Refusing::default();
+    let mut spool = Spool::open_on(files.clone(), dir.path(), LIMITS, NOW).unwrap();
+    spool.append([of("quiet", 1)]);
+    for number in 2..=60 {
+        assert!(spool.append([of("chatty", number)]));
+    }
+    files.room(300);
+    for number in 61..=160 {
+        spool.append([of("chatty", number)]);
+    }
+    let expected: BTreeMap<String, i64> = [("quiet".to_owned(), 1), ("chatty".to_owned(), 160)].into();
+    assert_eq!(newest(&mut spool), expected);
+    let held = spool.queued();
+    let lost: u64 = spool.lost().iter().map(|lost| lost.to - lost.from + 1).sum();
+    assert_eq!(held + lost, 160, "what is not held is counted");
+    files.room(u64::MAX);
+    assert!(spool.flush() && !spool.in_trouble(), "normal again as soon as there is room");
+    drop(spool);
+    let mut spool = Spool::open_on(files, dir.path(), LIMITS, NOW).unwrap();
+    assert_eq!(newest(&mut spool), expected);
+}
+
+#[test]
+fn an_agent_starts_on_a_disk_that_its_own_records_have_filled() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = Refusing::default();
+    let mut spool = Spool::open_on(files.clone(), dir.path(), LIMITS, NOW).unwrap();
+    let epoch = spool.epoch();
+    spool.append((1..=30).map(draft));
+    drop(spool);
+    files.room(0);
+    let mut spool = Spool::open_on(files, dir.path(), LIMITS, NOW).unwrap();
+    assert_eq!(spool.epoch(), epoch + 1);
+    let held = spool.queued();
+    assert!(held > 20 && all(&mut spool).len() as u64 == held);
+    assert_eq!(spool.lost(), [Lost { epoch, from: 1, to: 30 - held }]);
+}
+
+#[test]
+fn what_a_failed_sync_was_to_save_goes_into_another_file_and_is_not_believed_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = Refusing::default();
+    let mut spool = Spool::open_on(files.clone(), dir.path(), LIMITS, NOW).unwrap();
+    assert!(spool.append([draft(1), draft(2)]));
+    files.0.sync_fails.store(true, Relaxed);
+    assert!(!spool.append([draft(3)]), "not accepted");
+    assert!(!spool.flush());
+    assert_eq!((spool.unsaved(), spool.queued()), (1, 3));
+    files.0.sync_fails.store(false, Relaxed);
+    assert!(spool.flush() && spool.append([draft(4)]));
+    assert_eq!(files.0.syncs_of_failed.load(Relaxed), 0, "nothing more went into the file whose sync failed");
+    assert_eq!(spool.disk.segments().map(|stretch| (stretch.from, stretch.last)).collect::<Vec<_>>(), [(1, 2), (3, 4)]);
+    drop(spool);
+    assert_eq!(seqs(&mut open(&dir, LIMITS)), [1, 2, 3, 4]);
+}
+
+#[test]
+fn what_a_failed_write_left_behind_is_not_counted_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(&dir, LIMITS);
+    let epoch = spool.epoch();
+    spool.append((1..=4).map(draft));
+    drop(spool);
+    // Records 3 and 4 stand in a second segment as well.
+    let folder = dir.path().join("spool");
+    let mut bytes = Vec::new();
+    for seq in 3..=6 {
+        frame::write(&mut bytes, seq, &encode(&draft(seq)));
+    }
+    fs::write(segment::path_of(&folder, Place { epoch, seq: 3 }), bytes).unwrap();
+    let mut spool = open(&dir, LIMITS);
+    assert_eq!((seqs(&mut spool), spool.queued()), ((1..=6).collect(), 6));
+    assert_eq!(spool.lost(), []);
 }
 
 /// What may happen to a spool.
@@ -319,7 +550,7 @@ proptest! {
                 Step::Crash(torn) => {
                     drop(spool);
                     let folder = dir.path().join("spool");
-                    if let Some((_, path)) = segment::list(&folder).unwrap().pop() {
+                    if let Some((_, path)) = segment::list(&SystemFiles, &folder).unwrap().pop() {
                         let mut bytes = fs::read(&path).unwrap();
                         bytes.extend(torn);
                         fs::write(&path, bytes).unwrap();

@@ -192,6 +192,7 @@ async fn no_more_is_under_way_than_the_window_allows() {
     }
     assert!(writing.join_all().await.into_iter().all(|on_disk| on_disk));
     agent.connect(&plain(broker.port), NEVER);
+    assert_eq!(hub.data().await.records[0].seq, 2401, "the newest go first, beside the window");
     for message in 0..20 {
         assert_eq!(hub.data().await.records[0].seq, message * 100 + 1);
     }

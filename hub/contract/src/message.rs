@@ -35,8 +35,17 @@ pub struct Birth {
     /// Records in its spool that the hub has not yet acknowledged.
     #[serde(default)]
     pub queued: u64,
+    /// Those of them that are in the agent's memory only, because its disk takes none at present. An agent says so in a birth of its
+    /// own when that begins and when it ends.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unsaved: u64,
     /// The devices it watches.
     pub devices: Vec<DeviceInfo>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// An agent's program.

@@ -31,6 +31,7 @@ fn numbers_as_floats(value: Value) -> Value {
 
 #[rstest]
 #[case("birth.json", Channel::Birth)]
+#[case("birth-unsaved.json", Channel::Birth)]
 #[case("data.json", Channel::Data)]
 #[case("data-oldest.json", Channel::Data)]
 #[case("death.json", Channel::Death)]

@@ -6,6 +6,7 @@ use lobby_contract::{AgentId, Birth, Death, DeathReason};
 
 use crate::{
     delivery::Stream,
+    doubt::Doubt,
     ledger::{Ledger, Rate},
     time::{Span, Timestamp},
 };
@@ -14,6 +15,8 @@ use crate::{
 pub const GRACE: Span = Span::from_secs(20);
 /// A clock that is further off than this is suspect.
 pub const CLOCK_TOLERANCE: Span = Span::from_secs(120);
+/// A clock that goes back by more, in ms, was set back.
+const SET_BACK: i64 = 5000;
 /// The least time an agent is given to be heard of after the hub's start.
 const LEAST_WARM_UP: Span = Span::from_secs(90);
 /// The heartbeat of an agent that has not said one.
@@ -84,6 +87,7 @@ pub struct Agent {
 pub struct Clock {
     current: Option<(Timestamp, i64)>,
     last: Option<i64>,
+    doubt: Doubt,
 }
 
 impl Clock {
@@ -91,6 +95,7 @@ impl Clock {
 
     /// Takes in that a message sent at `sent_at` (the agent's clock) was received at `received_at` (the hub's).
     pub fn observe(&mut self, sent_at: i64, received_at: Timestamp) {
+        self.doubt.observe(sent_at, received_at);
         let behind = received_at.millis().saturating_sub(sent_at);
         match &mut self.current {
             Some((since, least)) if received_at.since(*since) < Self::WINDOW => *least = behind.min(*least),
@@ -110,6 +115,20 @@ impl Clock {
     /// Whether the clock is too far off to be believed.
     pub fn is_suspect(&self) -> bool {
         self.behind_millis().saturating_abs() > CLOCK_TOLERANCE.millis()
+    }
+
+    /// How old at `now` is what was probed at `at` and sent at `sent_at`, both by the agent's clock: what it waited before it was sent,
+    /// and what it was longer on its way than others. `None` while nobody can tell.
+    pub fn age(&self, at: i64, sent_at: i64, now: Timestamp) -> Option<Span> {
+        if self.doubt.is_there() && self.behind_millis() > CLOCK_TOLERANCE.millis() {
+            return None;
+        }
+        // Nothing is sent before it is made: the clock was set back in between.
+        if at.saturating_sub(sent_at) > SET_BACK {
+            return None;
+        }
+        let way = now.millis().saturating_sub(sent_at).saturating_sub(self.behind_millis());
+        Some(Span::from_millis(sent_at.saturating_sub(at)) + Span::from_millis(way))
     }
 
     /// A time of the agent's clock as the hub's.
@@ -236,6 +255,7 @@ impl Agent {
     /// The hub lost its connection to the broker, or started: nothing is known of the agent until it is heard of.
     pub fn unverified(&mut self, now: Timestamp) {
         self.link = Link::Unverified { since: now };
+        self.clock.doubt.begin(now);
     }
 
     /// Lets time pass. Returns whether the link changed.
@@ -428,6 +448,34 @@ mod tests {
         clock.observe(three_hours, at(1));
         assert!(clock.is_suspect());
         assert_eq!(clock.corrected(three_hours + 500), at(1).shifted(500));
+    }
+
+    #[rstest]
+    #[case::just_made(60_000, 60_000, 90, Some(0))]
+    #[case::kept_for_a_while(30_000, 60_000, 90, Some(30))]
+    #[case::and_longer_on_its_way_than_others(30_000, 60_000, 100, Some(40))]
+    #[case::made_before_the_clock_was_set_back(90_000, 60_000, 90, None)]
+    fn how_old_a_record_is_does_not_depend_on_a_clock_that_is_a_little_wrong(
+        #[case] at_ms: i64,
+        #[case] sent_at: i64,
+        #[case] now: i64,
+        #[case] age: Option<u32>,
+    ) {
+        // It is half a minute slow.
+        let mut clock = Clock::default();
+        clock.observe(50_000, at(80));
+        assert_eq!(clock.age(at_ms, sent_at, at(now)), age.map(Span::from_secs));
+    }
+
+    #[test]
+    fn after_a_start_of_the_hub_what_waited_in_a_broker_is_not_taken_for_the_present() {
+        let mut agent = born();
+        agent.unverified(at(1000));
+        agent.clock.observe(300_000, at(1001));
+        assert_eq!(agent.clock.age(300_000, 300_000, at(1001)), None);
+        agent.clock.observe(1_002_000, at(1002));
+        assert_eq!(agent.clock.age(1_002_000, 1_002_000, at(1002)), Some(Span::ZERO));
+        assert_eq!(agent.clock.age(300_000, 300_000, at(1002)), Some(Span::from_secs(702)));
     }
 
     #[test]

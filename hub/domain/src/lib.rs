@@ -11,6 +11,7 @@ mod changes;
 pub mod condition;
 pub mod delivery;
 pub mod device;
+mod doubt;
 pub mod flaps;
 pub mod incidents;
 pub mod inhibit;

@@ -396,6 +396,7 @@ impl Site {
         let clock = watched.agent.clock;
         let session = (watched.agent.epoch, watched.agent.session);
         let link_changed = watched.agent.heard(data.epoch, data.session, now);
+        let current = watched.agent.epoch;
         let session_changed = session != (watched.agent.epoch, watched.agent.session);
         let ask_for_birth = watched.unborn && watched.birth_due.is_none();
         let born_at = watched.agent.born_at();
@@ -447,7 +448,9 @@ impl Site {
         }
         for record in fresh {
             let at = clock.corrected(record.at);
-            self.record(agent, data.epoch, &record, at, now, changes);
+            // What an agent found out before its last start says nothing of the present.
+            let age = if data.epoch < current { None } else { clock.age(record.at, data.sent_at, now) };
+            self.record(agent, data.epoch, &record, (at, age), now, changes);
             let (agent, clock_suspect) = (agent.clone(), clock.is_suspect());
             changes.records.push(NewRecord { agent, epoch: data.epoch, record, received_at: now, at, clock_suspect });
         }
@@ -458,7 +461,7 @@ impl Site {
         agent: &AgentId,
         epoch: u64,
         record: &Record,
-        at: Timestamp,
+        (at, age): (Timestamp, Option<Span>),
         now: Timestamp,
         changes: &mut Changes,
     ) {
@@ -478,7 +481,7 @@ impl Site {
         let order = (epoch, record.seq);
         // A record older than the newest one processed, or too old to tell the present, is history: it never moves a live state.
         let newest = device.last.as_ref().is_none_or(|last| last.order < order);
-        if !newest || now.since(at) > device.fresh_for() {
+        if !newest || age.is_none_or(|age| age > device.fresh_for()) {
             let (sample, _) = checked(agent, device, None, record, changes);
             self.replay(&record.device, order, &sample, at, changes);
             return;

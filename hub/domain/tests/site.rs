@@ -88,7 +88,7 @@ fn birth(epoch: u64, session: u32, now: Timestamp) -> Birth {
         every_ms: 5_000,
     };
     let agent = AgentInfo { version: "0.1.0".into() };
-    Birth { epoch, session, sent_at: now.millis(), agent, queued: 0, devices: vec![device] }
+    Birth { epoch, session, sent_at: now.millis(), agent, queued: 0, unsaved: 0, devices: vec![device] }
 }
 
 /// A site and what it has been told and has promised.

@@ -45,6 +45,10 @@ statements! {
             CAST(r.form AS BIGINT) AS form, r.measured
         FROM device d JOIN record r ON r.device_no = d.no AND r.at = (SELECT MAX(at) FROM record WHERE device_no = d.no)
         WHERE d.site = $1";
+    // A clock that is set makes a later record look older: what counts is the order in which the agent made them.
+    LATEST_RECORDS = "SELECT CAST(r.device_no AS BIGINT) AS no, CAST(r.agent_no AS BIGINT) AS agent_no, r.epoch, r.seq, r.at, r.lag,
+            CAST(r.reach AS BIGINT) AS reach, CAST(r.form AS BIGINT) AS form, r.measured
+        FROM record r WHERE r.agent_no = $1 ORDER BY r.epoch DESC, r.seq DESC LIMIT 300";
     NEWEST_RECORD = "SELECT d.no, CAST(r.agent_no AS BIGINT) AS agent_no, r.epoch, r.seq, r.at, r.lag, CAST(r.reach AS BIGINT) AS reach,
             CAST(r.form AS BIGINT) AS form, r.measured
         FROM device d JOIN record r ON r.device_no = d.no
@@ -233,6 +237,13 @@ impl Store {
         let mut newest: BTreeMap<i64, Vec<LastRaw>> = BTreeMap::new();
         for raw in last {
             newest.entry(raw.no).or_default().push(raw);
+        }
+        for agent_no in numbers.values() {
+            let latest: Vec<LastRaw> = on!(&mut tx, "read an agent's last records", conn =>
+                sqlx::query_as(LATEST_RECORDS).bind(agent_no).fetch_all(conn).await)?;
+            for raw in latest {
+                newest.entry(raw.no).or_default().push(raw);
+            }
         }
         let mut forms = Forms::default();
         for raw in devices {

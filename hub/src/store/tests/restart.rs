@@ -73,7 +73,8 @@ impl Hub {
         }];
         let version = AgentInfo { version: "0.1.0".into() };
         let sent_at = self.now.millis();
-        let birth = Birth { epoch: EPOCH, session: self.session, sent_at, agent: version, queued: 3, devices };
+        let birth =
+            Birth { epoch: EPOCH, session: self.session, sent_at, agent: version, queued: 3, unsaved: 0, devices };
         self.step(|site, now, changes| site.birth(&agent(), &birth, now, changes)).await;
     }
 
@@ -284,4 +285,22 @@ async fn every_lost_record_is_counted_once_however_often_it_is_said(
     let (mut hub, _) = Hub::start(&database.again().await, T0 + SECOND).await;
     hub.lost(3, 49).await;
     assert_eq!(hub.committed(), Some(70), "the longer range is remembered");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_device_goes_on_from_its_last_record_although_a_clock_was_set_back(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (mut hub, _) = Hub::start(&database.store, T0).await;
+    hub.birth().await;
+    hub.data(&[1], "on").await;
+    let mut later = record(2, LED, T0.shifted(-3_600_000));
+    later.facts.insert("power".into(), "off".into());
+    let (sent_at, records) = (later.at, vec![later]);
+    let data = Data { epoch: EPOCH, session: 1, sent_at, oldest: Some(1), records, refused: Vec::new() };
+    hub.step(|site, now, changes| site.data(&agent(), data, now, changes)).await;
+    let (_, stored) = Hub::start(&database.again().await, T0 + MINUTE).await;
+    assert_eq!(stored.devices[0].last.as_ref().map(|last| last.order), Some((EPOCH, 2)));
 }
