@@ -106,12 +106,14 @@ impl Restraints {
                 _ = ticks.tick() => {}
             }
             let done = self.tick(&mut seen).await;
-            if let Err(cause) = &done
+            let failed = done.is_err();
+            if let Err(cause) = done
                 && !failing
             {
-                warn!(cause = %chain(cause), "could not look at silences and maintenance windows; trying again");
+                let cause = format!("{:#}", anyhow::Error::from(cause));
+                warn!(cause, "could not look at silences and maintenance windows; trying again");
             }
-            failing = done.is_err();
+            failing = failed;
         }
     }
 
@@ -181,15 +183,4 @@ pub fn new_id() -> RestraintId {
     let mut random = [0; 16];
     getrandom::fill(&mut random).expect("the operating system has random numbers");
     RestraintId(uuid::Builder::from_random_bytes(random).into_uuid())
-}
-
-fn chain(error: &StoreError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -140,7 +140,9 @@ async fn acted(app: &App, id: &str, verb: &str, headers: &HeaderMap, form: Fille
             "saved"
         }
         "silence" => {
-            app.store.alert(id).await?.ok_or(PageError::NotFound)?;
+            if app.store.alert(id).await?.ok_or(PageError::NotFound)?.cleared_at.is_some() {
+                return Ok(back(act.back, "/alerts", "over"));
+            }
             let silent =
                 |silence: &Restraint| silence.kind == Kind::UntilResolved(id) && silence.state(now) == Standing::Active;
             // Whoever asks twice means the same silence.
