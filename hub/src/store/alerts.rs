@@ -290,8 +290,8 @@ impl Tx {
             .bind(site.as_str()).bind(clear.subject.to_string()).bind(&*clear.rule)
             .bind(clear.at.millis()).bind(clear.reason.as_str()).bind(&*clear.by).fetch_optional(conn).await)?;
         let Some((id, ticket)) = cleared else { return Ok(None) };
-        on!(self, "queue a notification of the end", conn => sqlx::query(TELL_MORE)
-            .bind(format!("{id}:cleared")).bind(format!("{id}:raised")).bind(clear.at.millis()).execute(conn).await.map(drop))?;
+        self.tell_more(AlertId(id), "cleared", clear.at).await?;
+        self.end_silences_of(AlertId(id), clear.at).await?;
         Ok(Some(Cleared { ticket }))
     }
 
@@ -307,9 +307,6 @@ impl Tx {
             Some(ticket) if told => self.ticket_event(&ticket, unstable.at, "unstable", "", "").await,
             _ => Ok(()),
         }
-        self.tell_more(AlertId(id), "cleared", clear.at).await?;
-        self.end_silences_of(AlertId(id), clear.at).await?;
-        Ok(Some(Cleared { ticket }))
     }
 
     /// Queues a further notification to the posts of an alert: `what` names it. The same one again changes nothing.
