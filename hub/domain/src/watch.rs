@@ -228,7 +228,7 @@ impl Watch {
             Truth::False => *state = State::default(),
         }
         let clear = Clear { by: by.into(), ..cleared(subject, rule, now, ClearReason::Manual) };
-        Ok([Outcome::Phase { rule: Arc::clone(rule), phase: Phase::Ok }, Outcome::Clear(clear)])
+        Ok([Outcome::Phase { rule: Arc::clone(rule), kept: Kept::default() }, Outcome::Clear(clear)])
     }
 
     /// When the mere passing of time will next change a rule's phase.

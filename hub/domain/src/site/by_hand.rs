@@ -43,7 +43,13 @@ impl Site {
             Subject::Site => self.agents().any(is_unverified),
         };
         let inhibited = cause.map(|(_, cause)| (cause.id, cause.since));
-        Live { inhibited, unverified, ..Live::default() }
+        let watch = match subject {
+            Subject::Device(id) => self.devices.get(id).map(|device| &device.watch),
+            Subject::Agent(id) => self.agents.get(id).map(|watched| &watched.watch),
+            Subject::Site => Some(&self.watch),
+        };
+        let flapping = watch.is_some_and(|watch| watch.flapping(rule));
+        Live { inhibited, flapping, unverified }
     }
 
     fn sample_of(&self, subject: &Subject, now: Timestamp) -> Option<Sample> {
@@ -52,7 +58,7 @@ impl Site {
                 let device = self.device(id)?;
                 device.known(self.link_of(device), now).cloned()
             }
-            Subject::Agent(id) => self.agent(id).map(agent_sample),
+            Subject::Agent(id) => self.agent(id).map(|agent| agent_sample(agent, now)),
             Subject::Site => Some(site_sample(self.agents(), self.incidents.held_back())),
         }
     }
