@@ -5,9 +5,10 @@ use lobby_dashboards::{
     Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertRow, AlertsPage, Calendar, Choice, Chrome, Clause,
     Collection, ConciergePage, Counts, DayPart, Deadline, DeadlineKind, Delivery, DevicePage, DeviceRef, DeviceTile,
     EngineeringPage, ErrorPage, Evidence, Fact, Incident, Lang, LifeCard, Limit, Link, Loss, LowStock, Machine,
-    Newcomer, Notice, OverviewPage, Page, PostStatus, Priority, Problem, QueueTicket, Range, ReceptionPage, Series,
-    Severity, ShowflatPage, Site, SiteRow, State, StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep,
-    TimelineEntry, When, WhyPage, WhyPart, WhyPhase, WhyRule,
+    Newcomer, Notice, OverviewPage, Page, PostStatus, Priority, Problem, QueueTicket, Range, ReceptionPage, Restrained,
+    RestraintRow, RestraintsPage, SelectOption, Selection, Series, Severity, ShowflatPage, Site, SiteRow, State,
+    StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, When, WhyPage, WhyPart, WhyPhase,
+    WhyRule,
 };
 use lobby_domain::device::Life;
 
@@ -84,6 +85,9 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         "alerts-open": s.alerts(AlertFilter::Open);
         "alerts-all": s.alerts(AlertFilter::All);
         "alerts-empty": AlertsPage { alerts: vec![], open: 0, next: None, ..s.alerts(AlertFilter::Open) };
+        "silences": s.restraints(Restrained::Silences);
+        "silences-none": RestraintsPage { rows: vec![], ..s.restraints(Restrained::Silences) };
+        "maintenance": s.restraints(Restrained::Maintenance);
         "error-not-found": ErrorPage { chrome: s.chrome(Page::Error), problem: Problem::NotFound, reference: None };
         "error-internal": ErrorPage { chrome: s.chrome(Page::Error), problem: Problem::Internal, reference: Some("7f3a-19c2".into()) };
         "hostile": s.hostile();
@@ -361,6 +365,8 @@ impl Scene {
 
     fn alert(&self, zh: &str, en: &str, severity: Severity) -> AlertRow {
         AlertRow {
+            id: en.to_lowercase().replace(' ', "-"),
+            acked: None,
             device: self.led_ref(),
             site_name: None,
             title: self.say(zh, en),
@@ -559,6 +565,8 @@ impl Scene {
             since: tile.since,
             seen: if blind { None } else { tile.seen },
             inference: None,
+            maintenance: (state == State::Unknown)
+                .then(|| self.say("检修中，至 18:00", "Under maintenance until 18:00")),
             incident: tile.incident,
             facts: tile.facts,
             range: Range::Day,
@@ -732,7 +740,11 @@ impl Scene {
     fn alerts(&self, filter: AlertFilter) -> AlertsPage {
         let mut alerts = vec![
             self.alert("入口屏黑屏", "Entrance LED is dark", Severity::Critical),
-            self.alert("鞋套不足", "Shoe covers run low", Severity::Major),
+            AlertRow {
+                acked: Some(self.say("李工", "Li")),
+                overlay: Some(self.say("已静默，直到恢复", "Silenced until solved")),
+                ..self.alert("鞋套不足", "Shoe covers run low", Severity::Major)
+            },
         ];
         if filter == AlertFilter::All {
             alerts.push(AlertRow {
@@ -748,6 +760,53 @@ impl Scene {
         }
         let next = (filter == AlertFilter::All).then(|| "/alerts?state=all&before=1795330000000".to_owned());
         AlertsPage { chrome: self.chrome(Page::Alerts), filter, open: 2, alerts, next }
+    }
+
+    fn restraints(&self, kind: Restrained) -> RestraintsPage {
+        let row = |id: &str, starts: i64, ends: Option<i64>| RestraintRow {
+            id: id.into(),
+            what: self.say("设备 入口屏", "Device Entrance LED"),
+            starts: self.at(-starts),
+            ends: ends.map(|ends| self.at(-ends)),
+            author: self.say("李工", "Li"),
+            comment: self.say("更换模组", "Changing a module"),
+            include_firing: kind == Restrained::Maintenance,
+        };
+        let option = |value: &str, zh: &str, en: &str, chosen| SelectOption {
+            value: value.into(),
+            label: self.say(zh, en),
+            chosen,
+        };
+        let t = self.0.texts();
+        let selections = vec![
+            Selection {
+                name: "device",
+                label: t.restraint_device,
+                options: vec![
+                    option("entrance-led", "入口屏", "Entrance LED", true),
+                    option("covers-a", "1 号鞋套机", "Machine 1", false),
+                ],
+            },
+            Selection {
+                name: "severity",
+                label: t.restraint_severity,
+                options: vec![option("critical", "紧急", "Critical", false)],
+            },
+        ];
+        let page = if kind == Restrained::Silences { Page::Silences } else { Page::Maintenance };
+        RestraintsPage {
+            chrome: self.chrome(page),
+            kind,
+            rows: vec![
+                row("r1", -HOUR, Some(2 * HOUR)),
+                row("r2", -HOUR, (kind == Restrained::Maintenance).then_some(3 * HOUR)),
+                row("r3", DAY, Some(DAY + HOUR)),
+                row("r4", -DAY, Some(-HOUR)),
+            ],
+            selections,
+            site: None,
+            ends: "2026-11-23T17:20".into(),
+        }
     }
 
     fn overview(&self, trouble: bool) -> OverviewPage {

@@ -54,6 +54,8 @@ pub struct Clause {
 /// One alert in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlertRow {
+    /// Its id, for what the reader may do about it while it lasts.
+    pub id: String,
     /// The device.
     pub device: DeviceRef,
     /// Its site's name, where several sites are listed.
@@ -68,6 +70,8 @@ pub struct AlertRow {
     pub cleared: Option<When>,
     /// Why nobody is being told just now, such as maintenance, silence, or a fault that explains this one.
     pub overlay: Option<String>,
+    /// Who has taken notice, if anybody; empty if nobody knows who.
+    pub acked: Option<String>,
     /// The clauses it rests on.
     pub clauses: Vec<Clause>,
     /// Its ticket's number.

@@ -23,6 +23,10 @@ pub enum Page {
     Reception,
     /// `/alerts`
     Alerts,
+    /// `/silences`
+    Silences,
+    /// `/maintenance`
+    Maintenance,
     /// `/d/{code}`
     Device,
     /// `/agents`
@@ -49,6 +53,8 @@ impl Page {
             Self::Showflat => "showflat",
             Self::Reception => "reception",
             Self::Alerts => "alerts",
+            Self::Silences => "silences",
+            Self::Maintenance => "maintenance",
             Self::Device => "device",
             Self::Agents => "agents",
             Self::Agent => "agent",
@@ -64,6 +70,8 @@ impl Page {
             Self::Showflat => "/showflat",
             Self::Reception => "/reception",
             Self::Alerts => "/alerts",
+            Self::Silences => "/silences",
+            Self::Maintenance => "/maintenance",
             Self::Agents => "/agents",
             Self::Overview | Self::Device | Self::Agent | Self::Ticket | Self::Error => "/",
         }
@@ -77,6 +85,8 @@ impl Page {
             Self::Showflat => t.nav_showflat,
             Self::Reception => t.nav_reception,
             Self::Alerts => t.nav_alerts,
+            Self::Silences => t.silences,
+            Self::Maintenance => t.maintenance,
             Self::Device => t.device,
             Self::Agents => t.agents,
             Self::Agent => t.agent,
@@ -149,6 +159,10 @@ pub enum Notice {
     NotAllowed,
     /// The ticket is not at the step that the action belongs to.
     WrongStep,
+    /// What was filled in makes no sense.
+    Invalid,
+    /// It is over already.
+    Over,
 }
 
 impl Notice {
@@ -158,6 +172,8 @@ impl Notice {
             Self::Conflict => t.notice_conflict,
             Self::NotAllowed => t.notice_not_allowed,
             Self::WrongStep => t.notice_wrong_step,
+            Self::Invalid => t.notice_invalid,
+            Self::Over => t.notice_over,
         }
     }
 
@@ -204,6 +220,15 @@ impl Chrome {
             Some(site) if self.sites.len() > 1 => format!("{path}?site={}", site.id),
             _ => path.to_owned(),
         }
+    }
+
+    /// Where silences and maintenance windows are.
+    pub(crate) fn restraints(&self) -> [Choice; 2] {
+        [Page::Silences, Page::Maintenance].map(|page| Choice {
+            label: page.word(self.t()).to_owned(),
+            href: self.to(page.path()),
+            current: self.is(page),
+        })
     }
 
     pub(crate) fn events(&self) -> String {

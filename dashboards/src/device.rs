@@ -82,6 +82,8 @@ pub struct DevicePage {
     pub seen: Option<When>,
     /// What is concluded rather than measured.
     pub inference: Option<String>,
+    /// Until when it is under maintenance, in words; `None` if it is not.
+    pub maintenance: Option<String>,
     /// The open incident, if any.
     pub incident: Option<Incident>,
     /// Its facts.
@@ -120,6 +122,16 @@ impl DevicePage {
 
     fn why(&self) -> String {
         format!("/d/{}/why?site={}&at={}", self.device.code, self.device.site, self.chrome.calendar.now)
+    }
+
+    /// Where silences and maintenance windows of this device are made.
+    fn restraints(&self) -> [Choice; 2] {
+        let t = self.chrome.t();
+        [("/silences", t.silence_new), ("/maintenance", t.maintenance_new)].map(|(path, label)| Choice {
+            label: label.to_owned(),
+            href: format!("{path}?site={}&device={}", self.device.site, self.device.code),
+            current: false,
+        })
     }
 
     fn ranges(&self) -> [Choice; 4] {

@@ -11,7 +11,8 @@
 //! fetched again. Nothing for fifteen seconds raises the stale banner.
 //!
 //! **Actions** are plain forms: `POST /t/{no}/{accept|start|finish|confirm}` with `version`, `back` and, on the ticket's
-//! own page, `by` and `note`; `POST /d/{code}/life` with `life` and `back`. No page needs the script.
+//! own page, `by` and `note`; `POST /d/{code}/life` with `life` and `back`; `POST /alerts/{id}/{ack|silence}` with `by` and `back`; `POST /silences` and `POST /maintenance` with
+//! what [`RestraintsPage`] asks for, and `POST /{silences|maintenance}/{id}/end`. No page needs the script.
 
 mod agent;
 mod alert;
@@ -26,6 +27,7 @@ mod incident;
 mod life;
 mod overview;
 mod reception;
+mod restraints;
 mod showflat;
 mod state;
 mod texts;
@@ -47,6 +49,7 @@ pub use incident::{Deadline, DeadlineKind, Incident, TicketLine};
 pub use life::{LifeCard, Newcomer};
 pub use overview::{Counts, OverviewPage, PostStatus, SiteRow};
 pub use reception::ReceptionPage;
+pub use restraints::{Restrained, RestraintRow, RestraintsPage, SelectOption, Selection};
 pub use showflat::{LowStock, Machine, ShowflatPage};
 pub use state::{State, Verdict};
 pub use texts::{EN, Lang, Texts, ZH};

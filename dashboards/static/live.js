@@ -40,8 +40,9 @@ function tick() {
 
 // What a person has opened, typed or focused survives a swap, as far as the new page still has it.
 
-const fields = (root) => root.querySelectorAll("input[id]:not([type=hidden]), textarea[id]");
-const typed = (field) => field.value !== field.defaultValue;
+const fields = (root) => root.querySelectorAll("input[id]:not([type=hidden]), textarea[id], select[id]");
+const held = (field) => (field.type === "checkbox" ? "checked" : "value");
+const typed = (field) => field.tagName === "SELECT" || field.type === "checkbox" || field.value !== field.defaultValue;
 
 function handle(element) {
   if (element.id) return `#${CSS.escape(element.id)}`;
@@ -58,7 +59,7 @@ function swap(page) {
   if (!fresh) return;
   const said = main.querySelector(".answer")?.textContent;
   const open = [...main.querySelectorAll("details[id][open]")].map((details) => details.id);
-  const written = [...fields(main)].filter(typed).map((field) => [field.id, field.value]);
+  const written = [...fields(main)].filter(typed).map((field) => [field.id, field[held(field)]]);
   const focused = main.contains(document.activeElement) && document.activeElement !== main ? document.activeElement : null;
   const where = focused && handle(focused);
   const marked = focused && "selectionStart" in focused ? [focused.selectionStart, focused.selectionEnd] : null;
@@ -71,7 +72,7 @@ function swap(page) {
   for (const id of open) document.getElementById(id)?.setAttribute("open", "");
   for (const [id, value] of written) {
     const field = document.getElementById(id);
-    if (field) field.value = value;
+    if (field) field[held(field)] = value;
   }
   const again = where && main.querySelector(where);
   if (again) {

@@ -22,6 +22,7 @@ use crate::{
     fleet::Fleet,
     ingest::{Counters, Desk},
     mqtt::Mqtt,
+    restraints::Restraints,
     store::Store,
 };
 
@@ -38,8 +39,10 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// What ingest has counted.
     pub counters: Arc<Counters>,
-    /// Where people's decisions about devices go.
+    /// Where people's decisions about devices and alerts go.
     pub desk: Desk,
+    /// Silences and maintenance windows.
+    pub restraints: Arc<Restraints>,
     /// What MQTT has counted, and whether the broker is up.
     pub mqtt: Arc<Mqtt>,
     /// Ends every open response.

@@ -16,6 +16,7 @@ pub mod installation;
 pub mod lifecycle;
 pub mod lock;
 pub mod mqtt;
+pub mod restraints;
 pub mod storage;
 pub mod store;
 
@@ -34,6 +35,7 @@ use crate::{
     ingest::{Counters, Desk, Ingest, Storing},
     lifecycle::{Ending, Lifecycle},
     lock::DataDirLock,
+    restraints::Restraints,
     storage::{Opening, Place, Storage},
     store::Writer,
 };
@@ -114,6 +116,7 @@ async fn serve(
             .await
             .context("storing the demonstration's history")?;
     }
+    store.regrade_alerts(&config.pack).await.context("reading the severity of open alerts")?;
     let restored = ingest::restore(&store, &fleet, clock.as_ref()).await?;
 
     let (to_ingest, inbound) = mpsc::channel(QUEUE);
@@ -139,6 +142,11 @@ async fn serve(
     };
     lifecycle.supervise("history", history.run(lifecycle.stop_token()));
 
+    let restraints = Restraints::load(store.clone(), fleet.clone(), clock.clone())
+        .await
+        .context("reading silences and maintenance windows")?;
+    lifecycle.supervise("restraints", restraints.clone().run(lifecycle.stop_token()));
+
     let app = App {
         store: store.clone(),
         fleet,
@@ -146,6 +154,7 @@ async fn serve(
         clock: clock.clone(),
         counters,
         desk,
+        restraints,
         mqtt: mqtt.clone(),
         stop: lifecycle.stop_token(),
         demo: mode == Mode::Demo,

@@ -11,6 +11,7 @@ mod meta;
 mod page;
 mod past;
 mod records;
+mod restraints;
 mod rollup;
 mod schema;
 mod tickets;
@@ -32,6 +33,7 @@ pub use self::{
     page::{Cursor, CursorError},
     past::MOST_TRACED,
     records::{RecordFilter, RecordRow},
+    restraints::{ChangeError, Made, RestraintFilter},
     rollup::{Due, Grain, RolledUp},
     schema::{migrator, newest_schema},
     tickets::{ActError, TicketEvent, TicketFilter, TicketRow},

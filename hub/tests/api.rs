@@ -29,6 +29,7 @@ use lobby_hub::{
     ingest::{self, Counters, Desk},
     lifecycle::Lifecycle,
     mqtt::{self, EmbeddedSettings, Settings},
+    restraints::Restraints,
     store::{Batch, Store, Writer},
 };
 use rstest::rstest;
@@ -131,8 +132,9 @@ impl Web {
         let (counters, mqtt) = (Arc::new(Counters::default()), Arc::new(mqtt));
         let stop = lifecycle.stop_token();
         let backups = lobby_hub::backup::Status::default();
+        let restraints = Restraints::load(store.clone(), fleet.clone(), clock.clone()).await.unwrap();
         let desk = Desk::new().0;
-        let app = App { store, fleet, pack, clock, counters, desk, mqtt, stop, demo: false, backups };
+        let app = App { store, fleet, pack, clock, counters, desk, restraints, mqtt, stop, demo: false, backups };
         Self { router: http::router(app), lifecycle, _folder: folder }
     }
 

@@ -7,7 +7,11 @@ use lobby_contract::{AgentId, DeviceId, SiteId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{label::Label, rule::Rule, time::Timestamp};
+use crate::{
+    label::Label,
+    rule::{Rule, Severity},
+    time::Timestamp,
+};
 
 /// The namespace of ids that are derived from content.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6c6f_6262_792d_4a75_a1e5_0000_0000_0001);
@@ -74,6 +78,8 @@ pub struct Clear {
     pub at: Timestamp,
     /// Why.
     pub reason: ClearReason,
+    /// Who did it; empty for the hub itself.
+    pub by: Box<str>,
 }
 
 /// Why an alert was cleared.
@@ -86,6 +92,27 @@ pub enum ClearReason {
     RuleRemoved,
     /// Its device was retired.
     Retired,
+    /// A person said so, while the device's data did not say otherwise.
+    Manual,
+}
+
+/// Why an alert was not cleared by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ClearRefusal {
+    /// There is no such alert, or it is cleared.
+    #[error("no such alert is open")]
+    NotOpen,
+    /// The fault is there.
+    #[error("the fault is still there, by what is reported")]
+    StillTrue,
+    /// Nobody can tell.
+    #[error("nothing fresh is reported, so nobody can tell whether the fault is gone")]
+    Unknown,
+}
+
+/// Whether an acknowledgement outlasts a change of severity: who has taken notice of something has not of something worse.
+pub fn keeps_acknowledgement(before: Severity, after: Severity) -> bool {
+    after <= before
 }
 
 impl AlertId {
@@ -115,6 +142,7 @@ impl ClearReason {
             Self::Recovered => "recovered",
             Self::RuleRemoved => "rule_removed",
             Self::Retired => "retired",
+            Self::Manual => "manual",
         }
     }
 }
@@ -161,6 +189,18 @@ mod tests {
     #[case("site/")]
     fn a_subject_reads_back_as_written(#[case] text: &str) {
         assert_eq!(text.parse::<Subject>().map(|subject| subject.to_string()), Ok(text.to_owned()));
+    }
+
+    #[rstest]
+    #[case::the_same(Severity::Major, Severity::Major, true)]
+    #[case::less_bad(Severity::Critical, Severity::Warning, true)]
+    #[case::worse(Severity::Major, Severity::Critical, false)]
+    fn an_acknowledgement_outlasts_any_change_but_for_the_worse(
+        #[case] before: Severity,
+        #[case] after: Severity,
+        #[case] kept: bool,
+    ) {
+        assert_eq!(keeps_acknowledgement(before, after), kept);
     }
 
     #[rstest]

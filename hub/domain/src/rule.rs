@@ -111,6 +111,11 @@ pub enum Effect {
 }
 
 impl Severity {
+    /// The severity of that name.
+    pub fn from_text(text: &str) -> Option<Self> {
+        [Self::Info, Self::Warning, Self::Major, Self::Critical].into_iter().find(|severity| severity.as_str() == text)
+    }
+
     /// As it stands in the database and the API.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
 //! A site at work: every message and every tick passes through here and becomes [`Changes`]. Nothing is stored or sent from here; the
 //! shell does that, in one transaction, and only then acknowledges.
 
+mod by_hand;
 mod past;
 
 use std::{
@@ -185,7 +186,7 @@ impl Site {
         });
         let Some(known) = firing else {
             let reason = ClearReason::RuleRemoved;
-            changes.alerts.push(AlertChange::Clear(Clear { subject, rule, at: now, reason }));
+            changes.alerts.push(AlertChange::Clear(Clear { subject, rule, at: now, reason, by: "".into() }));
             return;
         };
         let about = self.about(&subject);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lobby_contract::SiteId;
 
 use crate::{
-    alert::{AlertId, Clear, ClearReason, Raise, Step, Subject},
+    alert::{AlertId, Clear, ClearReason, ClearRefusal, Raise, Step, Subject},
     calendar::PartOfDay,
     condition::{Sample, Truth},
     label::{Label, Lang},
@@ -207,6 +207,30 @@ impl Watch {
         }
     }
 
+    /// Clears the open alert of a rule because `by` says so, unless the fault is there or nobody can tell.
+    pub fn clear_by_hand(
+        &mut self,
+        subject: &Subject,
+        rule: &str,
+        sample: Option<&Sample>,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<[Outcome; 2], ClearRefusal> {
+        let Some(rules) = &self.rules else { return Err(ClearRefusal::NotOpen) };
+        let mut known = rules.rules.iter().zip(&mut self.states);
+        let (rule, state) = known.find(|(known, _)| *known.id == *rule).ok_or(ClearRefusal::NotOpen)?;
+        if state.phase.alerting_since().is_none() {
+            return Err(ClearRefusal::NotOpen);
+        }
+        match rule.input(sample, true).fire {
+            Truth::True => return Err(ClearRefusal::StillTrue),
+            Truth::Unknown => return Err(ClearRefusal::Unknown),
+            Truth::False => *state = State::default(),
+        }
+        let clear = Clear { by: by.into(), ..cleared(subject, rule, now, ClearReason::Manual) };
+        Ok([Outcome::Phase { rule: Arc::clone(rule), kept: Kept::default() }, Outcome::Clear(clear)])
+    }
+
     /// When the mere passing of time will next change a rule's phase.
     pub fn due(&self) -> Option<Timestamp> {
         let rules = self.rules.iter().flat_map(|rules| &rules.rules);
@@ -243,5 +267,5 @@ fn without_data(rule: &Rule) -> Label {
 }
 
 fn cleared(subject: &Subject, rule: &Rule, at: Timestamp, reason: ClearReason) -> Clear {
-    Clear { subject: subject.clone(), rule: rule.id.clone(), at, reason }
+    Clear { subject: subject.clone(), rule: rule.id.clone(), at, reason, by: "".into() }
 }

@@ -10,7 +10,7 @@ use lobby_contract::{
 };
 use lobby_domain::{
     agent::Link,
-    alert::{Step, Subject},
+    alert::{ClearReason, ClearRefusal, Step, Subject},
     calendar::Calendar,
     pack::Pack,
     site::{AlertChange, Changes, Site},
@@ -260,4 +260,38 @@ fn a_device_that_is_handed_to_another_agent_goes_on_being_judged() {
     world.apply(&Event::Birth { epoch: 1, session: 1 });
     let changes = world.apply(&Event::Data { epoch: 1, session: 1, first: 7, count: 1 });
     assert_eq!(changes.alerts.len(), 1, "{changes:?}");
+}
+
+/// The open alert of the machine, cleared by hand.
+fn cleared_by_hand(world: &mut World) -> Result<Changes, ClearRefusal> {
+    let mut changes = Changes::default();
+    let subject = Subject::Device(MACHINE.parse().unwrap());
+    let now = world.now;
+    world.site.clear_by_hand(&subject, "covers-motor-fault", "李工", now, &mut changes).map(|()| changes)
+}
+
+#[test]
+fn a_fault_is_declared_gone_by_hand_only_when_what_is_reported_agrees() {
+    let mut world = World::new();
+    world.apply(&Event::Birth { epoch: 1, session: 1 });
+    assert_eq!(cleared_by_hand(&mut world), Err(ClearRefusal::NotOpen));
+    let raised = world.apply(&Event::Data { epoch: 1, session: 1, first: 7, count: 1 });
+    assert_eq!(raised.alerts.len(), 1);
+    assert_eq!(cleared_by_hand(&mut world), Err(ClearRefusal::StillTrue));
+    world.apply(&Event::BrokerLost);
+    assert_eq!(cleared_by_hand(&mut world), Err(ClearRefusal::Unknown));
+    let subject = Subject::Device(MACHINE.parse().unwrap());
+    assert!(world.site.live(&subject, "covers-motor-fault", world.now).unverified, "nobody can tell");
+    let better = world.apply(&Event::Data { epoch: 1, session: 1, first: 15, count: 1 });
+    assert_eq!(better.alerts, [], "it has not been right for long enough");
+    assert!(!world.site.live(&subject, "covers-motor-fault", world.now).unverified);
+    let changes = cleared_by_hand(&mut world).unwrap();
+    let [AlertChange::Clear(clear)] = changes.alerts.as_slice() else { panic!("{changes:?}") };
+    assert_eq!((clear.reason, &*clear.by, &*clear.rule), (ClearReason::Manual, "李工", "covers-motor-fault"));
+    assert_eq!(changes.phases.len(), 1, "a restart must not find it firing");
+    assert_eq!(cleared_by_hand(&mut world), Err(ClearRefusal::NotOpen), "once");
+    let again = world.apply(&Event::Data { epoch: 1, session: 1, first: 21, count: 1 });
+    let [AlertChange::Raise(raise)] = again.alerts.as_slice() else { panic!("{again:?}") };
+    let [AlertChange::Raise(before)] = raised.alerts.as_slice() else { panic!("{raised:?}") };
+    assert_ne!(raise.id, before.id, "a cleared alert never re-opens");
 }

@@ -4,7 +4,10 @@ mod agents;
 mod alerts;
 mod devices;
 mod history;
+mod maintenance;
 mod records;
+mod restraints;
+mod silences;
 mod tickets;
 mod trace;
 
@@ -21,7 +24,9 @@ use crate::{
 
 pub(super) mod docs {
     //! The handlers by path, for the OpenAPI document.
-    pub(in crate::http) use super::{agents::*, alerts::*, devices::*, history::*, records::*, tickets::*, trace::*};
+    pub(in crate::http) use super::{
+        agents::*, alerts::*, devices::*, history::*, maintenance::*, records::*, silences::*, tickets::*, trace::*,
+    };
 }
 
 /// Most items of one page.
@@ -38,6 +43,8 @@ pub(super) fn routes() -> Router<App> {
         .merge(alerts::routes())
         .merge(tickets::routes())
         .merge(trace::routes())
+        .merge(silences::routes())
+        .merge(maintenance::routes())
         .route("/api/{*rest}", any(error::no_such_address))
 }
 
@@ -110,3 +117,6 @@ fn name<T: std::str::FromStr<Err = lobby_contract::NameError>>(
         .transpose()
         .map_err(|error: lobby_contract::NameError| ApiError::Parameter(format!("`{what}`: {error}")))
 }
+
+#[cfg(test)]
+mod tests;

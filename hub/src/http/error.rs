@@ -11,13 +11,17 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use lobby_domain::site::LifeError;
+use lobby_domain::{
+    alert::{AlertId, ClearRefusal},
+    restraint::Refusal,
+    site::LifeError,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     ingest::DecisionError,
-    store::{ActError, CursorError, StoreError},
+    store::{ActError, ChangeError, CursorError, StoreError},
 };
 
 /// The query of a request of the API; a mistake is answered with a problem document.
@@ -42,6 +46,21 @@ pub(super) struct Problem {
     /// This very problem in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
+    /// What may be asked for instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offer: Option<Offer>,
+}
+
+/// A request that would be done instead of the one refused.
+#[derive(Debug, Serialize, ToSchema)]
+struct Offer {
+    /// Its method.
+    method: &'static str,
+    /// Its address.
+    href: &'static str,
+    /// Its body.
+    #[schema(value_type = Object)]
+    body: serde_json::Value,
 }
 
 /// Why a request of the API was not done.
@@ -70,9 +89,37 @@ pub(super) enum ApiError {
     /// The hub is stopping.
     #[error("the hub is stopping: try again later")]
     Stopping,
+    /// An alert was not cleared, because its fault is there or nobody can tell.
+    #[error("{refusal}: the alert stays open; it can be silenced until it is resolved")]
+    Fault {
+        /// Why it was not.
+        refusal: ClearRefusal,
+        /// The alert.
+        alert: AlertId,
+    },
+    /// The key of a request is that of another one.
+    #[error("another request had this `Idempotency-Key`: use a new one")]
+    KeyReused,
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<ChangeError> for ApiError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::NotFound => Self::NotFound("silence or maintenance window"),
+            ChangeError::Conflict => Self::Conflict(error.to_string()),
+            ChangeError::Refused(refusal) => refusal.into(),
+            ChangeError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        if refusal.is_mistake() { Self::Parameter(refusal.to_string()) } else { Self::Conflict(refusal.to_string()) }
+    }
 }
 
 impl From<CursorError> for ApiError {
@@ -108,7 +155,9 @@ impl From<DecisionError> for ApiError {
         match error {
             DecisionError::NoSite => Self::NotFound("site"),
             DecisionError::Life(LifeError::NotFound) => Self::NotFound("device"),
-            DecisionError::Life(LifeError::NotNow { .. }) => Self::Conflict(error.to_string()),
+            DecisionError::Life(LifeError::NotNow { .. }) | DecisionError::Clear(_) => {
+                Self::Conflict(error.to_string())
+            }
             DecisionError::Stopping => Self::Stopping,
         }
     }
@@ -122,10 +171,26 @@ impl IntoResponse for ApiError {
             Self::Body { status, .. } => (*status, "/problems/invalid-body", "The request body is not valid"),
             Self::Host => (StatusCode::MISDIRECTED_REQUEST, "/problems/host", "Wrong host"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "/problems/conflict", "The state does not allow it"),
+            Self::Fault { .. } => {
+                (StatusCode::CONFLICT, "/problems/fault-not-gone", "The fault is not known to be gone")
+            }
+            Self::KeyReused => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "/problems/idempotency-key-reused",
+                "The key is that of another request",
+            ),
             Self::Stopping | Self::Store(StoreError::Database { .. }) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "/problems/unavailable", "The service is unavailable")
             }
             Self::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "/problems/internal", "Something went wrong"),
+        };
+        let offer = match &self {
+            Self::Fault { alert, .. } => Some(Offer {
+                method: "POST",
+                href: "/api/v1/silences",
+                body: serde_json::json!({ "until_resolved": alert }),
+            }),
+            _ => None,
         };
         let detail = if status.is_server_error() {
             // Causes go to the log, never to the caller.
@@ -134,7 +199,7 @@ impl IntoResponse for ApiError {
         } else {
             Some(self.to_string())
         };
-        let body = axum::Json(Problem { r#type, title, status: status.as_u16(), detail });
+        let body = axum::Json(Problem { r#type, title, status: status.as_u16(), detail, offer });
         (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
     }
 }

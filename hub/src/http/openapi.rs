@@ -29,9 +29,22 @@ pub fn document() -> utoipa::openapi::OpenApi {
         docs::list_records,
         docs::show_history,
         docs::list_alerts,
+        docs::show_alert,
+        docs::acknowledge_alert,
+        docs::clear_alert,
         docs::list_tickets,
         docs::show_ticket,
         docs::act_on_ticket,
+        docs::list_silences,
+        docs::show_silence,
+        docs::make_silence,
+        docs::change_silence,
+        docs::end_silence,
+        docs::list_maintenance,
+        docs::show_maintenance_window,
+        docs::make_maintenance_window,
+        docs::change_maintenance_window,
+        docs::end_maintenance_window,
     )
 )]
 struct Api;

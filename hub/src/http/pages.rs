@@ -11,8 +11,11 @@ mod history;
 mod incident;
 mod language;
 mod open;
+mod overlay;
 mod overview;
 mod reader;
+mod restrain;
+mod restraints;
 mod scene;
 mod statics;
 mod ticket;
@@ -49,6 +52,11 @@ pub fn routes() -> Router<App> {
         .route("/alerts", get(alerts::show))
         .route("/agents", get(agents::list))
         .route("/a/{site}/{agent}", get(agents::show))
+        .route("/alerts/{id}/{verb}", post(restrain::act_on_alert))
+        .route("/silences", get(restraints::silences).post(restrain::make_silence))
+        .route("/silences/{id}/end", post(restrain::end_silence))
+        .route("/maintenance", get(restraints::maintenance).post(restrain::make_maintenance))
+        .route("/maintenance/{id}/end", post(restrain::end_maintenance))
         .route("/d/{code}", get(device::show))
         .route("/d/{code}/life", post(act::set_life))
         .route("/d/{code}/why", get(why::show))
@@ -94,4 +102,4 @@ async fn board<P: Html>(app: &App, reader: &Reader, build: fn(&Scene<'_>) -> P) 
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,8 +1,9 @@
-//! What people decide about devices. It goes the way of what agents report: through the one task that changes the live state, into the
+//! What people decide about devices and alerts. It goes the way of what agents report: through the one task that changes the live state, into the
 //! same transaction, and is answered after the commit.
 
 use lobby_contract::{DeviceId, SiteId};
 use lobby_domain::{
+    alert::{ClearRefusal, Subject},
     device::Life,
     site::{Changes, LifeError, Site},
     time::Timestamp,
@@ -22,6 +23,15 @@ pub enum Decision {
         /// The stage.
         life: Life,
     },
+    /// The fault of an open alert is gone.
+    Clear {
+        /// What the alert is about.
+        subject: Subject,
+        /// Its rule.
+        rule: String,
+        /// Who says so.
+        by: String,
+    },
 }
 
 /// Why a decision did not happen.
@@ -33,6 +43,9 @@ pub enum DecisionError {
     /// The device's life does not allow it.
     #[error(transparent)]
     Life(#[from] LifeError),
+    /// What is reported does not allow it.
+    #[error(transparent)]
+    Clear(#[from] ClearRefusal),
     /// The hub is stopping.
     #[error("the hub is stopping: try again later")]
     Stopping,
@@ -69,6 +82,7 @@ impl Decision {
     pub(super) fn apply(self, site: &mut Site, now: Timestamp, changes: &mut Changes) -> Result<(), DecisionError> {
         match self {
             Self::Life { device, life } => Ok(site.set_life(&device, life, now, changes)?),
+            Self::Clear { subject, rule, by } => Ok(site.clear_by_hand(&subject, &rule, &by, now, changes)?),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The main path with its real parts: the hub as it is run, its own broker, its own database, and an agent on the wire.
 
+mod by_hand;
 mod peer;
 
 use std::time::Duration;

@@ -2,8 +2,12 @@
 
 use lobby_contract::SiteId;
 use lobby_domain::{
-    alert::{AlertId, Clear, Raise, Subject},
+    alert::{AlertId, Clear, Raise, Subject, keeps_acknowledgement},
     label::Label,
+    matchers::Labels,
+    overlay::Facts,
+    pack::Pack,
+    rule::Severity,
     time::Timestamp,
     watch::Unstable,
 };
@@ -42,12 +46,56 @@ pub struct AlertRow {
     pub cleared_at: Option<Timestamp>,
     /// Why it was cleared.
     pub clear_reason: Option<String>,
+    /// Who cleared it; empty for the hub itself.
+    pub cleared_by: String,
     /// Its ticket's number.
     pub ticket: Option<String>,
     /// The alert whose ticket it shares, as its consequence.
     pub victim_of: Option<AlertId>,
     /// Whether it began and ended before the hub heard of it.
     pub late: bool,
+    /// When somebody took notice, and who; since then it has not become worse.
+    pub acked: Option<(Timestamp, String)>,
+    /// How often it has been raised.
+    pub hits: i64,
+    /// When it was last raised.
+    pub last_seen: Timestamp,
+    /// The alert before it of the same subject and rule.
+    pub previous: Option<AlertId>,
+    /// Its device, as it is known now; empty if it is about none.
+    pub device: WatchedDevice,
+}
+
+/// What can be matched of the device of an alert.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WatchedDevice {
+    /// The agent that watches it.
+    pub agent: String,
+    /// Its kind.
+    pub kind: String,
+    /// Where it stands.
+    pub place: String,
+}
+
+impl AlertRow {
+    /// What decides whether it may be told.
+    pub fn facts(&self) -> Facts<'_> {
+        let (device, agent) = match &self.subject {
+            Subject::Device(id) => (id.as_str(), self.device.agent.as_str()),
+            Subject::Agent(id) => ("", id.as_str()),
+            Subject::Site => ("", ""),
+        };
+        let labels = Labels {
+            site: self.site.as_str(),
+            device,
+            agent,
+            kind: &self.device.kind,
+            place: &self.device.place,
+            rule: &self.rule,
+            severity: &self.severity,
+        };
+        Facts { id: self.id, labels, opened_at: self.opened_at, cleared_at: self.cleared_at }
+    }
 }
 
 /// Which alerts are wanted.
@@ -88,18 +136,39 @@ struct Raw {
     opened_at: i64,
     cleared_at: Option<i64>,
     clear_reason: Option<String>,
+    cleared_by: String,
     ticket: Option<String>,
     victim_of: Option<Uuid>,
     late: bool,
+    acked_at: Option<i64>,
+    acked_by: Option<String>,
+    hits: i64,
+    last_seen: i64,
+    previous: Option<Uuid>,
+    device_agent: Option<String>,
+    device_kind: Option<String>,
+    device_place: Option<String>,
 }
 
 statements! {
     RAISE = "INSERT INTO alert (id, site, subject, rule, clauses, severity, department, tells, title_zh, title_en,
-            evidence_zh, evidence_en, since, opened_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING";
-    CLEAR = "UPDATE alert SET cleared_at = $4, clear_reason = $5
-        WHERE site = $1 AND subject = $2 AND rule = $3 AND cleared_at IS NULL
-        RETURNING id, CASE WHEN victim_of IS NULL THEN ticket END";
+            evidence_zh, evidence_en, since, opened_at, last_seen, previous)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14,
+            (SELECT p.id FROM alert p WHERE p.site = $2 AND p.subject = $3 AND p.rule = $4
+                ORDER BY p.opened_at DESC, p.id DESC LIMIT 1)) ON CONFLICT DO NOTHING";
+    // The same decision again is no further hit, nor is one that was counted already.
+    OPEN_BEFORE = "SELECT id, severity FROM alert
+        WHERE site = $1 AND subject = $2 AND rule = $3 AND cleared_at IS NULL AND id <> $4 AND last_seen < $5";
+    HIT = "UPDATE alert SET hits = hits + 1, last_seen = $2 WHERE id = $1";
+    SEVERITIES = "SELECT id, rule, severity FROM alert WHERE cleared_at IS NULL";
+    REGRADE = "UPDATE alert SET severity = $2, acked_at = CASE WHEN $3 THEN acked_at ELSE NULL END,
+            acked_by = CASE WHEN $3 THEN acked_by ELSE NULL END
+        WHERE id = $1";
+    ACKNOWLEDGE = "UPDATE alert SET acked_at = $2, acked_by = $3 WHERE id = $1 AND acked_at IS NULL";
+    // Takes the row's lock without changing it: what ends an open alert waits until this transaction is through.
+    HOLD_OPEN = "UPDATE alert SET hits = hits WHERE id = $1 AND cleared_at IS NULL";
+    CLEAR = "UPDATE alert SET cleared_at = $4, clear_reason = $5, cleared_by = $6
+        WHERE site = $1 AND subject = $2 AND rule = $3 AND cleared_at IS NULL RETURNING id, CASE WHEN victim_of IS NULL THEN ticket END";
     ATTACH = "UPDATE alert SET ticket = $2, victim_of = NULL WHERE id = $1";
     ATTACH_VICTIMS = "UPDATE alert SET ticket = $2 WHERE victim_of = $1 AND cleared_at IS NULL";
     ATTACH_VICTIM = "UPDATE alert SET victim_of = $2, ticket = (SELECT cause.ticket FROM alert cause WHERE cause.id = $2)
@@ -108,13 +177,20 @@ statements! {
         ON CONFLICT DO NOTHING";
     TELL_MORE = "INSERT INTO outbox (event, post, site, alert, created_at, state)
         SELECT $1, post, site, alert, $3, 'queued' FROM outbox WHERE event = $2 ON CONFLICT DO NOTHING";
-    LIST = "SELECT id, site, subject, rule, clauses, severity, department, tells, title_zh, title_en, evidence_zh, evidence_en,
-            since, opened_at, cleared_at, clear_reason, ticket, victim_of, late
-        FROM alert
-        WHERE (CAST($1 AS TEXT) IS NULL OR site = $1) AND (CAST($2 AS TEXT) IS NULL OR subject = $2)
-            AND (CAST($3 AS BOOLEAN) IS NULL OR (cleared_at IS NULL) = $3) AND (CAST($4 AS TEXT) IS NULL OR ticket = $4)
-            AND (opened_at, id) < ($5, $6)
-        ORDER BY opened_at DESC, id DESC LIMIT $7";
+    LIST = "SELECT a.id, a.site, a.subject, a.rule, a.clauses, a.severity, a.department, a.tells, a.title_zh, a.title_en,
+            a.evidence_zh, a.evidence_en, a.since, a.opened_at, a.cleared_at, a.clear_reason, a.cleared_by, a.ticket, a.victim_of, a.late,
+            a.acked_at, a.acked_by, a.hits, a.last_seen, a.previous,
+            d.agent AS device_agent, d.kind AS device_kind, d.place AS device_place
+        FROM alert a LEFT JOIN device d ON d.site = a.site AND d.id = a.subject
+        WHERE (CAST($1 AS TEXT) IS NULL OR a.site = $1) AND (CAST($2 AS TEXT) IS NULL OR a.subject = $2)
+            AND (CAST($3 AS BOOLEAN) IS NULL OR (a.cleared_at IS NULL) = $3) AND (CAST($4 AS TEXT) IS NULL OR a.ticket = $4)
+            AND (a.opened_at, a.id) < ($5, $6)
+        ORDER BY a.opened_at DESC, a.id DESC LIMIT $7";
+    ONE = "SELECT a.id, a.site, a.subject, a.rule, a.clauses, a.severity, a.department, a.tells, a.title_zh, a.title_en,
+            a.evidence_zh, a.evidence_en, a.since, a.opened_at, a.cleared_at, a.clear_reason, a.cleared_by, a.ticket, a.victim_of, a.late,
+            a.acked_at, a.acked_by, a.hits, a.last_seen, a.previous,
+            d.agent AS device_agent, d.kind AS device_kind, d.place AS device_place
+        FROM alert a LEFT JOIN device d ON d.site = a.site AND d.id = a.subject WHERE a.id = $1";
     OPEN = "SELECT id, ticket FROM alert WHERE site = $1 AND subject = $2 AND rule = $3 AND cleared_at IS NULL";
     COUNT_OPEN = "SELECT COUNT(*) FROM alert WHERE cleared_at IS NULL";
     COUNT_ALL = "SELECT COUNT(*) FROM alert";
@@ -141,15 +217,26 @@ impl TryFrom<Raw> for AlertRow {
             opened_at: Timestamp::from_millis(raw.opened_at),
             cleared_at: raw.cleared_at.map(Timestamp::from_millis),
             clear_reason: raw.clear_reason,
+            cleared_by: raw.cleared_by,
             ticket: raw.ticket,
             victim_of: raw.victim_of.map(AlertId),
             late: raw.late,
+            acked: raw.acked_at.map(|at| (Timestamp::from_millis(at), raw.acked_by.unwrap_or_default())),
+            hits: raw.hits,
+            last_seen: Timestamp::from_millis(raw.last_seen),
+            previous: raw.previous.map(AlertId),
+            device: WatchedDevice {
+                agent: raw.device_agent.unwrap_or_default(),
+                kind: raw.device_kind.unwrap_or_default(),
+                place: raw.device_place.unwrap_or_default(),
+            },
         })
     }
 }
 
 impl Tx {
-    /// Stores an alert and whom to tell. Returns false if it is there already, or another one of the same incident is open.
+    /// Stores an alert and whom to tell. Returns false if it is there already, or another one of the same incident is open, which is
+    /// then hit once more.
     pub(super) async fn raise_alert(&mut self, site: &SiteId, raise: &Raise) -> Result<bool, StoreError> {
         let rule = &raise.rule;
         let department = rule.ticket.as_ref().map(|ticket| &*ticket.department);
@@ -161,6 +248,8 @@ impl Tx {
             .execute(conn).await.map(|done| done.rows_affected() == 1))?;
         if raised && raise.tell {
             self.tell(site, raise).await?;
+        } else if !raised {
+            self.hit_alert(site, raise).await?;
         }
         Ok(raised)
     }
@@ -175,14 +264,34 @@ impl Tx {
         Ok(())
     }
 
+    async fn hit_alert(&mut self, site: &SiteId, raise: &Raise) -> Result<(), StoreError> {
+        let open: Option<(Uuid, String)> = on!(self, "look for an open alert", conn => sqlx::query_as(OPEN_BEFORE)
+            .bind(site.as_str()).bind(raise.subject.to_string()).bind(&*raise.rule.id).bind(raise.id.0)
+            .bind(raise.at.millis()).fetch_optional(conn).await)?;
+        let Some((id, severity)) = open else { return Ok(()) };
+        on!(self, "count a repeated alert", conn => sqlx::query(HIT).bind(id).bind(raise.at.millis())
+            .execute(conn).await.map(drop))?;
+        self.regrade_alert(id, &severity, raise.rule.severity).await
+    }
+
+    /// Gives an alert the severity that its rule has now. Whoever took notice of it has not of something worse.
+    async fn regrade_alert(&mut self, id: Uuid, before: &str, after: Severity) -> Result<(), StoreError> {
+        if before == after.as_str() {
+            return Ok(());
+        }
+        let kept = Severity::from_text(before).is_some_and(|before| keeps_acknowledgement(before, after));
+        on!(self, "change an alert's severity", conn => sqlx::query(REGRADE).bind(id).bind(after.as_str()).bind(kept)
+            .execute(conn).await.map(drop))
+    }
+
     /// Clears an alert and tells whoever was told of it. Returns nothing if it was not open.
     pub(super) async fn clear_alert(&mut self, site: &SiteId, clear: &Clear) -> Result<Option<Cleared>, StoreError> {
         let cleared: Option<(Uuid, Option<String>)> = on!(self, "clear an alert", conn => sqlx::query_as(CLEAR)
             .bind(site.as_str()).bind(clear.subject.to_string()).bind(&*clear.rule)
-            .bind(clear.at.millis()).bind(clear.reason.as_str()).fetch_optional(conn).await)?;
+            .bind(clear.at.millis()).bind(clear.reason.as_str()).bind(&*clear.by).fetch_optional(conn).await)?;
         let Some((id, ticket)) = cleared else { return Ok(None) };
-        on!(self, "queue a notification of the end", conn => sqlx::query(TELL_MORE)
-            .bind(format!("{id}:cleared")).bind(format!("{id}:raised")).bind(clear.at.millis()).execute(conn).await.map(drop))?;
+        self.tell_more(AlertId(id), "cleared", clear.at).await?;
+        self.end_silences_of(AlertId(id), clear.at).await?;
         Ok(Some(Cleared { ticket }))
     }
 
@@ -198,6 +307,38 @@ impl Tx {
             Some(ticket) if told => self.ticket_event(&ticket, unstable.at, "unstable", "", "").await,
             _ => Ok(()),
         }
+    }
+
+    /// Queues a further notification to the posts of an alert: `what` names it. The same one again changes nothing.
+    pub(super) async fn tell_more(&mut self, id: AlertId, what: &str, at: Timestamp) -> Result<(), StoreError> {
+        on!(self, "queue a further notification", conn => sqlx::query(TELL_MORE)
+            .bind(format!("{id}:{what}")).bind(format!("{id}:raised")).bind(at.millis()).execute(conn).await.map(drop))
+    }
+
+    /// Whether an alert is open, and stays so until this transaction is through.
+    pub(super) async fn hold_open(&mut self, id: AlertId) -> Result<bool, StoreError> {
+        on!(self, "hold an alert open", conn => sqlx::query(HOLD_OPEN).bind(id.0).execute(conn).await
+            .map(|done| done.rows_affected() == 1))
+    }
+
+    /// One alert.
+    pub(super) async fn alert(&mut self, id: AlertId) -> Result<Option<AlertRow>, StoreError> {
+        let raw: Option<Raw> =
+            on!(self, "read an alert", conn => sqlx::query_as(ONE).bind(id.0).fetch_optional(conn).await)?;
+        raw.map(AlertRow::try_from).transpose()
+    }
+
+    /// Alerts before `(at, id)`, newest first.
+    pub(super) async fn alerts(
+        &mut self,
+        filter: &AlertFilter,
+        (at, id): (i64, Uuid),
+        most: i64,
+    ) -> Result<Vec<AlertRow>, StoreError> {
+        let raw: Vec<Raw> = on!(self, "read alerts", conn => sqlx::query_as(LIST)
+            .bind(filter.site.as_ref().map(SiteId::as_str)).bind(filter.subject.as_ref().map(Subject::to_string))
+            .bind(filter.open).bind(filter.ticket.as_deref()).bind(at).bind(id).bind(most).fetch_all(conn).await)?;
+        raw.into_iter().map(AlertRow::try_from).collect()
     }
 
     /// Joins an alert, and those that are its consequences, to a ticket.
@@ -244,14 +385,41 @@ impl Store {
             }
         };
         let Ok((at, id)) = key else { return Ok(Err(CursorError)) };
-        let mut tx = self.read().await?;
-        let raw: Vec<Raw> = on!(&mut tx, "read alerts", conn => sqlx::query_as(LIST)
-            .bind(filter.site.as_ref().map(SiteId::as_str)).bind(filter.subject.as_ref().map(Subject::to_string))
-            .bind(filter.open).bind(filter.ticket.as_deref()).bind(at).bind(id).bind(limit + 1)
-            .fetch_all(conn).await)?;
-        let mut rows = raw.into_iter().map(AlertRow::try_from).collect::<Result<Vec<_>, _>>()?;
+        let mut rows = self.read().await?.alerts(filter, (at, id), limit + 1).await?;
         let next = page::cut(&mut rows, limit, |row| vec![row.opened_at.millis().to_string(), row.id.to_string()]);
         Ok(Ok((rows, next)))
+    }
+
+    /// One alert.
+    pub async fn alert(&self, id: AlertId) -> Result<Option<AlertRow>, StoreError> {
+        self.read().await?.alert(id).await
+    }
+
+    /// A person takes notice of an alert, which is told to the posts that were told of it. The first one to do so is kept. Returns
+    /// nothing if there is no such alert.
+    pub async fn acknowledge(&self, id: AlertId, by: &str, now: Timestamp) -> Result<Option<AlertRow>, StoreError> {
+        let mut tx = self.begin().await?;
+        let first = on!(&mut tx, "acknowledge an alert", conn => sqlx::query(ACKNOWLEDGE).bind(id.0).bind(now.millis())
+            .bind(by).execute(conn).await.map(|done| done.rows_affected() == 1))?;
+        if first {
+            tx.tell_more(id, &format!("acknowledged:{}", now.millis()), now).await?;
+        }
+        let row = tx.alert(id).await?;
+        tx.commit().await?;
+        Ok(row)
+    }
+
+    /// Gives open alerts the severity that their rules have in `pack`, which may not be the one by which they were raised.
+    pub async fn regrade_alerts(&self, pack: &Pack) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let open: Vec<(Uuid, String, String)> =
+            on!(&mut tx, "read open alerts", conn => sqlx::query_as(SEVERITIES).fetch_all(conn).await)?;
+        for (id, rule, severity) in open {
+            if let Some(rule) = pack.rule(&rule) {
+                tx.regrade_alert(id, &severity, rule.severity).await?;
+            }
+        }
+        tx.commit().await
     }
 
     /// Numbers for the metrics page.

@@ -253,7 +253,7 @@ impl Writer {
                     let Some(cleared) = tx.clear_alert(&batch.site, clear).await? else { continue };
                     done.cleared += 1;
                     if let Some(number) = &cleared.ticket
-                        && clear.reason == ClearReason::Recovered
+                        && clear.reason != ClearReason::RuleRemoved
                     {
                         tx.ticket_recovered(number, clear.at).await?;
                     }

@@ -8,6 +8,7 @@ mod pages;
 mod past;
 mod records;
 mod restart;
+mod restraints;
 mod rollup;
 mod schema;
 mod tickets;
@@ -84,7 +85,13 @@ fn clear(device: &str, rule: &str, at: Timestamp) -> AlertChange {
 }
 
 fn clear_because(device: &str, rule: &str, at: Timestamp, reason: ClearReason) -> AlertChange {
-    AlertChange::Clear(Clear { subject: Subject::Device(device.parse().unwrap()), rule: rule.into(), at, reason })
+    AlertChange::Clear(Clear {
+        subject: Subject::Device(device.parse().unwrap()),
+        rule: rule.into(),
+        at,
+        reason,
+        by: "".into(),
+    })
 }
 
 fn batch(changes: Changes) -> Batch {

@@ -21,9 +21,9 @@ use crate::{
 };
 
 /// The longest name, in bytes.
-const LONGEST_NAME: usize = 200;
+pub(super) const LONGEST_NAME: usize = 200;
 /// The longest note, in bytes.
-const LONGEST_NOTE: usize = 4000;
+pub(super) const LONGEST_NOTE: usize = 4000;
 
 /// The form.
 #[derive(Debug, Deserialize)]
@@ -73,7 +73,7 @@ async fn life_set(
     let back = back.filter(|back| is_local(back)).unwrap_or_else(|| format!("/d/{device}?site={site}"));
     let notice = match app.desk.decide(site, Decision::Life { device, life }).await {
         Ok(()) => "saved",
-        Err(DecisionError::Life(LifeError::NotNow { .. })) => "step",
+        Err(DecisionError::Life(LifeError::NotNow { .. }) | DecisionError::Clear(_)) => "step",
         Err(DecisionError::NoSite | DecisionError::Life(LifeError::NotFound)) => return Err(PageError::NotFound),
         Err(DecisionError::Stopping) => return Err(PageError::Stopping),
     };
@@ -81,7 +81,7 @@ async fn life_set(
 }
 
 /// The form, if it comes from one of our own pages.
-fn ours<T>(headers: &HeaderMap, form: Result<Form<T>, FormRejection>) -> Result<Form<T>, PageError> {
+pub(super) fn ours<T>(headers: &HeaderMap, form: Result<Form<T>, FormRejection>) -> Result<Form<T>, PageError> {
     if !is_ours(headers) {
         return Err(PageError::CrossSite);
     }
@@ -133,14 +133,14 @@ async fn moved(
 }
 
 /// `back` with what became of the action.
-fn noticed(back: &str, notice: &str) -> String {
+pub(super) fn noticed(back: &str, notice: &str) -> String {
     let back = back.split('#').next().unwrap_or(back);
     let joint = if back.contains('?') { '&' } else { '?' };
     format!("{back}{joint}notice={notice}")
 }
 
 /// Whether a request comes from one of our own pages, or from no page at all. Browsers say so; other programs need not.
-fn is_ours(headers: &HeaderMap) -> bool {
+pub(super) fn is_ours(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     if text("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
         return false;

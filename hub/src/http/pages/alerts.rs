@@ -5,7 +5,7 @@ use std::fmt::Display;
 use axum::{extract::State, response::Response};
 use lobby_dashboards::{AlertFilter, AlertRow, AlertsPage, Page};
 
-use super::{App, Html, Open, PageError, Reader, Scene, answer, incident};
+use super::{App, Html, Open, PageError, Reader, Scene, answer, incident, overlay};
 use crate::store::{self, Cursor};
 
 /// Alerts of one page.
@@ -53,13 +53,15 @@ pub(super) fn further(reader: &Reader, next: &impl Display) -> String {
 /// An alert in a list.
 pub(super) fn row(scene: &Scene<'_>, alert: &store::AlertRow) -> AlertRow {
     AlertRow {
+        id: alert.id.to_string(),
         device: scene.subject(&alert.site, &alert.subject),
         site_name: scene.site_name(&alert.site),
         title: scene.text(&alert.title),
         severity: incident::severity(&alert.severity),
         since: scene.when(alert.since),
         cleared: alert.cleared_at.map(|at| scene.when(at)),
-        overlay: alert.late.then(|| scene.pick("事后发现", "discovered late").to_owned()),
+        overlay: overlay::words(scene, alert),
+        acked: alert.acked.as_ref().map(|(_, by)| by.clone()),
         clauses: scene.clauses(&alert.clauses),
         ticket: alert.ticket.clone(),
     }

@@ -8,7 +8,7 @@ use axum::{
 };
 use lobby_dashboards::{
     AgentPage, AgentsPage, AlertsPage, ConciergePage, DevicePage, EngineeringPage, ErrorPage, OverviewPage, Page,
-    Problem, ReceptionPage, ShowflatPage, TicketPage, WhyPage,
+    Problem, ReceptionPage, RestraintsPage, ShowflatPage, TicketPage, WhyPage,
 };
 
 use super::{App, Open, Reader, Scene};
@@ -102,6 +102,7 @@ html!(
     ErrorPage,
     OverviewPage,
     ReceptionPage,
+    RestraintsPage,
     ShowflatPage,
     TicketPage,
     WhyPage

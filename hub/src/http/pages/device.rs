@@ -13,7 +13,9 @@ use lobby_domain::{
     time::{Span, Timestamp},
 };
 
-use super::{App, Html, Open, PageError, Reader, Scene, agents, alerts, answer, engineering, history, incident, tiles};
+use super::{
+    App, Html, Open, PageError, Reader, Scene, agents, alerts, answer, engineering, history, incident, overlay, tiles,
+};
 use crate::{
     history::gap,
     store::{AlertFilter, AlertRow, Grain, LostRow, TicketFilter, TicketRow},
@@ -161,6 +163,7 @@ fn build(scene: &Scene<'_>, site: &Site, device: &Device, range: Range, past: &P
         since: tiles::since(scene, site, device).map(|at| scene.when(at)),
         seen: device.last.as_ref().map(|last| scene.when(last.received_at)),
         inference: None,
+        maintenance: overlay::of_device(scene, site, device),
         incident: incident::of(scene, site, device, |_| true),
         facts: kind.map(|kind| tiles::all(scene, site, device, kind)).unwrap_or_default(),
         range,

@@ -38,6 +38,8 @@ pub(in crate::http) struct Asked {
     pub range: Option<String>,
     /// Which alerts are listed.
     pub state: Option<String>,
+    /// The device that a new silence or maintenance window is about.
+    pub device: Option<String>,
     /// Where the list goes on.
     pub after: Option<String>,
     /// The time that is asked about, in ms since 1970 UTC.
@@ -77,6 +79,8 @@ impl Reader {
             "saved" => Some(Notice::Saved),
             "conflict" => Some(Notice::Conflict),
             "step" => Some(Notice::WrongStep),
+            "invalid" => Some(Notice::Invalid),
+            "over" => Some(Notice::Over),
             _ => None,
         }
     }

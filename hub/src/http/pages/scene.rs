@@ -1,6 +1,9 @@
 //! What one page is made from, and the words and names that every page needs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::tz::TimeZone;
 use lobby_contract::SiteId;
@@ -11,6 +14,7 @@ use lobby_domain::{
     device::{self, Device, Life},
     label::{self, Label},
     pack::Pack,
+    restraint::Restraint,
     site::Site,
     time::Timestamp,
 };
@@ -28,6 +32,8 @@ pub(super) struct Scene<'a> {
     pub reader: &'a Reader,
     /// Now.
     pub now: Timestamp,
+    /// The silences and maintenance windows that are not over.
+    pub restraints: Arc<[Restraint]>,
     fleet: &'a Fleet,
     sites: &'a BTreeMap<SiteId, Site>,
     names: BTreeSet<&'a SiteId>,
@@ -62,6 +68,7 @@ impl Scene<'_> {
             open,
             reader,
             now,
+            restraints: app.restraints.all(),
             fleet: &app.fleet,
             sites: &sites,
             names,
@@ -70,6 +77,16 @@ impl Scene<'_> {
             demo: app.demo,
         };
         build(&scene)
+    }
+
+    /// The one site that is shown, if it is one.
+    pub fn chosen(&self) -> Option<&SiteId> {
+        self.chosen.as_ref()
+    }
+
+    /// The zone of the page's clock times.
+    pub fn zone(&self) -> &TimeZone {
+        &self.calendar.zone
     }
 
     /// What surrounds a page.

@@ -31,6 +31,7 @@ use crate::{
     ingest::Counters,
     lifecycle::Lifecycle,
     mqtt::{self, EmbeddedSettings, Settings},
+    restraints::Restraints,
     store::{Batch, Store, Writer},
 };
 
@@ -39,7 +40,7 @@ const BEGIN: i64 = 1_795_417_200_000;
 const SITE: &str = "hz-01";
 
 #[derive(Debug)]
-struct Hands(AtomicI64);
+pub(in crate::http) struct Hands(AtomicI64);
 
 impl Clock for Hands {
     fn now(&self) -> Timestamp {
@@ -48,9 +49,9 @@ impl Clock for Hands {
 }
 
 /// A hub whose site has one agent with one device of each board.
-struct Hub {
-    app: App,
-    clock: Arc<Hands>,
+pub(in crate::http) struct Hub {
+    pub(in crate::http) app: App,
+    pub(in crate::http) clock: Arc<Hands>,
     writer: Writer,
     seq: u64,
     _folder: TempDir,
@@ -58,10 +59,10 @@ struct Hub {
 }
 
 /// What the hub answered.
-struct Answer {
-    status: StatusCode,
-    headers: axum::http::HeaderMap,
-    body: String,
+pub(in crate::http) struct Answer {
+    pub(in crate::http) status: StatusCode,
+    pub(in crate::http) headers: axum::http::HeaderMap,
+    pub(in crate::http) body: String,
 }
 
 fn facts(of: &[(&str, FactValue)]) -> BTreeMap<Box<str>, FactValue> {
@@ -98,9 +99,11 @@ impl Hub {
         let any = "127.0.0.1:0".parse().unwrap();
         let embedded = Settings::Embedded(EmbeddedSettings { listen: vec![any], ..EmbeddedSettings::default() });
         let mqtt = mqtt::start(embedded, &lifecycle, clock.clone(), inbound).await.unwrap();
+        let restraints = Restraints::load(store.clone(), fleet.clone(), clock.clone()).await.unwrap();
         let app = App {
             store: store.clone(),
             fleet,
+            restraints,
             pack: pack.clone(),
             clock: clock.clone(),
             counters: Arc::new(Counters::default()),
@@ -115,7 +118,7 @@ impl Hub {
     }
 
     /// A hub of one site that has reported that all is well.
-    async fn reporting() -> Self {
+    pub(in crate::http) async fn reporting() -> Self {
         let mut hub = Self::new(&[SITE]).await;
         hub.birth().await;
         hub.report("ok", 180.0).await;
@@ -123,7 +126,7 @@ impl Hub {
     }
 
     /// A hub of one site whose display has had no signal for half a minute and whose machine runs low.
-    async fn in_trouble() -> Self {
+    pub(in crate::http) async fn in_trouble() -> Self {
         let mut hub = Self::reporting().await;
         for _ in 0..4 {
             hub.pass(10_000);
@@ -132,7 +135,7 @@ impl Hub {
         hub
     }
 
-    fn pass(&self, ms: i64) {
+    pub(in crate::http) fn pass(&self, ms: i64) {
         self.clock.0.fetch_add(ms, Ordering::SeqCst);
     }
 
@@ -164,7 +167,7 @@ impl Hub {
         self.judge(|site, agent, now, changes| site.birth(agent, &birth, now, changes)).await;
     }
 
-    async fn report(&mut self, signal: &str, covers: f64) {
+    pub(in crate::http) async fn report(&mut self, signal: &str, covers: f64) {
         let (at, seq) = (self.clock.now().millis(), self.seq);
         let record = |nth, device: &str, facts| {
             let device = device.parse().unwrap();
@@ -198,7 +201,7 @@ impl Hub {
         self.judge(|site, agent, now, changes| site.data(agent, data, now, changes)).await;
     }
 
-    async fn ask(&self, mut request: Request<Body>) -> Answer {
+    pub(in crate::http) async fn ask(&self, mut request: Request<Body>) -> Answer {
         request.headers_mut().entry(header::HOST).or_insert(HeaderValue::from_static("127.0.0.1:8080"));
         let response = router(self.app.clone()).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
@@ -491,4 +494,121 @@ async fn the_stream_begins_with_a_heartbeat_tells_a_change_and_ends_with_the_hub
     assert!(next().await.unwrap().contains("event: changed\ndata: entrance-led"));
     hub.app.stop.cancel();
     assert_eq!(next().await, None);
+}
+
+const OURS: [(&str, &str); 2] = [("host", "127.0.0.1:8080"), ("origin", "http://127.0.0.1:8080")];
+
+impl Hub {
+    /// The id of the only open alert about the display.
+    async fn alert(&self) -> String {
+        let open = Open::read(&self.app.store, None).await.unwrap();
+        let about = open.alerts.iter().filter(|alert| alert.subject.to_string() == "entrance-led");
+        let ids: Vec<_> = about.map(|alert| alert.id.to_string()).collect();
+        assert_eq!(ids.len(), 1);
+        ids[0].clone()
+    }
+
+    /// Sends a form of ours and returns where it leads.
+    async fn send(&self, path: &str, form: &str) -> String {
+        let answer = self.post(path, form, &OURS).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+        answer.header("location").to_owned()
+    }
+}
+
+#[rstest]
+#[case("/silences", ["没有静默，所有告警照常通知", "Nothing is silenced"])]
+#[case("/maintenance", ["没有正在进行的检修", "No maintenance is going on"])]
+#[tokio::test]
+async fn the_forms_for_silences_and_maintenance_offer_what_the_site_has(#[case] path: &str, #[case] words: [&str; 2]) {
+    let hub = Hub::reporting().await;
+    for (lang, word) in ["zh", "en"].into_iter().zip(words) {
+        let answer = hub.get(&format!("{path}?device=entrance-led"), lang).await;
+        answer.says(&[
+            word,
+            "入口屏&#60;b&#62;",
+            "value=\"entrance-led\" selected",
+            "value=\"critical\"",
+            "2026-11-23T17:00",
+        ]);
+    }
+}
+
+#[tokio::test]
+async fn a_fault_is_acknowledged_and_silenced_until_it_is_solved_by_forms() {
+    let mut hub = Hub::in_trouble().await;
+    let (id, no) = (hub.alert().await, hub.ticket().await);
+    let pages = ["/alerts".to_owned(), format!("/t/{no}"), "/d/entrance-led?site=hz-01".into(), "/engineering".into()];
+    for page in &pages {
+        hub.get(page, "zh").await.says(&[&format!("/alerts/{id}/ack"), &format!("/alerts/{id}/silence")]);
+    }
+    let place = hub.send(&format!("/alerts/{id}/ack"), "by=%E6%9D%8E%E5%B7%A5&back=%2Fengineering").await;
+    assert_eq!(place, "/engineering?notice=saved");
+    for _ in 0..2 {
+        assert_eq!(hub.send(&format!("/alerts/{id}/silence"), "by=").await, "/alerts?notice=saved");
+    }
+    assert_eq!(hub.app.restraints.all().len(), 1, "asking twice is one silence");
+    for page in &pages {
+        let answer = hub.get(page, "zh").await;
+        answer.says(&["已知悉", "李工", "已静默，直到恢复"]);
+        assert!(!answer.body.contains(&format!("action=\"/alerts/{id}/ack\"><button")), "{page}");
+    }
+    hub.get("/silences", "zh").await.says(&["1 项静默生效中", "直到恢复"]);
+    for _ in 0..6 {
+        hub.pass(10_000);
+        hub.report("ok", 180.0).await;
+    }
+    assert_eq!(hub.send(&format!("/alerts/{id}/silence"), "").await, "/alerts?notice=over");
+    let cleared =
+        hub.app.store.alert(lobby_domain::alert::AlertId(id.parse().unwrap())).await.unwrap().unwrap().cleared_at;
+    let silence = &hub.app.store.unsettled_restraints().await.unwrap()[0];
+    assert!(cleared.is_some() && silence.ends == cleared, "it ended with its alert: {silence:?}");
+}
+
+#[tokio::test]
+async fn maintenance_is_planned_shown_in_plain_words_and_ended_by_forms() {
+    let hub = Hub::in_trouble().await;
+    let form =
+        "site=hz-01&device=entrance-led&starts=&ends=2026-11-23T18%3A00&include_firing=yes&comment=x&by=Li&kind=&rule=";
+    assert_eq!(hub.send("/maintenance", form).await, "/maintenance?notice=saved");
+    hub.get("/maintenance", "zh").await.says(&["1 项检修进行中", "入口屏", "18:00", "检修前已有的告警也不通知"]);
+    hub.get("/d/entrance-led?site=hz-01", "zh").await.says(&["检修中，至 18:00"]);
+    hub.get("/alerts", "en").await.says(&["Under maintenance until 18:00"]);
+    let id = hub.app.restraints.all()[0].id;
+    assert_eq!(
+        hub.post(&format!("/silences/{id}/end"), "", &OURS).await.status,
+        StatusCode::NOT_FOUND,
+        "it is no silence"
+    );
+    assert_eq!(hub.send(&format!("/maintenance/{id}/end"), "by=Li").await, "/maintenance?notice=saved");
+    assert_eq!(hub.send(&format!("/maintenance/{id}/end"), "by=Li").await, "/maintenance?notice=over");
+    hub.pass(1000);
+    let answer = hub.get("/d/entrance-led?site=hz-01", "zh").await;
+    assert!(!answer.body.contains("检修中，至"), "{}", answer.body);
+    hub.get("/maintenance", "zh").await.says(&["已结束"]);
+}
+
+#[rstest]
+#[case::of_everything("ends=2026-11-23T18%3A00")]
+#[case::without_an_end("kind=tv&ends=")]
+#[case::in_the_past("kind=tv&ends=2026-11-23T14%3A59")]
+#[tokio::test]
+async fn a_silence_that_makes_no_sense_is_not_made_and_the_page_says_so(#[case] form: &str) {
+    let hub = Hub::reporting().await;
+    assert_eq!(hub.send("/silences", form).await, "/silences?notice=invalid");
+    assert_eq!(hub.app.restraints.all().len(), 0);
+    hub.get("/silences?notice=invalid", "en").await.says(&["Please check the form"]);
+}
+
+#[rstest]
+#[case("/alerts/no-id/ack", StatusCode::NOT_FOUND)]
+#[case("/alerts/00000000-0000-0000-0000-000000000000/ack", StatusCode::NOT_FOUND)]
+#[case("/silences/00000000-0000-0000-0000-000000000000/end", StatusCode::NOT_FOUND)]
+#[tokio::test]
+async fn a_form_about_nothing_is_answered_by_a_page(#[case] path: &str, #[case] status: StatusCode) {
+    let hub = Hub::reporting().await;
+    assert_eq!(hub.post(path, "", &OURS).await.status, status);
+    let foreign =
+        hub.post("/silences", "kind=tv&ends=2026-11-23T18%3A00", &[("origin", "https://other.example")]).await;
+    assert_eq!((foreign.status, hub.app.restraints.all().len()), (StatusCode::FORBIDDEN, 0));
 }

@@ -52,7 +52,7 @@ impl Hub {
         Self::start_in(Arc::new(tempfile::tempdir().unwrap())).await
     }
 
-    async fn start_in(folder: Arc<TempDir>) -> Self {
+    pub(super) async fn start_in(folder: Arc<TempDir>) -> Self {
         let anywhere: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let over = Overrides {
             data_dir: Some(folder.path().to_owned()),
@@ -124,6 +124,22 @@ impl Hub {
         let mut answer = String::new();
         timeout(SOON, stream.read_to_string(&mut answer)).await.expect("an answer in time").unwrap();
         answer
+    }
+
+    /// The status and the JSON of an answer.
+    pub(super) async fn json(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let answer = self.ask(method, path, &body.to_string()).await;
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        (status, serde_json::from_str(answer.split_once("\r\n\r\n").expect("a body").1).unwrap_or(Value::Null))
+    }
+
+    /// The only alert of a rule.
+    pub(super) async fn alert(&self, rule: &str) -> Value {
+        let (_, page) = self.json("GET", "/api/v1/alerts", &Value::Null).await;
+        let mut of_rule = page["items"].as_array().unwrap().iter().filter(|alert| alert["rule"] == rule);
+        let found = of_rule.next().unwrap_or_else(|| panic!("no alert of {rule}: {page}")).clone();
+        assert_eq!(of_rule.next(), None);
+        found
     }
 
     /// The value of a metric, named without `lobby_`.

@@ -6,7 +6,7 @@ use rstest::rstest;
 use sqlx::{Executor, SqlSafeStr, SqlitePool};
 
 use super::{Database, Kind, Store};
-use crate::store::{alerts, delivery, fleet, meta, past, records, rollup, schema, tickets};
+use crate::store::{alerts, delivery, fleet, meta, past, records, restraints, rollup, schema, tickets};
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
 const SQLITE_SAFE_FROM: [u32; 3] = [3, 51, 3];
@@ -22,6 +22,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         meta::STATEMENTS,
         past::STATEMENTS,
         records::STATEMENTS,
+        restraints::STATEMENTS,
         rollup::STATEMENTS,
         schema::STATEMENTS,
         tickets::STATEMENTS,

@@ -1,0 +1,241 @@
+//! Silences, maintenance windows and acknowledgements as a caller of the API meets them, on a hub whose clock is moved by hand.
+
+use axum::{
+    body::Body,
+    http::{Method, Request},
+};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::{clock::Clock, http::pages::tests::Hub};
+
+const SECOND: i64 = 1000;
+
+impl Hub {
+    fn now(&self) -> i64 {
+        self.clock.now().millis()
+    }
+
+    async fn api(&self, method: Method, path: &str, body: &Value, key: Option<&str>) -> (u16, Value) {
+        let mut request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let answer = self.ask(request.body(Body::from(body.to_string())).unwrap()).await;
+        let json = serde_json::from_str(&answer.body).unwrap_or(Value::Null);
+        if answer.status.as_u16() >= 400 {
+            assert_eq!(answer.headers["content-type"], "application/problem+json", "{json}");
+        }
+        (answer.status.as_u16(), json)
+    }
+
+    async fn read(&self, path: &str) -> Value {
+        let (status, body) = self.api(Method::GET, path, &Value::Null, None).await;
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+
+    async fn make(&self, what: &str, body: Value) -> Value {
+        let (status, made) = self.api(Method::POST, &format!("/api/v1/{what}"), &body, None).await;
+        assert_eq!(status, 201, "{made}");
+        made
+    }
+
+    /// The only alert about the display.
+    async fn display(&self) -> Value {
+        let alerts = self.read("/api/v1/alerts?device=entrance-led").await;
+        let [alert] = alerts["items"].as_array().unwrap().as_slice() else { panic!("{alerts}") };
+        assert_eq!(self.read(&format!("/api/v1/alerts/{}", alert["id"].as_str().unwrap())).await, *alert);
+        alert.clone()
+    }
+
+    async fn states(&self, what: &str) -> Vec<String> {
+        let all = self.read(&format!("/api/v1/{what}")).await;
+        all["items"].as_array().unwrap().iter().map(|row| row["state"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+fn led() -> Value {
+    json!({ "device": "entrance-led" })
+}
+
+#[tokio::test]
+async fn a_silence_holds_from_its_first_moment_up_to_its_end() {
+    let hub = Hub::in_trouble().await;
+    let now = hub.now();
+    assert_eq!(hub.display().await["muted"], Value::Null);
+    let body = json!({ "matchers": led(), "starts": now + 10 * SECOND, "ends": now + 20 * SECOND, "by": "李工", "comment": "x" });
+    let made = hub.make("silences", body).await;
+    assert_eq!((&made["state"], &made["author"], &made["matchers"]), (&json!("pending"), &json!("李工"), &led()));
+    let mut seen = Vec::new();
+    for (after, state) in [(9_999, "pending"), (1, "active"), (9_999, "active"), (1, "expired")] {
+        hub.pass(after);
+        assert_eq!(hub.states("silences").await, [state]);
+        assert_eq!(hub.read(&format!("/api/v1/silences?state={state}")).await["items"].as_array().unwrap().len(), 1);
+        let alert = hub.display().await;
+        assert_eq!(alert["state"], "open", "it is judged as ever");
+        seen.push((alert["muted"]["by"].clone(), alert["overlays"]["silenced_by"].as_array().unwrap().len()));
+    }
+    assert_eq!(seen, [(Value::Null, 0), (json!("silence"), 1), (json!("silence"), 1), (Value::Null, 0)]);
+}
+
+#[tokio::test]
+async fn maintenance_leaves_alone_what_fired_before_unless_it_is_told_otherwise() {
+    let hub = Hub::in_trouble().await;
+    let ends = hub.now() + 60 * SECOND;
+    let window = hub.make("maintenance", json!({ "matchers": led(), "ends": ends, "name": "李工" })).await;
+    assert_eq!((&window["include_firing"], &window["author"]), (&json!(false), &json!("李工")));
+    let alert = hub.display().await;
+    assert_eq!((&alert["muted"], &alert["overlays"]["maintenance_by"]), (&Value::Null, &json!([])));
+    let path = format!("/api/v1/maintenance/{}", window["id"].as_str().unwrap());
+    let (status, wider) = hub.api(Method::PATCH, &path, &json!({ "include_firing": true, "by": "王工" }), None).await;
+    assert_eq!((status, &wider["replaces"], &wider["author"]), (200, &window["id"], &json!("王工")));
+    let alert = hub.display().await;
+    assert_eq!(alert["muted"], json!({ "by": "maintenance", "id": wider["id"] }));
+    assert_eq!(alert["overlays"]["maintenance_by"], json!([wider["id"]]));
+    assert_eq!(hub.read(&path).await["state"], "expired", "the old one is kept as it was");
+    assert_eq!(hub.app.restraints.maintenance(&"hz-01".parse().unwrap()).len(), 1);
+    let (status, _) = hub.api(Method::DELETE, &path, &Value::Null, None).await;
+    assert_eq!(status, 409, "it is over");
+}
+
+#[tokio::test]
+async fn an_alert_is_muted_until_the_last_of_overlapping_windows_ends() {
+    let hub = Hub::in_trouble().await;
+    let now = hub.now();
+    for (from, to) in [(0, 20), (10, 30)] {
+        let window = json!({ "matchers": led(), "include_firing": true, "starts": now + from * SECOND, "ends": now + to * SECOND });
+        hub.make("maintenance", window).await;
+    }
+    let mut windows = Vec::new();
+    for _ in 0..4 {
+        windows.push(hub.display().await["overlays"]["maintenance_by"].as_array().unwrap().len());
+        hub.pass(10 * SECOND);
+    }
+    assert_eq!(windows, [1, 2, 1, 0]);
+}
+
+#[tokio::test]
+async fn a_change_of_the_matchers_makes_another_silence_and_of_the_end_does_not() {
+    let hub = Hub::in_trouble().await;
+    let ends = hub.now() + 60 * SECOND;
+    let made = hub.make("silences", json!({ "matchers": led(), "ends": ends })).await;
+    let path = format!("/api/v1/silences/{}", made["id"].as_str().unwrap());
+    let (_, longer) = hub.api(Method::PATCH, &path, &json!({ "ends": ends + SECOND, "by": "王工" }), None).await;
+    assert_eq!(
+        (&longer["id"], &longer["ends"], &longer["changed_by"]),
+        (&made["id"], &json!(ends + SECOND), &json!("王工"))
+    );
+    let other = json!({ "matchers": { "kind": ["tv", "laptop"] } });
+    let (_, another) = hub.api(Method::PATCH, &path, &other, None).await;
+    assert_ne!(another["id"], made["id"]);
+    assert_eq!((&another["replaces"], &another["matchers"]), (&made["id"], &json!({ "kind": ["laptop", "tv"] })));
+    assert_eq!(hub.display().await["muted"], Value::Null);
+    let (status, gone) = hub
+        .api(
+            Method::DELETE,
+            &format!("/api/v1/silences/{}?name=Li", another["id"].as_str().unwrap()),
+            &Value::Null,
+            None,
+        )
+        .await;
+    assert_eq!((status, &gone["state"], &gone["changed_by"]), (200, &json!("expired"), &json!("Li")));
+    assert_eq!(hub.states("silences").await, ["expired", "expired"]);
+}
+
+#[rstest]
+#[case("silences")]
+#[case("maintenance")]
+#[tokio::test]
+async fn a_request_under_a_key_is_done_once(#[case] what: &str) {
+    let hub = Hub::in_trouble().await;
+    let path = format!("/api/v1/{what}");
+    let body = json!({ "matchers": led(), "ends": hub.now() + 60 * SECOND, "by": "李工" });
+    let (status, first) = hub.api(Method::POST, &path, &body, Some("k-1")).await;
+    assert_eq!(status, 201);
+    hub.pass(61 * SECOND);
+    let (status, again) = hub.api(Method::POST, &path, &body, Some("k-1")).await;
+    assert_eq!((status, &again["id"], &again["state"]), (200, &first["id"], &json!("expired")), "{again}");
+    let other = json!({ "matchers": led(), "ends": hub.now() + 99 * SECOND, "by": "李工" });
+    let (status, problem) = hub.api(Method::POST, &path, &other, Some("k-1")).await;
+    assert_eq!((status, problem["type"].as_str()), (422, Some("/problems/idempotency-key-reused")));
+    let (status, new) = hub.api(Method::POST, &path, &other, Some("k-2")).await;
+    assert_eq!(status, 201);
+    assert_ne!(new["id"], first["id"]);
+    assert_eq!(hub.states(what).await, ["active", "expired"]);
+}
+
+#[rstest]
+#[case::of_everything("silences", json!({ "matchers": {}, "ends": 9e15 }), 422)]
+#[case::an_unknown_field("silences", json!({ "matchers": { "colour": "red" }, "ends": 9e15 }), 422)]
+#[case::of_nothing("silences", json!({ "ends": i64::MAX }), 400)]
+#[case::without_an_end("silences", json!({ "matchers": led() }), 400)]
+#[case::in_the_past("silences", json!({ "matchers": led(), "ends": 1 }), 400)]
+#[case::for_ever("silences", json!({ "matchers": led(), "ends": i64::MAX }), 400)]
+#[case::two_things_at_once("silences", json!({ "matchers": led(), "until_resolved": "00000000-0000-0000-0000-000000000000" }), 400)]
+#[case::of_no_alert("silences", json!({ "until_resolved": "00000000-0000-0000-0000-000000000000" }), 409)]
+#[case::an_endless_name("silences", json!({ "matchers": led(), "ends": 1, "by": "x".repeat(201) }), 400)]
+#[case::maintenance_without_matchers("maintenance", json!({ "ends": i64::MAX }), 422)]
+#[case::maintenance_in_the_past("maintenance", json!({ "matchers": led(), "ends": 1 }), 400)]
+#[tokio::test]
+async fn a_wish_that_makes_no_sense_is_answered_with_a_problem(
+    #[case] what: &str,
+    #[case] body: Value,
+    #[case] expected: u16,
+) {
+    let hub = Hub::reporting().await;
+    let (status, problem) = hub.api(Method::POST, &format!("/api/v1/{what}"), &body, None).await;
+    assert_eq!(status, expected, "{problem}");
+    assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{problem}");
+    assert_eq!(hub.states(what).await, [""; 0]);
+}
+
+#[rstest]
+#[case(Method::GET, "/api/v1/silences/nothing")]
+#[case(Method::GET, "/api/v1/maintenance/00000000-0000-0000-0000-000000000000")]
+#[case(Method::PATCH, "/api/v1/silences/00000000-0000-0000-0000-000000000000")]
+#[case(Method::DELETE, "/api/v1/maintenance/00000000-0000-0000-0000-000000000000")]
+#[case(Method::GET, "/api/v1/alerts/00000000-0000-0000-0000-000000000000")]
+#[case(Method::POST, "/api/v1/alerts/00000000-0000-0000-0000-000000000000/ack")]
+#[case(Method::POST, "/api/v1/alerts/00000000-0000-0000-0000-000000000000/clear")]
+#[tokio::test]
+async fn what_is_not_there_is_not_found(#[case] method: Method, #[case] path: &str) {
+    let (status, problem) = Hub::reporting().await.api(method, path, &json!({}), None).await;
+    assert_eq!((status, problem["type"].as_str()), (404, Some("/problems/not-found")), "{problem}");
+}
+
+#[tokio::test]
+async fn a_silence_is_not_found_among_the_maintenance_windows() {
+    let hub = Hub::reporting().await;
+    let made = hub.make("silences", json!({ "matchers": led(), "ends": hub.now() + SECOND })).await;
+    let path = format!("/api/v1/maintenance/{}", made["id"].as_str().unwrap());
+    assert_eq!(hub.api(Method::GET, &path, &Value::Null, None).await.0, 404);
+    assert_eq!(hub.api(Method::DELETE, &path, &Value::Null, None).await.0, 404);
+}
+
+#[tokio::test]
+async fn an_alert_is_acknowledged_by_the_first_who_takes_notice() {
+    let mut hub = Hub::in_trouble().await;
+    let alert = hub.display().await;
+    assert_eq!((&alert["acknowledged"], &alert["hits"], &alert["previous"]), (&json!(false), &json!(1), &Value::Null));
+    let path = format!("/api/v1/alerts/{}/ack", alert["id"].as_str().unwrap());
+    for name in ["李工", "王工"] {
+        let (status, acked) = hub.api(Method::POST, &path, &json!({ "name": name }), None).await;
+        assert_eq!((status, &acked["acknowledged"], &acked["acked_by"]), (200, &json!(true), &json!("李工")));
+    }
+    for _ in 0..6 {
+        hub.pass(10 * SECOND);
+        hub.report("ok", 180.0).await;
+    }
+    let cleared = hub.display().await;
+    assert_eq!((&cleared["state"], &cleared["acknowledged"]), (&json!("cleared"), &json!(true)));
+}
+
+#[tokio::test]
+async fn an_open_alert_of_a_device_that_fell_silent_is_unverified() {
+    let hub = Hub::in_trouble().await;
+    assert_eq!(hub.display().await["overlays"]["unverified"], false);
+    hub.pass(3_600 * SECOND);
+    let alert = hub.display().await;
+    assert_eq!((&alert["state"], &alert["overlays"]["unverified"]), (&json!("open"), &json!(true)));
+}
