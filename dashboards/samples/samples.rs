@@ -4,9 +4,10 @@ use jiff::tz::TimeZone;
 use lobby_dashboards::{
     Action, AgentRow, AlertFilter, AlertRow, AlertsPage, Calendar, Choice, Chrome, Clause, Collection, ConciergePage,
     Counts, Deadline, DeadlineKind, DevicePage, DeviceRef, DeviceTile, EngineeringPage, ErrorPage, Evidence, Fact,
-    Incident, Lang, LifeCard, Limit, Link, LowStock, Machine, Newcomer, Notice, OverviewPage, Page, PostStatus,
-    Priority, Problem, QueueTicket, Range, ReceptionPage, Series, Severity, ShowflatPage, Site, SiteRow, State,
-    StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, When,
+    FindingKey, FindingRow, FindingSeverity, HealthPage, Incident, Lang, LifeCard, Limit, Link, LowStock, Machine,
+    Newcomer, Notice, OverviewPage, Page, PostStatus, Priority, Problem, QueueTicket, Range, ReceptionPage, Series,
+    Severity, ShowflatPage, Site, SiteRow, State, StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep,
+    TimelineEntry, When,
 };
 use lobby_domain::device::Life;
 
@@ -69,6 +70,8 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         "alerts-open": s.alerts(AlertFilter::Open);
         "alerts-all": s.alerts(AlertFilter::All);
         "alerts-empty": AlertsPage { alerts: vec![], open: 0, next: None, ..s.alerts(AlertFilter::Open) };
+        "health-well": HealthPage { findings: vec![], ..s.health() };
+        "health-troubled": s.health();
         "error-not-found": ErrorPage { chrome: s.chrome(Page::Error), problem: Problem::NotFound, reference: None };
         "error-internal": ErrorPage { chrome: s.chrome(Page::Error), problem: Problem::Internal, reference: Some("7f3a-19c2".into()) };
         "hostile": s.hostile();
@@ -100,6 +103,7 @@ impl Scene {
             }),
             sites: vec![],
             collection: Collection { up: 2, agents: 2, last: Some(self.at(3 * SECOND)) },
+            troubles: 0,
             notice: None,
             demo: false,
             live: true,
@@ -652,6 +656,32 @@ impl Scene {
         }
         let next = (filter == AlertFilter::All).then(|| "/alerts?state=all&before=1795330000000".to_owned());
         AlertsPage { chrome: self.chrome(Page::Alerts), filter, open: 2, alerts, next }
+    }
+
+    fn health(&self) -> HealthPage {
+        let finding = |domain: &str, key: FindingKey, severity, values: &[&str]| {
+            let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
+            FindingRow {
+                domain: domain.to_owned(),
+                id: key.as_str().to_owned(),
+                severity,
+                title: key.title(self.0, &values),
+                advice: key.advice(self.0).to_owned(),
+                since: self.at(12 * MINUTE),
+                ignored: false,
+                persistent: false,
+            }
+        };
+        let findings = vec![
+            finding("storage", FindingKey::DiskFull, FindingSeverity::Critical, &["/var/lib/lobby"]),
+            FindingRow {
+                persistent: true,
+                ..finding("clock", FindingKey::ClockStepped, FindingSeverity::Error, &["+1 h", "2026-11-23 15:20"])
+            },
+            FindingRow { ignored: true, ..finding("sites", FindingKey::NoHours, FindingSeverity::Warning, &["hz-01"]) },
+        ];
+        let chrome = Chrome { troubles: 2, ..self.chrome(Page::Health) };
+        HealthPage { chrome, findings, evaluated: Some(self.at(SECOND)) }
     }
 
     fn overview(&self, trouble: bool) -> OverviewPage {

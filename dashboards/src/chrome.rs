@@ -27,6 +27,8 @@ pub enum Page {
     Device,
     /// `/t/{no}`
     Ticket,
+    /// `/health`
+    Health,
     /// Any page that could not be shown.
     Error,
 }
@@ -47,6 +49,7 @@ impl Page {
             Self::Alerts => "alerts",
             Self::Device => "device",
             Self::Ticket => "ticket",
+            Self::Health => "health",
             Self::Error => "error",
         }
     }
@@ -58,6 +61,7 @@ impl Page {
             Self::Showflat => "/showflat",
             Self::Reception => "/reception",
             Self::Alerts => "/alerts",
+            Self::Health => "/health",
             Self::Overview | Self::Device | Self::Ticket | Self::Error => "/",
         }
     }
@@ -72,6 +76,7 @@ impl Page {
             Self::Alerts => t.nav_alerts,
             Self::Device => t.device,
             Self::Ticket => t.ticket,
+            Self::Health => t.health,
             Self::Error => t.error,
         }
     }
@@ -174,6 +179,8 @@ pub struct Chrome {
     pub sites: Vec<Choice>,
     /// Whether data come in.
     pub collection: Collection,
+    /// How many of the product's own troubles want attention.
+    pub troubles: u32,
     /// What became of the reader's last action.
     pub notice: Option<Notice>,
     /// Whether this is a demonstration with simulated equipment.

@@ -11,15 +11,16 @@ mod pages;
 use std::sync::Arc;
 
 use axum::{Router, middleware};
-use lobby_domain::pack::Pack;
 use tokio_util::sync::CancellationToken;
 
 pub use self::openapi::document as openapi;
 use crate::{
     clock::Clock,
+    findings::Findings,
     fleet::Fleet,
     ingest::{Counters, Desk},
     mqtt::Mqtt,
+    progress::Progress,
     store::Store,
 };
 
@@ -30,14 +31,16 @@ pub struct App {
     pub store: Store,
     /// The live state.
     pub fleet: Arc<Fleet>,
-    /// The standards.
-    pub pack: Arc<Pack>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What ingest has counted.
     pub counters: Arc<Counters>,
     /// Where people's decisions about devices go.
     pub desk: Desk,
+    /// The product's own troubles.
+    pub findings: Arc<Findings>,
+    /// Whether the hub's loops get on.
+    pub progress: Arc<Progress>,
     /// What MQTT has counted, and whether the broker is up.
     pub mqtt: Arc<Mqtt>,
     /// Ends every open response.

@@ -6,6 +6,8 @@
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod disk;
+pub mod findings;
 pub mod fleet;
 pub mod history;
 pub mod http;
@@ -13,23 +15,31 @@ pub mod ingest;
 pub mod lifecycle;
 pub mod lock;
 pub mod mqtt;
+pub mod progress;
+pub mod reload;
+pub mod service_manager;
 pub mod store;
 
-use std::{fs, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fs, future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use tokio::{net::TcpListener, sync::mpsc};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{
-    clock::{Clock, SystemClock},
+    clock::{Clock, SteadyClock, SystemClock},
     config::Config,
+    disk::Reserve,
+    findings::{BackupAge, Findings, Inspection, Timekeeping},
     fleet::Fleet,
     history::History,
     http::App,
     ingest::{Counters, Desk, Ingest, Storing},
     lifecycle::{Ending, Lifecycle},
     lock::DataDirLock,
+    progress::Progress,
+    reload::Reloader,
+    service_manager::ServiceManager,
     store::{Store, Writer},
 };
 
@@ -64,7 +74,7 @@ pub async fn run(
     ready: impl FnOnce(Ready),
 ) -> anyhow::Result<Ending> {
     let lifecycle = Lifecycle::new();
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new(SystemClock));
     fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("{}: the data folder cannot be made", config.data_dir.display()))?;
     let lock = DataDirLock::take(&config.data_dir)?;
@@ -76,6 +86,18 @@ pub async fn run(
             .await
             .context("storing the demonstration's history")?;
     }
+    let reserve = Reserve::new(written_folder(&config), config.reserve);
+    if let Err(cause) = reserve.keep() {
+        warn!(%cause, "room could not be kept back on the disk");
+    }
+    let (findings, progress) = (Arc::<Findings>::default(), Arc::<Progress>::default());
+    findings.remember(store.findings().await.context("reading the findings")?);
+    let (timekeeping, backup) = (Arc::<Timekeeping>::default(), Arc::<BackupAge>::default());
+    let certificates = config.mqtt.certificates();
+    let (setups, to_work_by) = mpsc::channel(1);
+    if let Some(reloader) = Reloader::of(&config, setups, findings.clone(), clock.clone()) {
+        lifecycle.supervise("reload", reloader.run(lifecycle.stop_token()));
+    }
     let restored = ingest::restore(&store, &fleet, clock.as_ref()).await?;
 
     let (to_ingest, inbound) = mpsc::channel(QUEUE);
@@ -83,13 +105,24 @@ pub async fn run(
     let mqtt = Arc::new(mqtt);
     let counters = Arc::new(Counters::default());
     let (desk, asked) = Desk::new();
-    let ingest = Ingest { fleet: fleet.clone(), clock: clock.clone(), counters: counters.clone(), asked, restored };
+    let ingest = Ingest {
+        fleet: fleet.clone(),
+        clock: clock.clone(),
+        counters: counters.clone(),
+        asked,
+        restored,
+        progress: progress.clone(),
+        timekeeping: timekeeping.clone(),
+        setups: to_work_by,
+    };
     let storing = Storing {
         writer: Writer::new(store.clone(), config.pack.clone(), new_code),
         fleet: fleet.clone(),
         clock: clock.clone(),
         link: mqtt.link.clone(),
         counters: counters.clone(),
+        progress: progress.clone(),
+        reserve: reserve.clone(),
     };
     ingest::start(ingest, storing, inbound, mqtt.events.clone(), &lifecycle);
     let history = History {
@@ -103,11 +136,12 @@ pub async fn run(
 
     let app = App {
         store: store.clone(),
-        fleet,
-        pack: config.pack,
+        fleet: fleet.clone(),
         clock: clock.clone(),
-        counters,
+        counters: counters.clone(),
         desk,
+        findings: findings.clone(),
+        progress: progress.clone(),
         mqtt: mqtt.clone(),
         stop: lifecycle.stop_token(),
         demo: mode == Mode::Demo,
@@ -124,6 +158,22 @@ pub async fn run(
             .context("serving the web")
     });
 
+    let inspection = Inspection {
+        findings,
+        store: store.clone(),
+        fleet,
+        clock: clock.clone(),
+        counters,
+        mqtt: mqtt.clone(),
+        progress: progress.clone(),
+        reserve,
+        timekeeping,
+        backup,
+        certificates,
+        web: Some(http),
+    };
+    lifecycle.supervise("inspection", inspection.run(lifecycle.stop_token()));
+
     let broker = mqtt.addresses.mqtt.first().copied();
     if let (Mode::Demo, Some(broker)) = (mode, broker) {
         demo::start(&lifecycle, broker, &config.data_dir.join("demo"), clock)
@@ -132,11 +182,21 @@ pub async fn run(
     }
     info!(http = %http, mqtt = broker.map(tracing::field::display), "the hub is ready");
     ready(Ready { http, mqtt: broker });
+    if let Some(manager) = ServiceManager::of_this_process() {
+        lifecycle.supervise("service manager", manager.keep_told(progress, lifecycle.stop_token()));
+    }
 
     let ending = lifecycle.run(signal, GRACE).await;
     store.close().await;
     drop(lock);
     Ok(ending)
+}
+
+/// Where room runs out first: the folder of the SQLite database, or else the data folder.
+fn written_folder(config: &Config) -> PathBuf {
+    let file = config.database_url.strip_prefix("sqlite://").map(PathBuf::from);
+    let folder = file.and_then(|file| file.parent().map(PathBuf::from)).filter(|folder| folder.is_dir());
+    folder.unwrap_or_else(|| config.data_dir.clone())
 }
 
 /// The code of a new device's page: 40 random bits in the alphabet of Crockford's base 32, in lower case.

@@ -138,7 +138,6 @@ fn main() -> ExitCode {
 
 fn serve_until_stopped(serve: Serve) -> ExitCode {
     start_logging(&serve.logging);
-    let file = serve.config.as_deref().map_or_else(|| Ok(File::default()), File::read);
     let overrides = Overrides {
         data_dir: serve.data_dir,
         listen_http: serve.listen_http,
@@ -146,7 +145,11 @@ fn serve_until_stopped(serve: Serve) -> ExitCode {
         mqtt_url: serve.mqtt_url,
         database_url: serve.database_url,
     };
-    match file.and_then(|file| Config::new(file, overrides)) {
+    let config = match &serve.config {
+        Some(path) => Config::read(path, overrides),
+        None => Config::new(File::default(), overrides),
+    };
+    match config {
         Ok(config) => run(config, Mode::Serve, |ready| {
             say(&format!("http listening on {}", ready.http));
             if let Some(mqtt) = ready.mqtt {

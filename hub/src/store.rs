@@ -4,12 +4,15 @@
 mod alerts;
 mod bulk;
 mod commit;
+mod findings;
 mod fleet;
 mod form;
+mod once;
 mod page;
 mod records;
 mod rollup;
 mod tickets;
+mod trouble;
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
@@ -26,10 +29,21 @@ pub use self::{
     records::{RecordFilter, RecordRow},
     rollup::{Due, Grain, RolledUp},
     tickets::{ActError, TicketEvent, TicketFilter, TicketRow},
+    trouble::Trouble,
 };
 
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(10);
+
+/// What PostgreSQL is to do for our sessions: end those of a hub that is gone, so that their locks do not outlive it.
+const SESSION: [(&str, &str); 6] = [
+    ("application_name", "lobby-hub"),
+    ("idle_in_transaction_session_timeout", "30s"),
+    ("client_connection_check_interval", "5s"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+];
 
 /// A connection pool of one of the two databases.
 #[derive(Debug, Clone)]
@@ -60,6 +74,14 @@ pub enum StoreError {
         /// Why it failed.
         #[source]
         source: sqlx::Error,
+    },
+    /// The database did not answer in time. Whether anything was done is not known; trying again is safe.
+    #[error("could not {doing}: no answer within {seconds} s")]
+    Late {
+        /// What was being done.
+        doing: &'static str,
+        /// How long was waited.
+        seconds: u64,
     },
     /// The schema could not be brought up to date.
     #[error("could not bring the database's schema up to date")]
@@ -113,7 +135,7 @@ impl Store {
         let store = if let Some(path) = url.strip_prefix("sqlite://") {
             Self::Sqlite(sqlite(PathBuf::from(path)).await?)
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            let options = PgConnectOptions::from_str(url).map_err(doing("read the database URL"))?;
+            let options = PgConnectOptions::from_str(url).map_err(doing("read the database URL"))?.options(SESSION);
             let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(BUSY).connect_with(options);
             Self::Postgres(pool.await.map_err(doing("connect to PostgreSQL"))?)
         } else {

@@ -109,7 +109,7 @@ impl Web {
         let fleet = Arc::new(Fleet::new(pack.clone(), BTreeMap::new(), zone));
         ingest::restore(&store, &fleet, clock.as_ref()).await.unwrap();
         let settings = HistorySettings::default();
-        let (kept, sites, rules) = (store.clone(), fleet.clone(), pack.clone());
+        let (kept, sites, rules) = (store.clone(), fleet.clone(), pack);
         let history = History { store: kept, fleet: sites, pack: rules, clock: clock.clone(), settings };
         history.roll_up().await.unwrap();
         let lifecycle = Lifecycle::new();
@@ -118,7 +118,8 @@ impl Web {
         let mqtt = mqtt::start(settings, &lifecycle, clock.clone(), mpsc::channel(1).0).await.unwrap();
         let (counters, mqtt) = (Arc::new(Counters::default()), Arc::new(mqtt));
         let stop = lifecycle.stop_token();
-        let app = App { store, fleet, pack, clock, counters, desk: Desk::new().0, mqtt, stop, demo: false };
+        let (findings, progress, desk) = (Arc::default(), Arc::default(), Desk::new().0);
+        let app = App { store, fleet, clock, counters, desk, findings, progress, mqtt, stop, demo: false };
         Self { router: http::router(app), lifecycle, _folder: folder }
     }
 

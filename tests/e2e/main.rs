@@ -8,6 +8,7 @@ mod complaints;
 mod equipment;
 mod foreign_agent;
 mod kills;
+mod own_troubles;
 mod pages;
 mod real_equipment;
 mod unattended;

@@ -18,9 +18,9 @@ pub struct Stream {
     /// Ranges taken in beyond `committed`: first to last `seq`.
     ahead: BTreeMap<u64, u64>,
     /// While the first `seq` of the epoch is still open.
-    settles_at: Option<Timestamp>,
+    pub(crate) settles_at: Option<Timestamp>,
     /// When the gap before `ahead` was last asked for.
-    asked_at: Option<Timestamp>,
+    pub(crate) asked_at: Option<Timestamp>,
 }
 
 /// Whether a record is new.

@@ -133,7 +133,7 @@ pub struct State {
     /// How much time has counted towards leaving the phase.
     held: Span,
     /// The last evaluation, if it counted towards leaving the phase.
-    counted_at: Option<Timestamp>,
+    pub(crate) counted_at: Option<Timestamp>,
 }
 
 /// What a step decided.

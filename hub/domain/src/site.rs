@@ -42,23 +42,23 @@ pub struct Site {
     pub id: SiteId,
     /// When it is open.
     pub calendar: Calendar,
-    pack: Arc<Pack>,
-    agents: BTreeMap<AgentId, Watched>,
-    devices: BTreeMap<DeviceId, Device>,
-    watch: Watch,
-    incidents: Incidents,
+    pub(crate) pack: Arc<Pack>,
+    pub(crate) agents: BTreeMap<AgentId, Watched>,
+    pub(crate) devices: BTreeMap<DeviceId, Device>,
+    pub(crate) watch: Watch,
+    pub(crate) incidents: Incidents,
     /// Where a device's life begins.
     admission: Life,
-    part: PartOfDay,
+    pub(crate) part: PartOfDay,
     /// When each device's state will next change by the mere passing of time; entries may be out of date, never missing.
-    due: BinaryHeap<Reverse<(Timestamp, DeviceId)>>,
+    pub(crate) due: BinaryHeap<Reverse<(Timestamp, DeviceId)>>,
 }
 
 #[derive(Debug, Clone)]
-struct Watched {
-    agent: Agent,
-    watch: Watch,
-    asked_for_birth: Option<Timestamp>,
+pub(crate) struct Watched {
+    pub(crate) agent: Agent,
+    pub(crate) watch: Watch,
+    pub(crate) asked_for_birth: Option<Timestamp>,
 }
 
 /// What was stored of a site, from which it goes on after a restart.
@@ -179,7 +179,7 @@ impl Site {
     }
 
     /// What a subject is like at present.
-    fn about(&self, subject: &Subject) -> About {
+    pub(crate) fn about(&self, subject: &Subject) -> About {
         let labels = Labels::of(subject);
         match subject {
             Subject::Device(id) => self.devices.get(id).map(About::of).unwrap_or_default(),
@@ -228,7 +228,7 @@ impl Site {
     }
 
     /// Takes in what came of an evaluation.
-    fn collect(
+    pub(crate) fn collect(
         &mut self,
         subject: &Subject,
         about: &About,
@@ -261,7 +261,7 @@ impl Site {
         }
     }
 
-    fn watch_of(&mut self, subject: &Subject) -> Option<&mut Watch> {
+    pub(crate) fn watch_of(&mut self, subject: &Subject) -> Option<&mut Watch> {
         match subject {
             Subject::Site => Some(&mut self.watch),
             Subject::Agent(id) => self.agents.get_mut(id).map(|watched| &mut watched.watch),
@@ -563,7 +563,7 @@ impl Site {
         }
     }
 
-    fn evaluate_agent(&mut self, id: &AgentId, now: Timestamp, changes: &mut Changes) {
+    pub(crate) fn evaluate_agent(&mut self, id: &AgentId, now: Timestamp, changes: &mut Changes) {
         let is_ones_own = self.is_ones_own(id, now);
         let scene = Scene { site: &self.id, part: self.part, now };
         let Some(watched) = self.agents.get_mut(id) else { return };
@@ -587,7 +587,7 @@ impl Site {
         !most && self.watch.effect() != Effect::Failed
     }
 
-    fn evaluate_site(&mut self, now: Timestamp, changes: &mut Changes) {
+    pub(crate) fn evaluate_site(&mut self, now: Timestamp, changes: &mut Changes) {
         let sample = site_sample(self.agents.values().map(|watched| &watched.agent), self.incidents.held_back());
         let scene = Scene { site: &self.id, part: self.part, now };
         let mut outcomes = Vec::new();
@@ -596,7 +596,7 @@ impl Site {
         self.collect(&Subject::Site, &about, outcomes, now, changes);
     }
 
-    fn evaluate_device(&mut self, id: &DeviceId, now: Timestamp, changes: &mut Changes) {
+    pub(crate) fn evaluate_device(&mut self, id: &DeviceId, now: Timestamp, changes: &mut Changes) {
         let Some(mut device) = self.devices.remove(id) else { return };
         let link = self.link_of(&device);
         let scene = Scene { site: &self.id, part: self.part, now };

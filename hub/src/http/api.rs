@@ -2,6 +2,7 @@
 
 mod alerts;
 mod devices;
+mod findings;
 mod history;
 mod records;
 mod tickets;
@@ -19,7 +20,7 @@ use crate::{
 
 pub(super) mod docs {
     //! The handlers by path, for the OpenAPI document.
-    pub(in crate::http) use super::{alerts::*, devices::*, history::*, records::*, tickets::*};
+    pub(in crate::http) use super::{alerts::*, devices::*, findings::*, history::*, records::*, tickets::*};
 }
 
 /// Most items of one page.
@@ -34,6 +35,7 @@ pub(super) fn routes() -> Router<App> {
         .merge(history::routes())
         .merge(alerts::routes())
         .merge(tickets::routes())
+        .merge(findings::routes())
         .route("/api/{*rest}", any(error::no_such_address))
 }
 

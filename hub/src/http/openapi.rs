@@ -28,6 +28,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
         docs::list_tickets,
         docs::show_ticket,
         docs::act_on_ticket,
+        docs::list_findings,
+        docs::ignore_finding,
     )
 )]
 struct Api;

@@ -6,6 +6,7 @@ mod answer;
 mod boards;
 mod device;
 mod engineering;
+mod health;
 mod history;
 mod incident;
 mod language;
@@ -45,6 +46,8 @@ pub fn routes() -> Router<App> {
         .route("/showflat", get(showflat))
         .route("/reception", get(reception))
         .route("/alerts", get(alerts::show))
+        .route("/health", get(health::show))
+        .route("/health/ignore", post(health::ignore))
         .route("/d/{code}", get(device::show))
         .route("/d/{code}/life", post(act::set_life))
         .route("/t/{no}", get(ticket::show))

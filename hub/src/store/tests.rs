@@ -8,6 +8,8 @@ mod restart;
 mod rollup;
 mod schema;
 mod tickets;
+mod troubles;
+mod unanswered;
 
 use std::sync::Arc;
 

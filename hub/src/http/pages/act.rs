@@ -140,7 +140,7 @@ fn noticed(back: &str, notice: &str) -> String {
 }
 
 /// Whether a request comes from one of our own pages, or from no page at all. Browsers say so; other programs need not.
-fn is_ours(headers: &HeaderMap) -> bool {
+pub(super) fn is_ours(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     if text("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
         return false;

@@ -7,8 +7,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use lobby_dashboards::{
-    AlertsPage, ConciergePage, DevicePage, EngineeringPage, ErrorPage, OverviewPage, Page, Problem, ReceptionPage,
-    ShowflatPage, TicketPage,
+    AlertsPage, ConciergePage, DevicePage, EngineeringPage, ErrorPage, HealthPage, OverviewPage, Page, Problem,
+    ReceptionPage, ShowflatPage, TicketPage,
 };
 
 use super::{App, Open, Reader, Scene};
@@ -98,6 +98,7 @@ html!(
     DevicePage,
     EngineeringPage,
     ErrorPage,
+    HealthPage,
     OverviewPage,
     ReceptionPage,
     ShowflatPage,

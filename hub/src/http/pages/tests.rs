@@ -101,10 +101,11 @@ impl Hub {
         let app = App {
             store: store.clone(),
             fleet,
-            pack: pack.clone(),
             clock: clock.clone(),
             counters: Arc::new(Counters::default()),
             desk: crate::ingest::Desk::new().0,
+            findings: Arc::default(),
+            progress: Arc::default(),
             mqtt: Arc::new(mqtt),
             stop: lifecycle.stop_token(),
             demo: false,

@@ -65,6 +65,11 @@ impl Database {
         Some(Self { store, url, home })
     }
 
+    /// Its address.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The same database through connections of its own, as after a restart or from another process.
     pub(super) async fn again(&self) -> Store {
         Store::open(&self.url).await.unwrap()

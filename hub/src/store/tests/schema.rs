@@ -6,7 +6,7 @@ use rstest::rstest;
 use sqlx::{Executor, SqlSafeStr, SqlitePool};
 
 use super::{Database, Kind, Store};
-use crate::store::{alerts, fleet, records, rollup, tickets};
+use crate::store::{alerts, findings, fleet, once, records, rollup, tickets};
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
 const SQLITE_SAFE_FROM: [u32; 3] = [3, 51, 3];
@@ -15,8 +15,16 @@ const SQLITE_SAFE_FROM: [u32; 3] = [3, 51, 3];
 #[tokio::test]
 async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
     let Some(database) = Database::create(kind).await else { return };
-    for statement in
-        [alerts::STATEMENTS, fleet::STATEMENTS, records::STATEMENTS, rollup::STATEMENTS, tickets::STATEMENTS].concat()
+    for statement in [
+        alerts::STATEMENTS,
+        findings::STATEMENTS,
+        fleet::STATEMENTS,
+        once::STATEMENTS,
+        records::STATEMENTS,
+        rollup::STATEMENTS,
+        tickets::STATEMENTS,
+    ]
+    .concat()
     {
         // A transaction of its own: on PostgreSQL a refusal ends it.
         let mut tx = database.store.begin().await.unwrap();
