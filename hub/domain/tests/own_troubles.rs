@@ -162,7 +162,7 @@ proptest! {
 /// The agent's clock was right and is now off, as far as the hub can tell: that is judged, and is no device's fault.
 fn is_clock(alert: &AlertChange) -> bool {
     let rule = match alert {
-        AlertChange::Raise(raise) => &raise.rule.id,
+        AlertChange::Raise(raise) | AlertChange::Follow(raise) => &raise.rule.id,
         AlertChange::Clear(clear) => &clear.rule,
     };
     **rule == *"agent-clock-wrong"
