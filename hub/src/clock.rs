@@ -113,9 +113,10 @@ impl<W: Clock> Clock for SteadyClock<W> {
         let elapsed = i64::try_from(anchor.at.elapsed().as_millis()).unwrap_or(i64::MAX);
         let shown = anchor.shown.shifted(elapsed);
         let ahead = self.wall.now().millis().saturating_sub(shown.millis());
+        (anchor.at, anchor.shown) = (Instant::now(), shown);
         if ahead.saturating_abs() <= SLEW {
             let most = elapsed / SLEW_PART;
-            (anchor.at, anchor.shown) = (Instant::now(), shown.shifted(ahead.clamp(-most, most)));
+            anchor.shown = shown.shifted(ahead.clamp(-most, most));
             anchor.step = None;
             return None;
         }

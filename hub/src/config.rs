@@ -185,8 +185,7 @@ pub struct Config {
 impl File {
     /// Reads a file; a mistake is said with file, line and column.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("{}: the configuration file cannot be read", path.display()))?;
+        let text = read_text(path)?;
         Self::parse(&text, &path.display().to_string())
     }
 
@@ -331,6 +330,19 @@ fn external(url: &str, known: Option<mqtt::ExternalSettings>) -> anyhow::Result<
     Ok(settings)
 }
 
+/// The text of a file; a file that cannot be read, or is no text, is said with its place.
+fn read_text(path: &Path) -> anyhow::Result<String> {
+    let name = path.display();
+    let bytes = fs::read(path).with_context(|| format!("{name}:1:1: the file cannot be read"))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.split(|byte| *byte == b'\n').count();
+        let column =
+            String::from_utf8_lossy(valid.rsplit(|byte| *byte == b'\n').next().unwrap_or_default()).chars().count() + 1;
+        anyhow::anyhow!("{name}:{line}:{column}: this is no text in UTF-8")
+    })
+}
+
 fn read_pack(folder: &Path, named_at: &str) -> anyhow::Result<Pack> {
     let entries = fs::read_dir(folder)
         .with_context(|| format!("{named_at}: standards = \"{}\": the folder cannot be read", folder.display()))?;
@@ -338,7 +350,7 @@ fn read_pack(folder: &Path, named_at: &str) -> anyhow::Result<Pack> {
     for entry in entries {
         let path = entry.context("reading the standards folder")?.path();
         if path.extension().is_some_and(|extension| extension == "toml") {
-            let text = fs::read_to_string(&path).with_context(|| format!("{}:1:1: cannot be read", path.display()))?;
+            let text = read_text(&path)?;
             files.push((path.display().to_string(), text));
         }
     }

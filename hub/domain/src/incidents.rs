@@ -91,7 +91,10 @@ impl Incidents {
             incident.since = incident.since.shifted(by);
             incident.unsettled_since = incident.unsettled_since.shifted(by);
         }
-        self.warm_until = self.warm_until.shifted(by);
+        // A site that was not restored has none.
+        if self.warm_until != Timestamp::default() {
+            self.warm_until = self.warm_until.shifted(by);
+        }
     }
 
     /// After a start nothing is anybody's first fault before `until`.
