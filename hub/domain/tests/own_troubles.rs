@@ -102,7 +102,8 @@ impl World {
         changes
     }
 
-    /// Everything remembered, less the estimate of the agent's clock, which does tell that the clocks moved apart.
+    /// Everything remembered, less the estimate of the agent's clock, which does tell that the clocks moved apart, and the ids of
+    /// alerts, which name the moment by the clock of that moment.
     fn memory(&self) -> String {
         let all = format!("{:#?}", self.site);
         let mut kept = String::new();
@@ -112,7 +113,9 @@ impl World {
             if line.trim_start().starts_with("clock: Clock {") {
                 inside = Some(indent);
             }
-            if inside.is_none() {
+            let word = line.trim().trim_end_matches(',');
+            let is_id = word.len() == 36 && word.split('-').count() == 5;
+            if inside.is_none() && !is_id {
                 kept += line;
                 kept += "\n";
             }
