@@ -2,13 +2,7 @@
 
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
-    Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertRow, AlertsPage, Calendar, Choice, Chrome, Clause,
-    Collection, ConciergePage, Counts, DayPart, Deadline, DeadlineKind, Delivery, DevicePage, DeviceRef, DeviceTile,
-    EngineeringPage, ErrorPage, Evidence, Fact, Incident, Lang, LifeCard, Limit, Link, Loss, LowStock, Machine,
-    Newcomer, Notice, OverviewPage, Page, PostStatus, Priority, Problem, QueueTicket, Range, ReceptionPage, Restrained,
-    RestraintRow, RestraintsPage, SelectOption, Selection, Series, Severity, ShowflatPage, Site, SiteRow, State,
-    StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, When, WhyPage, WhyPart, WhyPhase,
-    WhyRule,
+    Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertRow, AlertsPage, Calendar, Choice, Chrome, Clause, Collection, ConciergePage, Counts, DayPart, Deadline, DeadlineKind, Delivery, DevicePage, DeviceRef, DeviceTile, EngineeringPage, ErrorPage, Evidence, Fact, FindingKey, FindingRow, FindingSeverity, HealthPage, Incident, Lang, LifeCard, Limit, Link, Loss, LowStock, Machine, Newcomer, Notice, OverviewPage, Page, PostStatus, Priority, Problem, QueueTicket, Range, ReceptionPage, Restrained, RestraintRow, RestraintsPage, SelectOption, Selection, Series, Severity, ShowflatPage, Site, SiteRow, State, StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, When, WhyPage, WhyPart, WhyPhase, WhyRule,
 };
 use lobby_domain::device::Life;
 
@@ -88,6 +82,8 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         "silences": s.restraints(Restrained::Silences);
         "silences-none": RestraintsPage { rows: vec![], ..s.restraints(Restrained::Silences) };
         "maintenance": s.restraints(Restrained::Maintenance);
+        "health-well": HealthPage { findings: vec![], ..s.health() };
+        "health-troubled": s.health();
         "error-not-found": ErrorPage { chrome: s.chrome(Page::Error), problem: Problem::NotFound, reference: None };
         "error-internal": ErrorPage { chrome: s.chrome(Page::Error), problem: Problem::Internal, reference: Some("7f3a-19c2".into()) };
         "hostile": s.hostile();
@@ -119,6 +115,7 @@ impl Scene {
             }),
             sites: vec![],
             collection: Collection { up: 2, agents: 2, last: Some(self.at(3 * SECOND)) },
+            troubles: 0,
             notice: None,
             demo: false,
             live: true,
@@ -807,6 +804,32 @@ impl Scene {
             site: None,
             ends: "2026-11-23T17:20".into(),
         }
+    }
+
+    fn health(&self) -> HealthPage {
+        let finding = |domain: &str, key: FindingKey, severity, values: &[&str]| {
+            let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
+            FindingRow {
+                domain: domain.to_owned(),
+                id: key.as_str().to_owned(),
+                severity,
+                title: key.title(self.0, &values),
+                advice: key.advice(self.0).to_owned(),
+                since: self.at(12 * MINUTE),
+                ignored: false,
+                persistent: false,
+            }
+        };
+        let findings = vec![
+            finding("storage", FindingKey::DiskFull, FindingSeverity::Critical, &["/var/lib/lobby"]),
+            FindingRow {
+                persistent: true,
+                ..finding("clock", FindingKey::ClockStepped, FindingSeverity::Error, &["+1 h", "2026-11-23 15:20"])
+            },
+            FindingRow { ignored: true, ..finding("sites", FindingKey::NoHours, FindingSeverity::Warning, &["hz-01"]) },
+        ];
+        let chrome = Chrome { troubles: 2, ..self.chrome(Page::Health) };
+        HealthPage { chrome, findings, evaluated: Some(self.at(SECOND)) }
     }
 
     fn overview(&self, trouble: bool) -> OverviewPage {

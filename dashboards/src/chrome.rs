@@ -35,6 +35,8 @@ pub enum Page {
     Agent,
     /// `/t/{no}`
     Ticket,
+    /// `/health`
+    Health,
     /// Any page that could not be shown.
     Error,
 }
@@ -59,6 +61,7 @@ impl Page {
             Self::Agents => "agents",
             Self::Agent => "agent",
             Self::Ticket => "ticket",
+            Self::Health => "health",
             Self::Error => "error",
         }
     }
@@ -73,6 +76,7 @@ impl Page {
             Self::Silences => "/silences",
             Self::Maintenance => "/maintenance",
             Self::Agents => "/agents",
+            Self::Health => "/health",
             Self::Overview | Self::Device | Self::Agent | Self::Ticket | Self::Error => "/",
         }
     }
@@ -91,6 +95,7 @@ impl Page {
             Self::Agents => t.agents,
             Self::Agent => t.agent,
             Self::Ticket => t.ticket,
+            Self::Health => t.health,
             Self::Error => t.error,
         }
     }
@@ -199,6 +204,8 @@ pub struct Chrome {
     pub sites: Vec<Choice>,
     /// Whether data come in.
     pub collection: Collection,
+    /// How many of the product's own troubles want attention.
+    pub troubles: u32,
     /// What became of the reader's last action.
     pub notice: Option<Notice>,
     /// Whether this is a demonstration with simulated equipment.

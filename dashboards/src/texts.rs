@@ -74,7 +74,7 @@ impl Lang {
 }
 
 /// `text` with its places filled in order. Values are not looked at again, so a value may hold `{}`.
-fn place(text: &str, values: &[&str]) -> String {
+pub(crate) fn place(text: &str, values: &[&str]) -> String {
     let mut filled = String::with_capacity(text.len() + 16);
     let mut values = values.iter();
     for (index, part) in text.split("{}").enumerate() {
@@ -134,6 +134,23 @@ texts! {
     notice_wrong_step: "工单当前步骤不能执行此操作，请查看最新状态", "This cannot be done at the ticket's present step; please check its latest state";
     notice_invalid: "填写有误：请至少限定一项，结束时间须晚于开始时间和现在，最长 366 天", "Please check the form: limit it to something, and let it end after its beginning and after now, within 366 days";
     notice_over: "已经结束，无需操作", "It is over already; nothing was changed";
+    // The product's own health
+    nav_health: "系统", "System";
+    health: "系统状态", "System health";
+    health_question: "系统自身是否正常？", "Is the system itself well?";
+    health_well: "系统运行正常", "The system is well";
+    health_findings: "有 {} 项需要处理", "{} things need attention";
+    health_critical: "系统无法正常工作，请立即处理", "The system cannot do its work: act now";
+    health_evaluated: "规则最近一次判断：", "Rules last evaluated";
+    health_list: "发现的问题", "Findings";
+    health_list_empty: "没有发现问题", "Nothing found";
+    health_lamp: "系统问题 {}", "System: {}";
+    finding_warning: "提醒", "Notice";
+    finding_error: "错误", "Error";
+    finding_critical: "严重", "Critical";
+    finding_ignored: "已忽略，再次出现时会重新提示", "Ignored until it comes back";
+    action_ignore: "忽略", "Ignore";
+    action_seen: "知道了", "Seen";
     // Words for times; a number and its unit stay on one line
     ago: "{}前", "{} ago";
     time_left: "还剩 {}", "{} left";

@@ -12,13 +12,18 @@ use anyhow::{Context, bail};
 use jiff::tz::TimeZone;
 use lobby_contract::SiteId;
 use lobby_domain::{
+    calendar::Calendar,
     device::Life,
     pack::{Pack, hours::HoursConfig},
     time::Span,
 };
 use serde::Deserialize;
+use toml::Spanned;
 
-use crate::{backup, fleet::SiteSettings, history::HistorySettings, mqtt};
+use crate::{backup, fleet::SiteSettings, history::HistorySettings, mqtt, reload::Source};
+
+/// Room kept back if nothing is said, in MiB.
+const RESERVE_MIB: u32 = 16;
 
 /// The configuration file. Every part is optional.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -29,9 +34,11 @@ pub struct File {
     /// `sqlite://PATH` or `postgres://USER@HOST/NAME`.
     pub database_url: Option<String>,
     /// A folder with a standards pack that replaces the built-in one.
-    pub standards: Option<PathBuf>,
+    pub standards: Option<Spanned<PathBuf>>,
     /// The time zone of sites that have none of their own.
-    pub zone: Option<String>,
+    pub zone: Option<Zone>,
+    /// Room kept back on the disk of the data folder for alerts and tickets, in MiB; 0 is none, and 16 if nothing is said.
+    pub reserve_mib: Option<u32>,
     /// Devices that are first heard of.
     pub devices: Devices,
     /// The web server.
@@ -44,6 +51,56 @@ pub struct File {
     pub backup: Backup,
     /// Sites, by id.
     pub site: BTreeMap<SiteId, SiteConfig>,
+    /// Where `standards` stands, for what is found wrong with it later.
+    #[serde(skip)]
+    pub(crate) standards_at: String,
+    /// Where `[history]` stands.
+    #[serde(skip)]
+    pub(crate) history_at: String,
+}
+
+/// A time zone by its name, such as `Asia/Shanghai`.
+#[derive(Debug, Clone)]
+pub struct Zone(pub TimeZone);
+
+impl<'de> Deserialize<'de> for Zone {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let zone = TimeZone::get(&name);
+        zone.map(Self).map_err(|_| serde::de::Error::custom(format!("`{name}`: no such time zone")))
+    }
+}
+
+/// Opening hours, checked.
+#[derive(Debug, Clone)]
+pub struct Hours(pub Calendar);
+
+impl<'de> Deserialize<'de> for Hours {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let hours = HoursConfig::deserialize(deserializer)?;
+        Calendar::try_from(hours).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+/// An address of this computer alone.
+#[derive(Debug, Clone, Copy)]
+pub struct Loopback(pub SocketAddr);
+
+impl<'de> Deserialize<'de> for Loopback {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let address = SocketAddr::deserialize(deserializer)?;
+        only_here(address).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+fn only_here(address: SocketAddr) -> anyhow::Result<SocketAddr> {
+    if address.ip().is_loopback() {
+        return Ok(address);
+    }
+    bail!(
+        "{address}: the web server has no sign-in, so it listens on this computer only: use 127.0.0.1, and a reverse proxy with its \
+         own sign-in to reach it from elsewhere"
+    )
 }
 
 /// Devices that are first heard of.
@@ -71,7 +128,7 @@ pub enum Admit {
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
     /// Where it listens. Loopback only: there is no sign-in.
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<Loopback>,
 }
 
 /// Backups that the hub makes by itself.
@@ -113,7 +170,7 @@ pub struct SiteConfig {
     /// What people call it.
     pub name: Option<String>,
     /// When it is open; without it, the site is treated as open around the clock.
-    pub hours: Option<HoursConfig>,
+    pub hours: Option<Hours>,
 }
 
 /// What the command line may set.
@@ -158,24 +215,41 @@ pub struct Config {
     pub sites: BTreeMap<SiteId, SiteSettings>,
     /// The time zone of sites that have none of their own.
     pub zone: TimeZone,
+    /// The folder of the standards, if they are not the built-in ones.
+    pub standards: Option<PathBuf>,
+    /// Room kept back on the disk for alerts and tickets, in bytes.
+    pub reserve: u64,
+    /// Where all this came from, if from a file.
+    pub source: Option<Source>,
 }
 
 impl File {
     /// Reads a file; a mistake is said with file, line and column.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("{}: the configuration file cannot be read", path.display()))?;
+        let text = read_text(path)?;
         Self::parse(&text, &path.display().to_string())
     }
 
     /// Reads the text of a file called `origin`.
     pub fn parse(text: &str, origin: &str) -> anyhow::Result<Self> {
-        toml::from_str(text).map_err(|error| {
-            let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
+        let place = |offset: usize| {
+            let mut end = offset.min(text.len());
+            while !text.is_char_boundary(end) {
+                end -= 1;
+            }
+            let before = &text[..end];
             let line = before.matches('\n').count() + 1;
             let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-            anyhow::anyhow!("{origin}:{line}:{column}: {}", error.message())
-        })
+            format!("{origin}:{line}:{column}")
+        };
+        let mut file: Self = toml::from_str(text).map_err(|error| {
+            anyhow::anyhow!("{}: {}", place(error.span().map_or(0, |span| span.start)), error.message())
+        })?;
+        file.history_at = place(text.find("[history").unwrap_or(0));
+        if let Some(standards) = &file.standards {
+            file.standards_at = place(standards.span().start);
+        }
+        Ok(file)
     }
 }
 
@@ -183,14 +257,9 @@ impl Config {
     /// Puts file and command line together.
     pub fn new(file: File, over: Overrides) -> anyhow::Result<Self> {
         let (data_dir, database_url, backup) = stored(&file, &over);
-        let listen_http =
-            over.listen_http.or(file.http.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
-        if !listen_http.ip().is_loopback() {
-            bail!(
-                "--listen-http {listen_http}: the web server has no sign-in, so it listens on this computer only: use 127.0.0.1, \
-                 and a reverse proxy with its own sign-in to reach it from elsewhere"
-            );
-        }
+        let listen_http = over.listen_http.map(only_here).transpose().context("--listen-http")?;
+        let listen_http = listen_http.or(file.http.listen.map(|Loopback(address)| address));
+        let listen_http = listen_http.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
         let mqtt = broker(file.mqtt, over.listen_mqtt, over.mqtt_url)?;
         let admission = match file.devices.admit {
             Some(Admit::Live) => Life::Live,
@@ -199,26 +268,23 @@ impl Config {
             None if mqtt.is_local() => Life::Live,
             None => Life::Announced,
         };
-        let pack = match &file.standards {
-            Some(folder) => Arc::new(read_pack(folder)?),
+        file.history.check().map_err(|error| anyhow::anyhow!("{}: [history]: {error}", file.history_at))?;
+        let history = file.history;
+        let standards = file.standards.map(Spanned::into_inner);
+        let pack = match &standards {
+            Some(folder) => Arc::new(read_pack(folder, &file.standards_at)?),
             None => Pack::built_in(),
         };
-        let zone = match &file.zone {
-            Some(name) => TimeZone::get(name).with_context(|| format!("zone = \"{name}\": no such time zone"))?,
-            None => TimeZone::system(),
-        };
-        file.history.check().map_err(|error| anyhow::anyhow!("[history]: {error}"))?;
-        let mut sites = BTreeMap::new();
-        for (id, site) in file.site {
-            let calendar = site.hours.map(TryInto::try_into).transpose();
-            let calendar = calendar.map_err(|error| anyhow::anyhow!("[site.{id}.hours]: {error}"))?;
-            sites.insert(id, SiteSettings { name: site.name, calendar });
-        }
-        let (history, new_database) = (file.history, over.new_database);
+        let zone = file.zone.map_or_else(TimeZone::system, |Zone(zone)| zone);
+        let settings =
+            |site: SiteConfig| SiteSettings { name: site.name, calendar: site.hours.map(|Hours(hours)| hours) };
+        let sites = file.site.into_iter().map(|(id, site)| (id, settings(site))).collect();
+        let reserve = u64::from(file.reserve_mib.unwrap_or(RESERVE_MIB)) * 1024 * 1024;
+        let source = None;
         Ok(Self {
             data_dir,
             database_url,
-            new_database,
+            new_database: over.new_database,
             backup,
             listen_http,
             mqtt,
@@ -227,7 +293,29 @@ impl Config {
             history,
             sites,
             zone,
+            standards,
+            reserve,
+            source,
         })
+    }
+
+    /// Reads the file at `path`, with what the command line says. What changes in it later takes effect while the hub runs.
+    pub fn read(path: &Path, over: Overrides) -> anyhow::Result<Self> {
+        let config = Self::new(File::read(path)?, over.clone())?;
+        Ok(Self { source: Some(Source { path: path.to_owned(), over }), ..config })
+    }
+
+    /// The settings that are needed to start, by name, to see whether one has changed.
+    pub(crate) fn fixed(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("data_dir", self.data_dir.display().to_string()),
+            ("database_url", self.database_url.clone()),
+            ("http", self.listen_http.to_string()),
+            ("mqtt", format!("{:?}", self.mqtt)),
+            ("devices", self.admission.as_str().to_owned()),
+            ("history", format!("{:?}", self.history)),
+            ("reserve_mib", self.reserve.to_string()),
+        ]
     }
 }
 
@@ -296,14 +384,27 @@ fn external(url: &str, known: Option<mqtt::ExternalSettings>) -> anyhow::Result<
     Ok(settings)
 }
 
-fn read_pack(folder: &Path) -> anyhow::Result<Pack> {
+/// The text of a file; a file that cannot be read, or is no text, is said with its place.
+fn read_text(path: &Path) -> anyhow::Result<String> {
+    let name = path.display();
+    let bytes = fs::read(path).with_context(|| format!("{name}:1:1: the file cannot be read"))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.split(|byte| *byte == b'\n').count();
+        let column =
+            String::from_utf8_lossy(valid.rsplit(|byte| *byte == b'\n').next().unwrap_or_default()).chars().count() + 1;
+        anyhow::anyhow!("{name}:{line}:{column}: this is no text in UTF-8")
+    })
+}
+
+fn read_pack(folder: &Path, named_at: &str) -> anyhow::Result<Pack> {
     let entries = fs::read_dir(folder)
-        .with_context(|| format!("standards = \"{}\": the folder cannot be read", folder.display()))?;
+        .with_context(|| format!("{named_at}: standards = \"{}\": the folder cannot be read", folder.display()))?;
     let mut files = Vec::new();
     for entry in entries {
         let path = entry.context("reading the standards folder")?.path();
         if path.extension().is_some_and(|extension| extension == "toml") {
-            let text = fs::read_to_string(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
+            let text = read_text(&path)?;
             files.push((path.display().to_string(), text));
         }
     }
@@ -348,14 +449,18 @@ mod tests {
     #[case::unknown_key("data_dri = 'x'", "hub.toml:1:1: unknown field `data_dri`")]
     #[case::wrong_type("[http]\nlisten = 8080", "hub.toml:2:10")]
     #[case::bad_site_name("[site.Demo]\nname = 'x'", "hub.toml:1:7")]
-    #[case::raw_kept_too_short("[history]\nraw = '12h'", "[history]: `raw` is 12h")]
+    #[case::raw_kept_too_short("[history]\nraw = '12h'", "hub.toml:1:1: [history]: `raw` is 12h")]
     #[case::hours_kept_less_long("[history]\nhourly = '20d'", "each be kept at least as long")]
-    #[case::beyond_loopback("[http]\nlisten = '0.0.0.0:80'", "no sign-in")]
+    #[case::beyond_loopback(
+        "[http]\nlisten = '0.0.0.0:80'",
+        "hub.toml:2:10: 0.0.0.0:80: the web server has no sign-in"
+    )]
     #[case::bad_period("[backup]\nevery = 'daily'", "hub.toml:2:9: `daily` is not a length of time")]
     #[case::too_often("[backup]\nevery = '1ms'", "once a second at most")]
     #[case::none_kept("[backup]\nkeep = 0", "hub.toml:2:8")]
-    #[case::bad_zone("zone = 'Asia/Shangai'", "no such time zone")]
-    #[case::bad_hours("[site.a.hours]\nzone = 'Asia/Shanghai'\nopen = '18:00-08:30'", "[site.a.hours]")]
+    #[case::bad_zone("zone = 'Asia/Shangai'", "hub.toml:1:8: `Asia/Shangai`: no such time zone")]
+    #[case::bad_hours("[site.a.hours]\nzone = 'Asia/Shanghai'\nopen = '18:00-08:30'", "hub.toml:1:")]
+    #[case::no_such_folder("\nstandards = '/no/such'", "hub.toml:2:13: standards")]
     fn a_mistake_is_said_with_its_place(#[case] text: &str, #[case] said: &str) {
         let error = format!("{:#}", config(text, Overrides::default()).unwrap_err());
         assert!(error.contains(said), "{error}");

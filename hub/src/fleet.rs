@@ -10,7 +10,13 @@ use std::{
 
 use jiff::tz::TimeZone;
 use lobby_contract::{DeviceId, SiteId};
-use lobby_domain::{calendar::Calendar, device::Life, pack::Pack, site::Site, time::Timestamp};
+use lobby_domain::{
+    calendar::Calendar,
+    device::Life,
+    pack::Pack,
+    site::{Changes, Site},
+    time::Timestamp,
+};
 use tokio::sync::broadcast;
 
 /// How many changes a slow reader may be behind before it is told to reload.
@@ -25,14 +31,30 @@ pub struct SiteSettings {
     pub calendar: Option<Calendar>,
 }
 
+/// What may change while the hub is at work.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The standards.
+    pub pack: Arc<Pack>,
+    /// What is configured of sites.
+    pub sites: BTreeMap<SiteId, SiteSettings>,
+    /// The zone of sites whose own is not configured.
+    pub zone: TimeZone,
+}
+
+impl Setup {
+    fn calendar(&self, site: &SiteId) -> Calendar {
+        let configured = self.sites.get(site).and_then(|settings| settings.calendar.clone());
+        configured.unwrap_or_else(|| Calendar::always_open(self.zone.clone()))
+    }
+}
+
 /// Every site.
 #[derive(Debug)]
 pub struct Fleet {
     sites: RwLock<BTreeMap<SiteId, Site>>,
-    settings: BTreeMap<SiteId, SiteSettings>,
-    zone: TimeZone,
+    setup: RwLock<Arc<Setup>>,
     admission: Life,
-    pack: Arc<Pack>,
     changed: broadcast::Sender<Changed>,
 }
 
@@ -48,14 +70,32 @@ pub struct Changed {
 impl Fleet {
     /// No sites yet. `zone` is that of sites whose own is not configured.
     pub fn new(pack: Arc<Pack>, settings: BTreeMap<SiteId, SiteSettings>, zone: TimeZone) -> Self {
-        let admission = Life::Live;
-        Self { sites: RwLock::default(), settings, zone, admission, pack, changed: broadcast::channel(BACKLOG).0 }
+        let setup = RwLock::new(Arc::new(Setup { pack, sites: settings, zone }));
+        Self { sites: RwLock::default(), setup, admission: Life::Live, changed: broadcast::channel(BACKLOG).0 }
     }
 
     /// Lets the life of devices that are first heard of begin at `admission`.
     #[must_use]
     pub fn admitting(self, admission: Life) -> Self {
         Self { admission, ..self }
+    }
+
+    /// What the hub works by now.
+    pub fn setup(&self) -> Arc<Setup> {
+        Arc::clone(&self.setup.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Works by another setup from `now` on. Returns what follows from that, to be stored. For ingest alone.
+    pub(crate) fn reconfigure(&self, setup: Setup, now: Timestamp) -> BTreeMap<SiteId, Changes> {
+        let mut all = BTreeMap::new();
+        let mut sites = self.write();
+        for (id, site) in sites.iter_mut() {
+            let changes = all.entry(id.clone()).or_default();
+            site.reconfigure(Arc::clone(&setup.pack), setup.calendar(id), now, changes);
+        }
+        *self.setup.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(setup);
+        drop(sites);
+        all
     }
 
     /// The sites, to be read. Hold it briefly and never across an await.
@@ -71,20 +111,14 @@ impl Fleet {
 
     /// A site of which nothing is known but its configuration.
     pub(crate) fn new_site(&self, id: &SiteId, now: Timestamp) -> Site {
-        let configured = self.settings.get(id).and_then(|settings| settings.calendar.clone());
-        let calendar = configured.unwrap_or_else(|| Calendar::always_open(self.zone.clone()));
-        Site::new(id.clone(), calendar, Arc::clone(&self.pack), now).admitting(self.admission)
+        let setup = self.setup();
+        Site::new(id.clone(), setup.calendar(id), Arc::clone(&setup.pack), now).admitting(self.admission)
     }
 
     /// What people call a site: its configured name, or its id.
     pub fn name_of(&self, site: &SiteId) -> String {
-        let name = self.settings.get(site).and_then(|settings| settings.name.clone());
+        let name = self.setup().sites.get(site).and_then(|settings| settings.name.clone());
         name.unwrap_or_else(|| site.to_string())
-    }
-
-    /// Sites that are configured but have not reported.
-    pub fn configured(&self) -> impl Iterator<Item = &SiteId> {
-        self.settings.keys()
     }
 
     /// Tells readers that something changed.

@@ -12,16 +12,17 @@ mod trace;
 use std::sync::Arc;
 
 use axum::{Router, middleware};
-use lobby_domain::pack::Pack;
 use tokio_util::sync::CancellationToken;
 
 pub use self::openapi::document as openapi;
 use crate::{
     backup,
     clock::Clock,
+    findings::Findings,
     fleet::Fleet,
     ingest::{Counters, Desk},
     mqtt::Mqtt,
+    progress::Progress,
     restraints::Restraints,
     store::Store,
 };
@@ -33,14 +34,16 @@ pub struct App {
     pub store: Store,
     /// The live state.
     pub fleet: Arc<Fleet>,
-    /// The standards.
-    pub pack: Arc<Pack>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What ingest has counted.
     pub counters: Arc<Counters>,
     /// Where people's decisions about devices and alerts go.
     pub desk: Desk,
+    /// The product's own troubles.
+    pub findings: Arc<Findings>,
+    /// Whether the hub's loops get on.
+    pub progress: Arc<Progress>,
     /// Silences and maintenance windows.
     pub restraints: Arc<Restraints>,
     /// What MQTT has counted, and whether the broker is up.

@@ -8,11 +8,14 @@
 //! Each half is one task, and there is one way from one to the other, so the order of each agent's messages is kept. While a commit is
 //! under way the next batch is judged, so the busier the hub, the larger its batches, up to a limit; then messages wait in the queue. The
 //! live state is ahead of the database by what is under way. A batch that cannot be stored is tried again until it can: nothing is
-//! acknowledged meanwhile, and agents keep their records.
+//! acknowledged meanwhile, and agents keep their records. When the disk is full, alerts are stored and records wait (see [`scarcity`]).
+//! Time in which ingest could not work is no silence of agents, and a clock that is set moves no timer (see [`timekeeper`]).
 
 mod counters;
 mod desk;
+mod scarcity;
 mod storing;
+mod timekeeper;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,7 +25,10 @@ use std::{
 
 use anyhow::Context;
 use lobby_contract::{AgentId, FromAgent, SiteId};
-use lobby_domain::site::{Changes, Site, births_within};
+use lobby_domain::{
+    site::{Changes, Site, births_within},
+    time::{Span, Timestamp},
+};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
     time::{Instant, MissedTickBehavior, interval, timeout_at},
@@ -37,9 +43,11 @@ pub use self::{
 };
 use crate::{
     clock::Clock,
-    fleet::Fleet,
+    findings::Timekeeping,
+    fleet::{Fleet, Setup},
     lifecycle::Lifecycle,
     mqtt::{BrokerState, Inbound, Receipt},
+    progress::{Part, Progress},
     store::{Batch, Store},
 };
 
@@ -49,6 +57,8 @@ const LINGER: Duration = Duration::from_millis(5);
 const MOST_RECORDS: usize = 4000;
 /// How often time passes for the rules.
 const TICK: Duration = Duration::from_secs(1);
+/// When the rules have not been evaluated for longer, ingest could not work meanwhile.
+const DEAF: Duration = Duration::from_secs(3);
 
 /// What judging works with.
 pub struct Ingest {
@@ -62,6 +72,21 @@ pub struct Ingest {
     pub asked: mpsc::Receiver<Asked>,
     /// What follows from the restart, to be stored first.
     pub restored: BTreeMap<SiteId, Changes>,
+    /// Whether ingest gets on.
+    pub progress: Arc<Progress>,
+    /// What is told of the computer's clock.
+    pub timekeeping: Arc<Timekeeping>,
+    /// Other setups to work by.
+    pub setups: mpsc::Receiver<Setup>,
+}
+
+/// What goes on from turn to turn.
+struct Course {
+    connects: u64,
+    /// When the rules were last evaluated by the passing of time.
+    ticked: Instant,
+    /// How the clock was last moved.
+    moved: Option<timekeeper::Moved>,
 }
 
 #[derive(Default)]
@@ -136,8 +161,9 @@ impl Ingest {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let restored = Gathered { changes: std::mem::take(&mut self.restored), ..Gathered::default() };
         self.hand_over(restored, handover.turn().await?, &handover).await?;
-        let mut connects = 0;
+        let mut course = Course { connects: 0, ticked: Instant::now(), moved: None };
         loop {
+            self.progress.beat(Part::Ingest);
             let mut gathered = Gathered::default();
             tokio::select! {
                 biased;
@@ -145,17 +171,18 @@ impl Ingest {
                 _ = ticks.tick() => {
                     // Looked at by value: a change that was missed in between must count as well.
                     let state = *broker.borrow_and_update();
-                    self.tick(state, &mut connects, &mut gathered);
+                    self.tick(state, &mut course, &mut gathered);
                 }
                 // What came before the stop is still stored, so the queue is looked at first.
                 message = inbound.recv() => match message {
-                    Some(message) => self.gather(message, &mut inbound, &mut gathered).await,
+                    Some(message) => self.gather(message, &mut inbound, &course, &mut gathered).await,
                     None => return Ok(()),
                 },
                 () = stop.cancelled() => return Ok(()),
+                Some(setup) = self.setups.recv() => gathered.changes = self.fleet.reconfigure(setup, self.clock.now()),
                 Some(asked) = self.asked.recv() => self.decide(asked, &mut gathered),
             }
-            let turn = self.await_turn(&handover, &mut inbound, &mut gathered).await?;
+            let turn = self.await_turn(&handover, &mut inbound, &course, &mut gathered).await?;
             self.hand_over(gathered, turn, &handover).await?;
         }
     }
@@ -174,8 +201,14 @@ impl Ingest {
     }
 
     /// Takes in what comes within the linger.
-    async fn gather(&self, first: Inbound, inbound: &mut mpsc::Receiver<Inbound>, gathered: &mut Gathered) {
-        self.take(first, gathered);
+    async fn gather(
+        &self,
+        first: Inbound,
+        inbound: &mut mpsc::Receiver<Inbound>,
+        course: &Course,
+        gathered: &mut Gathered,
+    ) {
+        self.take(first, course, gathered);
         let until = Instant::now() + LINGER;
         while !gathered.is_full() && !gathered.urgent {
             let message = match inbound.try_recv() {
@@ -185,7 +218,7 @@ impl Ingest {
                     Ok(None) | Err(_) => return,
                 },
             };
-            self.take(message, gathered);
+            self.take(message, course, gathered);
         }
     }
 
@@ -194,6 +227,7 @@ impl Ingest {
         &self,
         handover: &Handover,
         inbound: &mut mpsc::Receiver<Inbound>,
+        course: &Course,
         gathered: &mut Gathered,
     ) -> anyhow::Result<OwnedSemaphorePermit> {
         let turn = handover.turn();
@@ -202,18 +236,23 @@ impl Ingest {
             tokio::select! {
                 biased;
                 turn = &mut turn => return turn,
-                Some(message) = inbound.recv(), if !gathered.is_full() => self.take(message, gathered),
+                Some(message) = inbound.recv(), if !gathered.is_full() => self.take(message, course, gathered),
             }
         }
     }
 
-    fn take(&self, inbound: Inbound, gathered: &mut Gathered) {
+    fn take(&self, inbound: Inbound, course: &Course, gathered: &mut Gathered) {
         let begun = Instant::now();
         let Inbound { site, agent, received_at, message, receipt, .. } = inbound;
+        let received_at = course.moved.map_or(received_at, |moved| moved.brought_over(received_at, self.clock.now()));
         let mut sites = self.fleet.write();
         let live = sites.entry(site.clone()).or_insert_with(|| self.fleet.new_site(&site, received_at));
         let changes = gathered.changes.entry(site).or_default();
         let before = changes.records.len();
+        if self.counters.is_scarce() {
+            // Not acknowledged to a broker either: it, or the agent, keeps the message and sends it again.
+            return scarcity::judge(live, &agent, message, received_at, changes);
+        }
         judge(live, &agent, message, received_at, changes);
         gathered.urgent |= !changes.alerts.is_empty();
         gathered.records += changes.records.len() - before;
@@ -221,7 +260,11 @@ impl Ingest {
         self.counters.spent(Stage::Judge, begun.elapsed());
     }
 
-    fn tick(&self, state: BrokerState, connects: &mut u64, gathered: &mut Gathered) {
+    fn tick(&self, state: BrokerState, course: &mut Course, gathered: &mut Gathered) {
+        let deaf = course.ticked.elapsed();
+        course.ticked = Instant::now();
+        self.keep_time(course);
+        let connects = &mut course.connects;
         let now = self.clock.now();
         let found_again = state.up && state.connects != *connects;
         let lost = *connects > 0 && state.connects != *connects;
@@ -232,6 +275,9 @@ impl Ingest {
         let spread = births_within(sites.values().map(|site| site.agents().count()).sum());
         for (id, site) in sites.iter_mut() {
             let changes = gathered.changes.entry(id.clone()).or_default();
+            if deaf >= DEAF {
+                site.excuse(Span::from_millis(i64::try_from(deaf.as_millis()).unwrap_or(i64::MAX)));
+            }
             if lost || (!state.up && *connects > 0) {
                 site.broker_lost(now, changes);
             }
@@ -240,6 +286,8 @@ impl Ingest {
             }
             site.tick(now, changes);
         }
+        drop(sites);
+        self.progress.evaluated(now);
     }
 
     /// Hands over what was gathered, with what is to be said once it is stored and not before.
@@ -268,13 +316,7 @@ impl Ingest {
     }
 }
 
-fn judge(
-    site: &mut Site,
-    agent: &AgentId,
-    message: FromAgent,
-    now: lobby_domain::time::Timestamp,
-    changes: &mut Changes,
-) {
+fn judge(site: &mut Site, agent: &AgentId, message: FromAgent, now: Timestamp, changes: &mut Changes) {
     match message {
         FromAgent::Birth(birth) => site.birth(agent, &birth, now, changes),
         FromAgent::Data(data) => site.data(agent, data, now, changes),

@@ -8,6 +8,8 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod demo;
+pub mod disk;
+pub mod findings;
 pub mod fleet;
 pub mod history;
 pub mod http;
@@ -16,26 +18,34 @@ pub mod installation;
 pub mod lifecycle;
 pub mod lock;
 pub mod mqtt;
+pub mod progress;
+pub mod reload;
 pub mod restraints;
+pub mod service_manager;
 pub mod storage;
 pub mod store;
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use tokio::{net::TcpListener, sync::mpsc};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{
-    clock::{Clock, SystemClock},
+    clock::{Clock, SteadyClock, SystemClock},
     config::Config,
+    disk::Reserve,
+    findings::{BackupAge, Findings, Inspection, Timekeeping},
     fleet::Fleet,
     history::History,
     http::App,
     ingest::{Counters, Desk, Ingest, Storing},
     lifecycle::{Ending, Lifecycle},
     lock::DataDirLock,
+    progress::Progress,
+    reload::Reloader,
     restraints::Restraints,
+    service_manager::ServiceManager,
     storage::{Opening, Place, Storage},
     store::Writer,
 };
@@ -70,7 +80,7 @@ pub async fn run(
     signal: impl Future<Output = &'static str>,
     ready: impl FnOnce(Ready),
 ) -> anyhow::Result<Ending> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new(SystemClock));
     storage::private::folder(&config.data_dir)
         .with_context(|| format!("{}: the data folder cannot be made", config.data_dir.display()))?;
     let lock = DataDirLock::take(&config.data_dir)?;
@@ -116,6 +126,18 @@ async fn serve(
             .await
             .context("storing the demonstration's history")?;
     }
+    let reserve = Reserve::new(written_folder(&config), config.reserve);
+    if let Err(cause) = reserve.keep() {
+        warn!(%cause, "room could not be kept back on the disk");
+    }
+    let (findings, progress) = (Arc::<Findings>::default(), Arc::<Progress>::default());
+    findings.remember(store.findings().await.context("reading the findings")?);
+    let (timekeeping, backup) = (Arc::<Timekeeping>::default(), Arc::<BackupAge>::default());
+    let certificates = config.mqtt.certificates();
+    let (setups, to_work_by) = mpsc::channel(1);
+    if let Some(reloader) = Reloader::of(&config, setups, findings.clone(), clock.clone()) {
+        lifecycle.supervise("reload", reloader.run(lifecycle.stop_token()));
+    }
     store.regrade_alerts(&config.pack).await.context("reading the severity of open alerts")?;
     let restored = ingest::restore(&store, &fleet, clock.as_ref()).await?;
 
@@ -124,13 +146,24 @@ async fn serve(
     let mqtt = Arc::new(mqtt);
     let counters = Arc::new(Counters::default());
     let (desk, asked) = Desk::new();
-    let ingest = Ingest { fleet: fleet.clone(), clock: clock.clone(), counters: counters.clone(), asked, restored };
+    let ingest = Ingest {
+        fleet: fleet.clone(),
+        clock: clock.clone(),
+        counters: counters.clone(),
+        asked,
+        restored,
+        progress: progress.clone(),
+        timekeeping: timekeeping.clone(),
+        setups: to_work_by,
+    };
     let storing = Storing {
         writer: Writer::new(store.clone(), config.pack.clone(), new_code),
         fleet: fleet.clone(),
         clock: clock.clone(),
         link: mqtt.link.clone(),
         counters: counters.clone(),
+        progress: progress.clone(),
+        reserve: reserve.clone(),
     };
     ingest::start(ingest, storing, inbound, mqtt.events.clone(), &lifecycle);
     let history = History {
@@ -149,12 +182,13 @@ async fn serve(
 
     let app = App {
         store: store.clone(),
-        fleet,
-        pack: config.pack,
+        fleet: fleet.clone(),
         clock: clock.clone(),
-        counters,
+        counters: counters.clone(),
         desk,
         restraints,
+        findings: findings.clone(),
+        progress: progress.clone(),
         mqtt: mqtt.clone(),
         stop: lifecycle.stop_token(),
         demo: mode == Mode::Demo,
@@ -172,6 +206,22 @@ async fn serve(
             .context("serving the web")
     });
 
+    let inspection = Inspection {
+        findings,
+        store: store.clone(),
+        fleet,
+        clock: clock.clone(),
+        counters,
+        mqtt: mqtt.clone(),
+        progress: progress.clone(),
+        reserve,
+        timekeeping,
+        backup,
+        certificates,
+        web: Some(http),
+    };
+    lifecycle.supervise("inspection", inspection.run(lifecycle.stop_token()));
+
     let broker = mqtt.addresses.mqtt.first().copied();
     if let (Mode::Demo, Some(broker)) = (mode, broker) {
         demo::start(&lifecycle, broker, &config.data_dir.join("demo"), clock)
@@ -180,8 +230,18 @@ async fn serve(
     }
     info!(http = %http, mqtt = broker.map(tracing::field::display), "the hub is ready");
     ready(Ready { http, mqtt: broker });
+    if let Some(manager) = ServiceManager::of_this_process() {
+        lifecycle.supervise("service manager", manager.keep_told(progress, lifecycle.stop_token()));
+    }
 
     Ok(lifecycle.run(signal, GRACE).await)
+}
+
+/// Where room runs out first: the folder of the SQLite database, or else the data folder.
+fn written_folder(config: &Config) -> PathBuf {
+    let file = config.database_url.strip_prefix("sqlite://").map(PathBuf::from);
+    let folder = file.and_then(|file| file.parent().map(PathBuf::from)).filter(|folder| folder.is_dir());
+    folder.unwrap_or_else(|| config.data_dir.clone())
 }
 
 /// The code of a new device's page: 40 random bits in the alphabet of Crockford's base 32, in lower case.

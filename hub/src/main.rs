@@ -163,7 +163,6 @@ fn to_the_end(work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
 
 fn serve_until_stopped(serve: Serve) -> ExitCode {
     start_logging(&serve.logging);
-    let file = serve.config.as_deref().map_or_else(|| Ok(File::default()), File::read);
     let overrides = Overrides {
         data_dir: serve.data_dir,
         listen_http: serve.listen_http,
@@ -172,7 +171,11 @@ fn serve_until_stopped(serve: Serve) -> ExitCode {
         database_url: serve.database_url,
         new_database: serve.new_database,
     };
-    match file.and_then(|file| Config::new(file, overrides)) {
+    let config = match &serve.config {
+        Some(path) => Config::read(path, overrides),
+        None => Config::new(File::default(), overrides),
+    };
+    match config {
         Ok(config) => run(config, Mode::Serve, |ready| {
             say(&format!("http listening on {}", ready.http));
             if let Some(mqtt) = ready.mqtt {

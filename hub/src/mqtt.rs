@@ -4,7 +4,7 @@
 //! Owns: the embedded broker, the client of an external one, who may do what on them, and what is refused on arrival. Must not
 //! know: rules, storage, pages.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use lobby_contract::{AgentId, Channel, FromAgent, MAX_PAYLOAD, SiteId, Topic};
 use lobby_domain::time::Timestamp;
@@ -74,6 +74,16 @@ pub enum Settings {
     Embedded(EmbeddedSettings),
     /// `broker = "external"`: any MQTT 5 broker.
     External(ExternalSettings),
+}
+
+impl Settings {
+    /// The files of our own listeners' certificates.
+    pub fn certificates(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Embedded(settings) => settings.tls.iter().map(|tls| tls.cert_file.clone()).collect(),
+            Self::External(_) => Vec::new(),
+        }
+    }
 }
 
 impl Default for Settings {

@@ -5,9 +5,11 @@ mod alerts;
 mod bulk;
 mod commit;
 mod delivery;
+mod findings;
 mod fleet;
 mod form;
 mod meta;
+mod once;
 mod page;
 mod past;
 mod records;
@@ -15,6 +17,7 @@ mod restraints;
 mod rollup;
 mod schema;
 mod tickets;
+mod trouble;
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
@@ -37,6 +40,7 @@ pub use self::{
     rollup::{Due, Grain, RolledUp},
     schema::{migrator, newest_schema},
     tickets::{ActError, TicketEvent, TicketFilter, TicketRow},
+    trouble::Trouble,
 };
 
 /// How long a writer waits for another one.
@@ -53,6 +57,15 @@ pub enum Missing {
     /// It is an error.
     Refuse,
 }
+
+/// What PostgreSQL is to do for our sessions: end those of a hub that is gone, so that their locks do not outlive it.
+const SESSION: [(&str, &str); 5] = [
+    ("idle_in_transaction_session_timeout", "30s"),
+    ("client_connection_check_interval", "5s"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+];
 
 /// A connection pool of one of the two databases.
 #[derive(Debug, Clone)]
@@ -83,6 +96,14 @@ pub enum StoreError {
         /// Why it failed.
         #[source]
         source: sqlx::Error,
+    },
+    /// The database did not answer in time. Whether anything was done is not known; trying again is safe.
+    #[error("could not {doing}: no answer within {seconds} s")]
+    Late {
+        /// What was being done.
+        doing: &'static str,
+        /// How long was waited.
+        seconds: u64,
     },
     /// The schema could not be brought up to date.
     #[error("could not bring the database's schema up to date")]
@@ -146,7 +167,7 @@ impl Store {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let options = PgConnectOptions::from_str(url).map_err(doing("read the database URL"))?;
             let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(BUSY);
-            let pool = pool.connect_with(options.application_name(APPLICATION));
+            let pool = pool.connect_with(options.application_name(APPLICATION).options(SESSION));
             return Ok(Self::Postgres(pool.await.map_err(doing("connect to PostgreSQL"))?));
         }
         // The URL may hold a password: only its scheme is shown.

@@ -122,7 +122,7 @@ impl Web {
         let fleet = Arc::new(Fleet::new(pack.clone(), BTreeMap::new(), zone));
         ingest::restore(&store, &fleet, clock.as_ref()).await.unwrap();
         let settings = HistorySettings::default();
-        let (kept, sites, rules) = (store.clone(), fleet.clone(), pack.clone());
+        let (kept, sites, rules) = (store.clone(), fleet.clone(), pack);
         let history = History { store: kept, fleet: sites, pack: rules, clock: clock.clone(), settings };
         history.roll_up().await.unwrap();
         let lifecycle = Lifecycle::new();
@@ -133,8 +133,9 @@ impl Web {
         let stop = lifecycle.stop_token();
         let backups = lobby_hub::backup::Status::default();
         let restraints = Restraints::load(store.clone(), fleet.clone(), clock.clone()).await.unwrap();
-        let desk = Desk::new().0;
-        let app = App { store, fleet, pack, clock, counters, desk, restraints, mqtt, stop, demo: false, backups };
+        let (findings, progress, desk) = (Arc::default(), Arc::default(), Desk::new().0);
+        let app =
+            App { store, fleet, clock, counters, desk, restraints, findings, progress, mqtt, stop, demo: false, backups };
         Self { router: http::router(app), lifecycle, _folder: folder }
     }
 

@@ -77,6 +77,8 @@ pub struct Agent {
     foretold: Option<(Death, Timestamp)>,
     /// When its last birth was sent, by its own clock, and how many of the records it had waiting then have not come since.
     waiting: Option<(i64, u64)>,
+    /// Time since it was last heard of in which the hub itself could not hear; silence then says nothing of the agent.
+    pub(crate) excused: Span,
 }
 
 /// An estimate of how far an agent's clock is off the hub's.
@@ -88,13 +90,23 @@ pub struct Clock {
     current: Option<(Timestamp, i64)>,
     last: Option<i64>,
     doubt: Doubt,
+    /// The latest time that the agent has named.
+    newest: Option<i64>,
+    /// Since when it has named times far before that.
+    regressed: Option<Timestamp>,
 }
 
 impl Clock {
     const WINDOW: Span = Span::from_secs(60);
+    /// For how long times must go on being far too early before the clock is taken to have been set back.
+    const SET_BACK_AFTER: Span = Span::from_secs(10);
 
     /// Takes in that a message sent at `sent_at` (the agent's clock) was received at `received_at` (the hub's).
     pub fn observe(&mut self, sent_at: i64, received_at: Timestamp) {
+        if self.was_set_back(sent_at, received_at) {
+            *self = Self::default();
+        }
+        self.newest = self.newest.max(Some(sent_at));
         self.doubt.observe(sent_at, received_at);
         let behind = received_at.millis().saturating_sub(sent_at);
         match &mut self.current {
@@ -104,6 +116,18 @@ impl Clock {
                 *current = Some((received_at, behind));
             }
         }
+    }
+
+    /// Whether the agent's clock was set back: for a while it has named nothing but times far before what it named earlier. A message
+    /// that waited in a broker does so too, but fresh ones soon follow it.
+    fn was_set_back(&mut self, sent_at: i64, received_at: Timestamp) -> bool {
+        let earlier = self.newest.is_some_and(|newest| newest.saturating_sub(sent_at) > CLOCK_TOLERANCE.millis());
+        if !earlier {
+            self.regressed = None;
+            return false;
+        }
+        let since = *self.regressed.get_or_insert(received_at);
+        received_at.since(since) >= Self::SET_BACK_AFTER
     }
 
     /// How many ms the agent's clock is behind the hub's; negative if ahead. Includes the time a message travels.
@@ -157,6 +181,7 @@ impl Agent {
             ended: None,
             foretold: None,
             waiting: None,
+            excused: Span::ZERO,
         }
     }
 
@@ -221,8 +246,20 @@ impl Agent {
         self.ended != Some((epoch, session)) && self.is_there(now)
     }
 
+    /// Moves what it remembers of its coming and going by `by` ms.
+    pub(crate) fn rebase_comings(&mut self, by: i64) {
+        self.last_seen = self.last_seen.map(|at| at.shifted(by));
+        self.up_since = self.up_since.map(|at| at.shifted(by));
+        if let Some((_, at)) = &mut self.foretold {
+            *at = at.shifted(by);
+        }
+        // Counted by minutes of the other time.
+        self.rate = Rate::default();
+    }
+
     fn is_there(&mut self, now: Timestamp) -> bool {
         self.last_seen = Some(now);
+        self.excused = Span::ZERO;
         let changed = self.link != Link::Up;
         if changed {
             (self.link, self.up_since) = (Link::Up, Some(now));
@@ -249,6 +286,7 @@ impl Agent {
             return false;
         }
         self.link = link;
+        self.excused = Span::ZERO;
         true
     }
 
@@ -256,18 +294,19 @@ impl Agent {
     pub fn unverified(&mut self, now: Timestamp) {
         self.link = Link::Unverified { since: now };
         self.clock.doubt.begin(now);
+        self.excused = Span::ZERO;
     }
 
     /// Lets time pass. Returns whether the link changed.
     pub fn tick(&mut self, now: Timestamp) -> bool {
         let link = match self.link {
-            Link::Unverified { since } if now.since(since) >= self.warm_up() => {
+            Link::Unverified { since } if now.since(since) >= self.warm_up() + self.excused => {
                 Link::Down { since: self.last_seen.unwrap_or(since) }
             }
-            Link::Up if self.last_seen.is_some_and(|seen| now.since(seen) > self.heartbeat.times(3)) => {
+            Link::Up if self.last_seen.is_some_and(|seen| now.since(seen) > self.heartbeat.times(3) + self.excused) => {
                 Link::Down { since: self.last_seen.unwrap_or(now) }
             }
-            Link::Suspect { since } if now.since(since) >= GRACE => Link::Down { since },
+            Link::Suspect { since } if now.since(since) >= GRACE + self.excused => Link::Down { since },
             unchanged => unchanged,
         };
         let changed = link != self.link;
@@ -484,6 +523,18 @@ mod tests {
         clock.observe(600_000, at(600));
         clock.observe(0, at(601));
         assert!(!clock.is_suspect());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_is_followed_within_seconds() {
+        let mut clock = Clock::default();
+        clock.observe(3_600_000, at(0));
+        for second in 1..=10 {
+            clock.observe(second * 1000, at(second));
+            assert_eq!(clock.behind_millis(), -3_600_000, "it may be a message that waited");
+        }
+        clock.observe(11_000, at(11));
+        assert_eq!(clock.behind_millis(), 0);
     }
 
     #[test]

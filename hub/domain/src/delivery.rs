@@ -22,10 +22,10 @@ pub struct Stream {
     /// What was given up of that before `base`.
     early: Ranges,
     /// While the first `seq` of the epoch is still open.
-    settles_at: Option<Timestamp>,
+    pub(crate) settles_at: Option<Timestamp>,
     /// When the gap before `ahead` was last asked for.
-    asked_at: Option<Timestamp>,
-    tally: Tally,
+    pub(crate) asked_at: Option<Timestamp>,
+    pub(crate) tally: Tally,
 }
 
 /// Whether a record is new.

@@ -85,6 +85,18 @@ impl Incidents {
         self.held_back.len()
     }
 
+    /// Moves every moment by `by` ms, to go with a clock that was moved by as much.
+    pub(crate) fn rebase(&mut self, by: i64) {
+        for incident in self.open.values_mut() {
+            incident.since = incident.since.shifted(by);
+            incident.unsettled_since = incident.unsettled_since.shifted(by);
+        }
+        // A site that was not restored has none.
+        if self.warm_until != Timestamp::default() {
+            self.warm_until = self.warm_until.shifted(by);
+        }
+    }
+
     /// After a start nothing is anybody's first fault before `until`.
     pub(crate) fn warm_up(&mut self, until: Timestamp) {
         self.warm_until = until;

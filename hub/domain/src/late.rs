@@ -43,6 +43,17 @@ pub(crate) struct Told<'a> {
 }
 
 impl Replay {
+    /// Moves every moment it remembers by `by` ms.
+    pub(crate) fn rebase(&mut self, by: i64) {
+        self.watch.rebase(by);
+        if let Some((_, at)) = &mut self.last {
+            *at = at.shifted(by);
+        }
+        for raise in &mut self.open {
+            (raise.since, raise.at) = (raise.since.shifted(by), raise.at.shifted(by));
+        }
+    }
+
     /// A past of which nothing has been told yet.
     pub fn new(rules: Option<Arc<KindRules>>) -> Self {
         Self { watch: Watch::new(rules), last: None, open: Vec::new() }

@@ -52,32 +52,32 @@ pub struct Site {
     pub id: SiteId,
     /// When it is open.
     pub calendar: Calendar,
-    pack: Arc<Pack>,
-    agents: BTreeMap<AgentId, Watched>,
-    devices: BTreeMap<DeviceId, Device>,
-    watch: Watch,
-    incidents: Incidents,
+    pub(crate) pack: Arc<Pack>,
+    pub(crate) agents: BTreeMap<AgentId, Watched>,
+    pub(crate) devices: BTreeMap<DeviceId, Device>,
+    pub(crate) watch: Watch,
+    pub(crate) incidents: Incidents,
     /// Where a device's life begins.
     admission: Life,
-    sampled_at: Option<Timestamp>,
-    part: PartOfDay,
+    pub(crate) sampled_at: Option<Timestamp>,
+    pub(crate) part: PartOfDay,
     /// When each device's state will next change by the mere passing of time; entries may be out of date, never missing.
-    due: BinaryHeap<Reverse<(Timestamp, DeviceId)>>,
+    pub(crate) due: BinaryHeap<Reverse<(Timestamp, DeviceId)>>,
 }
 
 #[derive(Debug, Clone)]
-struct Watched {
-    agent: Agent,
-    watch: Watch,
-    asked_for_birth: Option<Timestamp>,
+pub(crate) struct Watched {
+    pub(crate) agent: Agent,
+    pub(crate) watch: Watch,
+    pub(crate) asked_for_birth: Option<Timestamp>,
     /// The link that was last told of.
     told: Option<LinkWord>,
     /// The last sample for its rules: its link and when.
-    sampled: Option<(LinkWord, Timestamp)>,
+    pub(crate) sampled: Option<(LinkWord, Timestamp)>,
     /// No birth of it since the hub's start or its last connection to the broker.
     unborn: bool,
     /// When it is to be asked for one.
-    birth_due: Option<Timestamp>,
+    pub(crate) birth_due: Option<Timestamp>,
 }
 
 /// What was stored of a site, from which it goes on after a restart.
@@ -200,7 +200,7 @@ impl Site {
     }
 
     /// What a subject is like at present.
-    fn about(&self, subject: &Subject) -> About {
+    pub(crate) fn about(&self, subject: &Subject) -> About {
         let labels = Labels::of(subject);
         match subject {
             Subject::Device(id) => self.devices.get(id).map(About::of).unwrap_or_default(),
@@ -250,7 +250,7 @@ impl Site {
     }
 
     /// Takes in what came of an evaluation.
-    fn collect(
+    pub(crate) fn collect(
         &mut self,
         subject: &Subject,
         about: &About,
@@ -284,7 +284,7 @@ impl Site {
         }
     }
 
-    fn watch_of(&mut self, subject: &Subject) -> Option<&mut Watch> {
+    pub(crate) fn watch_of(&mut self, subject: &Subject) -> Option<&mut Watch> {
         match subject {
             Subject::Site => Some(&mut self.watch),
             Subject::Agent(id) => self.agents.get_mut(id).map(|watched| &mut watched.watch),
@@ -633,7 +633,7 @@ impl Site {
         }
     }
 
-    fn evaluate_agent(&mut self, id: &AgentId, now: Timestamp, changes: &mut Changes) {
+    pub(crate) fn evaluate_agent(&mut self, id: &AgentId, now: Timestamp, changes: &mut Changes) {
         let is_ones_own = self.is_ones_own(id, now);
         let Some(watched) = self.agents.get_mut(id) else { return };
         let scene = Scene { site: &self.id, part: self.part, now, is_new: watched.is_sample(now) };
@@ -657,7 +657,7 @@ impl Site {
         !most && self.watch.effect() != Effect::Failed
     }
 
-    fn evaluate_site(&mut self, now: Timestamp, changes: &mut Changes) {
+    pub(crate) fn evaluate_site(&mut self, now: Timestamp, changes: &mut Changes) {
         let sample = site_sample(self.agents.values().map(|watched| &watched.agent), self.incidents.held_back());
         let is_new = self.sampled_at.is_none_or(|at| now.since(at) >= SAMPLE_SITE_EVERY);
         if is_new {
@@ -670,7 +670,7 @@ impl Site {
         self.collect(&Subject::Site, &about, outcomes, now, changes);
     }
 
-    fn evaluate_device(&mut self, id: &DeviceId, now: Timestamp, changes: &mut Changes) {
+    pub(crate) fn evaluate_device(&mut self, id: &DeviceId, now: Timestamp, changes: &mut Changes) {
         self.judge(id, false, now, changes);
     }
 

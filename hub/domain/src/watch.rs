@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Watch {
     rules: Option<Arc<KindRules>>,
-    states: Vec<State>,
+    pub(crate) states: Vec<State>,
     raised: u32,
 }
 
@@ -120,7 +120,17 @@ impl Watch {
         place.map(|place| &mut self.states[place])
     }
 
-    /// Changes the kind. Rules that both kinds have keep their state; open alerts of the others are cleared.
+    /// Goes on with a rule that is exactly the same as before: its timers have counted under the same conditions.
+    fn go_on(&mut self, before: &Rule, state: State) -> bool {
+        let place = self.rules.iter().flat_map(|rules| &rules.rules).position(|known| **known == *before);
+        if let Some(place) = place {
+            self.states[place] = state;
+        }
+        place.is_some()
+    }
+
+    /// Changes the kind, or its rules. A rule that stays as it was goes on with its timers, one that is changed keeps its phase and
+    /// counts anew, and open alerts of rules that are gone are cleared as such.
     pub fn change_kind(
         &mut self,
         rules: Option<Arc<KindRules>>,
@@ -131,7 +141,7 @@ impl Watch {
         let before = std::mem::replace(self, Self::new(rules));
         self.raised = before.raised;
         for (rule, state) in before.states() {
-            if state.phase == Phase::Ok || self.restore(&rule.id, state.kept()) {
+            if self.go_on(rule, *state) || state.phase == Phase::Ok || self.restore(&rule.id, state.kept()) {
                 continue;
             }
             if state.phase.alerting_since().is_some() {

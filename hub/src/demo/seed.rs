@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use jiff::tz::TimeZone;
 use lobby_contract::{AgentId, DeviceId, Record};
 use lobby_domain::{
     agent::Agent,
@@ -14,7 +15,7 @@ use lobby_domain::{
 
 use super::{Demo, HistoryRecord, agents, history};
 use crate::{
-    config::{File, SiteConfig},
+    config::{File, SiteConfig, Zone},
     store::{Batch, Store, StoreError, Writer},
 };
 
@@ -27,7 +28,11 @@ const PART: usize = 2000;
 pub fn settings() -> File {
     let demo = Demo::default();
     let site = SiteConfig { name: Some(demo.name.zh.to_string()), hours: None };
-    File { zone: Some("Asia/Shanghai".to_owned()), site: BTreeMap::from([(demo.site, site)]), ..File::default() }
+    File {
+        zone: TimeZone::get("Asia/Shanghai").ok().map(Zone),
+        site: BTreeMap::from([(demo.site, site)]),
+        ..File::default()
+    }
 }
 
 /// Stores the month up to `now`, a part at a time: as a whole it would take the memory of a hub with ten thousand devices. `code` makes

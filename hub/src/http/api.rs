@@ -3,6 +3,7 @@
 mod agents;
 mod alerts;
 mod devices;
+mod findings;
 mod history;
 mod maintenance;
 mod records;
@@ -25,7 +26,8 @@ use crate::{
 pub(super) mod docs {
     //! The handlers by path, for the OpenAPI document.
     pub(in crate::http) use super::{
-        agents::*, alerts::*, devices::*, history::*, maintenance::*, records::*, silences::*, tickets::*, trace::*,
+        agents::*, alerts::*, devices::*, findings::*, history::*, maintenance::*, records::*, silences::*, tickets::*,
+        trace::*,
     };
 }
 
@@ -45,6 +47,7 @@ pub(super) fn routes() -> Router<App> {
         .merge(trace::routes())
         .merge(silences::routes())
         .merge(maintenance::routes())
+        .merge(findings::routes())
         .route("/api/{*rest}", any(error::no_such_address))
 }
 

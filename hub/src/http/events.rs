@@ -17,6 +17,7 @@ use tokio::{
     sync::{
         OwnedSemaphorePermit, Semaphore,
         broadcast::{Receiver, error::RecvError},
+        watch,
     },
     time::{Instant, Interval, MissedTickBehavior, interval, sleep_until},
 };
@@ -53,7 +54,7 @@ async fn listen(
     let site = wanted.site.map(|site| site.parse::<SiteId>());
     let Ok(site) = site.transpose() else { return StatusCode::BAD_REQUEST.into_response() };
     let Ok(place) = places.try_acquire_owned() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    let feed = Feed::new(app.fleet.changes(), site, place).into_stream();
+    let feed = Feed::new(app.fleet.changes(), app.findings.changes(), site, place).into_stream();
     let mut response = Sse::new(feed.take_until(app.stop.cancelled_owned())).into_response();
     // A proxy that gathers the stream into blocks would hold events back.
     response.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
@@ -85,6 +86,7 @@ impl Told {
 /// One page's view on the changes.
 struct Feed {
     changes: Receiver<Changed>,
+    findings: watch::Receiver<u64>,
     site: Option<SiteId>,
     heartbeat: Interval,
     waiting: Option<Told>,
@@ -94,10 +96,15 @@ struct Feed {
 }
 
 impl Feed {
-    fn new(changes: Receiver<Changed>, site: Option<SiteId>, place: OwnedSemaphorePermit) -> Self {
+    fn new(
+        changes: Receiver<Changed>,
+        findings: watch::Receiver<u64>,
+        site: Option<SiteId>,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
         let mut heartbeat = interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { changes, site, heartbeat, waiting: None, quiet_until: Instant::now(), _place: place }
+        Self { changes, findings, site, heartbeat, waiting: None, quiet_until: Instant::now(), _place: place }
     }
 
     fn into_stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
@@ -117,12 +124,20 @@ impl Feed {
                     self.quiet_until = Instant::now() + LEAST_BETWEEN;
                     return self.waiting.take();
                 }
+                // Every page shows how many findings there are.
+                Ok(()) = self.findings.changed() => self.wait_for_all(),
                 changed = self.changes.recv() => match changed {
                     Ok(changed) => self.gather(&changed),
                     Err(RecvError::Lagged(_)) => self.waiting = Some(Told::Reload),
                     Err(RecvError::Closed) => return None,
                 },
             }
+        }
+    }
+
+    fn wait_for_all(&mut self) {
+        if self.waiting != Some(Told::Reload) {
+            self.waiting = Some(Told::Changed("*".into()));
         }
     }
 
@@ -149,7 +164,8 @@ mod tests {
     fn feed(site: Option<&str>) -> (broadcast::Sender<Changed>, Feed) {
         let (sender, receiver) = broadcast::channel(4);
         let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        (sender, Feed::new(receiver, site.map(|site| site.parse().unwrap()), place))
+        let findings = watch::channel(0).1;
+        (sender, Feed::new(receiver, findings, site.map(|site| site.parse().unwrap()), place))
     }
 
     fn changed(site: &str, device: Option<&str>) -> Changed {

@@ -1,4 +1,4 @@
-//! Whether the process lives, and whether it can do its work.
+//! Whether the process lives, and whether it can do its work. Answered from memory, so that it is answered in every trouble.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -6,6 +6,7 @@ use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
 use serde_json::{Value, json};
 
 use super::App;
+use crate::findings::{Domain, Severity};
 
 pub(super) fn routes() -> Router<App> {
     Router::new().route("/livez", get(live)).route("/readyz", get(ready))
@@ -15,14 +16,19 @@ async fn live() -> &'static str {
     "ok\n"
 }
 
-/// Ready means: the database answers, commits succeed, and agents can reach the hub.
+/// Ready means: the database can be written, commits succeed, agents can reach the hub, and nothing else keeps it from its work.
 async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {
-    let database = app.store.ping().await.is_ok();
-    let ingest = app.counters.failing.load(Relaxed) == 0;
-    let broker = app.mqtt.events.borrow().up;
+    let database = !app.findings.fails(Domain::Database) && !app.findings.fails(Domain::Storage);
+    let ingest = app.counters.failing.load(Relaxed) == 0 && !app.findings.fails(Domain::Tasks);
+    let broker = app.mqtt.events.borrow().up && !app.findings.fails(Domain::Broker);
     let word = |ok: bool| if ok { "ok" } else { "failing" };
-    let all = database && ingest && broker;
+    let all = database && ingest && broker && !app.findings.is_degraded();
     let status = if all { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let checks = json!({ "database": word(database), "ingest": word(ingest), "broker": word(broker) });
-    (status, Json(json!({ "status": if all { "ready" } else { "degraded" }, "checks": checks })))
+    let findings = app.findings.all().into_iter().filter(|finding| finding.severity == Severity::Critical);
+    let findings: Vec<Value> = findings
+        .map(|finding| json!({ "domain": finding.domain.as_str(), "id": finding.id, "title": finding.english() }))
+        .collect();
+    let state = if all { "ready" } else { "degraded" };
+    (status, Json(json!({ "status": state, "checks": checks, "findings": findings })))
 }

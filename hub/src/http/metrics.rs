@@ -4,13 +4,23 @@ use std::{
     collections::BTreeMap,
     fmt::{Display, Write},
     sync::atomic::Ordering::Relaxed,
+    time::Duration,
 };
 
 use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
 use lobby_domain::{ledger::Ledger, site::Cause};
 
 use super::App;
-use crate::{ingest::Stage, mqtt, store::StoreError};
+use crate::{
+    findings::{Domain, Severity},
+    ingest::Stage,
+    mqtt,
+    progress::Part,
+    store::StoreError,
+};
+
+/// How long counting what is stored may take.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) fn routes() -> Router<App> {
     Router::new().route("/metrics", get(metrics))
@@ -55,11 +65,42 @@ async fn metrics(State(app): State<App>) -> impl IntoResponse {
     fleet(&app, &mut page);
     delivery(&app, &mut page);
     backups(&app, &mut page);
+    health(&app, &mut page);
     // While the database fails its numbers are left out: those of ingest say so, and are needed most then.
-    if let Err(cause) = stored(&app, &mut page).await {
-        tracing::warn!(cause = format!("{:#}", anyhow::Error::from(cause)), "could not count what is stored");
+    if !app.findings.fails(Domain::Database) {
+        match tokio::time::timeout(PATIENCE, stored(&app, &mut page)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(cause)) => {
+                tracing::warn!(cause = format!("{:#}", anyhow::Error::from(cause)), "could not count what is stored");
+            }
+            Err(_) => tracing::warn!("could not count what is stored in time"),
+        }
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page.0)
+}
+
+/// Findings, and when the rules were last evaluated.
+fn health(app: &App, page: &mut Page) {
+    let mut counts = BTreeMap::new();
+    for finding in app.findings.all() {
+        *counts.entry((finding.domain, finding.severity)).or_insert(0u64) += 1;
+    }
+    let all = Domain::ALL.into_iter().flat_map(|domain| Severity::ALL.map(|severity| (domain, severity)));
+    let counts = all.map(|(domain, severity)| {
+        let labels = format!("{{domain=\"{}\",severity=\"{}\"}}", domain.as_str(), severity.as_str());
+        (labels, float(counts.get(&(domain, severity)).copied().unwrap_or(0)))
+    });
+    page.metric("findings", "gauge", "Troubles of the product itself, ignored ones included.", counts);
+    let evaluated = app.progress.evaluated_at().map(|at| (String::new(), signed(at.millis()) / 1000.0));
+    page.metric(
+        "last_evaluated_seconds",
+        "gauge",
+        "When the rules were last evaluated, in seconds since 1970.",
+        evaluated,
+    );
+    let idle = Part::ALL.into_iter().filter_map(|part| Some((part, app.progress.idle(part)?)));
+    let idle = idle.map(|(part, idle)| (label("part", part.as_str()), idle.as_secs_f64()));
+    page.metric("idle_seconds", "gauge", "How long a part of the hub has made no progress.", idle);
 }
 
 async fn stored(app: &App, page: &mut Page) -> Result<(), StoreError> {

@@ -45,6 +45,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
         docs::make_maintenance_window,
         docs::change_maintenance_window,
         docs::end_maintenance_window,
+        docs::list_findings,
+        docs::ignore_finding,
     )
 )]
 struct Api;

@@ -7,6 +7,7 @@ mod answer;
 mod boards;
 mod device;
 mod engineering;
+mod health;
 mod history;
 mod incident;
 mod language;
@@ -57,6 +58,8 @@ pub fn routes() -> Router<App> {
         .route("/silences/{id}/end", post(restrain::end_silence))
         .route("/maintenance", get(restraints::maintenance).post(restrain::make_maintenance))
         .route("/maintenance/{id}/end", post(restrain::end_maintenance))
+        .route("/health", get(health::show))
+        .route("/health/ignore", post(health::ignore))
         .route("/d/{code}", get(device::show))
         .route("/d/{code}/life", post(act::set_life))
         .route("/d/{code}/why", get(why::show))

@@ -1,7 +1,7 @@
 //! What ingest has done since the start, for `/metrics` and `/readyz`.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -57,6 +57,8 @@ pub struct Counters {
     pub failures: AtomicU64,
     /// Commits that failed since the last that did not.
     pub failing: AtomicU64,
+    /// Whether the disk is full, so that records wait with their agents.
+    pub scarce: AtomicBool,
     /// Alerts raised.
     pub raised: AtomicU64,
     /// Alerts cleared.
@@ -72,6 +74,11 @@ fn nanos(time: Duration) -> u64 {
 }
 
 impl Counters {
+    /// Whether the disk is full, so that records wait with their agents.
+    pub fn is_scarce(&self) -> bool {
+        self.scarce.load(Relaxed)
+    }
+
     pub(super) fn committed(&self, done: Committed, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.records.fetch_add(done.records, Relaxed);

@@ -15,16 +15,18 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use super::{Counters, Reply, Stage};
+use super::{Counters, Reply, Stage, scarcity::Held};
 use crate::{
     clock::Clock,
+    disk::Reserve,
     fleet::{Changed, Fleet},
     mqtt::{Link, Receipt},
+    progress::{Part, Progress},
     store::{Batch, Writer},
 };
 
 /// How long to wait before a failed commit is tried again, at first and at most.
-const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// Complaints of one agent and cause are logged once in this time; all are counted.
 const COMPLAIN_EVERY: Duration = Duration::from_mins(1);
 
@@ -40,6 +42,10 @@ pub struct Storing {
     pub link: Link,
     /// What is counted.
     pub counters: Arc<Counters>,
+    /// Whether storing is alive.
+    pub progress: Arc<Progress>,
+    /// Room kept back for alerts.
+    pub reserve: Reserve,
 }
 
 /// What some messages have come to, on its way into the database.
@@ -54,8 +60,8 @@ pub(super) struct Judged {
 
 /// What is to be said once a batch is stored.
 pub(super) struct FollowUp {
-    site: SiteId,
-    acks: Vec<(AgentId, Ack)>,
+    pub(super) site: SiteId,
+    pub(super) acks: Vec<(AgentId, Ack)>,
     orders: Vec<(AgentId, Order)>,
     complaints: Vec<Complaint>,
     touched: BTreeSet<DeviceId>,
@@ -70,8 +76,16 @@ impl Storing {
     /// Stores what is judged until the other half has ended.
     pub(super) async fn run(mut self, mut judged: mpsc::Receiver<Judged>) -> anyhow::Result<()> {
         let mut logged = Logged::new();
-        while let Some(Judged { batches, receipts, replies, follow_ups, turn }) = judged.recv().await {
-            self.store(&batches).await;
+        let mut held: Vec<Held> = Vec::new();
+        while let Some(Judged { mut batches, mut receipts, replies, mut follow_ups, turn }) = judged.recv().await {
+            // Other standards may be in effect by now.
+            self.writer.set_pack(Arc::clone(&self.fleet.setup().pack));
+            self.resume(&mut held).await;
+            if !held.is_empty() || !self.store(&batches, true).await {
+                held.extend(Held::take(&mut batches, &mut follow_ups, std::mem::take(&mut receipts)));
+                self.begin_scarcity();
+                self.store(&batches, false).await;
+            }
             drop(turn);
             let begun = Instant::now();
             for receipt in receipts {
@@ -89,9 +103,11 @@ impl Storing {
         Ok(())
     }
 
-    async fn store(&mut self, batches: &[Batch]) {
+    /// Stores batches, trying until it succeeds; or, if records `may_wait`, until the disk turns out to be full. Returns whether they
+    /// are stored.
+    async fn store(&mut self, batches: &[Batch], may_wait: bool) -> bool {
         if batches.is_empty() {
-            return;
+            return true;
         }
         let begun = Instant::now();
         let mut wait = RETRY.0;
@@ -99,10 +115,14 @@ impl Storing {
             match self.writer.commit(batches, self.clock.now()).await {
                 Ok(done) => {
                     self.counters.stored(self.writer.spent());
-                    return self.counters.committed(done, begun.elapsed());
+                    self.counters.committed(done, begun.elapsed());
+                    return true;
                 }
+                Err(cause) if may_wait && self.is_full(&cause) => return false,
                 Err(cause) => {
                     self.counters.failed();
+                    // It is alive: what is wrong is the database.
+                    self.progress.beat(Part::Ingest);
                     let chain = format!("{:#}", anyhow::Error::from(cause));
                     error!(
                         cause = chain,
@@ -130,7 +150,7 @@ impl Storing {
             }
         }
         for (agent, ack) in follow_up.acks {
-            self.send(&site, &agent, Channel::Ack, encode(&ack)).await;
+            self.acknowledge(&site, &agent, &ack).await;
         }
         for (agent, order) in follow_up.orders {
             let id = self.counters.next_command().to_string().into();
@@ -142,6 +162,10 @@ impl Storing {
         if follow_up.alerts {
             self.fleet.tell(Changed { site, device: None });
         }
+    }
+
+    pub(super) async fn acknowledge(&self, site: &SiteId, agent: &AgentId, ack: &Ack) {
+        self.send(site, agent, Channel::Ack, encode(ack)).await;
     }
 
     async fn send(&self, site: &SiteId, agent: &AgentId, channel: Channel, payload: Vec<u8>) {

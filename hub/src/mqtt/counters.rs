@@ -2,13 +2,14 @@
 
 use std::{
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use mqtt5::broker::sys_topics::BrokerStats;
+use tokio::time::Instant;
 
 /// Why something of a client was refused; the label of a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,9 +83,20 @@ pub struct MqttCounters {
     turned_away: AtomicU64,
     refused: [AtomicU64; Cause::ALL.len()],
     broker: OnceLock<Arc<BrokerStats>>,
+    accepting: Mutex<Option<Instant>>,
 }
 
 impl MqttCounters {
+    /// A listener of the embedded broker is there to accept connections.
+    pub(super) fn beat(&self) {
+        *self.accepting.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// How long no listener of the embedded broker was there to accept connections; `None` with an external one.
+    pub fn idle(&self) -> Option<Duration> {
+        self.accepting.lock().unwrap_or_else(PoisonError::into_inner).map(|beat| beat.elapsed())
+    }
+
     /// Messages handed to ingest.
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Relaxed)

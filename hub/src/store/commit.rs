@@ -20,7 +20,7 @@ use lobby_domain::{
 use tokio::time::Instant;
 
 use super::{
-    LostReason, Store, StoreError, Tx,
+    LostReason, Store, StoreError, Trouble, Tx,
     delivery::StreamRow,
     form,
     records::{RecordInsert, reach_code},
@@ -31,6 +31,8 @@ use super::{
 const MOST_FORMS: usize = 10_000;
 /// Bytes that a record's measured values usually need at most.
 const MEASURED: usize = 24;
+/// How long a commit may take. After that its outcome is unknown, and it is tried again on another connection.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What is to be stored of one site.
 #[derive(Debug)]
@@ -77,6 +79,9 @@ pub struct Writer {
     known: Known,
     spent: Spent,
     code: fn() -> String,
+    /// Who this is in `batch`, and the number of the batch under way.
+    id: String,
+    no: i64,
 }
 
 /// Numbers that the database has given.
@@ -97,7 +102,10 @@ struct KnownSite {
 impl Writer {
     /// A writer that takes the codes of new devices from `code`.
     pub fn new(store: Store, pack: Arc<Pack>, code: fn() -> String) -> Self {
-        Self { store, pack, known: Known::default(), spent: Spent::default(), code }
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).expect("the operating system has random numbers");
+        let id = format!("{:016x}", u64::from_le_bytes(random));
+        Self { store, pack, known: Known::default(), spent: Spent::default(), code, id, no: 1 }
     }
 
     /// Where the time of commits has gone.
@@ -105,25 +113,44 @@ impl Writer {
         self.spent
     }
 
-    /// Stores batches in one transaction. On failure nothing of them is stored; trying again is safe.
+    /// Stores batches in one transaction. On failure nothing of them is stored, or, if no answer came, perhaps all. Trying again with
+    /// the same batches stores them once.
     pub async fn commit(&mut self, batches: &[Batch], now: Timestamp) -> Result<Committed, StoreError> {
-        let begun = Instant::now();
-        let mut tx = self.store.begin().await?;
-        let encode = self.spent.encode;
-        let written = self.write(&mut tx, batches, now).await;
-        let executed = begun.elapsed().saturating_sub(self.spent.encode.saturating_sub(encode));
-        self.spent.execute += executed;
-        let begun = Instant::now();
-        let done = match written {
-            Ok(done) => tx.commit().await.map(|()| done),
-            Err(error) => Err(error),
+        let done = match tokio::time::timeout(PATIENCE, self.attempt(batches, now)).await {
+            Ok(done) => done,
+            Err(_) => Err(StoreError::Late { doing: "store a batch", seconds: PATIENCE.as_secs() }),
         };
-        self.spent.commit += begun.elapsed();
-        if done.is_err() {
+        if done.is_ok() {
+            self.no += 1;
+        }
+        if let Err(error) = &done {
+            if matches!(error.trouble(), Trouble::Disk | Trouble::ReadOnly | Trouble::Full) {
+                self.store.reopen().await;
+            }
             // Numbers learnt in a transaction that did not happen are no one's.
             self.known = Known::default();
         }
         done
+    }
+
+    async fn attempt(&mut self, batches: &[Batch], now: Timestamp) -> Result<Committed, StoreError> {
+        let mut tx = self.store.begin().await?;
+        let alerts = batches.iter().any(|batch| !batch.changes.alerts.is_empty());
+        if alerts && !tx.claim_batch(&self.id, self.no, now).await? {
+            return Ok(Committed::default());
+        }
+        let (begun, encode) = (Instant::now(), self.spent.encode);
+        let done = self.write(&mut tx, batches, now).await?;
+        self.spent.execute += begun.elapsed().saturating_sub(self.spent.encode.saturating_sub(encode));
+        let begun = Instant::now();
+        tx.commit().await?;
+        self.spent.commit += begun.elapsed();
+        Ok(done)
+    }
+
+    /// Goes on by other standards.
+    pub fn set_pack(&mut self, pack: Arc<Pack>) {
+        self.pack = pack;
     }
 
     async fn write(&mut self, tx: &mut Tx, batches: &[Batch], now: Timestamp) -> Result<Committed, StoreError> {

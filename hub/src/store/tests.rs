@@ -12,6 +12,8 @@ mod restraints;
 mod rollup;
 mod schema;
 mod tickets;
+mod troubles;
+mod unanswered;
 
 use std::sync::Arc;
 

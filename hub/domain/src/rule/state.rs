@@ -127,6 +127,22 @@ impl Phase {
 }
 
 impl State {
+    /// Moves every moment it remembers by `by` ms.
+    pub(crate) fn rebase(&mut self, by: i64) {
+        match &mut self.phase {
+            Phase::Ok => {}
+            Phase::Pending { since } | Phase::Firing { since } => *since = since.shifted(by),
+            Phase::Recovering { since, better } => {
+                *since = since.shifted(by);
+                *better = better.shifted(by);
+            }
+        }
+        match &mut self.seen {
+            Seen::Nothing => {}
+            Seen::Counted(at) | Seen::BlindSince(at) => *at = at.shifted(by),
+        }
+    }
+
     /// A state in this phase whose timer has counted nothing.
     pub fn restored(phase: Phase) -> Self {
         Self::from_kept(phase.into())

@@ -7,8 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use lobby_dashboards::{
-    AgentPage, AgentsPage, AlertsPage, ConciergePage, DevicePage, EngineeringPage, ErrorPage, OverviewPage, Page,
-    Problem, ReceptionPage, RestraintsPage, ShowflatPage, TicketPage, WhyPage,
+    AgentPage, AgentsPage, AlertsPage, ConciergePage, DevicePage, EngineeringPage, ErrorPage, HealthPage, OverviewPage, Page, Problem, ReceptionPage, RestraintsPage, ShowflatPage, TicketPage, WhyPage,
 };
 
 use super::{App, Open, Reader, Scene};
@@ -100,6 +99,7 @@ html!(
     DevicePage,
     EngineeringPage,
     ErrorPage,
+    HealthPage,
     OverviewPage,
     ReceptionPage,
     RestraintsPage,

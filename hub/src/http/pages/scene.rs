@@ -39,6 +39,7 @@ pub(super) struct Scene<'a> {
     names: BTreeSet<&'a SiteId>,
     chosen: Option<SiteId>,
     calendar: Calendar,
+    troubles: u32,
     demo: bool,
 }
 
@@ -52,7 +53,8 @@ impl Scene<'_> {
         build: impl FnOnce(&Scene<'_>) -> Result<T, PageError>,
     ) -> Result<T, PageError> {
         let sites = app.fleet.read();
-        let names: BTreeSet<&SiteId> = sites.keys().chain(app.fleet.configured()).collect();
+        let setup = app.fleet.setup();
+        let names: BTreeSet<&SiteId> = sites.keys().chain(setup.sites.keys()).collect();
         let chosen = match site {
             Some(site) if names.contains(&site) => Some(site),
             Some(_) => return Err(PageError::NotFound),
@@ -64,7 +66,7 @@ impl Scene<'_> {
         let zone = zoned.map_or(TimeZone::UTC, |site| site.calendar.zone().clone());
         let now = app.clock.now();
         let scene = Scene {
-            pack: &app.pack,
+            pack: &setup.pack,
             open,
             reader,
             now,
@@ -74,6 +76,7 @@ impl Scene<'_> {
             names,
             chosen,
             calendar: Calendar::new(now.millis(), zone),
+            troubles: app.findings.count(),
             demo: app.demo,
         };
         build(&scene)
@@ -100,6 +103,7 @@ impl Scene<'_> {
             site: self.chosen.as_ref().map(name),
             sites: self.choices(page),
             collection: self.collection(self.shown()),
+            troubles: self.troubles,
             notice: self.reader.notice(),
             demo: self.demo,
             live: page != Page::Error,

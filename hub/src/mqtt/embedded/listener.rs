@@ -38,6 +38,9 @@ const SUBPROTOCOL: &str = "mqtt";
 /// How long to wait when the system gives no connection, for want of file descriptors for instance.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How often a listener says that it is there.
+const BEAT: Duration = Duration::from_secs(1);
+
 /// What a connection wears over TCP.
 #[derive(Clone)]
 pub(super) enum Dress {
@@ -79,9 +82,14 @@ impl Broker {
         lifecycle: Lifecycle,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
+        let mut beats = tokio::time::interval(BEAT);
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
+                _ = beats.tick() => {
+                    self.counters.beat();
+                    continue;
+                }
                 accepted = listener.accept() => accepted,
             };
             let (stream, peer) = match accepted {

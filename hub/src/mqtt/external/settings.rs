@@ -67,7 +67,8 @@ const fn receive_maximum() -> u16 {
 }
 
 const fn keep_alive() -> Span {
-    Span::from_secs(30)
+    // A frozen broker must be noticed before the silence of agents could be taken for theirs.
+    Span::from_secs(5)
 }
 
 const fn session_expiry() -> Span {

@@ -1,0 +1,49 @@
+//! Standards and opening hours that change while a site is at work.
+
+use std::sync::Arc;
+
+use lobby_contract::{AgentId, DeviceId};
+
+use crate::{alert::Subject, calendar::Calendar, changes::Changes, pack::Pack, site::Site, time::Timestamp};
+
+impl Site {
+    /// Works by other standards and hours from `now` on. Rules that stayed as they were go on with their timers; a changed rule keeps
+    /// its alert and is evaluated anew; alerts of a rule that is gone are cleared as `rule_removed`, because nobody knows whether the
+    /// fault is gone.
+    pub fn reconfigure(&mut self, pack: Arc<Pack>, calendar: Calendar, now: Timestamp, changes: &mut Changes) {
+        self.pack = pack;
+        self.calendar = calendar;
+        self.part = self.calendar.part_of_day(now);
+        self.other_rules(&Subject::Site, "site", now, changes);
+        let agents: Vec<AgentId> = self.agents.keys().cloned().collect();
+        for id in agents {
+            self.other_rules(&Subject::Agent(id), "agent", now, changes);
+        }
+        let devices = self.devices.values().map(|device| (device.id.clone(), device.kind.clone()));
+        let devices: Vec<(DeviceId, Box<str>)> = devices.collect();
+        for (id, kind) in devices {
+            self.other_rules(&Subject::Device(id), &kind, now, changes);
+        }
+        self.evaluate_all(now, changes);
+    }
+
+    fn other_rules(&mut self, subject: &Subject, kind: &str, now: Timestamp, changes: &mut Changes) {
+        let (rules, mut out) = (self.pack.kinds.get(kind).cloned(), Vec::new());
+        let Some(watch) = self.watch_of(subject) else { return };
+        watch.change_kind(rules, subject, now, &mut out);
+        let about = self.about(subject);
+        self.collect(subject, &about, out, now, changes);
+    }
+
+    fn evaluate_all(&mut self, now: Timestamp, changes: &mut Changes) {
+        let agents: Vec<AgentId> = self.agents.keys().cloned().collect();
+        let devices: Vec<DeviceId> = self.devices.keys().cloned().collect();
+        self.evaluate_site(now, changes);
+        for agent in &agents {
+            self.evaluate_agent(agent, now, changes);
+        }
+        for device in &devices {
+            self.evaluate_device(device, now, changes);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Agents, devices and sites that are not set up as they should be.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lobby_contract::SiteId;
+use lobby_dashboards::FindingKey;
+use lobby_domain::{agent::Link, site::Site};
+
+use super::{Found, Severity, clock::signed};
+
+/// Most names told of one site.
+const NAMES: usize = 5;
+/// How far a clock may be off, in ms.
+const OFF: i64 = 60_000;
+/// Agents that must agree before the hub's own clock is doubted.
+const WITNESSES: usize = 3;
+
+pub(super) fn probe(sites: &BTreeMap<SiteId, Site>) -> Vec<Found> {
+    let mut found = clocks(sites);
+    for site in sites.values() {
+        found.extend(unknown_kinds(site));
+        if !site.calendar.is_known() {
+            found.push(Found::new(FindingKey::NoHours, Severity::Warning).about(site.id.as_str()).with(&site.id));
+        }
+    }
+    found
+}
+
+/// Clocks that are off; if most are off by the same, it is more likely the hub's own.
+fn clocks(sites: &BTreeMap<SiteId, Site>) -> Vec<Found> {
+    let agents = || sites.values().flat_map(|site| site.agents().map(move |agent| (&site.id, agent)));
+    let up: Vec<_> = agents().filter(|(_, agent)| agent.link == Link::Up).collect();
+    let off = |behind: i64| behind.saturating_abs() > OFF;
+    let mut behind: Vec<i64> = up.iter().map(|(_, agent)| agent.clock.behind_millis()).collect();
+    behind.sort_unstable();
+    let median = behind.get(behind.len() / 2).copied().unwrap_or(0);
+    if behind.len() >= WITNESSES && off(median) {
+        return vec![Found::new(FindingKey::HubClock, Severity::Error).with(signed(-median))];
+    }
+    let wrong = up.into_iter().filter(|(_, agent)| off(agent.clock.behind_millis()));
+    wrong
+        .map(|(site, agent)| {
+            let name = format!("{site}/{}", agent.id);
+            let by = signed(-agent.clock.behind_millis());
+            Found::new(FindingKey::AgentClock, Severity::Warning).about(&name).with(&name).with(by)
+        })
+        .collect()
+}
+
+fn unknown_kinds(site: &Site) -> Option<Found> {
+    let unknown: Vec<_> = site.devices().filter(|device| device.announced && device.watch.kind().is_none()).collect();
+    if unknown.is_empty() {
+        return None;
+    }
+    let kinds: BTreeSet<&str> = unknown.iter().map(|device| &*device.kind).collect();
+    let kinds = kinds.into_iter().take(NAMES).collect::<Vec<_>>().join(", ");
+    let found = Found::new(FindingKey::UnknownKind, Severity::Warning).about(site.id.as_str());
+    Some(found.with(&site.id).with(unknown.len()).with(kinds))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+    use lobby_contract::{AgentInfo, Birth, DeviceInfo};
+    use lobby_domain::{calendar::Calendar, pack::Pack, site::Changes, time::Timestamp};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_795_140_000_000);
+
+    fn sites(agents: &[(&str, i64, &str)]) -> BTreeMap<SiteId, Site> {
+        let calendar = Calendar::new(TimeZone::UTC, [None; 7], BTreeMap::new());
+        let mut site = Site::new("hz".parse().unwrap(), calendar, Pack::built_in(), NOW);
+        for (id, behind, kind) in agents {
+            let device = DeviceInfo {
+                id: format!("{id}-1").parse().unwrap(),
+                kind: (*kind).into(),
+                name: "".into(),
+                place: "".into(),
+                every_ms: 5000,
+            };
+            let sent_at = NOW.millis() - behind;
+            let agent = AgentInfo { version: "1".into() };
+            let birth = Birth { epoch: 1, session: 1, sent_at, agent, queued: 0, devices: vec![device] };
+            site.birth(&id.parse().unwrap(), &birth, NOW, &mut Changes::default());
+        }
+        [(site.id.clone(), site)].into()
+    }
+
+    fn ids(sites: &BTreeMap<SiteId, Site>) -> Vec<Box<str>> {
+        probe(sites).into_iter().map(|found| found.id).collect()
+    }
+
+    #[test]
+    fn one_clock_that_is_off_is_the_agents() {
+        let sites = sites(&[("a", 0, "tv"), ("b", 10, "tv"), ("c", 3_600_000, "tv")]);
+        assert_eq!(ids(&sites), ["agent_clock:hz/c".into()]);
+    }
+
+    #[test]
+    fn most_clocks_off_by_the_same_are_the_hubs() {
+        let sites = sites(&[("a", 3_600_000, "tv"), ("b", 3_600_010, "tv"), ("c", 0, "tv")]);
+        assert_eq!(ids(&sites), ["hub_clock".into()]);
+    }
+
+    #[test]
+    fn devices_of_an_unknown_kind_are_told_together() {
+        let sites = sites(&[("a", 0, "fountain"), ("b", 0, "organ"), ("c", 0, "tv")]);
+        let found = probe(&sites);
+        assert_eq!(
+            found,
+            [Found::new(FindingKey::UnknownKind, Severity::Warning)
+                .about("hz")
+                .with("hz")
+                .with(2)
+                .with("fountain, organ")]
+        );
+    }
+
+    #[test]
+    fn a_site_without_hours_is_told() {
+        let calendar = Calendar::always_open(TimeZone::UTC);
+        let site = Site::new("hz".parse().unwrap(), calendar, Pack::built_in(), NOW);
+        assert_eq!(ids(&[(site.id.clone(), site)].into()), ["no_hours:hz".into()]);
+    }
+}

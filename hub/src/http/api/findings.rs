@@ -1,0 +1,78 @@
+//! Findings: the product's own troubles.
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    routing::{get, post},
+};
+use lobby_dashboards::Lang;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{ApiError, App, Page, Text};
+use crate::findings::{self, Domain};
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/api/v1/findings", get(list_findings))
+        .route("/api/v1/findings/{domain}/{id}/ignore", post(ignore_finding))
+}
+
+/// A trouble of the product itself; never a fault of a device.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Finding {
+    /// storage, database, broker, clock, tasks, certificates, backup, estate or configuration.
+    domain: &'static str,
+    /// Its name, unique in the domain.
+    id: String,
+    /// Which kind of trouble it is.
+    key: &'static str,
+    /// warning, error, or critical: the hub cannot do its work.
+    severity: &'static str,
+    /// What is wrong.
+    title: Text,
+    /// What to do next.
+    advice: Text,
+    /// Since when, in ms since 1970 UTC.
+    since: i64,
+    /// Whether it stays until somebody has seen it, though its cause may be over.
+    persistent: bool,
+    /// Whether somebody chose to ignore it until it is gone.
+    ignored: bool,
+}
+
+impl From<findings::Finding> for Finding {
+    fn from(finding: findings::Finding) -> Self {
+        let text = |of: &dyn Fn(Lang) -> String| Text { zh: of(Lang::Zh), en: of(Lang::En) };
+        Self {
+            domain: finding.domain.as_str(),
+            title: text(&|lang| finding.key.title(lang, &finding.values)),
+            advice: text(&|lang| finding.key.advice(lang).to_owned()),
+            id: finding.id.into(),
+            key: finding.key.as_str(),
+            severity: finding.severity.as_str(),
+            since: finding.since.millis(),
+            persistent: finding.persistent,
+            ignored: finding.ignored,
+        }
+    }
+}
+
+/// All that is found now, the gravest first.
+#[utoipa::path(get, path = "/api/v1/findings", tag = "findings", responses((status = 200, body = Page<Finding>)))]
+pub(in crate::http) async fn list_findings(State(app): State<App>) -> Json<Page<Finding>> {
+    let items = app.findings.all().into_iter().map(Finding::from).collect();
+    Json(Page { items, next: None })
+}
+
+/// Ignores a finding until it is gone and comes back. One that stays until it is seen is gone by this.
+#[utoipa::path(post, path = "/api/v1/findings/{domain}/{id}/ignore", tag = "findings",
+    params(("domain" = String, Path, description = "Its domain"), ("id" = String, Path, description = "Its name")),
+    responses((status = 200, body = Finding), (status = 404, description = "There is no such finding")))]
+pub(in crate::http) async fn ignore_finding(
+    State(app): State<App>,
+    Path((domain, id)): Path<(String, String)>,
+) -> Result<Json<Finding>, ApiError> {
+    let ignored = Domain::named(&domain).and_then(|domain| app.findings.ignore(domain, &id));
+    ignored.map(|finding| Json(finding.into())).ok_or(ApiError::NotFound("finding"))
+}

@@ -1,0 +1,71 @@
+//! The product's own health. It is shown also while the database fails, so it reads nothing from there.
+
+use axum::{
+    Form,
+    extract::{State, rejection::FormRejection},
+    http::HeaderMap,
+    response::Response,
+};
+use lobby_dashboards::{FindingRow, FindingSeverity, HealthPage, Page};
+use serde::Deserialize;
+
+use super::{
+    App, Html, Open, PageError, Reader, Scene,
+    act::is_ours,
+    answer::{self, refuse, see},
+};
+use crate::findings::{Domain, Finding, Severity};
+
+/// The page.
+pub(super) async fn show(State(app): State<App>, reader: Reader) -> Response {
+    let page = Scene::with(&app, &reader, None, &Open::default(), |scene| {
+        Ok(HealthPage {
+            findings: app.findings.all().into_iter().map(|finding| row(scene, finding)).collect(),
+            evaluated: app.progress.evaluated_at().map(|at| scene.when(at)),
+            chrome: scene.chrome(Page::Health),
+        })
+    });
+    let html = page.and_then(|page| page.html(reader.fragment));
+    answer::answer(&app, &reader, async { html }).await
+}
+
+fn row(scene: &Scene<'_>, finding: Finding) -> FindingRow {
+    let lang = scene.reader.lang;
+    FindingRow {
+        domain: finding.domain.as_str().to_owned(),
+        severity: match finding.severity {
+            Severity::Warning => FindingSeverity::Warning,
+            Severity::Error => FindingSeverity::Error,
+            Severity::Critical => FindingSeverity::Critical,
+        },
+        title: finding.key.title(lang, &finding.values),
+        advice: finding.key.advice(lang).to_owned(),
+        id: finding.id.into(),
+        since: scene.when(finding.since),
+        ignored: finding.ignored,
+        persistent: finding.persistent,
+    }
+}
+
+/// Which finding is to be ignored.
+#[derive(Debug, Deserialize)]
+pub(super) struct Ignore {
+    domain: String,
+    id: String,
+}
+
+/// Ignores a finding, and goes back to the page.
+pub(super) async fn ignore(
+    State(app): State<App>,
+    reader: Reader,
+    headers: HeaderMap,
+    form: Result<Form<Ignore>, FormRejection>,
+) -> Response {
+    if !is_ours(&headers) {
+        return refuse(&app, &reader, PageError::CrossSite);
+    }
+    let Ok(Form(Ignore { domain, id })) = form else { return refuse(&app, &reader, PageError::BadRequest) };
+    // One that is gone meanwhile needs not be ignored.
+    let _ = Domain::named(&domain).and_then(|domain| app.findings.ignore(domain, &id));
+    see("/health")
+}

@@ -1,0 +1,117 @@
+//! A disk without room.
+
+use std::{
+    fs::File,
+    io::Write,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::Result;
+use lobby_tests::{
+    hub::{self, Api, Options},
+    process::Process,
+    program, wait,
+};
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+use super::{FAULT, MACHINE, PATIENCE, Player, SITE, degraded, nothing_raised, ready};
+
+/// A hub whose data folder is a small file system of its own.
+struct Small {
+    process: Process,
+    api: Api,
+    mqtt: String,
+    data: TempDir,
+}
+
+impl Small {
+    fn start(megabytes: u32) -> Result<Option<Self>> {
+        if !Command::new("unshare").args(["-m", "true"]).status().is_ok_and(|status| status.success()) {
+            return program::skipped("mounting needs root (`unshare -m`)");
+        }
+        let (data, files) = (tempfile::tempdir()?, tempfile::tempdir()?);
+        let config = files.path().join("hub.toml");
+        std::fs::write(&config, "reserve_mib = 4\n")?;
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let hub = hub::command(data.path(), &Options::default(), anywhere, anywhere)?;
+        let mount = format!("mount -t tmpfs -o size={megabytes}m tmpfs \"$0\" && exec \"$@\"");
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-c", &mount]).arg(data.path());
+        command.arg(hub.get_program()).args(hub.get_args()).arg("--config").arg(&config);
+        let mut process = Process::start("lobby-hub", &mut command)?;
+        let mut listening = |what: &str| -> Result<SocketAddr> {
+            let start = format!("{what} listening on ");
+            process.line(&start, PATIENCE, |line| line.strip_prefix(&start)?.trim().parse().ok())
+        };
+        let (http, mqtt) = (listening("http")?, listening("mqtt")?);
+        Ok(Some(Self { process, api: Api::at(http), mqtt: format!("mqtt://{mqtt}"), data }))
+    }
+
+    /// The data folder as the hub sees it.
+    fn folder(&self) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", self.process.id()));
+        root.join(self.data.path().strip_prefix("/").unwrap_or(self.data.path()))
+    }
+}
+
+/// Writes until there is no room.
+fn fill(path: &Path) -> Result<()> {
+    let mut file = File::create(path)?;
+    for size in [1 << 20, 1 << 12, 1 << 9] {
+        let block = vec![7u8; size];
+        while file.write_all(&block).is_ok() {}
+    }
+    Ok(())
+}
+
+#[test]
+fn a_full_disk_keeps_alerts_makes_records_wait_and_is_over_when_there_is_room() -> Result<()> {
+    let Some(hub) = Small::start(32)? else { return Ok(()) };
+    let mut agent = Player::born(&hub.mqtt, "box")?;
+    let first = agent.report("ok")?;
+    agent.acked_up_to(first, PATIENCE)?;
+    ready(&hub.api, PATIENCE)?;
+
+    let filler = hub.folder().join("filler");
+    fill(&filler)?;
+    degraded(&hub.api, "disk_full", Duration::from_secs(5))?;
+    // What still fits may be stored; the first that does not is not acknowledged, and nothing after it is.
+    let stuck = wait::until("a record that is not acknowledged", PATIENCE, || {
+        let seq = agent.report("ok")?;
+        Ok(agent.acked_up_to(seq, Duration::from_millis(700)).is_err().then_some(seq))
+    })?;
+    let acked = agent.acked();
+    assert!(acked < stuck);
+    agent.report("fault")?;
+    let alert = hub.api.open_alert(SITE, MACHINE, FAULT, Duration::from_secs(10))?;
+    assert!(alert["ticket"].is_string(), "the ticket is stored too: {alert}");
+    assert_eq!(agent.acked(), acked, "nothing is acknowledged that is not stored");
+    assert_eq!(hub.api.get("/livez")?.status, 200);
+    let page = hub.api.get_with("/health", &[("accept-language", "en")])?;
+    assert!(page.status == 200 && page.body.contains("The disk is full"), "{}", page.body);
+
+    std::fs::remove_file(&filler)?;
+    let freed = Instant::now();
+    ready(&hub.api, Duration::from_secs(10))?;
+    agent.send_again()?;
+    agent.acked_up_to(agent.seq, Duration::from_secs(10))?;
+    assert!(freed.elapsed() < Duration::from_secs(20));
+    let mut seqs: Vec<u64> = hub.api.records(SITE)?.iter().filter_map(|record| record["seq"].as_u64()).collect();
+    seqs.sort_unstable();
+    assert_eq!(seqs, (1..=agent.seq).collect::<Vec<_>>(), "every record is there once");
+    assert_eq!((hub.api.alerts(SITE, "all")?.len(), hub.api.tickets(SITE, "all")?.len()), (1, 1));
+    Ok(())
+}
+
+#[test]
+fn a_hub_on_a_disk_without_room_for_its_reserve_starts_and_says_so() -> Result<()> {
+    let Some(hub) = Small::start(6)? else { return Ok(()) };
+    wait::until("the finding", PATIENCE, || {
+        Ok(super::found(&hub.api)?.contains(&"reserve_missing".to_owned()).then_some(()))
+    })?;
+    nothing_raised(&hub.api)
+}
