@@ -2,7 +2,13 @@
 
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
-    Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertRow, AlertsPage, Calendar, Choice, Chrome, Clause, Collection, ConciergePage, Counts, DayPart, Deadline, DeadlineKind, Delivery, DevicePage, DeviceRef, DeviceTile, EngineeringPage, ErrorPage, Evidence, Fact, FindingKey, FindingRow, FindingSeverity, HealthPage, Incident, Lang, LifeCard, Limit, Link, Loss, LowStock, Machine, Newcomer, Notice, OverviewPage, Page, PostStatus, Priority, Problem, QueueTicket, Range, ReceptionPage, Restrained, RestraintRow, RestraintsPage, SelectOption, Selection, Series, Severity, ShowflatPage, Site, SiteRow, State, StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, When, WhyPage, WhyPart, WhyPhase, WhyRule,
+    Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertRow, AlertsPage, Calendar, Choice, Chrome, Clause,
+    Collection, ConciergePage, Counts, DayPart, Deadline, DeadlineKind, Delivery, DevicePage, DeviceRef, DeviceTile,
+    EngineeringPage, ErrorPage, Evidence, Fact, FindingKey, FindingRow, FindingSeverity, HealthPage, Incident, Lang,
+    LifeCard, Limit, Link, Loss, LowStock, Machine, Newcomer, Notice, OverviewPage, Page, PostStatus, Priority,
+    Problem, QueueTicket, Range, ReceptionPage, Restrained, RestraintRow, RestraintsPage, SelectOption, Selection,
+    Series, Severity, ShowflatPage, Site, SiteRow, State, StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep,
+    TimelineEntry, When, WhyPage, WhyPart, WhyPhase, WhyRule,
 };
 use lobby_domain::device::Life;
 

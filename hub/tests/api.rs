@@ -134,8 +134,20 @@ impl Web {
         let backups = lobby_hub::backup::Status::default();
         let restraints = Restraints::load(store.clone(), fleet.clone(), clock.clone()).await.unwrap();
         let (findings, progress, desk) = (Arc::default(), Arc::default(), Desk::new().0);
-        let app =
-            App { store, fleet, clock, counters, desk, restraints, findings, progress, mqtt, stop, demo: false, backups };
+        let app = App {
+            store,
+            fleet,
+            clock,
+            counters,
+            desk,
+            restraints,
+            findings,
+            progress,
+            mqtt,
+            stop,
+            demo: false,
+            backups,
+        };
         Self { router: http::router(app), lifecycle, _folder: folder }
     }
 

@@ -3,8 +3,8 @@
 //! One module per promise. A test that needs something that is not installed says so and passes, except where `CI` is
 //! set; `tests/run` installs everything.
 
-mod backups;
 mod backlog;
+mod backups;
 mod bad_network;
 mod brokers_and_databases;
 mod brokers_killed;
@@ -18,8 +18,8 @@ mod kills;
 mod noise;
 mod own_troubles;
 mod pages;
-mod power_cut;
 mod partition;
+mod power_cut;
 mod pressure;
 mod real_equipment;
 mod unattended;

@@ -28,6 +28,7 @@ pub mod past;
 pub mod ranges;
 mod rebase;
 mod reconfigure;
+pub mod restraint;
 pub mod rule;
 pub mod site;
 pub mod ticket;
