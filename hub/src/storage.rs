@@ -15,7 +15,10 @@ use std::{
     fs, io,
     mem::ManuallyDrop,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use anyhow::Context;
@@ -30,7 +33,10 @@ pub(crate) use self::{
     check::reader,
     refusal::damage_of,
 };
-use self::{check::Check, refusal::damage_in};
+use self::{
+    check::Check,
+    refusal::{corruption_in, damage_in},
+};
 use crate::{
     backup::{self, Folder},
     installation::{Installation, Left, Seal, boot},
@@ -60,6 +66,8 @@ pub struct Storage {
     place: Place,
     installation: Installation,
     check: Option<Check>,
+    /// Whether a check is still to find nothing: until then the file is not sealed as if it were whole.
+    unchecked: Arc<AtomicBool>,
     /// Kept open until [`Storage::close`], and left open if that is never reached: SQLite deletes the log when the last connection
     /// closes, and then a process that ended on an error could not be told from a log that was lost.
     guard: Option<ManuallyDrop<SqliteConnection>>,
@@ -88,7 +96,9 @@ impl Storage {
         let (mut guard, mut later) = (None, None);
         if let Some(path) = sqlite_path(&place.database_url) {
             guard = Some(ManuallyDrop::new(hold(&path).await?));
-            files(&path).iter().for_each(|file| private::file(file));
+            for file in &files(&path) {
+                private::file(file);
+            }
             later = look_inside(&place, &path, check).await?;
         }
         let schema = store.schema().await?;
@@ -111,7 +121,8 @@ impl Storage {
         let left = guard.is_some().then(|| Left::Open { boot: boot() });
         let installation = Installation { id: meta.installation, starts: meta.starts, left };
         installation.write(&place.data_dir)?;
-        Ok(Self { store, place, installation, check: later, guard, damaged: Arc::default() })
+        let unchecked = Arc::new(AtomicBool::new(later.is_some()));
+        Ok(Self { store, place, installation, check: later, unchecked, guard, damaged: Arc::default() })
     }
 
     /// Where the database is.
@@ -122,7 +133,8 @@ impl Storage {
     /// Runs the checks that were left for later; one that finds damage stops the hub.
     pub fn watch(&mut self, lifecycle: &Lifecycle) {
         let Some(check) = self.check.take() else { return };
-        let (stop, place, damaged) = (lifecycle.stop_token(), self.place.clone(), self.damaged.clone());
+        let (stop, place) = (lifecycle.stop_token(), self.place.clone());
+        let (damaged, unchecked) = (self.damaged.clone(), self.unchecked.clone());
         lifecycle.supervise("database check", async move {
             let found = tokio::select! {
                 found = check.run() => found?,
@@ -133,13 +145,18 @@ impl Storage {
                 let _ = damaged.set(finding.clone());
                 return Err(place.refuse(finding).into());
             }
+            unchecked.store(false, Relaxed);
             stop.cancelled().await;
             Ok(())
         });
     }
 
-    /// Adds to an error of the database's content what to do about it.
+    /// Adds to an error of the database's content what to do about it. A file that SQLite calls damaged is not sealed as if it were whole.
     pub fn explain(&self, error: anyhow::Error) -> anyhow::Error {
+        if let Some(what) = corruption_in(&error) {
+            // It is set once: another check may have been first.
+            let _ = self.damaged.set(Finding::Damaged(what));
+        }
         self.place.advise(error)
     }
 
@@ -183,6 +200,9 @@ impl Storage {
         self.store.close().await;
         if let Some(guard) = self.guard.take() {
             ManuallyDrop::into_inner(guard).close().await.context("closing the database")?;
+        }
+        if self.unchecked.load(Relaxed) {
+            return Ok(());
         }
         let file = path.clone();
         let seal = tokio::task::spawn_blocking(move || seal::seal(&file)).await.context("reading the database file")?;
@@ -254,9 +274,8 @@ fn before_opening(place: &Place, known: Option<&Installation>) -> anyhow::Result
     };
     let log = self::length(&wal)?;
     match &known.left {
-        None => Ok(Inside::Structure(size)),
         Some(Left::Damaged { finding }) => Err(place.refuse(Finding::Damaged(finding.clone())).into()),
-        Some(Left::Checkpointed) => Ok(Inside::Structure(size)),
+        None | Some(Left::Checkpointed) => Ok(Inside::Structure(size)),
         Some(Left::Sealed(seal)) => {
             // A log that holds something was not left by the hub.
             if seal.bytes != size || log.is_some_and(|log| log > 0) {

@@ -22,12 +22,12 @@ INSERT INTO stream VALUES (1, 1, 0, 200000);
 INSERT INTO record SELECT 1, 1, n, 1, 1795140000000 + n * 1000, 1795140000020 + n * 1000, 0,
     '{"power":"on","temperature_c":' || (n % 60) || '}', '[]'
     FROM (WITH RECURSIVE count(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM count WHERE n < 200000) SELECT n FROM count);
-INSERT INTO rule_phase VALUES ('demo', 'device:entrance-led', 'display-dark', 'firing', 1795140000000, NULL);
-INSERT INTO ticket VALUES ('BX-202611-0001', 'demo', 'device:entrance-led', 'display', 'display-dark', '', 'engineering', 'high',
+INSERT INTO rule_phase VALUES ('demo', 'entrance-led', 'display-dark', 'firing', 1795140000000, NULL);
+INSERT INTO ticket VALUES ('BX-202611-0001', 'demo', 'entrance-led', 'display', 'display-dark', '', 'engineering', 'high',
     'concierge', '黑屏', 'dark', 'open', 1, '', 1795140000000, 1795140000000, 1795140000000, 1795140000000, NULL, NULL, NULL, NULL);
 INSERT INTO ticket_count VALUES ('202611', 1);
 INSERT INTO ticket_event VALUES (1, 'BX-202611-0001', 1795140000000, 'opened', '', '');
-INSERT INTO alert VALUES (x'00112233445566778899aabbccddeeff', 'demo', 'device:entrance-led', 'display-dark', '', 'critical',
+INSERT INTO alert VALUES (x'00112233445566778899aabbccddeeff', 'demo', 'entrance-led', 'display-dark', '', 'critical',
     'engineering', '', '黑屏', 'dark', '电源：关机', 'power: off', 1795140000000, 1795140000000, NULL, NULL, 'BX-202611-0001');
 "#;
 

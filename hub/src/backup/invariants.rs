@@ -58,4 +58,10 @@ pub(super) const INVARIANTS: &[Invariant] = &[
         count: "SELECT COUNT(*) FROM (SELECT DISTINCT device_no FROM record) r
             LEFT JOIN device d ON d.no = r.device_no WHERE d.no IS NULL",
     },
+    Invariant {
+        since: 6,
+        broken: "forms of records are not there",
+        count: "SELECT COUNT(*) FROM (SELECT DISTINCT form FROM record) r
+            LEFT JOIN form f ON f.no = r.form WHERE f.no IS NULL",
+    },
 ];

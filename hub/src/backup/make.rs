@@ -76,7 +76,7 @@ pub(super) async fn writer(path: &Path, synchronous: SqliteSynchronous) -> Resul
     let journal =
         if matches!(synchronous, SqliteSynchronous::Off) { SqliteJournalMode::Off } else { SqliteJournalMode::Delete };
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(true).journal_mode(journal);
-    options.synchronous(synchronous).foreign_keys(false).connect().await
+    options.synchronous(synchronous).foreign_keys(false).disable_statement_logging().connect().await
 }
 
 async fn copy_sqlite(from: &Path, part: &Path, say: Say<'_>) -> Result<(), BackupError> {

@@ -24,7 +24,12 @@ const ROWS: usize = 200;
 /// A connection under the hub's name.
 pub(super) async fn connect(url: &str) -> Result<PgConnection, BackupError> {
     let options = PgConnectOptions::from_str(url).map_err(doing("read the database URL"))?;
-    options.application_name(APPLICATION).connect().await.map_err(doing("connect to PostgreSQL"))
+    options
+        .application_name(APPLICATION)
+        .disable_statement_logging()
+        .connect()
+        .await
+        .map_err(doing("connect to PostgreSQL"))
 }
 
 /// The version of the schema; `None` if there is none.

@@ -78,7 +78,8 @@ async fn restore_verified(
     let (moved, left) = if let Some(path) = sqlite_path(&place.database_url) {
         into_sqlite(file, manifest, &path, replace, now).await?
     } else {
-        let options = SqliteConnectOptions::new().filename(file).read_only(true).immutable(true);
+        let options =
+            SqliteConnectOptions::new().filename(file).read_only(true).immutable(true).disable_statement_logging();
         let mut from = options.connect().await.map_err(doing("open the backup"))?;
         let aside = replace.then_some(now);
         (postgres::copy_in(&mut from, &place.database_url, manifest.schema, aside, say).await?, None)

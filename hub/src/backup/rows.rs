@@ -211,7 +211,9 @@ mod tests {
 
     fn digest_of(rows: &[Vec<Value>]) -> Digest {
         let mut digest = Digest::default();
-        rows.iter().for_each(|row| digest.add(row, &mut Vec::new()));
+        for row in rows {
+            digest.add(row, &mut Vec::new());
+        }
         digest
     }
 

@@ -18,7 +18,8 @@ pub async fn verify_file(path: &Path, say: Say<'_>) -> Result<Manifest, BackupEr
         return Err(BackupError::NotABackup(path.to_owned()));
     }
     let verified = async {
-        let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(true);
+        let options =
+            SqliteConnectOptions::new().filename(path).read_only(true).immutable(true).disable_statement_logging();
         let mut connection = options.connect().await.map_err(doing("open the backup"))?;
         let manifest = read(&mut connection, path, say).await?;
         connection.close().await.map_err(doing("close the backup"))?;

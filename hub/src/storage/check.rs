@@ -35,7 +35,9 @@ pub(super) enum Check {
 
 /// A connection that only reads, and leaves log and index as they are when it closes.
 pub(crate) async fn reader(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
-    SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(crate::store::BUSY).connect().await
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(crate::store::BUSY);
+    // Reading all of a database takes its time: that is no news.
+    options.disable_statement_logging().connect().await
 }
 
 impl Check {

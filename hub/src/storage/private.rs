@@ -15,10 +15,11 @@ pub fn folder(path: &Path) -> io::Result<()> {
         return fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
     }
     let found = fs::metadata(path)?;
-    if found.mode() & 0o077 == 0 {
+    if found.mode().trailing_zeros() >= 6 {
         return Ok(());
     }
-    let ours = path.join("installation.json").exists() || fs::read_dir(path)?.next().is_none();
+    let ours = ["installation.json", "lobby.db"].iter().any(|name| path.join(name).exists())
+        || fs::read_dir(path)?.next().is_none();
     let closed = ours && fs::set_permissions(path, fs::Permissions::from_mode(0o700)).is_ok();
     if !closed {
         warn!(folder = %path.display(), "others may enter the data folder: `chmod 700` closes it");

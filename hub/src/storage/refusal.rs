@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use sqlx::migrate::MigrateError;
 use uuid::Uuid;
 
 use crate::{backup::Folder, store::StoreError};
@@ -114,13 +115,17 @@ impl Place {
     fn command(&self) -> String {
         let mut command = format!("lobby-hub restore --latest --replace --data-dir {}", quoted(&self.data_dir));
         if self.backups != self.data_dir.join(crate::backup::FOLDER) {
-            command += &format!(" --folder {}", quoted(&self.backups));
+            command.push_str(" --folder ");
+            command.push_str(&quoted(&self.backups));
         }
         match crate::store::sqlite_path(&self.database_url) {
             Some(path) if path == self.data_dir.join("lobby.db") => {}
-            Some(path) => command += &format!(" --database-url sqlite://{}", quoted(&path)),
+            Some(path) => {
+                command.push_str(" --database-url sqlite://");
+                command.push_str(&quoted(&path));
+            }
             // It may hold a password.
-            None => command += " --database-url \"$LOBBY_DATABASE_URL\"",
+            None => command.push_str(" --database-url \"$LOBBY_DATABASE_URL\""),
         }
         command
     }
@@ -132,13 +137,23 @@ fn quoted(path: &Path) -> String {
     if text.bytes().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
-/// Whether an error says that the database's content is damaged, in words.
+/// Whether an error says that the database's content is damaged, or makes no sense, in words.
 pub(crate) fn damage_in(error: &anyhow::Error) -> Option<String> {
+    corruption_in(error).or_else(|| {
+        error.chain().find_map(|cause| match cause.downcast_ref::<StoreError>()? {
+            inconsistent @ StoreError::Inconsistent { .. } => Some(inconsistent.to_string()),
+            _ => None,
+        })
+    })
+}
+
+/// Whether an error says that the database's file is damaged, in words.
+pub(crate) fn corruption_in(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(|cause| match cause.downcast_ref::<StoreError>()? {
-        StoreError::Database { source, .. } => damage_of(source),
-        StoreError::Migrate(sqlx::migrate::MigrateError::Execute(source)) => damage_of(source),
-        StoreError::Migrate(sqlx::migrate::MigrateError::ExecuteMigration(source, _)) => damage_of(source),
-        inconsistent @ StoreError::Inconsistent { .. } => Some(inconsistent.to_string()),
+        StoreError::Database { source, .. }
+        | StoreError::Migrate(MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) => {
+            damage_of(source)
+        }
         _ => None,
     })
 }

@@ -28,7 +28,7 @@ fn place(folder: &Path, url: &str) -> Place {
 async fn filled(kind: Kind) -> Option<Database> {
     let database = Database::create(kind).await?;
     let mut writer = writer(&database.store);
-    let mut batch = reports("lobby-box", LED, (1..=450).map(|seq| record(seq, LED, T0.shifted(i64::from(seq as u32)))));
+    let mut batch = reports("lobby-box", LED, (1..=450).map(|seq| record(seq, LED, T0.shifted(seq.cast_signed()))));
     batch.devices[0].name = AWKWARD.into();
     batch.devices[0].announced = true;
     batch.agents[0].streams.insert(1, Stream::restored(0, 450));
@@ -160,8 +160,9 @@ async fn the_newest_whole_backup_is_restored_and_the_damaged_one_is_named() {
 
 #[rstest]
 #[case::two_open_alerts(
-    "DROP INDEX alert_open; INSERT INTO alert SELECT randomblob(16), site, subject, rule, clauses, severity, department, tells,
-     title_zh, title_en, evidence_zh, evidence_en, since, opened_at, cleared_at, clear_reason, ticket FROM alert",
+    "DROP INDEX alert_open; INSERT INTO alert (id, site, subject, rule, clauses, severity, tells, title_zh, title_en, evidence_zh,
+     evidence_en, since, opened_at) SELECT randomblob(16), site, subject, rule, clauses, severity, tells, title_zh, title_en,
+     evidence_zh, evidence_en, since, opened_at FROM alert",
     "more than one open alert"
 )]
 #[case::a_lost_ticket(
@@ -173,6 +174,7 @@ async fn the_newest_whole_backup_is_restored_and_the_damaged_one_is_named() {
 #[case::a_lost_count("DELETE FROM stream", "no note of what was taken in")]
 #[case::an_old_count("UPDATE stream SET committed = 449", "is not counted")]
 #[case::a_lost_device("DELETE FROM device", "devices of records are not there")]
+#[case::a_lost_form("DELETE FROM form", "forms of records are not there")]
 #[tokio::test]
 async fn a_contradiction_is_named(#[case] damage: &'static str, #[case] said: &str) {
     let database = filled(Kind::Sqlite).await.unwrap();
