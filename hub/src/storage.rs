@@ -116,7 +116,7 @@ impl Storage {
         let new = uuid::Builder::from_random_bytes(random).into_uuid();
         let meta = store.started(new, PRODUCT, now).await?;
         if already.is_none() {
-            info!(installation = %meta.installation, "this data folder has a new database");
+            info!(installation = %meta.installation, "the database of this data folder has a name now");
         }
         let left = guard.is_some().then(|| Left::Open { boot: boot() });
         let installation = Installation { id: meta.installation, starts: meta.starts, left };

@@ -24,7 +24,7 @@ INSERT INTO record SELECT 1, 1, n, 1, 1795140000000 + n * 1000, 1795140000020 + 
     FROM (WITH RECURSIVE count(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM count WHERE n < 200000) SELECT n FROM count);
 INSERT INTO rule_phase VALUES ('demo', 'entrance-led', 'display-dark', 'firing', 1795140000000, NULL);
 INSERT INTO ticket VALUES ('BX-202611-0001', 'demo', 'entrance-led', 'display', 'display-dark', '', 'engineering', 'high',
-    'concierge', '黑屏', 'dark', 'open', 1, '', 1795140000000, 1795140000000, 1795140000000, 1795140000000, NULL, NULL, NULL, NULL);
+    'concierge', '黑屏', 'dark', 'new', 1, '', 1795140000000, 1795140000000, 1795140000000, 1795140000000, NULL, NULL, NULL, NULL);
 INSERT INTO ticket_count VALUES ('202611', 1);
 INSERT INTO ticket_event VALUES (1, 'BX-202611-0001', 1795140000000, 'opened', '', '');
 INSERT INTO alert VALUES (x'00112233445566778899aabbccddeeff', 'demo', 'entrance-led', 'display-dark', '', 'critical',
