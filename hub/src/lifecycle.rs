@@ -95,14 +95,16 @@ impl Lifecycle {
     }
 }
 
-/// Resolves with the signal's name at SIGTERM or SIGINT.
-pub async fn shutdown_signal() -> &'static str {
+/// Resolves with the signal's name at SIGTERM or SIGINT, also one that comes before this is awaited.
+pub fn shutdown_signal() -> impl Future<Output = &'static str> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut term = signal(SignalKind::terminate()).expect("a process may install a handler for SIGTERM");
     let mut int = signal(SignalKind::interrupt()).expect("a process may install a handler for SIGINT");
-    tokio::select! {
-        _ = term.recv() => "SIGTERM",
-        _ = int.recv() => "SIGINT",
+    async move {
+        tokio::select! {
+            _ = term.recv() => "SIGTERM",
+            _ = int.recv() => "SIGINT",
+        }
     }
 }
 

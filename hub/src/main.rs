@@ -221,7 +221,7 @@ fn run(config: Config, mode: Mode, ready: impl FnOnce(Ready)) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build();
     let ending = runtime
         .context("starting the async runtime")
-        .and_then(|runtime| runtime.block_on(lobby_hub::run(config, mode, shutdown_signal(), ready)));
+        .and_then(|runtime| runtime.block_on(async { lobby_hub::run(config, mode, shutdown_signal(), ready).await }));
     match ending {
         Ok(Ending::Clean) => ExitCode::SUCCESS,
         Ok(Ending::Failed | Ending::TimedOut) => ExitCode::FAILURE,

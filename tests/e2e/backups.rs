@@ -57,10 +57,14 @@ async fn report(agent: &mut Connection, script: &mut Script, done: &AtomicBool, 
     Ok(latencies)
 }
 
+#[expect(clippy::print_stderr, reason = "the figures are what a person wants to see of it")]
+fn tell(figures: &str) {
+    eprintln!("{figures}");
+}
+
 #[rstest]
 #[case::sqlite(false)]
 #[case::postgres(true)]
-#[expect(clippy::print_stderr, reason = "the figures are what a person wants to see of it")]
 fn a_backup_beside_a_busy_hub_is_the_history_up_to_a_moment(#[case] postgres: bool) -> Result<()> {
     let database = if postgres { Database::create()? } else { None };
     if postgres && database.is_none() {
@@ -104,10 +108,10 @@ fn a_backup_beside_a_busy_hub_is_the_history_up_to_a_moment(#[case] postgres: bo
     let (whole, said) = ended.join().map_err(|_| anyhow::anyhow!("the backup's thread"))??;
     ensure!(whole, "{said}");
     let (p99_idle, p99_busy) = (idle.p99(), busy.p99());
-    eprintln!(
+    tell(&format!(
         "{} records during the backup; stored within {p99_idle:?} (p99) before, {p99_busy:?} during",
         busy.0.len()
-    );
+    ));
     ensure!(p99_busy < Duration::from_secs(2), "records waited for the backup: {p99_busy:?}");
 
     // Restored into a fresh folder, a SQLite database whatever it was made of.

@@ -195,7 +195,8 @@ fn detected(templates: &Templates, data: &Path, restore: bool) -> Result<bool> {
             if !check || hub.process.line("the result of its check", Duration::from_mins(1), whole).is_ok() {
                 let rows = hub.api.records("demo")?.len();
                 ensure!(
-                    rows as i64 == templates.held.iter().find(|table| table.0 == "record").map_or(0, |table| table.1)
+                    i64::try_from(rows)?
+                        == templates.held.iter().find(|table| table.0 == "record").map_or(0, |table| table.1)
                 );
                 if hub.process.runs() && hub.process.terminate(Duration::from_mins(1))?.success() {
                     let now = stored::content(&templates.runtime, data)?;

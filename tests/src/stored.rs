@@ -38,7 +38,7 @@ pub struct Running {
     pub process: Process,
     /// What it answers.
     pub api: Api,
-    /// Its broker.
+    /// Its broker, of its own or not.
     pub mqtt: SocketAddr,
 }
 
@@ -52,7 +52,10 @@ pub fn start(data: &Path, options: &Options, change: impl FnOnce(Command) -> Com
     };
     match listening(&mut process, "http") {
         Ok(http) => {
-            let mqtt = listening(&mut process, "mqtt")?;
+            let mqtt = match &options.mqtt_url {
+                None => listening(&mut process, "mqtt")?,
+                Some(url) => url.trim_start_matches("mqtt://").parse().context("the broker's address")?,
+            };
             Ok(Start::Ready(Running { process, api: Api::at(http), mqtt }))
         }
         Err(_) if !process.runs() => {
