@@ -159,7 +159,8 @@ impl Medium {
                 || durable.values().any(|known| known == id)
         };
         self.inodes.retain(|id, _| linked(id));
-        self.used = self.shown.values().filter_map(|id| self.inodes.get(id)).map(|inode| inode.shown.len() as u64).sum();
+        self.used =
+            self.shown.values().filter_map(|id| self.inodes.get(id)).map(|inode| inode.shown.len() as u64).sum();
     }
 
     /// Whether a change may be made; burns the fuse. `Ok(false)`: it happens in part, and it is the last.

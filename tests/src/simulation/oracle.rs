@@ -42,7 +42,13 @@ impl Oracle {
     pub fn made(&mut self, agent: &Agent, device: usize, now: i64) {
         let key = (agent.id.clone(), agent.epoch());
         let device = &agent.devices[device];
-        let made = Made { device: device.id.clone(), at: now, clock: agent.clock, truth: device.truth, episode: device.episode };
+        let made = Made {
+            device: device.id.clone(),
+            at: now,
+            clock: agent.clock,
+            truth: device.truth,
+            episode: device.episode,
+        };
         self.made.entry(key).or_default().push(made);
     }
 
@@ -59,7 +65,10 @@ impl Oracle {
                 // What never was on disk may be gone; but then nobody counts on it.
                 let accepted = self.accepted.get(&(agent.id.clone(), epoch)).copied().unwrap_or(0);
                 if from <= accepted {
-                    return Err(format!("agent {} lost {from}..={to} of {epoch} on a disk that lost nothing", agent.id));
+                    return Err(format!(
+                        "agent {} lost {from}..={to} of {epoch} on a disk that lost nothing",
+                        agent.id
+                    ));
                 }
             }
         }
@@ -129,7 +138,10 @@ impl Oracle {
     }
 
     fn find(&self, agent: &AgentId, epoch: u64, seq: u64) -> Result<&Made, String> {
-        let made = self.made.get(&(agent.clone(), epoch)).and_then(|made| made.get(usize::try_from(seq).ok()?.checked_sub(1)?));
+        let made = self
+            .made
+            .get(&(agent.clone(), epoch))
+            .and_then(|made| made.get(usize::try_from(seq).ok()?.checked_sub(1)?));
         made.ok_or_else(|| format!("record {seq} of {agent} {epoch} was never made"))
     }
 
@@ -198,7 +210,8 @@ impl Oracle {
         let hidden = |subject: &Subject, rule: &str| {
             let devices = agents.iter().flat_map(|agent| &agent.devices);
             let mut silent = devices.filter(|device| device.truth == Truth::Unreachable);
-            silent.any(|device| *subject == Subject::Device(device.id.clone())) && Some(rule) != Truth::Unreachable.rule()
+            silent.any(|device| *subject == Subject::Device(device.id.clone()))
+                && Some(rule) != Truth::Unreachable.rule()
         };
         // What came and went is held open until it has been seen to stay, which takes many heartbeats.
         let unsteady = |subject: &Subject, rule: &str| match subject {
@@ -229,9 +242,10 @@ impl Oracle {
             Truth::Jammed | Truth::MotorFault => State::Abnormal,
             Truth::Unreachable => State::Offline,
         };
-        let unsteady = hub.site.device(&device.id).is_some_and(|known| {
-            known.watch.phases().any(|(rule, _)| known.watch.flapping(&rule.id))
-        });
+        let unsteady = hub
+            .site
+            .device(&device.id)
+            .is_some_and(|known| known.watch.phases().any(|(rule, _)| known.watch.flapping(&rule.id)));
         if shown != Some(truth) && !unsteady {
             return Err(format!("{} is shown as {shown:?} and is {truth:?}", device.id));
         }

@@ -784,7 +784,8 @@ impl World {
         } else {
             self.set_hub_state(false);
         }
-        let later = if self.rng.u8(0..4) == 0 { self.rng.i64(0..20 * MINUTE) } else { self.rng.i64(SECOND..30 * SECOND) };
+        let later =
+            if self.rng.u8(0..4) == 0 { self.rng.i64(0..20 * MINUTE) } else { self.rng.i64(SECOND..30 * SECOND) };
         self.after(later, Event::StartHub);
     }
 
