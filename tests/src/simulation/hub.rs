@@ -10,7 +10,7 @@ use lobby_domain::{
     calendar::Calendar,
     pack::Pack,
     site::{AlertChange, Changes, Site},
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 
 use super::{
@@ -208,8 +208,7 @@ impl Hub {
         }
         if found_again {
             self.seen_connects = connects;
-            let agents: Vec<AgentId> = self.site.agents().map(|agent| agent.id.clone()).collect();
-            changes.orders.extend(agents.into_iter().map(|agent| (agent, Order::Rebirth)));
+            self.site.ask_for_births(Span::from_secs(2), now);
         }
         self.site.tick(now, &mut changes);
         self.check_alerts(&changes, (0, 0), now);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lobby_contract::{AgentId, DeviceId};
-use lobby_domain::{alert::Subject, device::State, site::AlertChange};
+use lobby_domain::{agent::Link, alert::Subject, device::State, site::AlertChange};
 
 use super::{
     agent::{Agent, Truth},
@@ -213,14 +213,19 @@ impl Oracle {
             silent.any(|device| *subject == Subject::Device(device.id.clone()))
                 && Some(rule) != Truth::Unreachable.rule()
         };
-        let clock = |rule: &str| rule == "agent-clock-wrong";
-        let open: BTreeSet<(Subject, &str)> = hub
-            .store
-            .open_alerts()
-            .filter(|(subject, rule)| !hidden(subject, rule) && !clock(rule))
-            .map(|(subject, rule)| (subject.clone(), rule))
-            .collect();
-        if open != faults {
+        // What came and went is held open until it has been seen to stay, which takes many heartbeats.
+        let unsteady = |subject: &Subject, rule: &str| match subject {
+            Subject::Device(id) => hub.site.device(id).is_some_and(|device| device.watch.flapping(rule)),
+            Subject::Agent(id) => rule == "agent-offline" && hub.link(id) == Some(Link::Up),
+            Subject::Site => false,
+        };
+        let open: BTreeSet<(Subject, &str)> =
+            hub.store.open_alerts().map(|(subject, rule)| (subject.clone(), rule)).collect();
+        let excused = |(subject, rule): &&(Subject, &str)| {
+            hidden(subject, rule) || unsteady(subject, rule) || *rule == "agent-clock-wrong"
+        };
+        let too_many = open.difference(&faults).any(|alert| !excused(&alert));
+        if too_many || !faults.is_subset(&open) {
             return Err(format!("the open alerts are {open:?}, the faults are {faults:?}"));
         }
         Ok(())
@@ -237,7 +242,11 @@ impl Oracle {
             Truth::Jammed | Truth::MotorFault => State::Abnormal,
             Truth::Unreachable => State::Offline,
         };
-        if shown != Some(truth) {
+        let unsteady = hub
+            .site
+            .device(&device.id)
+            .is_some_and(|known| known.watch.phases().any(|(rule, _)| known.watch.flapping(&rule.id)));
+        if shown != Some(truth) && !unsteady {
             return Err(format!("{} is shown as {shown:?} and is {truth:?}", device.id));
         }
         Ok(())

@@ -10,7 +10,7 @@ use lobby_domain::{
     condition::Sample,
     delivery::Stream,
     device::{Device, Last},
-    rule::Phase,
+    rule::{Kept, Phase},
     site::{AlertChange, Changes, OpenAlert, Site, Stored},
     ticket::{Action, Last as LastTicket, OnRaise, State, act, on_clear, on_raise},
     time::Timestamp,
@@ -65,7 +65,7 @@ pub struct Store {
     streams: BTreeMap<(AgentId, u64), (u64, u64)>,
     /// Ranges that agents said to be lost.
     pub lost: Vec<(AgentId, u64, u64, u64)>,
-    phases: BTreeMap<(Subject, Box<str>), Phase>,
+    phases: BTreeMap<(Subject, Box<str>), Kept>,
     /// Every alert, in order of raising.
     pub alerts: Vec<AlertRow>,
     tickets: Vec<TicketRow>,
@@ -129,10 +129,10 @@ impl Store {
             }
         }
         self.lost.extend(changes.lost.iter().map(|(agent, lost)| (agent.clone(), lost.epoch, lost.from, lost.to)));
-        for (rule, phase) in &changes.phases {
-            match phase {
+        for (rule, kept) in &changes.phases {
+            match kept.phase {
                 Phase::Ok => drop(self.phases.remove(rule)),
-                phase => drop(self.phases.insert(rule.clone(), *phase)),
+                _ => drop(self.phases.insert(rule.clone(), *kept)),
             }
         }
         for change in &changes.alerts {
@@ -274,7 +274,7 @@ impl Store {
             has_ticket: row.ticket.is_some(),
             victim_of: row.victim_of,
         });
-        let phases = self.phases.iter().map(|((subject, rule), phase)| (subject.clone(), rule.clone(), *phase));
+        let phases = self.phases.iter().map(|((subject, rule), kept)| (subject.clone(), rule.clone(), *kept));
         Stored {
             agents: self.agents.values().map(|agent| self.load_agent(agent)).collect(),
             devices: self.devices.values().map(|device| self.load_device(device)).collect(),

@@ -720,7 +720,9 @@ impl World {
         self.hub.tick(self.now);
         let is_calm = self.hub.site.agents().map(|agent| agent.link).eq(links);
         self.begin_commit();
-        self.tick_after = if is_calm { (self.tick_after * 2).min(IDLE_TICK) } else { SECOND };
+        // At the end, what has to be seen a number of times is seen so often.
+        let longest = if self.peace { 20 * SECOND } else { IDLE_TICK };
+        self.tick_after = if is_calm { (self.tick_after * 2).min(longest) } else { SECOND };
         self.tick_in(self.tick_after);
     }
 
