@@ -42,6 +42,7 @@ pub(in crate::http) struct HistoryQuery {
     /// The device; needed.
     device: Option<String>,
     /// 24h, 7d, 30d (all by hours) or 1y (by days); usually 24h.
+    #[param(inline)]
     range: Option<HistoryRange>,
 }
 
