@@ -3,15 +3,23 @@
 //! One module per promise. A test that needs something that is not installed says so and passes, except where `CI` is
 //! set; `tests/run` installs everything.
 
+mod backlog;
 mod backups;
+mod bad_network;
 mod brokers_and_databases;
+mod brokers_killed;
 mod complaints;
 mod damages;
 mod equipment;
 mod foreign_agent;
+mod hub_kills;
+mod interop;
 mod kills;
+mod noise;
 mod pages;
+mod partition;
 mod power_cut;
+mod pressure;
 mod real_equipment;
 mod unattended;
 mod upgrade;

@@ -18,20 +18,51 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Agent {
     process: Process,
     dir: TempDir,
+    namespace: Option<String>,
+}
+
+/// An agent that is configured and has never run.
+pub struct Draft {
+    dir: TempDir,
+    namespace: Option<String>,
+}
+
+impl Draft {
+    /// An agent of `site`; `devices` is the rest of its configuration file (`[[device]]` …).
+    pub fn new(site: &str, id: &str, hub_url: &str, devices: &str) -> Result<Self> {
+        let dir = tempfile::Builder::new().prefix("lobby-agent-").tempdir()?;
+        write_config(dir.path(), site, id, hub_url, devices)?;
+        Ok(Self { dir, namespace: None })
+    }
+
+    /// Puts it into a network namespace.
+    #[must_use]
+    pub fn inside(self, namespace: &str) -> Self {
+        Self { namespace: Some(namespace.to_owned()), ..self }
+    }
+
+    /// Where it will keep its records.
+    pub fn state_dir(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    /// Starts it.
+    pub fn start(self) -> Result<Agent> {
+        let Self { dir, namespace } = self;
+        let process = launch(dir.path(), namespace.as_deref())?;
+        Ok(Agent { process, dir, namespace })
+    }
 }
 
 impl Agent {
     /// Starts an agent of `site`; `devices` is the rest of its configuration file (`[[device]]` …).
     pub fn start(site: &str, id: &str, hub_url: &str, devices: &str) -> Result<Self> {
-        let dir = tempfile::Builder::new().prefix("lobby-agent-").tempdir()?;
-        write_config(dir.path(), site, id, hub_url, devices)?;
-        let process = launch(dir.path())?;
-        Ok(Self { process, dir })
+        Draft::new(site, id, hub_url, devices)?.start()
     }
 
     /// Starts it again with the same state.
     pub fn restart(&mut self) -> Result<()> {
-        self.process = launch(self.dir.path())?;
+        self.process = launch(self.dir.path(), self.namespace.as_deref())?;
         Ok(())
     }
 
@@ -75,7 +106,13 @@ pub fn command(verb: &str, config: &Path) -> Result<Command> {
     Ok(command)
 }
 
-fn launch(dir: &Path) -> Result<Process> {
+fn launch(dir: &Path, namespace: Option<&str>) -> Result<Process> {
     let mut command = command("run", &dir.join("agent.toml"))?;
+    if let Some(namespace) = namespace {
+        // It replaces itself by the agent, whose process id it thereby has.
+        let mut inside = Command::new("ip");
+        inside.args(["netns", "exec", namespace]).arg(command.get_program()).args(command.get_args());
+        command = inside;
+    }
     Process::start("lobby-agent", command.args(["--log-format", "json"]))
 }

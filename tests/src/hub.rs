@@ -228,17 +228,31 @@ impl Api {
 
     /// The alerts of a site in a state (`open` or `all`).
     pub fn alerts(&self, site: &str, state: &str) -> Result<Vec<Value>> {
-        self.all(&format!("/api/v1/alerts?site={site}&state={state}"))
+        self.all(&format!("/api/v1/alerts?site={site}&state={state}&limit=1000"))
     }
 
     /// The tickets of a site in a state (`open` or `all`).
     pub fn tickets(&self, site: &str, state: &str) -> Result<Vec<Value>> {
-        self.all(&format!("/api/v1/tickets?site={site}&state={state}"))
+        self.all(&format!("/api/v1/tickets?site={site}&state={state}&limit=1000"))
     }
 
     /// Every record of a site.
     pub fn records(&self, site: &str) -> Result<Vec<Value>> {
-        self.all(&format!("/api/v1/records?site={site}"))
+        self.all(&format!("/api/v1/records?site={site}&limit=1000"))
+    }
+
+    /// Whether a record of `site` that was made in `from..to` (ms since 1970 UTC) is there.
+    pub fn has_record(&self, site: &str, from: i64, to: i64) -> Result<bool> {
+        let page = self.json(&format!("/api/v1/records?site={site}&from={from}&to={to}&limit=1"))?;
+        Ok(page["items"].as_array().is_some_and(|items| !items.is_empty()))
+    }
+
+    /// The agent of a site, as the list of sites tells it.
+    pub fn agent(&self, site: &str, id: &str) -> Result<Value> {
+        let sites = self.all("/api/v1/sites")?;
+        let agents = sites.iter().filter(|known| known["id"] == site).filter_map(|known| known["agents"].as_array());
+        let found = agents.flatten().find(|agent| agent["id"] == id);
+        found.cloned().with_context(|| format!("agent {id} of site {site} in {sites:?}"))
     }
 
     /// One device, with its state and facts.

@@ -78,13 +78,18 @@ impl Connection {
         Ok(())
     }
 
-    /// Waits until the hub has acknowledged `seq`.
+    /// Waits until the hub has acknowledged `seq`. May be given up and begun again, as may all else here.
     pub async fn committed(&mut self, seq: u64) -> Result<()> {
         self.flush().await?;
         while self.committed < seq {
             self.take_in().await?;
         }
         Ok(())
+    }
+
+    /// What the hub has acknowledged so far.
+    pub fn acknowledged(&self) -> u64 {
+        self.committed
     }
 
     fn put(&mut self, packet: &Packet) -> Result<()> {
@@ -94,8 +99,10 @@ impl Connection {
 
     /// Writes what is collected.
     pub async fn flush(&mut self) -> Result<()> {
-        self.stream.write_all(&self.outgoing).await.context("write to the broker")?;
-        self.outgoing.clear();
+        // Given up in the middle, it goes on where it was.
+        while !self.outgoing.is_empty() {
+            self.stream.write_buf(&mut self.outgoing).await.context("write to the broker")?;
+        }
         Ok(())
     }
 

@@ -38,6 +38,12 @@ pub fn installed(name: &str) -> Result<Option<PathBuf>> {
     }
 }
 
+/// Whether this runs as root.
+pub fn is_root() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"))
+}
+
 /// Says that a test is skipped, and why; where `CI` is set, nothing may be skipped.
 #[expect(clippy::print_stderr, reason = "the reason must reach the person who runs the tests")]
 pub fn skipped<T>(reason: &str) -> Result<Option<T>> {

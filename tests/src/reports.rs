@@ -10,6 +10,7 @@ pub struct Script {
     site: String,
     agent: String,
     epoch: u64,
+    session: u32,
     seq: u64,
     /// What is added to the time that it states, in ms.
     pub clock_error_ms: i64,
@@ -18,13 +19,23 @@ pub struct Script {
 impl Script {
     /// An agent in its first epoch and session.
     pub fn new(site: &str, agent: &str) -> Self {
-        Self { site: site.into(), agent: agent.into(), epoch: 1, seq: 0, clock_error_ms: 0 }
+        Self { site: site.into(), agent: agent.into(), epoch: 1, session: 1, seq: 0, clock_error_ms: 0 }
     }
 
     /// The same agent in a later epoch.
     #[must_use]
     pub fn in_epoch(self, epoch: u64) -> Self {
         Self { epoch, seq: 0, ..self }
+    }
+
+    /// Begins its next session, as a connection that is made again does.
+    pub fn reconnected(&mut self) {
+        self.session += 1;
+    }
+
+    /// Its session.
+    pub fn session(&self) -> u32 {
+        self.session
     }
 
     /// Its epoch.
@@ -46,7 +57,7 @@ impl Script {
     pub fn birth<'a>(&self, devices: impl IntoIterator<Item = &'a (&'a str, &'a str)>) -> Vec<u8> {
         encode(&Birth {
             epoch: self.epoch,
-            session: 1,
+            session: self.session,
             sent_at: self.now(),
             agent: AgentInfo { version: "0.0.1".into() },
             queued: 0,
@@ -76,7 +87,7 @@ impl Script {
     /// Data with the given records.
     pub fn data(&self, records: Vec<Record>) -> Vec<u8> {
         let sent_at = self.now();
-        encode(&Data { epoch: self.epoch, session: 1, sent_at, oldest: Some(1), records, refused: Vec::new() })
+        encode(&Data { epoch: self.epoch, session: self.session, sent_at, oldest: Some(1), records, refused: Vec::new() })
     }
 
     fn now(&self) -> i64 {

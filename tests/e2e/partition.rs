@@ -1,0 +1,182 @@
+//! A site that is cut off: it is said in time, as one incident; and afterwards the present is there before the past.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use lobby_contract::{Death, DeathReason, encode};
+use lobby_tests::{
+    agent::{Agent, Draft},
+    clock,
+    hub::Hub,
+    netns::Namespace,
+    proxy::{Faults, Proxy},
+    reports::Script,
+    wait,
+};
+use rumqttc::v5::{
+    Client, MqttOptions,
+    mqttbytes::{QoS, v5::LastWill},
+};
+use tokio::time::Instant;
+
+use crate::{
+    backlog::Backlog,
+    equipment::{busy_laptop, this_computer},
+};
+
+const SITE: &str = "demo";
+const PATIENCE: Duration = Duration::from_mins(1);
+/// One and a half times a keep-alive of 30 s, and what it takes to look.
+const SHOWN: Duration = Duration::from_secs(47);
+
+/// A device of a site that is cut off says nothing of itself.
+fn is_unknown(hub: &Hub, device: &str) -> Result<bool> {
+    let device = hub.api.device(SITE, device)?;
+    Ok(device["state"] == "unknown" || device["state"] == "offline")
+}
+
+fn is_known(hub: &Hub, device: &str) -> Result<bool> {
+    Ok(hub.api.device(SITE, device)?["verdict"]["freshness"] == "fresh" && !is_unknown(hub, device)?)
+}
+
+fn known(hub: &Hub, device: &str) -> Result<()> {
+    wait::until(&format!("{device} to be known"), PATIENCE, || Ok(is_known(hub, device)?.then_some(())))
+}
+
+#[test]
+fn a_site_that_is_cut_off_is_shown_in_time_and_as_one_incident() -> Result<()> {
+    const AGENTS: usize = 3;
+    let hub = Hub::start()?;
+    let proxy = Proxy::to_broker(&hub.mqtt_url())?;
+    let mut agents = Vec::new();
+    for number in 1..=AGENTS {
+        let device = this_computer(&format!("pc-{number}"));
+        agents.push(Agent::start(SITE, &format!("box-{number}"), &proxy.url(), &device)?);
+    }
+    for number in 1..=AGENTS {
+        known(&hub, &format!("pc-{number}"))?;
+    }
+    proxy.inflict(Faults::blackhole());
+    let cut = Instant::now();
+    for number in 1..=AGENTS {
+        let device = format!("pc-{number}");
+        wait::until(&format!("{device} to be unknown"), SHOWN, || Ok(is_unknown(&hub, &device)?.then_some(())))?;
+    }
+    assert!(cut.elapsed() <= SHOWN, "shown after {:?}", cut.elapsed());
+
+    let site = wait::until("the incident of the site", Duration::from_mins(3), || {
+        Ok(hub.api.alerts(SITE, "open")?.into_iter().find(|alert| alert["rule"] == "site-offline"))
+    })?;
+    let ticket = site["ticket"].as_str().context("the incident of the site has a ticket")?;
+    let all = hub.api.alerts(SITE, "all")?;
+    assert!(all.iter().all(|alert| alert["device"].is_null()), "no device is called faulty: {all:?}");
+    let tickets = hub.api.tickets(SITE, "all")?;
+    assert_eq!(tickets.len(), 1, "one incident, one ticket: {tickets:?}");
+    assert_eq!(tickets[0]["number"], ticket);
+
+    proxy.inflict(Faults::default());
+    for number in 1..=AGENTS {
+        known(&hub, &format!("pc-{number}"))?;
+    }
+    Ok(())
+}
+
+/// An agent that reports seldom, with a keep-alive of 30 s and a will.
+fn seldom(proxy: &Proxy) -> Result<Client> {
+    let mut script = Script::new(SITE, "seldom-box");
+    let death = Death { epoch: script.epoch(), session: script.session(), reason: DeathReason::Lost };
+    let address = proxy.address();
+    let mut options = MqttOptions::new("seldom-box", address.ip().to_string(), address.port());
+    options.set_keep_alive(Duration::from_secs(30));
+    options.set_last_will(LastWill::new(script.topic("death"), encode(&death), QoS::AtLeastOnce, false, None));
+    let (client, mut connection) = Client::new(options, 10);
+    // Ends with its first error: nobody connects again for it.
+    thread::spawn(move || connection.iter().take_while(Result::is_ok).count());
+    let mut birth: serde_json::Value = serde_json::from_slice(&script.birth(&[("led", "led-display")]))?;
+    birth["devices"][0]["every_ms"] = 600_000.into();
+    client.publish(script.topic("birth"), QoS::AtLeastOnce, false, birth.to_string())?;
+    let report = script.report("led", &[("power", "on".into()), ("signal", "ok".into())]);
+    client.publish(script.topic("data"), QoS::AtLeastOnce, false, report)?;
+    Ok(client)
+}
+
+#[test]
+fn an_agent_that_is_cut_off_is_missed_by_one_and_a_half_keep_alives() -> Result<()> {
+    let hub = Hub::start()?;
+    let proxy = Proxy::to_broker(&hub.mqtt_url())?;
+    let _client = seldom(&proxy)?;
+    known(&hub, "led")?;
+    proxy.inflict(Faults::blackhole());
+    wait::until("the display to be unknown", SHOWN, || Ok(is_unknown(&hub, "led")?.then_some(())))
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "the figures are told with the test")]
+fn a_backlog_drains_fast_and_the_present_is_not_kept_waiting() -> Result<()> {
+    const RECORDS: u64 = 30_000;
+    const LEAST_RATE: f64 = 2_000.0;
+    const FRESH: Duration = Duration::from_secs(10);
+    let laptop = TcpListener::bind("127.0.0.1:0")?;
+    let hub = Hub::start()?;
+    let proxy = Proxy::to_broker(&hub.mqtt_url())?;
+    proxy.inflict(Faults::blackhole());
+    let devices = busy_laptop("laptop", laptop.local_addr()?.port());
+    let draft = Draft::new(SITE, "lobby-box", &proxy.url(), &devices)?;
+    let backlog = Backlog::of(&draft, RECORDS)?;
+    let _agent = draft.start()?;
+    wait::until("the agent to try", PATIENCE, || Ok((!proxy.seen().is_empty()).then_some(())))?;
+
+    proxy.inflict(Faults::default());
+    let first = wait::until("the first of the backlog or of the present", PATIENCE, || {
+        Ok(hub.api.has_record(SITE, 0, i64::from(u32::MAX) * 1000)?.then(Instant::now))
+    })?;
+    let mut fresh_after = None;
+    let took = wait::until("the backlog", Duration::from_mins(2), || {
+        if fresh_after.is_none() && is_present(&hub)? {
+            fresh_after = Some(first.elapsed());
+        }
+        // A backlog goes out in its order, so with its last record all are there.
+        Ok(hub.api.has_record(SITE, backlog.last_at(), backlog.last_at() + 1)?.then(|| first.elapsed()))
+    })?;
+    let rate = RECORDS as f64 / took.as_secs_f64();
+    eprintln!("drained {rate:.0} records/s; the present was there after {fresh_after:?} of {took:?}");
+    let fresh_after = fresh_after.context("the present was there before the past was")?;
+    assert!(fresh_after <= FRESH, "the present was there after {fresh_after:?}");
+    assert!(rate >= LEAST_RATE, "{rate:.0} records/s");
+    Ok(())
+}
+
+/// Whether the laptop's state is of the last seconds.
+fn is_present(hub: &Hub) -> Result<bool> {
+    let Ok(device) = hub.api.device(SITE, "laptop") else { return Ok(false) };
+    let at = device["at"].as_i64().unwrap_or(0);
+    Ok(device["verdict"]["freshness"] == "fresh" && clock::now_ms() - at < 5_000)
+}
+
+#[test]
+fn a_cable_that_is_pulled_out_and_put_in_again_costs_no_record() -> Result<()> {
+    let Some(namespace) = Namespace::create()? else { return Ok(()) };
+    let hub = Hub::start()?;
+    let broker: SocketAddr = hub.mqtt_url().trim_start_matches("mqtt://").parse()?;
+    // The hub asks for passwords beyond loopback; the proxy stands for a switch.
+    let switch = Proxy::listen(SocketAddr::from((namespace.outside(), 0)), broker)?;
+    let draft = Draft::new(SITE, "lobby-box", &switch.url(), &this_computer("pc"))?.inside(namespace.name());
+    let mut agent = draft.start()?;
+    known(&hub, "pc")?;
+    namespace.plugged(false)?;
+    wait::until("the computer to be unknown", SHOWN, || Ok(is_unknown(&hub, "pc")?.then_some(())))?;
+    let alerts = hub.api.alerts(SITE, "all")?;
+    assert!(alerts.iter().all(|alert| alert["device"].is_null()), "no device is called faulty: {alerts:?}");
+    namespace.plugged(true)?;
+    known(&hub, "pc")?;
+    agent.kill()?;
+    let accepted = lobby_tests::spool::accepted(&agent.state_dir())?;
+    agent.restart()?;
+    wait::until("everything that was accepted", PATIENCE, || {
+        Ok(lobby_tests::delivery::Delivered::at(&hub.api, SITE, "lobby-box")?.holds(&accepted).then_some(()))
+    })
+}
