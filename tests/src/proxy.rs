@@ -195,7 +195,8 @@ impl Shared {
             tokio::select! {
                 accepted = accept(listener.as_ref(), refuse) => {
                     if let Some(stream) = accepted {
-                        lines.spawn(Arc::clone(&self).carry(stream));
+                        let line = self.enter();
+                        lines.spawn(Arc::clone(&self).carry(stream, line));
                     }
                 }
                 changed = usual.changed() => if changed.is_err() { return },
@@ -204,20 +205,22 @@ impl Shared {
         }
     }
 
-    async fn carry(self: Arc<Self>, client: TcpStream) {
-        let line = {
-            // Under the lock, so that a fault ordered meanwhile reaches this connection one way or the other.
-            let mut lines = self.lines();
-            let line = Arc::new(Line {
-                faults: watch::Sender::new(*self.usual.borrow()),
-                opened: self.begun.elapsed(),
-                to_server: AtomicU64::new(0),
-                to_client: AtomicU64::new(0),
-                open: AtomicBool::new(true),
-            });
-            lines.push(Arc::clone(&line));
-            line
-        };
+    /// Notes a connection that has been accepted.
+    fn enter(&self) -> Arc<Line> {
+        // Under the lock, so that a fault ordered meanwhile reaches this connection one way or the other.
+        let mut lines = self.lines();
+        let line = Arc::new(Line {
+            faults: watch::Sender::new(*self.usual.borrow()),
+            opened: self.begun.elapsed(),
+            to_server: AtomicU64::new(0),
+            to_client: AtomicU64::new(0),
+            open: AtomicBool::new(true),
+        });
+        lines.push(Arc::clone(&line));
+        line
+    }
+
+    async fn carry(self: Arc<Self>, client: TcpStream, line: Arc<Line>) {
         let orders = carriage::Orders { faults: line.faults.subscribe(), resets: self.resets.subscribe() };
         carriage::carry(client, self.target, orders, (&line.to_server, &line.to_client)).await;
         line.open.store(false, Relaxed);
