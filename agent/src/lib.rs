@@ -40,6 +40,9 @@ use spool::{Limits, SpoolHandle};
 use uplink::Uplink;
 use watchdog::Watchdog;
 
+#[doc(hidden)]
+pub use spool::salvage;
+
 /// How long everything may take to stop.
 const GRACE: Duration = Duration::from_secs(8);
 

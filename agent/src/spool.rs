@@ -460,3 +460,9 @@ fn decoded((seq, payload): &Numbered) -> Option<Record> {
         }
     }
 }
+
+/// The records that the bytes of one segment hold, by number; nothing for one that cannot be read. For tests of the decoder from
+/// outside this crate.
+pub fn salvage(segment: &[u8]) -> Vec<(u64, Option<Record>)> {
+    frame::frames(segment).map(|frame| (frame.seq, decoded(&(frame.seq, frame.payload.to_vec())))).collect()
+}

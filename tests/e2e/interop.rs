@@ -70,8 +70,9 @@ fn paho_finds_what_the_standard_asks_of_a_broker(#[case] version: &str) -> Resul
 fn mosquitto(name: &str, hub: &Hub, version: &str, arguments: &[&str]) -> Result<Option<Command>> {
     let Some(program) = program::installed(name)? else { return Ok(None) };
     let (host, port) = host_and_port(hub)?;
-    let mut command = Command::new(program);
-    command.args(["-h", &host, "-p", &port, "-V", version]).args(arguments);
+    // By lines, or what it says would wait for more.
+    let mut command = Command::new("stdbuf");
+    command.arg("-oL").arg(program).args(["-h", &host, "-p", &port, "-V", version]).args(arguments);
     Ok(Some(command))
 }
 
