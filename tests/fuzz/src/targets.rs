@@ -127,7 +127,7 @@ pub fn site(bytes: &[u8]) {
             Err(_) if word == "broker" => site.broker_lost(now, &mut changes),
             Err(_) => {}
         }
-        now = now + Span::from_secs(i64::try_from(line.len() % 100).unwrap_or(1));
+        now = now + Span::from_secs(u32::try_from(line.len() % 100).unwrap_or(1));
         site.tick(now, &mut changes);
         for agent in site.agents() {
             assert!(agent.streams.values().filter_map(|stream| stream.committed()).all(|seq| i64::try_from(seq).is_ok()));
