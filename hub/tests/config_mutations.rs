@@ -21,8 +21,22 @@ weekly = { sun = 'closed' }
 exceptions = { '2026-10-01' = 'closed' }
 ";
 const WORDS: [&str; 16] = [
-    "=", "[", "]", "\n", "'", "\"\"\"", "{", "}", "-1", "1e400", "99999999999999999999", "true", "门", "\u{feff}",
-    "[mqtt]\nhost = 'broker'\n", "25:61",
+    "=",
+    "[",
+    "]",
+    "\n",
+    "'",
+    "\"\"\"",
+    "{",
+    "}",
+    "-1",
+    "1e400",
+    "99999999999999999999",
+    "true",
+    "门",
+    "\u{feff}",
+    "[mqtt]\nhost = 'broker'\n",
+    "25:61",
 ];
 
 /// Reads the text as the hub does at its start; whether it was taken.

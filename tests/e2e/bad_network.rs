@@ -10,8 +10,7 @@ use lobby_tests::{
     hub::Hub,
     proxy::{Faults, Proxy},
     sender::Sender,
-    spool,
-    wait,
+    spool, wait,
 };
 use tokio::time::Instant;
 

@@ -155,10 +155,8 @@ fn tickets_kept(hub: &Hub, machines: &[String], moves: &Moves) -> Result<()> {
         let of_machine = tickets.iter().filter(|ticket| ticket["device"] == machine.as_str());
         assert_eq!(of_machine.count(), 1, "one incident of {machine}, one ticket");
     }
-    let versions: BTreeMap<&str, i64> = tickets
-        .iter()
-        .filter_map(|ticket| Some((ticket["number"].as_str()?, ticket["version"].as_i64()?)))
-        .collect();
+    let versions: BTreeMap<&str, i64> =
+        tickets.iter().filter_map(|ticket| Some((ticket["number"].as_str()?, ticket["version"].as_i64()?))).collect();
     for (number, action, version) in moves {
         let kept = versions.get(number.as_str());
         assert!(kept.is_some_and(|kept| kept >= version), "{action} of {number} made version {version}: {kept:?}");

@@ -7,13 +7,7 @@ use std::{path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use lobby_contract::{Death, DeathReason, encode};
-use lobby_tests::{
-    hub::Hub,
-    process::Process,
-    program,
-    reports::Script,
-    wait,
-};
+use lobby_tests::{hub::Hub, process::Process, program, reports::Script, wait};
 use rstest::rstest;
 use rumqttc::{Client, Event, LastWill, MqttOptions, Packet, QoS};
 

@@ -16,8 +16,30 @@ const LENGTH: Duration = Duration::from_secs(3);
 const LEAST: usize = 200;
 /// What mutations are put together from, beside the corpus.
 const WORDS: [&str; 24] = [
-    "{", "}", "[", "]", "\"", ",", ":", "=", "\n", ".", "-1", "0", "1e400", "18446744073709551615", "9223372036854775807",
-    "253402300799999", "\\u0000", "\u{0}", "null", "[[rule]]\n", "鞋套", "\u{feff}", "true", "//",
+    "{",
+    "}",
+    "[",
+    "]",
+    "\"",
+    ",",
+    ":",
+    "=",
+    "\n",
+    ".",
+    "-1",
+    "0",
+    "1e400",
+    "18446744073709551615",
+    "9223372036854775807",
+    "253402300799999",
+    "\\u0000",
+    "\u{0}",
+    "null",
+    "[[rule]]\n",
+    "鞋套",
+    "\u{feff}",
+    "true",
+    "//",
 ];
 
 fn corpus(target: &str) -> Result<Vec<Vec<u8>>> {

@@ -87,7 +87,14 @@ impl Script {
     /// Data with the given records.
     pub fn data(&self, records: Vec<Record>) -> Vec<u8> {
         let sent_at = self.now();
-        encode(&Data { epoch: self.epoch, session: self.session, sent_at, oldest: Some(1), records, refused: Vec::new() })
+        encode(&Data {
+            epoch: self.epoch,
+            session: self.session,
+            sent_at,
+            oldest: Some(1),
+            records,
+            refused: Vec::new(),
+        })
     }
 
     fn now(&self) -> i64 {

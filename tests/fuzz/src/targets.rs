@@ -32,15 +32,8 @@ pub const ALL: [Target; 9] = [
     ("condition", condition),
 ];
 
-const CHANNELS: [Channel; 7] = [
-    Channel::Birth,
-    Channel::Data,
-    Channel::Death,
-    Channel::Lost,
-    Channel::Ack,
-    Channel::Command,
-    Channel::Result,
-];
+const CHANNELS: [Channel; 7] =
+    [Channel::Birth, Channel::Data, Channel::Death, Channel::Lost, Channel::Ack, Channel::Command, Channel::Result];
 
 /// Payloads on every channel, from agents and to them.
 pub fn contract(bytes: &[u8]) {
@@ -130,7 +123,9 @@ pub fn site(bytes: &[u8]) {
         now = now + Span::from_secs(u32::try_from(line.len() % 100).unwrap_or(1));
         site.tick(now, &mut changes);
         for agent in site.agents() {
-            assert!(agent.streams.values().filter_map(|stream| stream.committed()).all(|seq| i64::try_from(seq).is_ok()));
+            assert!(
+                agent.streams.values().filter_map(|stream| stream.committed()).all(|seq| i64::try_from(seq).is_ok())
+            );
         }
     }
 }

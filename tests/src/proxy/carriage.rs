@@ -38,12 +38,7 @@ pub(super) struct Orders {
 type Chunk = (Instant, Vec<u8>);
 
 /// Carries a connection to its end. `passed` counts the bytes to the server and to the client.
-pub(super) async fn carry(
-    mut client: TcpStream,
-    target: SocketAddr,
-    orders: Orders,
-    passed: (&AtomicU64, &AtomicU64),
-) {
+pub(super) async fn carry(mut client: TcpStream, target: SocketAddr, orders: Orders, passed: (&AtomicU64, &AtomicU64)) {
     let opened = Instant::now();
     let mut server = None;
     let ended = tokio::select! {
