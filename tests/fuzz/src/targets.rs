@@ -9,6 +9,7 @@ use lobby_contract::{
 use lobby_domain::{
     calendar::Calendar,
     condition::Sample,
+    delivery::Stream,
     label::Lang,
     pack::{BUILT_IN, Pack, hours::HoursConfig},
     site::{Changes, Site},
@@ -123,9 +124,7 @@ pub fn site(bytes: &[u8]) {
         now = now + Span::from_secs(u32::try_from(line.len() % 100).unwrap_or(1));
         site.tick(now, &mut changes);
         for agent in site.agents() {
-            assert!(
-                agent.streams.values().filter_map(|stream| stream.committed()).all(|seq| i64::try_from(seq).is_ok())
-            );
+            assert!(agent.streams.values().filter_map(Stream::committed).all(|seq| i64::try_from(seq).is_ok()));
         }
     }
 }
