@@ -1,7 +1,7 @@
 //! A configuration that changes while the hub runs.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     time::Duration,
 };
 
