@@ -25,7 +25,6 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 pub use self::{
-    backup::BackupAge,
     clock::Timekeeping,
     finding::{Domain, Finding, Found, Severity},
     inspection::Inspection,

@@ -48,6 +48,7 @@ use crate::{
     lifecycle::Lifecycle,
     mqtt::{BrokerState, Inbound, Receipt},
     progress::{Part, Progress},
+    restraints::Restraints,
     store::{Batch, Store},
 };
 
@@ -72,6 +73,8 @@ pub struct Ingest {
     pub asked: mpsc::Receiver<Asked>,
     /// What follows from the restart, to be stored first.
     pub restored: BTreeMap<SiteId, Changes>,
+    /// Silences and maintenance windows.
+    pub restraints: Arc<Restraints>,
     /// Whether ingest gets on.
     pub progress: Arc<Progress>,
     /// What is told of the computer's clock.
@@ -271,6 +274,7 @@ impl Ingest {
         if found_again {
             *connects = state.connects;
         }
+        let restraints = self.restraints.all();
         let mut sites = self.fleet.write();
         let spread = births_within(sites.values().map(|site| site.agents().count()).sum());
         for (id, site) in sites.iter_mut() {
@@ -284,6 +288,7 @@ impl Ingest {
             if found_again {
                 site.ask_for_births(spread, now);
             }
+            site.restrained_by(Arc::clone(&restraints));
             site.tick(now, changes);
         }
         drop(sites);

@@ -35,7 +35,7 @@ use crate::{
     clock::{Clock, SteadyClock, SystemClock},
     config::Config,
     disk::Reserve,
-    findings::{BackupAge, Findings, Inspection, Timekeeping},
+    findings::{Findings, Inspection, Timekeeping},
     fleet::Fleet,
     history::History,
     http::App,
@@ -132,7 +132,7 @@ async fn serve(
     }
     let (findings, progress) = (Arc::<Findings>::default(), Arc::<Progress>::default());
     findings.remember(store.findings().await.context("reading the findings")?);
-    let (timekeeping, backup) = (Arc::<Timekeeping>::default(), Arc::<BackupAge>::default());
+    let timekeeping = Arc::<Timekeeping>::default();
     let certificates = config.mqtt.certificates();
     let (setups, to_work_by) = mpsc::channel(1);
     if let Some(reloader) = Reloader::of(&config, setups, findings.clone(), clock.clone()) {
@@ -146,12 +146,17 @@ async fn serve(
     let mqtt = Arc::new(mqtt);
     let counters = Arc::new(Counters::default());
     let (desk, asked) = Desk::new();
+    let restraints = Restraints::load(store.clone(), fleet.clone(), clock.clone())
+        .await
+        .context("reading silences and maintenance windows")?;
+    lifecycle.supervise("restraints", restraints.clone().run(lifecycle.stop_token()));
     let ingest = Ingest {
         fleet: fleet.clone(),
         clock: clock.clone(),
         counters: counters.clone(),
         asked,
         restored,
+        restraints: restraints.clone(),
         progress: progress.clone(),
         timekeeping: timekeeping.clone(),
         setups: to_work_by,
@@ -175,11 +180,6 @@ async fn serve(
     };
     lifecycle.supervise("history", history.run(lifecycle.stop_token()));
 
-    let restraints = Restraints::load(store.clone(), fleet.clone(), clock.clone())
-        .await
-        .context("reading silences and maintenance windows")?;
-    lifecycle.supervise("restraints", restraints.clone().run(lifecycle.stop_token()));
-
     let app = App {
         store: store.clone(),
         fleet: fleet.clone(),
@@ -192,7 +192,7 @@ async fn serve(
         mqtt: mqtt.clone(),
         stop: lifecycle.stop_token(),
         demo: mode == Mode::Demo,
-        backups,
+        backups: backups.clone(),
     };
     let listener = TcpListener::bind(config.listen_http).await.with_context(|| {
         format!("cannot listen on {} for the web: is it taken by another program?", config.listen_http)
@@ -216,7 +216,7 @@ async fn serve(
         progress: progress.clone(),
         reserve,
         timekeeping,
-        backup,
+        backups: backups,
         certificates,
         web: Some(http),
     };

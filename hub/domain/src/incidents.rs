@@ -57,6 +57,8 @@ pub struct About {
     pub life: Life,
     /// When it was last heard of.
     pub heard_at: Option<Timestamp>,
+    /// Whether a maintenance window covers it.
+    pub maintained: bool,
 }
 
 /// The open alerts of a site.
@@ -129,11 +131,11 @@ impl Incidents {
             rule: Arc::clone(&raise.rule),
             since: raise.since,
             step: Step::Later,
-            labels: about.labels,
+            labels: about.labels.clone(),
             unsettled_since: raise.since,
             needs_news: false,
         };
-        incident.step = self.decide(&incident, about.life, about.heard_at, inhibitions, now);
+        incident.step = self.decide(&incident, &about, inhibitions, now);
         raise.step = incident.step;
         raise.tell = about.life.pages();
         self.open.insert((raise.subject.clone(), raise.rule.id.clone()), incident);
@@ -167,7 +169,7 @@ impl Incidents {
         for key in waiting {
             let Some((about, firing)) = about(&key.0, &key.1) else { continue };
             let Some(incident) = self.open.get(&key) else { continue };
-            let step = self.decide(incident, about.life, about.heard_at, inhibitions, now);
+            let step = self.decide(incident, &about, inhibitions, now);
             // What is getting better needs no ticket of its own any more.
             if step == Step::Later || (step == Step::Open && !firing) {
                 continue;
@@ -190,15 +192,8 @@ impl Incidents {
             .map(|(_, open)| open)
     }
 
-    fn decide(
-        &self,
-        incident: &Incident,
-        life: Life,
-        heard_at: Option<Timestamp>,
-        inhibitions: &[Inhibition],
-        now: Timestamp,
-    ) -> Step {
-        if !life.pages() {
+    fn decide(&self, incident: &Incident, about: &About, inhibitions: &[Inhibition], now: Timestamp) -> Step {
+        if !about.life.pages() || about.maintained {
             return Step::Later;
         }
         if let Some((_, source)) = self.inhibitor(&incident.rule.id, &incident.labels, inhibitions) {
@@ -206,7 +201,7 @@ impl Incidents {
         }
         if inhibitions.iter().any(|inhibition| inhibition.is_target(&incident.rule.id)) {
             let settled = now >= (incident.unsettled_since + SETTLE).max(self.warm_until);
-            let news = !incident.needs_news || heard_at.is_some_and(|heard| heard > incident.unsettled_since);
+            let news = !incident.needs_news || about.heard_at.is_some_and(|heard| heard > incident.unsettled_since);
             if !settled || !news {
                 return Step::Later;
             }

@@ -21,8 +21,10 @@ use crate::{
     device::{Device, Last, Life, LinkWord, State},
     incidents::{About, Incident, Incidents},
     inhibit::Labels,
+    maintenance, matchers,
     pack::Pack,
-    rule::{Effect, Kept, Phase},
+    restraint::Restraint,
+    rule::{Effect, Kept, Phase, Rule},
     time::{Span, Timestamp},
     watch::{Outcome, Scene, Watch},
 };
@@ -59,6 +61,7 @@ pub struct Site {
     pub(crate) incidents: Incidents,
     /// Where a device's life begins.
     admission: Life,
+    restraints: Arc<[Restraint]>,
     pub(crate) sampled_at: Option<Timestamp>,
     pub(crate) part: PartOfDay,
     /// When each device's state will next change by the mere passing of time; entries may be out of date, never missing.
@@ -140,6 +143,7 @@ impl Site {
             watch,
             incidents: Incidents::default(),
             admission: Life::Live,
+            restraints: Arc::default(),
             sampled_at: None,
             part,
             due: BinaryHeap::new(),
@@ -199,6 +203,25 @@ impl Site {
         self.incidents.restore(subject, Incident::restored(id, known, since, step, about.labels));
     }
 
+    /// From now on these silences and maintenance windows are known. While a window covers an alert, its ticket waits.
+    pub fn restrained_by(&mut self, restraints: Arc<[Restraint]>) {
+        self.restraints = restraints;
+    }
+
+    /// Whether a maintenance window covers alerts of `rule` about what has these labels.
+    fn is_maintained(&self, labels: &Labels, rule: &Rule, now: Timestamp) -> bool {
+        let labels = matchers::Labels {
+            site: self.id.as_str(),
+            device: labels.device.as_ref().map_or("", |device| device.as_str()),
+            agent: labels.agent.as_ref().map_or("", |agent| agent.as_str()),
+            kind: &labels.kind,
+            place: &labels.place,
+            rule: &rule.id,
+            severity: rule.severity.as_str(),
+        };
+        !self.restraints.is_empty() && maintenance::covered(&self.restraints, &labels, now).is_some()
+    }
+
     /// What a subject is like at present.
     pub(crate) fn about(&self, subject: &Subject) -> About {
         let labels = Labels::of(subject);
@@ -206,9 +229,9 @@ impl Site {
             Subject::Device(id) => self.devices.get(id).map(About::of).unwrap_or_default(),
             Subject::Agent(id) => {
                 let heard_at = self.agent(id).and_then(|agent| agent.last_seen);
-                About { labels, life: Life::Live, heard_at }
+                About { labels, life: Life::Live, heard_at, maintained: false }
             }
-            Subject::Site => About { labels, life: Life::Live, heard_at: None },
+            Subject::Site => About { labels, life: Life::Live, heard_at: None, maintained: false },
         }
     }
 
@@ -269,7 +292,9 @@ impl Site {
                 Outcome::Unstable(unstable) => changes.unstable.push(unstable),
                 Outcome::Raise(mut raise) => {
                     if self.incidents.has_room(subject, &raise.rule.id) {
-                        self.incidents.raise(&mut raise, about.clone(), &self.pack.inhibitions, now);
+                        let maintained = self.is_maintained(&about.labels, &raise.rule, now);
+                        let about = About { maintained, ..about.clone() };
+                        self.incidents.raise(&mut raise, about, &self.pack.inhibitions, now);
                         changes.alerts.push(AlertChange::Raise(raise));
                     } else if let Some(watch) = self.watch_of(subject) {
                         watch.put_back(&raise.rule.id);
@@ -583,8 +608,10 @@ impl Site {
                 Subject::Agent(id) => self.agents.get(id).map(|watched| &watched.watch),
                 Subject::Device(id) => self.devices.get(id).map(|device| &device.watch),
             }?;
-            let (_, phase) = watch.phases().find(|(known, _)| *known.id == *rule)?;
-            Some((self.about(subject), matches!(phase, Phase::Firing { .. })))
+            let (rule, phase) = watch.phases().find(|(known, _)| *known.id == *rule)?;
+            let about = self.about(subject);
+            let maintained = self.is_maintained(&about.labels, rule, now);
+            Some((About { maintained, ..about }, matches!(phase, Phase::Firing { .. })))
         };
         incidents.tick(about, &self.pack.inhibitions, now, changes);
         self.incidents = incidents;
@@ -712,7 +739,8 @@ impl About {
             kind: device.kind.clone(),
             place: device.place.clone(),
         };
-        Self { labels, life: device.life, heard_at: device.last.as_ref().map(|last| last.received_at) }
+        let heard_at = device.last.as_ref().map(|last| last.received_at);
+        Self { labels, life: device.life, heard_at, maintained: false }
     }
 }
 

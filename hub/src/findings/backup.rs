@@ -1,51 +1,28 @@
-//! How old the newest backup is, as whoever makes backups says it.
-
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+//! How old the newest backup is, by how often one is to be made.
 
 use lobby_dashboards::FindingKey;
 use lobby_domain::time::{Span, Timestamp};
 
 use super::{Found, Severity};
+use crate::backup::Status;
 
-/// A backup older than this is old.
-const OLD: Span = Span::from_mins(2 * 24 * 60 + 60);
-/// A hub that has run for this long without a backup has never made one.
-const FIRST: Span = Span::from_mins(24 * 60);
+/// So many periods without a good backup are too many: one that failed is tried again within the next.
+const MOST_PERIODS: u32 = 2;
 
-/// Stands for: nobody has said anything yet.
-const UNSAID: i64 = i64::MIN;
-/// Stands for: there is none.
-const NONE: i64 = i64::MAX;
-
-/// When the newest backup was made. Nothing is found before somebody has said something.
-#[derive(Debug)]
-pub struct BackupAge(AtomicI64);
-
-impl Default for BackupAge {
-    fn default() -> Self {
-        Self(AtomicI64::new(UNSAID))
-    }
+pub(super) fn probe(backups: &Status, started: Timestamp, now: Timestamp) -> Option<Found> {
+    found(backups.every()?, backups.last_good(), started, now)
 }
 
-impl BackupAge {
-    /// Says when the newest backup was made; `None` if there is none.
-    pub fn set(&self, made: Option<Timestamp>) {
-        self.0.store(made.map_or(NONE, Timestamp::millis), Relaxed);
+fn found(every: Span, last_good: Option<Timestamp>, started: Timestamp, now: Timestamp) -> Option<Found> {
+    let age = now.since(last_good.unwrap_or(started));
+    if age <= every.times(MOST_PERIODS) {
+        return None;
     }
-
-    pub(super) fn probe(&self, started: Timestamp, now: Timestamp) -> Vec<Found> {
-        match self.0.load(Relaxed) {
-            UNSAID => Vec::new(),
-            NONE if now.since(started) < FIRST => Vec::new(),
-            NONE => vec![Found::new(FindingKey::BackupNever, Severity::Warning)],
-            made => {
-                let age = now.since(Timestamp::from_millis(made));
-                let days = format!("{} d", age.millis() / 86_400_000);
-                let old = Found::new(FindingKey::BackupOld, Severity::Warning).with(days);
-                if age > OLD { vec![old] } else { Vec::new() }
-            }
-        }
-    }
+    let days = format!("{} d", age.millis() / 86_400_000);
+    Some(match last_good {
+        Some(_) => Found::new(FindingKey::BackupOld, Severity::Warning).with(days),
+        None => Found::new(FindingKey::BackupNever, Severity::Warning),
+    })
 }
 
 #[cfg(test)]
@@ -57,21 +34,13 @@ mod tests {
     const DAY: i64 = 86_400_000;
 
     #[rstest]
-    #[case::unsaid(None, 10, None)]
-    #[case::none_on_the_first_day(Some(None), 0, None)]
-    #[case::none(Some(None), 2, Some("backup_never"))]
-    #[case::fresh(Some(Some(9)), 10, None)]
-    #[case::old(Some(Some(6)), 10, Some("backup_old"))]
-    fn an_old_or_missing_backup_is_found(
-        #[case] said: Option<Option<i64>>,
-        #[case] day: i64,
-        #[case] found: Option<&str>,
-    ) {
-        let age = BackupAge::default();
-        if let Some(made) = said {
-            age.set(made.map(|day| Timestamp::from_millis(day * DAY)));
-        }
-        let all = age.probe(Timestamp::default(), Timestamp::from_millis(day * DAY));
-        assert_eq!(all.first().map(|found| &*found.id), found);
+    #[case::none_on_the_first_day(None, 1, None)]
+    #[case::none(None, 3, Some("backup_never"))]
+    #[case::fresh(Some(9), 10, None)]
+    #[case::old(Some(6), 10, Some("backup_old"))]
+    fn an_old_or_missing_backup_is_found(#[case] made: Option<i64>, #[case] day: i64, #[case] expected: Option<&str>) {
+        let at = |day: i64| Timestamp::from_millis(day * DAY);
+        let found = found(Span::from_millis(DAY), made.map(at), at(0), at(day));
+        assert_eq!(found.as_ref().map(|found| &*found.id), expected);
     }
 }

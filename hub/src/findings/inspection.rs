@@ -12,10 +12,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::{
-    BackupAge, Domain, Finding, Findings, Found, Severity, Timekeeping, certificates, database::DatabaseProbe, disk,
+    Domain, Finding, Findings, Found, Severity, Timekeeping, backup, certificates, database::DatabaseProbe, disk,
     estate, tasks,
 };
 use crate::{
+    backup::Status,
     clock::Clock,
     disk::Reserve,
     fleet::Fleet,
@@ -57,7 +58,7 @@ pub struct Inspection {
     /// What ingest tells of the computer's clock.
     pub timekeeping: Arc<Timekeeping>,
     /// How old the newest backup is.
-    pub backup: Arc<BackupAge>,
+    pub backups: Status,
     /// Certificates of our own listeners (PEM).
     pub certificates: Vec<PathBuf>,
     /// Where our own web server answers.
@@ -111,7 +112,8 @@ impl Inspection {
         let found = estate::probe(&self.fleet.read());
         self.findings.replace(Domain::Estate, found, now);
         self.findings.replace(Domain::Certificates, certificates::probe(&self.certificates, now), now);
-        self.findings.replace(Domain::Backup, self.backup.probe(started, now), now);
+        let found = backup::probe(&self.backups, started, now);
+        self.findings.replace(Domain::Backup, found.into_iter().collect(), now);
         // A reserve that was used, or for which there was no room, is kept as soon as there is.
         if !self.counters.scarce.load(Relaxed)
             && let Err(cause) = self.reserve.keep()
