@@ -340,11 +340,12 @@ impl Session {
     }
 
     fn tell_losses(&mut self, lost: Vec<Lost>) {
-        let told = std::mem::replace(&mut self.told, lost.clone());
+        let told = std::mem::take(&mut self.told);
         for range in lost.iter().filter(|range| !told.contains(range)) {
             warn!(epoch = range.epoch, from = range.from, to = range.to, "telling the hub of lost records");
             self.publish(Channel::Lost, range);
         }
+        self.told = lost;
     }
 
     fn take_acked(&mut self, ack: Ack, acked: Acked, now: Now) {

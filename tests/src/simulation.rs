@@ -73,8 +73,8 @@ impl fmt::Display for Breach {
         for line in &self.trace {
             writeln!(f, "{line}")?;
         }
-        let seconds = self.at as f64 / 1000.0;
-        write!(f, "seed {} at {seconds:.3} s: {}", self.seed, self.what)
+        let (seconds, millis) = (self.at / 1000, self.at % 1000);
+        write!(f, "seed {} at {seconds}.{millis:03} s: {}", self.seed, self.what)
     }
 }
 

@@ -309,7 +309,7 @@ mod tests {
             lanes.fresh = false;
             assert_eq!(lanes.deadline(), None, "nothing under way, nothing to wait for");
             lanes.sent(Lane::Live, at(1), at(1), NOW);
-            patience.push((lanes.deadline.unwrap() - NOW).as_secs());
+            patience.push(lanes.deadline.unwrap().abs_diff(NOW).as_secs());
             lanes.rewind();
             assert_eq!(lanes.backlog().map(|(from, _)| from), Some(Place::default()));
         }

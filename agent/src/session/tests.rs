@@ -147,9 +147,9 @@ fn while_history_drains_a_new_record_leaves_within_a_second_and_everything_is_se
         while !data(&bench.sent).iter().any(|(first, last)| (*first..=*last).contains(&seq)) {
             bench.pass(Duration::from_millis(10));
         }
-        delays.push(bench.at - appended);
+        delays.push(bench.at.abs_diff(appended));
         let taken: std::collections::BTreeSet<u64> = data(&bench.sent).into_iter().flat_map(|(a, b)| a..=b).collect();
-        acked = (1..).take_while(|seq| taken.contains(seq)).last().unwrap().min(acked + 400);
+        acked = (1..=20_000).take_while(|seq| taken.contains(seq)).last().unwrap().min(acked + 400);
         bench.ack(acked);
         bench.act();
     }

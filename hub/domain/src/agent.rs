@@ -344,7 +344,7 @@ mod tests {
 
     fn birth(epoch: u64, session: u32, sent_at: i64) -> Birth {
         let agent = lobby_contract::AgentInfo { version: "0.1.0".into() };
-        Birth { epoch, session, sent_at: sent_at * 1000, agent, queued: 3, devices: Vec::new() }
+        Birth { epoch, session, sent_at: sent_at * 1000, agent, queued: 3, unsaved: 0, devices: Vec::new() }
     }
 
     fn death(epoch: u64, session: u32, reason: DeathReason) -> Death {

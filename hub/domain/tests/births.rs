@@ -41,7 +41,7 @@ fn birth(now: Timestamp) -> Birth {
         every_ms: 30_000,
     };
     let agent = AgentInfo { version: "0.1.0".into() };
-    Birth { epoch: 1, session: 1, sent_at: now.millis(), agent, queued: 0, devices: vec![device] }
+    Birth { epoch: 1, session: 1, sent_at: now.millis(), agent, queued: 0, unsaved: 0, devices: vec![device] }
 }
 
 fn data(seq: u64, now: Timestamp) -> Data {

@@ -62,6 +62,7 @@ impl World {
             sent_at: self.now.millis(),
             agent: AgentInfo { version: "0.1.0".into() },
             queued: 0,
+            unsaved: 0,
             devices: devices.iter().map(info).collect(),
         };
         self.does(|site, now, changes| site.birth(&name(agent), &birth, now, changes));

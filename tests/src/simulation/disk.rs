@@ -32,6 +32,7 @@ enum Entry {
 }
 
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a trouble of its own, and any may come with any")]
 struct Medium {
     inodes: BTreeMap<u64, Inode>,
     shown: BTreeMap<PathBuf, u64>,

@@ -197,12 +197,12 @@ impl Oracle {
         }
         let mut faults = BTreeSet::new();
         for agent in agents {
-            let queued = agent.spool.as_ref().map_or(1, |spool| spool.queued());
+            let queued = agent.spool.as_ref().map_or(1, lobby_agent::spool::Spool::queued);
             if queued > 0 {
                 return Err(format!("{queued} records wait in the spool of {}", agent.id));
             }
             for device in &agent.devices {
-                self.settled_device(hub, device, now)?;
+                Self::settled_device(hub, device, now)?;
                 faults.extend(device.truth.rule().map(|rule| (Subject::Device(device.id.clone()), rule)));
             }
         }
@@ -231,7 +231,7 @@ impl Oracle {
         Ok(())
     }
 
-    fn settled_device(&self, hub: &Hub, device: &super::agent::Device, now: i64) -> Result<(), String> {
+    fn settled_device(hub: &Hub, device: &super::agent::Device, now: i64) -> Result<(), String> {
         let expected = hub.site.part_of_day().expected();
         let shown = hub.site.device(&device.id).map(|known| {
             let verdict = known.verdict(hub.site.link_of(known), expected, hub.now(now));

@@ -284,7 +284,6 @@ impl World {
             }
             Event::Tidy { agent, run } if self.agents[agent].run == run => self.tidy(agent),
             Event::Connect { agent, run } if self.agents[agent].run == run => self.connect(agent),
-            Event::Wake { .. } | Event::Tidy { .. } | Event::Connect { .. } => {}
             Event::StartAgent { agent } => self.start_agent(agent),
             Event::AtBroker { connection, message } => self.at_broker(connection, message),
             Event::AtHub { message, run } => self.at_hub(message, run),
@@ -300,7 +299,11 @@ impl World {
             }
             Event::Committed { run, attempt } if self.hub.run == run => self.committed(attempt),
             Event::Tick { run } if self.hub.run == run && self.now == self.ticks_at => self.tick(),
-            Event::Committed { .. } | Event::Tick { .. } => {}
+            Event::Wake { .. }
+            | Event::Tidy { .. }
+            | Event::Connect { .. }
+            | Event::Committed { .. }
+            | Event::Tick { .. } => {}
             Event::StartHub => self.start_hub(),
             Event::StartBroker => self.start_broker(),
             Event::HubConnects { run } => self.hub_connects(run),
@@ -385,10 +388,10 @@ impl World {
                 None => break,
                 Some(Action::Subscribe) => {
                     if let Some(online) = self.broker.hub_online {
-                        self.to_agent(connection, ToAgent::State(online));
+                        self.say_to(connection, &ToAgent::State(online));
                     }
                 }
-                Some(Action::Publish { channel, payload }) => self.publish(agent, connection, channel, payload),
+                Some(Action::Publish { channel, payload }) => self.publish(agent, connection, channel, &payload),
                 Some(Action::Spool(query)) => {
                     let answer = self.agents[agent].ask(query);
                     let node = &mut self.agents[agent];
@@ -510,15 +513,15 @@ impl World {
         self.act(agent);
     }
 
-    fn publish(&mut self, agent: usize, connection: usize, channel: Channel, payload: Vec<u8>) {
-        self.tell_agent(agent, |_| format!("{channel} {}", excerpt(&payload)));
+    fn publish(&mut self, agent: usize, connection: usize, channel: Channel, payload: &[u8]) {
+        self.tell_agent(agent, |_| format!("{channel} {}", excerpt(payload)));
         if self.agents[agent].cut_off {
             return self.doom(connection);
         }
         let end = &mut self.broker.connections[connection];
         let arrivals = self.weather.arrivals(self.now, &mut end.not_before[0], &mut self.rng);
         for at in arrivals.into_iter().flatten() {
-            let message = (agent, channel, payload.clone());
+            let message = (agent, channel, payload.to_vec());
             self.after(at - self.now, Event::AtBroker { connection, message });
         }
     }
@@ -586,7 +589,7 @@ impl World {
         }
     }
 
-    fn to_agent(&mut self, connection: usize, message: ToAgent) {
+    fn say_to(&mut self, connection: usize, message: &ToAgent) {
         let end = &mut self.broker.connections[connection];
         if !end.broker_end || self.agents[end.agent].cut_off {
             return;
@@ -709,7 +712,7 @@ impl World {
         let agents = &self.agents;
         let heard = |end: &Connection| end.broker_end && agents[end.agent].id.as_str() == agent;
         let Some(connection) = self.broker.connections.iter().rposition(heard) else { return };
-        self.to_agent(connection, ToAgent::Message(channel, payload.to_vec()));
+        self.say_to(connection, &ToAgent::Message(channel, payload.to_vec()));
     }
 
     fn tick(&mut self) {
@@ -763,7 +766,7 @@ impl World {
             return;
         }
         for connection in 0..self.broker.connections.len() {
-            self.to_agent(connection, ToAgent::State(online));
+            self.say_to(connection, &ToAgent::State(online));
         }
     }
 
