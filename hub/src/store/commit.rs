@@ -353,9 +353,7 @@ impl Known {
         let this_hour = rollup::hour_of(now.millis());
         for (device, at) in records {
             let hour = rollup::hour_of(at);
-            if hour < this_hour {
-                due.insert((hour, device));
-            } else if self.due.insert(device, hour) != Some(hour) {
+            if hour < this_hour || self.due.insert(device, hour) != Some(hour) {
                 due.insert((hour, device));
             }
         }

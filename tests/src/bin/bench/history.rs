@@ -32,7 +32,7 @@ pub fn measure(runtime: &Runtime) -> Result<()> {
     let begun = Instant::now();
     hub.restart()?;
     hub.process().hush();
-    wait::until("the hub to be ready", Duration::from_secs(60), || {
+    wait::until("the hub to be ready", Duration::from_mins(1), || {
         Ok((hub.api.get("/readyz")?.status == 200).then_some(()))
     })?;
     println!(

@@ -91,7 +91,9 @@ fn line(
     let (limit, own) = (median(limits), median(rates));
     let Case { database, devices, batch } = case;
     print!("{database:<11}{devices:>8}{batch:>8}{limit:>10.0}{own:>10.0}{:>7.2}{:>8.1} |", own / limit, median(costs));
-    print!("{}", spent.map(|micros| format!("{micros:>8.1}")).collect::<String>());
+    for micros in spent {
+        print!("{micros:>8.1}");
+    }
     Ok(stored)
 }
 
