@@ -81,7 +81,7 @@ mod tests {
             };
             let sent_at = NOW.millis() - behind;
             let agent = AgentInfo { version: "1".into() };
-            let birth = Birth { epoch: 1, session: 1, sent_at, agent, queued: 0, devices: vec![device] };
+            let birth = Birth { epoch: 1, session: 1, sent_at, agent, queued: 0, unsaved: 0, devices: vec![device] };
             site.birth(&id.parse().unwrap(), &birth, NOW, &mut Changes::default());
         }
         [(site.id.clone(), site)].into()
