@@ -107,7 +107,7 @@ impl Agent {
             wakes_at: None,
             tidies_at: None,
             changes: Changes::default(),
-            limits: Limits { max_bytes, segment_bytes: (max_bytes / 16).clamp(2 * 1024, 16 * 1024) },
+            limits: Limits { max_bytes, segment_bytes: (max_bytes / 16).clamp(512, 16 * 1024) },
         }
     }
 

@@ -848,7 +848,7 @@ fn new_agent(no: usize, rng: &mut Rng, options: Options) -> Agent {
     };
     let devices = (0..rng.usize(1..=2)).map(device).collect();
     let disk = Disk::new(rng.u64(..), options.bug == Some(Bug::SyncLies));
-    let max_bytes = if rng.u8(0..4) == 0 { 8 * 1024 } else { 256 * 1024 };
+    let max_bytes = if rng.u8(0..4) == 0 { 3 * 1024 } else { 256 * 1024 };
     let mut agent = Agent::new(format!("box-{no}").parse().expect("a name"), disk, devices, max_bytes);
     agent.may_lose = max_bytes < 64 * 1024;
     agent.clock = if rng.bool() { 0 } else { rng.i64(-110 * SECOND..110 * SECOND) };
