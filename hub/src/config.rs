@@ -264,9 +264,8 @@ impl Config {
         let admission = match file.devices.admit {
             Some(Admit::Live) => Life::Live,
             Some(Admit::Trial) => Life::Trial,
-            Some(Admit::Announced) => Life::Announced,
             None if mqtt.is_local() => Life::Live,
-            None => Life::Announced,
+            Some(Admit::Announced) | None => Life::Announced,
         };
         file.history.check().map_err(|error| anyhow::anyhow!("{}: [history]: {error}", file.history_at))?;
         let history = file.history;

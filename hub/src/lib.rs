@@ -113,12 +113,7 @@ async fn serve(
     let lifecycle = Lifecycle::new();
     let store = storage.store.clone();
     storage.watch(&lifecycle);
-    let backups = backup::Status::new(&config.backup);
-    if mode == Mode::Serve {
-        let (url, settings) = (config.database_url.clone(), config.backup.clone());
-        let making = backup::run(url, settings, backups.clone(), clock.clone(), lifecycle.stop_token());
-        lifecycle.supervise("backups", making);
-    }
+    let backups = start_backups(&config, mode, &clock, &lifecycle);
     let fleet = Fleet::new(config.pack.clone(), config.sites.clone(), config.zone.clone());
     let fleet = Arc::new(fleet.admitting(config.admission));
     if mode == Mode::Demo {
@@ -171,13 +166,8 @@ async fn serve(
         reserve: reserve.clone(),
     };
     ingest::start(ingest, storing, inbound, mqtt.events.clone(), &lifecycle);
-    let history = History {
-        store: store.clone(),
-        fleet: fleet.clone(),
-        pack: config.pack.clone(),
-        clock: clock.clone(),
-        settings: config.history,
-    };
+    let (pack, settings) = (config.pack.clone(), config.history);
+    let history = History { store: store.clone(), fleet: fleet.clone(), pack, clock: clock.clone(), settings };
     lifecycle.supervise("history", history.run(lifecycle.stop_token()));
 
     let app = App {
@@ -194,17 +184,7 @@ async fn serve(
         demo: mode == Mode::Demo,
         backups: backups.clone(),
     };
-    let listener = TcpListener::bind(config.listen_http).await.with_context(|| {
-        format!("cannot listen on {} for the web: is it taken by another program?", config.listen_http)
-    })?;
-    let http = listener.local_addr().context("asking for the web server's address")?;
-    let stop = lifecycle.stop_token();
-    lifecycle.supervise("http", async move {
-        axum::serve(listener, http::router(app))
-            .with_graceful_shutdown(stop.cancelled_owned())
-            .await
-            .context("serving the web")
-    });
+    let http = start_web(config.listen_http, app, &lifecycle).await?;
 
     let inspection = Inspection {
         findings,
@@ -216,7 +196,7 @@ async fn serve(
         progress: progress.clone(),
         reserve,
         timekeeping,
-        backups: backups,
+        backups,
         certificates,
         web: Some(http),
     };
@@ -235,6 +215,33 @@ async fn serve(
     }
 
     Ok(lifecycle.run(signal, GRACE).await)
+}
+
+/// Lets backups be made, unless nothing is to be kept.
+fn start_backups(config: &Config, mode: Mode, clock: &Arc<dyn Clock>, lifecycle: &Lifecycle) -> backup::Status {
+    let status = backup::Status::new(&config.backup);
+    if mode == Mode::Serve {
+        let (url, settings) = (config.database_url.clone(), config.backup.clone());
+        let making = backup::run(url, settings, status.clone(), clock.clone(), lifecycle.stop_token());
+        lifecycle.supervise("backups", making);
+    }
+    status
+}
+
+/// Serves the web at `address`; returns where it listens.
+async fn start_web(address: SocketAddr, app: App, lifecycle: &Lifecycle) -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address} for the web: is it taken by another program?"))?;
+    let address = listener.local_addr().context("asking for the web server's address")?;
+    let stop = lifecycle.stop_token();
+    lifecycle.supervise("http", async move {
+        axum::serve(listener, http::router(app))
+            .with_graceful_shutdown(stop.cancelled_owned())
+            .await
+            .context("serving the web")
+    });
+    Ok(address)
 }
 
 /// Where room runs out first: the folder of the SQLite database, or else the data folder.

@@ -9,6 +9,7 @@ zone = 'Asia/Shanghai'
 [http]
 listen = '127.0.0.1:8080'
 [mqtt]
+broker = 'embedded'
 listen = ['127.0.0.1:1883']
 handshake = '5s'
 [site.east-gate]

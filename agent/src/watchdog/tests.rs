@@ -118,7 +118,7 @@ fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
 fn settings(webhook: SocketAddr) -> config::Watchdog {
     config::Watchdog {
         url: Some(WebhookUrl::Text(format!("http://{webhook}/fallback").into())),
-        hub_silence: Duration::from_millis(1000),
+        hub_silence: Duration::from_secs(1),
         stagger: Duration::from_millis(1500),
         retry: Duration::from_millis(100),
         lan_interface: Ipv4Addr::LOCALHOST,

@@ -125,7 +125,7 @@ impl Incidents {
     }
 
     /// Takes in an alert that its rule raises, and decides what is done about it.
-    pub(crate) fn raise(&mut self, raise: &mut Raise, about: About, inhibitions: &[Inhibition], now: Timestamp) {
+    pub(crate) fn raise(&mut self, raise: &mut Raise, about: &About, inhibitions: &[Inhibition], now: Timestamp) {
         let mut incident = Incident {
             id: raise.id,
             rule: Arc::clone(&raise.rule),
@@ -135,7 +135,7 @@ impl Incidents {
             unsettled_since: raise.since,
             needs_news: false,
         };
-        incident.step = self.decide(&incident, &about, inhibitions, now);
+        incident.step = self.decide(&incident, about, inhibitions, now);
         raise.step = incident.step;
         raise.tell = about.life.pages();
         self.open.insert((raise.subject.clone(), raise.rule.id.clone()), incident);

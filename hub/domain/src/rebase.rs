@@ -40,7 +40,9 @@ impl<T: Rebase> Rebase for Option<T> {
 
 impl<K, V: Rebase> Rebase for BTreeMap<K, V> {
     fn rebase(&mut self, by: i64) {
-        self.values_mut().for_each(|value| value.rebase(by));
+        for value in self.values_mut() {
+            value.rebase(by);
+        }
     }
 }
 

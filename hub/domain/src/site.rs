@@ -294,7 +294,7 @@ impl Site {
                     if self.incidents.has_room(subject, &raise.rule.id) {
                         let maintained = self.is_maintained(&about.labels, &raise.rule, now);
                         let about = About { maintained, ..about.clone() };
-                        self.incidents.raise(&mut raise, about, &self.pack.inhibitions, now);
+                        self.incidents.raise(&mut raise, &about, &self.pack.inhibitions, now);
                         changes.alerts.push(AlertChange::Raise(raise));
                     } else if let Some(watch) = self.watch_of(subject) {
                         watch.put_back(&raise.rule.id);

@@ -86,7 +86,8 @@ impl World {
                 };
                 let info = AgentInfo { version: "0.1.0".into() };
                 let sent_at = self.now.millis() + self.agent_ahead;
-                let birth = Birth { epoch: 1, session: 1, sent_at, agent: info, queued: 0, unsaved: 0, devices: vec![device] };
+                let birth =
+                    Birth { epoch: 1, session: 1, sent_at, agent: info, queued: 0, unsaved: 0, devices: vec![device] };
                 self.site.birth(&agent, &birth, self.now, &mut changes);
             }
             Event::Data { seq, bad } => self.site.data(&agent, self.data(seq, bad), self.now, &mut changes),
@@ -102,15 +103,15 @@ impl World {
         changes
     }
 
-    /// Everything remembered, less the estimate of the agent's clock, which does tell that the clocks moved apart, and the ids of
-    /// alerts, which name the moment by the clock of that moment.
+    /// Everything remembered, less the estimate of the agent's clock, which does tell that the clocks moved apart, the time of its birth
+    /// by that clock, and the ids of alerts, which name the moment by the clock of that moment.
     fn memory(&self) -> String {
         let all = format!("{:#?}", self.site);
         let mut kept = String::new();
         let mut inside = None;
         for line in all.lines() {
             let indent = line.len() - line.trim_start().len();
-            if line.trim_start().starts_with("clock: Clock {") {
+            if ["clock: Clock {", "waiting: Some("].iter().any(|begin| line.trim_start().starts_with(begin)) {
                 inside = Some(indent);
             }
             let word = line.trim().trim_end_matches(',');
@@ -119,7 +120,7 @@ impl World {
                 kept += line;
                 kept += "\n";
             }
-            if inside == Some(indent) && line.trim_start().starts_with('}') {
+            if inside == Some(indent) && line.trim_start().starts_with(['}', ')']) {
                 inside = None;
             }
         }

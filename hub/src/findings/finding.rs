@@ -137,6 +137,7 @@ impl Found {
 
     /// The next value in its title.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "a value, a reference or a text, as the caller has it")]
     pub fn with(mut self, value: impl ToString) -> Self {
         self.values.push(value.to_string());
         self

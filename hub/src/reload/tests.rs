@@ -51,7 +51,9 @@ fn names_a_place(text: &str) -> bool {
     let parts: Vec<&str> = text.split(':').map(str::trim).collect();
     parts.windows(3).any(|part| {
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        part[0].ends_with(".toml") && is_number(part[1]) && is_number(part[2])
+        std::path::Path::new(part[0]).extension().is_some_and(|extension| extension == "toml")
+            && is_number(part[1])
+            && is_number(part[2])
     })
 }
 

@@ -68,8 +68,7 @@ impl PageError {
             Self::BadRequest => Problem::BadRequest,
             Self::TooLarge => Problem::TooLarge,
             Self::CrossSite => Problem::Forbidden,
-            Self::Stopping => Problem::Unavailable,
-            Self::Store(StoreError::Database { .. }) => Problem::Unavailable,
+            Self::Stopping | Self::Store(StoreError::Database { .. }) => Problem::Unavailable,
             Self::Store(_) | Self::Render(_) => Problem::Internal,
         }
     }
