@@ -117,9 +117,8 @@ async fn serve(
     let fleet = Fleet::new(config.pack.clone(), config.sites.clone(), config.zone.clone());
     let fleet = Arc::new(fleet.admitting(config.admission));
     if mode == Mode::Demo {
-        demo::store_history(&store, &config.pack, new_code, clock.now())
-            .await
-            .context("storing the demonstration's history")?;
+        let stored = demo::store_history(&store, &config.pack, new_code, clock.now()).await;
+        stored.context("storing the demonstration's history")?;
     }
     let reserve = Reserve::new(written_folder(&config), config.reserve);
     if let Err(cause) = reserve.keep() {
@@ -141,9 +140,8 @@ async fn serve(
     let mqtt = Arc::new(mqtt);
     let counters = Arc::new(Counters::default());
     let (desk, asked) = Desk::new();
-    let restraints = Restraints::load(store.clone(), fleet.clone(), clock.clone())
-        .await
-        .context("reading silences and maintenance windows")?;
+    let restraints = Restraints::load(store.clone(), fleet.clone(), clock.clone()).await;
+    let restraints = restraints.context("reading silences and maintenance windows")?;
     lifecycle.supervise("restraints", restraints.clone().run(lifecycle.stop_token()));
     let ingest = Ingest {
         fleet: fleet.clone(),
@@ -204,9 +202,8 @@ async fn serve(
 
     let broker = mqtt.addresses.mqtt.first().copied();
     if let (Mode::Demo, Some(broker)) = (mode, broker) {
-        demo::start(&lifecycle, broker, &config.data_dir.join("demo"), clock)
-            .await
-            .context("starting the demonstration")?;
+        let started = demo::start(&lifecycle, broker, &config.data_dir.join("demo"), clock).await;
+        started.context("starting the demonstration")?;
     }
     info!(http = %http, mqtt = broker.map(tracing::field::display), "the hub is ready");
     ready(Ready { http, mqtt: broker });
