@@ -30,7 +30,7 @@ struct Player {
 
 impl Player {
     fn born(url: &str, id: &str) -> Result<Self> {
-        let peer = Peer::connect(url, &format!("{SITE}/{id}"), &[&format!("lobby/v1/{SITE}/{id}/ack")])?;
+        let peer = Peer::connect(url, &format!("{SITE}.{id}"), &[&format!("lobby/v1/{SITE}/{id}/ack")])?;
         let mut player = Self { peer, id: id.to_owned(), seq: 0, kept: BTreeMap::new() };
         let device =
             json!({"id": MACHINE, "kind": "shoe-cover-machine", "name": "鞋套机", "place": "电梯口", "every_ms": 5000});

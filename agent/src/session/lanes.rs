@@ -175,9 +175,15 @@ impl Lanes {
 
     /// The hub has more than before.
     pub(super) fn acked(&mut self, ack: Ack, now: Duration) {
+        // That new records arrive says nothing of a backlog of earlier runs, which may have died with a broker.
+        let waited_for = self.under_way.front().is_none_or(|message| message.last.epoch == ack.epoch);
         let open = |last: &Place| last.epoch != ack.epoch || last.seq > ack.committed;
         self.under_way.retain(|message| open(&message.last));
         self.ahead = self.ahead.filter(open);
+        self.live_left = LIVE_UNHEARD;
+        if !waited_for {
+            return;
+        }
         self.patience = self.first_patience;
         let waits = !self.under_way.is_empty() || self.ahead.is_some();
         self.deadline = waits.then_some(now + self.patience);
@@ -285,6 +291,21 @@ mod tests {
         assert_eq!(lanes.backlog(), None, "the first message is not yet whole");
         lanes.acked(ack(100), NOW);
         assert_eq!(lanes.backlog(), Some((at(2001), at(9001))));
+    }
+
+    #[test]
+    fn what_arrives_of_this_run_does_not_make_it_wait_longer_for_what_is_missing_of_an_earlier_one() {
+        let mut lanes = Lanes::new(8, PATIENCE);
+        lanes.split(Place { epoch: 8, seq: 1 });
+        fill(&mut lanes, 1, 20);
+        let due = lanes.deadline;
+        let later = NOW + PATIENCE / 2;
+        lanes.sent(Lane::Live, Place { epoch: 8, seq: 1 }, Place { epoch: 8, seq: 1 }, later);
+        lanes.acked(Ack { epoch: 8, committed: 1 }, later);
+        assert_eq!(lanes.deadline, due);
+        assert!(lanes.is_due(NOW + PATIENCE));
+        lanes.acked(ack(100), later);
+        assert_eq!(lanes.deadline, Some(later + PATIENCE), "progress of the backlog itself does");
     }
 
     #[test]
