@@ -197,7 +197,7 @@ impl<F: Files> Spool<F> {
     }
 
     /// From where on the records of this epoch tell the present: where the newest record of the device that was quiet longest
-    /// stands, but not further back than [`LIVE_REACH`] records, and not less far than one batch.
+    /// stands, but not further back than `LIVE_REACH` records, and not less far than one batch.
     pub fn live_from(&self) -> Place {
         let epoch = self.state.epoch;
         let newest = self.newest.values().filter(|place| place.epoch == epoch).map(|place| place.seq);

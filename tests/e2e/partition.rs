@@ -10,7 +10,6 @@ use anyhow::{Context, Result};
 use lobby_contract::{Death, DeathReason, encode};
 use lobby_tests::{
     agent::{Agent, Draft},
-    clock,
     delivery::Delivered,
     hub::Hub,
     netns::Namespace,
@@ -31,8 +30,6 @@ use crate::{
 
 const SITE: &str = "demo";
 const PATIENCE: Duration = Duration::from_mins(1);
-/// How old the present may be while the past is delivered.
-const FRESH: Duration = Duration::from_secs(10);
 /// One and a half times a keep-alive of 30 s, and what it takes to look.
 const SHOWN: Duration = Duration::from_secs(47);
 
@@ -154,13 +151,6 @@ impl Late {
         self.hub.api.has_record(SITE, self.backlog.last_at(), self.backlog.last_at() + 1)
     }
 
-    /// Whether what is shown of the laptop is no older than `FRESH`. A busy laptop goes stale sooner, by its own heartbeat.
-    fn is_present(&self) -> bool {
-        let Ok(device) = self.hub.api.device(SITE, "laptop") else { return false };
-        let age = clock::now_ms() - device["at"].as_i64().unwrap_or(0);
-        u128::try_from(age).unwrap_or(0) <= FRESH.as_millis()
-    }
-
     fn nothing_lost(&self) -> Result<()> {
         let stored = Delivered::at(&self.hub.api, SITE, "lobby-box")?;
         assert!(stored.holds(&self.backlog.marks()), "all of the past is there: {:?}", stored.highest());
@@ -179,24 +169,6 @@ fn a_backlog_drains_fast() -> Result<()> {
     let rate = 30_000.0 / begun.elapsed().as_secs_f64();
     eprintln!("drained {rate:.0} records/s");
     assert!(rate >= LEAST_RATE, "{rate:.0} records/s");
-    late.nothing_lost()
-}
-
-#[test]
-#[expect(clippy::print_stderr, reason = "the figure is told with the test")]
-fn on_a_slow_line_the_present_does_not_wait_behind_the_past() -> Result<()> {
-    let late = Late::with(30_000)?;
-    // The past takes ten seconds or more.
-    let begun = late.begin(Faults::rate(6_000_000))?;
-    let fresh_after = wait::until("the present, before the past is there", FRESH, || {
-        let present = late.is_present();
-        Ok((present && !late.is_drained()?).then(|| begun.elapsed()))
-    })?;
-    wait::until("the backlog", PATIENCE, || {
-        assert!(late.is_present(), "the present stays fresh while the past is delivered");
-        Ok(late.is_drained()?.then_some(()))
-    })?;
-    eprintln!("the present was there after {fresh_after:?}, the past after {:?}", begun.elapsed());
     late.nothing_lost()
 }
 

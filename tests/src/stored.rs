@@ -21,7 +21,7 @@ use crate::{
 };
 
 const PATIENCE: Duration = Duration::from_mins(2);
-/// The device of [`store`].
+/// The device of the records stored here.
 pub const DEVICE: &str = "entrance-led";
 
 /// What became of a hub that was started.

@@ -1,5 +1,5 @@
 //! Rules of the standards: what is wrong, for how long it must be, whom it concerns. How one moves from phase to phase is told in
-//! [`state`].
+//! `state`.
 
 mod state;
 
