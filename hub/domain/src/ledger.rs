@@ -87,6 +87,13 @@ pub struct Delays {
 }
 
 impl Delays {
+    /// Moves what was counted by `by` ms, to the hour.
+    pub(crate) fn rebase(&mut self, by: i64) {
+        for (hour, _) in &mut self.hours {
+            *hour += by.div_euclid(HOUR);
+        }
+    }
+
     /// Takes in one delay.
     pub fn observe(&mut self, delay: Span, now: Timestamp) {
         let hour = now.millis().div_euclid(HOUR);

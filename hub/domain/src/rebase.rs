@@ -75,6 +75,7 @@ impl Rebase for Stream {
         self.settles_at.rebase(by);
         self.asked_at.rebase(by);
         self.tally.missing_since.rebase(by);
+        self.tally.delays.rebase(by);
     }
 }
 
