@@ -80,6 +80,10 @@ impl Findings {
             let key = (domain, found.id.clone());
             let known = before.get(&key).or_else(|| remembered.get(&key));
             let finding = found.into_finding(domain, known, now);
+            if finding.persistent && finding.ignored {
+                // Its cause is over by now, and somebody saw it while it lasted.
+                continue;
+            }
             if !before.contains_key(&key) {
                 enter(&finding, remembered.remove(&key).is_some());
             }

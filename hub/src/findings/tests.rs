@@ -90,3 +90,15 @@ fn the_gravest_comes_first() {
     let ids: Vec<Box<str>> = findings.all().into_iter().map(|finding| finding.id).collect();
     assert_eq!(ids, ["disk_full".into(), "disk_low".into()]);
 }
+
+#[test]
+fn what_was_ignored_while_it_lasted_is_not_told_once_more_when_it_is_over() {
+    let findings = Findings::default();
+    let stepped = || Found::new(FindingKey::ClockStepped, Severity::Error).with("+1 h").with("now");
+    findings.replace(Domain::Clock, vec![stepped()], at(1));
+    findings.ignore(Domain::Clock, "clock_stepped");
+    findings.replace(Domain::Clock, vec![stepped().persistent()], at(2));
+    assert_eq!(findings.all().len(), 0, "it was seen already");
+    findings.replace(Domain::Clock, vec![stepped().persistent()], at(60));
+    assert_eq!(findings.count(), 1, "the next one is another");
+}

@@ -72,8 +72,11 @@ fn a_line_in_order_changes_nothing() -> Result<()> {
     let proxy = echo()?;
     let mut stream = client(&proxy)?;
     round_trip(&mut stream, &vec![7; 1_000_000])?;
-    let seen = proxy.seen();
-    assert_eq!((seen.len(), seen[0].to_server, seen[0].to_client), (1, 1_000_000, 1_000_000));
+    // What has been read was written just before it is counted.
+    wait::until("both ways to be counted", SOON, || {
+        let seen = proxy.seen();
+        Ok(((seen.len(), seen[0].to_server, seen[0].to_client) == (1, 1_000_000, 1_000_000)).then_some(()))
+    })?;
     stream.shutdown(std::net::Shutdown::Write)?;
     assert_eq!(stream.read(&mut [0; 1])?, 0, "an end is handed on");
     wait::until("the connection to be over", SOON, || Ok((!proxy.seen()[0].open).then_some(())))
