@@ -16,9 +16,9 @@ use std::{
 
 use crate::{
     alert::{AlertId, Raise, Step, Subject},
-    changes::{AlertChange, Changes},
     device::Life,
-    inhibit::{Inhibition, Labels},
+    label::Label,
+    pack::Pack,
     rule::Rule,
     time::{Span, Timestamp},
 };
@@ -41,24 +41,25 @@ pub struct Incident {
     pub since: Timestamp,
     /// What is done about it.
     pub step: Step,
-    labels: Labels,
     /// A fault may be another one's consequence for [`SETTLE`] from here.
     unsettled_since: Timestamp,
     /// Whether it waits for data that is newer than `unsettled_since`, because its cause has just ended.
     needs_news: bool,
 }
 
-/// What an alert's subject is like at present.
-#[derive(Debug, Clone, Default)]
-pub struct About {
-    /// Its labels.
-    pub labels: Labels,
-    /// Where it stands in its life.
+/// What lies around an alert at present.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct About {
+    /// Where its subject stands in its life.
     pub life: Life,
-    /// When it was last heard of.
+    /// When its subject was last heard of.
     pub heard_at: Option<Timestamp>,
     /// Whether a maintenance window covers it.
     pub maintained: bool,
+    /// The alert of which it is a consequence.
+    pub cause: Option<AlertId>,
+    /// Whether it can be the consequence of another one at all.
+    pub may_be_explained: bool,
 }
 
 /// The open alerts of a site.
@@ -125,17 +126,16 @@ impl Incidents {
     }
 
     /// Takes in an alert that its rule raises, and decides what is done about it.
-    pub(crate) fn raise(&mut self, raise: &mut Raise, about: &About, inhibitions: &[Inhibition], now: Timestamp) {
+    pub(crate) fn raise(&mut self, raise: &mut Raise, about: About, now: Timestamp) {
         let mut incident = Incident {
             id: raise.id,
             rule: Arc::clone(&raise.rule),
             since: raise.since,
             step: Step::Later,
-            labels: about.labels.clone(),
             unsettled_since: raise.since,
             needs_news: false,
         };
-        incident.step = self.decide(&incident, about, inhibitions, now);
+        incident.step = self.decide(&incident, about, now);
         raise.step = incident.step;
         raise.tell = about.life.pages();
         self.open.insert((raise.subject.clone(), raise.rule.id.clone()), incident);
@@ -156,50 +156,56 @@ impl Incidents {
         }
     }
 
-    /// Takes the steps that had to wait and need not any longer. `about` tells of a subject, and whether the rule still fires.
-    pub(crate) fn tick(
-        &mut self,
-        about: impl Fn(&Subject, &str) -> Option<(About, bool)>,
-        inhibitions: &[Inhibition],
-        now: Timestamp,
-        changes: &mut Changes,
-    ) {
-        let waiting = self.open.iter().filter(|(_, incident)| incident.step == Step::Later);
-        let waiting: Vec<(Subject, Box<str>)> = waiting.map(|(key, _)| key.clone()).collect();
-        for key in waiting {
-            let Some((about, firing)) = about(&key.0, &key.1) else { continue };
-            let Some(incident) = self.open.get(&key) else { continue };
-            let step = self.decide(incident, &about, inhibitions, now);
-            // What is getting better needs no ticket of its own any more.
-            if step == Step::Later || (step == Step::Open && !firing) {
-                continue;
+    /// Alerts keep by their rules as these are now.
+    pub(crate) fn reconfigure(&mut self, pack: &Pack) {
+        for incident in self.open.values_mut() {
+            if let Some(rule) = pack.rule(&incident.rule.id) {
+                incident.rule = Arc::clone(rule);
             }
-            let Some(incident) = self.open.get_mut(&key) else { continue };
-            incident.step = step;
-            let (id, rule, since) = (incident.id, Arc::clone(&incident.rule), incident.since);
-            let evidence = crate::label::Label::default();
-            let follow = Raise { id, subject: key.0, rule, since, at: now, evidence, step, tell: about.life.pages() };
-            changes.alerts.push(AlertChange::Follow(follow));
         }
     }
 
-    /// The open alert of which this one is a consequence at present.
-    pub fn inhibitor(&self, rule: &str, labels: &Labels, inhibitions: &[Inhibition]) -> Option<(&Subject, &Incident)> {
-        let possible = inhibitions.iter().filter(|inhibition| inhibition.is_target(rule));
-        possible
-            .flat_map(|inhibition| self.iter().map(move |open| (inhibition, open)))
-            .find(|(inhibition, (_, open))| inhibition.inhibits((&open.rule.id, &open.labels), (rule, labels)))
-            .map(|(_, open)| open)
+    /// Whether anything waits to be done about an alert.
+    pub(crate) fn are_waiting(&self) -> bool {
+        self.open.values().any(|incident| incident.step == Step::Later)
     }
 
-    fn decide(&self, incident: &Incident, about: &About, inhibitions: &[Inhibition], now: Timestamp) -> Step {
+    /// The steps that had to wait and need not any longer. `about` tells of an alert, and whether its rule still fires.
+    pub(crate) fn steps(
+        &self,
+        about: impl Fn(&Subject, &Incident) -> Option<(About, bool)>,
+        now: Timestamp,
+    ) -> Vec<Raise> {
+        let waiting = self.iter().filter(|(_, incident)| incident.step == Step::Later);
+        let step = |(subject, incident): (&Subject, &Incident)| {
+            let (about, firing) = about(subject, incident)?;
+            let step = self.decide(incident, about, now);
+            // What is getting better needs no ticket of its own any more.
+            if step == Step::Later || (step == Step::Open && !firing) {
+                return None;
+            }
+            let (id, rule, since) = (incident.id, Arc::clone(&incident.rule), incident.since);
+            let (subject, evidence, tell) = (subject.clone(), Label::default(), about.life.pages());
+            Some(Raise { id, subject, rule, since, at: now, evidence, step, tell })
+        };
+        waiting.filter_map(step).collect()
+    }
+
+    /// Takes note that a step is taken.
+    pub(crate) fn taken(&mut self, follow: &Raise) {
+        if let Some(incident) = self.open.get_mut(&(follow.subject.clone(), follow.rule.id.clone())) {
+            incident.step = follow.step;
+        }
+    }
+
+    fn decide(&self, incident: &Incident, about: About, now: Timestamp) -> Step {
         if !about.life.pages() || about.maintained {
             return Step::Later;
         }
-        if let Some((_, source)) = self.inhibitor(&incident.rule.id, &incident.labels, inhibitions) {
-            return Step::Victim(source.id);
+        if let Some(cause) = about.cause {
+            return Step::Victim(cause);
         }
-        if inhibitions.iter().any(|inhibition| inhibition.is_target(&incident.rule.id)) {
+        if about.may_be_explained {
             let settled = now >= (incident.unsettled_since + SETTLE).max(self.warm_until);
             let news = !incident.needs_news || about.heard_at.is_some_and(|heard| heard > incident.unsettled_since);
             if !settled || !news {
@@ -212,12 +218,7 @@ impl Incidents {
 
 impl Incident {
     /// An open alert as it was stored. `step` says what had been done about it.
-    pub fn restored(id: AlertId, rule: Arc<Rule>, since: Timestamp, step: Step, labels: Labels) -> Self {
-        Self { id, rule, since, step, labels, unsettled_since: since, needs_news: false }
-    }
-
-    /// Its labels.
-    pub fn labels(&self) -> &Labels {
-        &self.labels
+    pub fn restored(id: AlertId, rule: Arc<Rule>, since: Timestamp, step: Step) -> Self {
+        Self { id, rule, since, step, unsettled_since: since, needs_news: false }
     }
 }

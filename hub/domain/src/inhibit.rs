@@ -1,93 +1,60 @@
 //! Which alerts are consequences of others, as Alertmanager defines it: an alert is inhibited while an active one of a cause is open that
 //! agrees with it in some labels. An inhibited alert is seen, but asks nobody to act on its own.
 
-use lobby_contract::{AgentId, DeviceId};
+use crate::matchers::{Field, Labels, Matchers};
 
-use crate::alert::Subject;
-
-/// While an alert of `source` is open, alerts of `target` that agree with it in `equal` are its consequences.
+/// While an alert that `source` matches is open, alerts that `target` matches and that agree with it in `equal` are its consequences.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inhibition {
-    /// Rules whose alerts are causes.
-    pub source: Vec<Box<str>>,
-    /// Rules whose alerts are consequences.
-    pub target: Vec<Box<str>>,
-    /// What cause and consequence have in common.
-    pub equal: Vec<LabelName>,
-}
-
-/// What alerts can have in common. All of one site's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LabelName {
-    /// The device.
-    Device,
-    /// The agent, or the agent of the device.
-    Agent,
-    /// The kind of the device.
-    Kind,
-    /// The place of the device.
-    Place,
-}
-
-/// The labels of an alert. A label that it has not equals another one that is not there.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Labels {
-    /// See [`LabelName::Device`].
-    pub device: Option<DeviceId>,
-    /// See [`LabelName::Agent`].
-    pub agent: Option<AgentId>,
-    /// See [`LabelName::Kind`]; empty if it has none.
-    pub kind: Box<str>,
-    /// See [`LabelName::Place`]; empty if it has none.
-    pub place: Box<str>,
-}
-
-impl LabelName {
-    /// Every label, as the pack names it.
-    pub const ALL: [(&str, Self); 4] =
-        [("device", Self::Device), ("agent", Self::Agent), ("kind", Self::Kind), ("place", Self::Place)];
-
-    fn agrees(self, one: &Labels, other: &Labels) -> bool {
-        match self {
-            Self::Device => one.device == other.device,
-            Self::Agent => one.agent == other.agent,
-            Self::Kind => one.kind == other.kind,
-            Self::Place => one.place == other.place,
-        }
-    }
-}
-
-impl Labels {
-    /// The labels of a subject that is no device.
-    pub fn of(subject: &Subject) -> Self {
-        match subject {
-            Subject::Agent(agent) => Self { agent: Some(agent.clone()), kind: "agent".into(), ..Self::default() },
-            Subject::Device(device) => Self { device: Some(device.clone()), ..Self::default() },
-            Subject::Site => Self { kind: "site".into(), ..Self::default() },
-        }
-    }
+    /// Which alerts are causes.
+    pub source: Matchers,
+    /// Which alerts are consequences.
+    pub target: Matchers,
+    /// What cause and consequence have in common. A label that one does not have is empty, and equals another that is not there.
+    pub equal: Vec<Field>,
 }
 
 impl Inhibition {
-    /// Whether alerts of `rule` can be consequences.
-    pub fn is_target(&self, rule: &str) -> bool {
-        self.target.iter().any(|known| **known == *rule)
+    /// Whether an open alert makes another one its consequence (semantics 5). Two alerts that could each be the other's cause leave one
+    /// another alone, and so does each itself.
+    pub fn inhibits(&self, source: &Labels<'_>, target: &Labels<'_>) -> bool {
+        let could_be_either = || self.source.matches(target) && self.target.matches(source);
+        self.source.matches(source)
+            && self.target.matches(target)
+            && !could_be_either()
+            && self.equal.iter().all(|field| source.value(*field) == target.value(*field))
+    }
+}
+
+/// Alerts that are open at some moment, by what they may explain; `T` stands for one of them.
+#[derive(Debug, Clone)]
+pub struct Causes<'a, T>(Vec<(&'a Inhibition, Vec<(Labels<'a>, T)>)>);
+
+impl<'a, T: Copy> Causes<'a, T> {
+    /// Those among the open alerts that can be causes.
+    pub fn among(inhibitions: &'a [Inhibition], open: impl Iterator<Item = (Labels<'a>, T)>) -> Self {
+        let mut causes: Vec<_> = inhibitions.iter().map(|inhibition| (inhibition, Vec::new())).collect();
+        for (labels, alert) in open {
+            for (inhibition, sources) in &mut causes {
+                if inhibition.source.matches(&labels) {
+                    sources.push((labels, alert));
+                }
+            }
+        }
+        Self(causes)
     }
 
-    /// Whether alerts of `rule` can be causes.
-    pub fn is_source(&self, rule: &str) -> bool {
-        self.source.iter().any(|known| **known == *rule)
+    /// The open alert of which one with these labels is a consequence.
+    pub fn of(&self, target: &Labels<'_>) -> Option<T> {
+        self.0.iter().find_map(|(inhibition, sources)| {
+            sources.iter().find(|(source, _)| inhibition.inhibits(source, target)).map(|(_, alert)| *alert)
+        })
     }
+}
 
-    /// Whether an open alert of rule and labels `source` makes that of `target` its consequence. Two alerts that could each be the
-    /// other's cause leave one another alone.
-    pub fn inhibits(&self, source: (&str, &Labels), target: (&str, &Labels)) -> bool {
-        let could_be_either = self.is_source(target.0) && self.is_target(source.0);
-        self.is_source(source.0)
-            && self.is_target(target.0)
-            && !could_be_either
-            && self.equal.iter().all(|label| label.agrees(source.1, target.1))
-    }
+/// Whether an alert with these labels may ever be a consequence.
+pub fn may_be_explained(inhibitions: &[Inhibition], target: &Labels<'_>) -> bool {
+    inhibitions.iter().any(|inhibition| inhibition.target.matches(target))
 }
 
 #[cfg(test)]
@@ -96,44 +63,84 @@ mod tests {
 
     use super::*;
 
-    fn labels(device: &str, agent: &str, place: &str) -> Labels {
-        let device = (!device.is_empty()).then(|| device.parse().expect("a name"));
-        let agent = (!agent.is_empty()).then(|| agent.parse().expect("a name"));
-        Labels { device, agent, kind: "".into(), place: place.into() }
+    const TV: Labels<'static> = Labels {
+        site: "demo",
+        device: "lift-tv",
+        agent: "box",
+        kind: "tv",
+        place: "lobby",
+        rule: "tv-unreachable",
+        severity: "major",
+    };
+    const NET: Labels<'static> = Labels {
+        site: "demo",
+        device: "lan",
+        agent: "box",
+        kind: "network",
+        place: "",
+        rule: "network-down",
+        severity: "critical",
+    };
+
+    fn matchers(json: &str) -> Matchers {
+        serde_json::from_str(json).expect("matchers")
     }
 
-    fn inhibition(source: &[&str], target: &[&str], equal: &[LabelName]) -> Inhibition {
-        let boxed = |names: &[&str]| names.iter().map(|name| Box::from(*name)).collect();
-        Inhibition { source: boxed(source), target: boxed(target), equal: equal.to_vec() }
+    fn inhibition(source: &str, target: &str, equal: &[Field]) -> Inhibition {
+        Inhibition { source: matchers(source), target: matchers(target), equal: equal.to_vec() }
     }
 
     #[rstest]
-    #[case::of_the_same_agent("tv-unreachable", labels("tv", "box", "lobby"), true)]
-    #[case::of_another_agent("tv-unreachable", labels("tv", "other-box", "lobby"), false)]
-    #[case::of_another_rule("tv-dark", labels("tv", "box", "lobby"), false)]
-    fn an_alert_is_inhibited_by_a_cause_that_agrees_with_it(
-        #[case] rule: &str,
-        #[case] target: Labels,
-        #[case] expected: bool,
-    ) {
-        let inhibition = inhibition(&["network-down"], &["tv-unreachable"], &[LabelName::Agent]);
-        let source = labels("net", "box", "");
-        assert_eq!(inhibition.inhibits(("network-down", &source), (rule, &target)), expected);
+    #[case::of_the_same_agent(TV, true)]
+    #[case::of_another_agent(Labels { agent: "other-box", ..TV }, false)]
+    #[case::of_another_rule(Labels { rule: "tv-dark", ..TV }, false)]
+    fn an_alert_is_inhibited_by_a_cause_that_agrees_with_it(#[case] target: Labels<'_>, #[case] expected: bool) {
+        let inhibition = inhibition(r#"{"rule": "network-down"}"#, r#"{"rule": "tv-unreachable"}"#, &[Field::Agent]);
+        assert_eq!(inhibition.inhibits(&NET, &target), expected);
+    }
+
+    #[rstest]
+    #[case::every_field_of_the_target(r#"{"kind": "tv", "severity": ["major", "warning"]}"#, true)]
+    #[case::one_of_them_is_another(r#"{"kind": "tv", "severity": "critical"}"#, false)]
+    fn causes_and_consequences_are_matched_by_any_label(#[case] target: &str, #[case] expected: bool) {
+        let inhibition = inhibition(r#"{"kind": "network", "severity": "critical"}"#, target, &[Field::Site]);
+        assert_eq!(inhibition.inhibits(&NET, &TV), expected);
     }
 
     #[test]
     fn labels_that_are_missing_on_both_sides_agree() {
-        let inhibition = inhibition(&["a"], &["b"], &[LabelName::Place]);
-        assert!(inhibition.inhibits(("a", &labels("x", "", "")), ("b", &labels("y", "", ""))));
-        assert!(!inhibition.inhibits(("a", &labels("x", "", "")), ("b", &labels("y", "", "lobby"))));
+        let inhibition = inhibition(r#"{"rule": "network-down"}"#, r#"{"rule": "tv-unreachable"}"#, &[Field::Place]);
+        assert!(inhibition.inhibits(&NET, &Labels { place: "", ..TV }));
+        assert!(!inhibition.inhibits(&NET, &TV));
     }
 
     #[test]
     fn two_alerts_that_match_both_sides_do_not_inhibit_one_another() {
-        let inhibition = inhibition(&["a", "b"], &["a", "b", "c"], &[]);
-        let labels = Labels::default();
-        assert!(!inhibition.inhibits(("a", &labels), ("b", &labels)));
-        assert!(!inhibition.inhibits(("a", &labels), ("a", &labels)));
-        assert!(inhibition.inhibits(("a", &labels), ("c", &labels)));
+        let inhibition = inhibition(r#"{"rule": ["a", "b"]}"#, r#"{"rule": ["a", "b", "c"]}"#, &[]);
+        let [a, b, c] = ["a", "b", "c"].map(|rule| Labels { rule, ..Labels::default() });
+        assert!(!inhibition.inhibits(&a, &b));
+        assert!(!inhibition.inhibits(&a, &a));
+        assert!(inhibition.inhibits(&a, &c));
+    }
+
+    #[test]
+    fn an_alert_that_matches_both_sides_is_inhibited_by_one_that_matches_the_source_alone() {
+        let inhibition = inhibition(r#"{"rule": ["a", "b"]}"#, r#"{"rule": ["b", "c"]}"#, &[]);
+        let [a, b] = ["a", "b"].map(|rule| Labels { rule, ..Labels::default() });
+        assert!(inhibition.inhibits(&a, &b));
+        assert!(!inhibition.inhibits(&b, &a));
+    }
+
+    #[test]
+    fn among_many_the_cause_of_an_alert_is_found() {
+        let inhibitions = [
+            inhibition(r#"{"rule": "power-lost"}"#, r#"{"kind": ["tv", "network"]}"#, &[Field::Place]),
+            inhibition(r#"{"rule": "network-down"}"#, r#"{"rule": "tv-unreachable"}"#, &[Field::Agent]),
+        ];
+        let other = Labels { agent: "other-box", ..NET };
+        let causes = Causes::among(&inhibitions, [(TV, 1), (other, 2), (NET, 3)].into_iter());
+        assert_eq!((causes.of(&TV), causes.of(&NET), causes.of(&other)), (Some(3), None, None));
+        assert!(may_be_explained(&inhibitions, &NET), "by a loss of power, which is not there");
+        assert!(!may_be_explained(&inhibitions, &Labels { kind: "led-display", ..NET }));
     }
 }

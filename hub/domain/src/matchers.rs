@@ -1,11 +1,14 @@
-//! Which alerts and devices a silence or a maintenance window is about.
+//! What an alert is about, as labels, and which alerts and devices are meant by a silence, a maintenance window or an inhibition.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
 };
 
+use lobby_contract::SiteId;
 use serde::{Deserialize, Serialize};
+
+use crate::{alert::Subject, device::Device, rule::Rule};
 
 /// Most values of one field.
 const MOST_VALUES: usize = 100;
@@ -87,6 +90,17 @@ pub enum MatchersError {
 }
 
 impl Field {
+    /// Every field by its name.
+    pub const ALL: [(&str, Self); 7] = [
+        (Self::Site.as_str(), Self::Site),
+        (Self::Device.as_str(), Self::Device),
+        (Self::Agent.as_str(), Self::Agent),
+        (Self::Kind.as_str(), Self::Kind),
+        (Self::Place.as_str(), Self::Place),
+        (Self::Rule.as_str(), Self::Rule),
+        (Self::Severity.as_str(), Self::Severity),
+    ];
+
     /// Its name.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -108,6 +122,34 @@ impl fmt::Display for Field {
 }
 
 impl<'a> Labels<'a> {
+    /// Of something that is no device, or a device of which nothing is known.
+    pub fn of(site: &'a SiteId, subject: &'a Subject) -> Self {
+        let (device, agent) = match subject {
+            Subject::Device(id) => (id.as_str(), ""),
+            Subject::Agent(id) => ("", id.as_str()),
+            Subject::Site => ("", ""),
+        };
+        Self { site: site.as_str(), device, agent, ..Self::default() }
+    }
+
+    /// Of a device as a whole.
+    pub fn of_device(site: &'a SiteId, device: &'a Device) -> Self {
+        Self {
+            site: site.as_str(),
+            device: device.id.as_str(),
+            agent: device.agent.as_str(),
+            kind: &device.kind,
+            place: &device.place,
+            ..Self::default()
+        }
+    }
+
+    /// Of an alert of `rule` about the same.
+    #[must_use]
+    pub fn by(self, rule: &'a Rule) -> Self {
+        Self { rule: &rule.id, severity: rule.severity.as_str(), ..self }
+    }
+
     /// The value of a field; empty if there is none.
     pub const fn value(&self, field: Field) -> &'a str {
         match field {

@@ -27,9 +27,10 @@ use crate::{
     alert::{AlertId, Subject},
     calendar::{Calendar, PartOfDay},
     device::{Device, Life},
-    incidents::{About, Incidents},
-    inhibit::Labels,
-    maintenance, matchers,
+    incidents::{About, Incident, Incidents},
+    inhibit::{Causes, may_be_explained},
+    maintenance,
+    matchers::Labels,
     pack::Pack,
     restraint::Restraint,
     rule::{Phase, Rule},
@@ -100,31 +101,46 @@ impl Site {
         self.restraints = restraints;
     }
 
-    /// Whether a maintenance window covers alerts of `rule` about what has these labels.
-    fn is_maintained(&self, labels: &Labels, rule: &Rule, now: Timestamp) -> bool {
-        let labels = matchers::Labels {
-            site: self.id.as_str(),
-            device: labels.device.as_ref().map_or("", |device| device.as_str()),
-            agent: labels.agent.as_ref().map_or("", |agent| agent.as_str()),
-            kind: &labels.kind,
-            place: &labels.place,
-            rule: &rule.id,
-            severity: rule.severity.as_str(),
-        };
-        !self.restraints.is_empty() && maintenance::covered(&self.restraints, &labels, now).is_some()
+    /// What can be matched of an alert of `rule` about `subject`, as it is now.
+    fn labels<'a>(&'a self, subject: &'a Subject, rule: &'a Rule) -> Labels<'a> {
+        let device = if let Subject::Device(id) = subject { self.device(id) } else { None };
+        device.map_or_else(|| Labels::of(&self.id, subject), |device| Labels::of_device(&self.id, device)).by(rule)
     }
 
-    /// What a subject is like at present.
-    fn about(&self, subject: &Subject) -> About {
-        let labels = Labels::of(subject);
-        match subject {
-            Subject::Device(id) => self.devices.get(id).map(About::of).unwrap_or_default(),
-            Subject::Agent(id) => {
-                let heard_at = self.agent(id).and_then(|agent| agent.last_seen);
-                About { labels, life: Life::Live, heard_at, maintained: false }
-            }
-            Subject::Site => About { labels, life: Life::Live, heard_at: None, maintained: false },
+    /// The open alerts that may explain others. Nobody is told of one whose device is on trial, so it must not keep others quiet.
+    fn causes(&self) -> Causes<'_, &Incident> {
+        let open = self.incidents.iter().filter(|(subject, _)| self.life_of(subject) != Life::Trial);
+        let open = open.map(|(subject, incident)| (self.labels(subject, &incident.rule), incident));
+        Causes::among(&self.pack.inhibitions, open)
+    }
+
+    /// The open alert of which one of `rule` about `subject` is a consequence at present.
+    fn cause_of(&self, subject: &Subject, rule: &Rule) -> Option<&Incident> {
+        let labels = self.labels(subject, rule);
+        if may_be_explained(&self.pack.inhibitions, &labels) { self.causes().of(&labels) } else { None }
+    }
+
+    /// What lies around an alert of `rule` about `subject` at present, if `cause` explains it.
+    fn about(&self, subject: &Subject, rule: &Rule, cause: Option<AlertId>, now: Timestamp) -> About {
+        let labels = self.labels(subject, rule);
+        let heard_at = match subject {
+            Subject::Device(id) => self.device(id).and_then(|device| device.last.as_ref()).map(|last| last.received_at),
+            Subject::Agent(id) => self.agent(id).and_then(|agent| agent.last_seen),
+            Subject::Site => None,
+        };
+        About {
+            life: self.life_of(subject),
+            heard_at,
+            maintained: !self.restraints.is_empty() && maintenance::covered(&self.restraints, &labels, now).is_some(),
+            cause,
+            may_be_explained: may_be_explained(&self.pack.inhibitions, &labels),
         }
+    }
+
+    /// Where a subject stands in its life; only devices have one.
+    fn life_of(&self, subject: &Subject) -> Life {
+        let device = if let Subject::Device(id) = subject { self.device(id) } else { None };
+        device.map_or(Life::Live, |device| device.life)
     }
 
     /// The open alerts.
@@ -134,19 +150,11 @@ impl Site {
 
     /// The open alert of which the one of `rule` about `subject` is a consequence at present.
     pub fn inhibitor(&self, subject: &Subject, rule: &str) -> Option<AlertId> {
-        let labels = self.about(subject).labels;
-        self.incidents.inhibitor(rule, &labels, &self.pack.inhibitions).map(|(_, incident)| incident.id)
+        self.cause_of(subject, self.pack.rule(rule)?).map(|cause| cause.id)
     }
 
     /// Takes in what came of an evaluation.
-    fn collect(
-        &mut self,
-        subject: &Subject,
-        about: &About,
-        outcomes: Vec<Outcome>,
-        now: Timestamp,
-        changes: &mut Changes,
-    ) {
+    fn collect(&mut self, subject: &Subject, outcomes: Vec<Outcome>, now: Timestamp, changes: &mut Changes) {
         for outcome in outcomes {
             match outcome {
                 Outcome::Phase { rule, kept } => {
@@ -158,9 +166,9 @@ impl Site {
                 Outcome::Unstable(unstable) => changes.unstable.push(unstable),
                 Outcome::Raise(mut raise) => {
                     if self.incidents.has_room(subject, &raise.rule.id) {
-                        let maintained = self.is_maintained(&about.labels, &raise.rule, now);
-                        let about = About { maintained, ..about.clone() };
-                        self.incidents.raise(&mut raise, &about, &self.pack.inhibitions, now);
+                        let cause = self.cause_of(subject, &raise.rule).map(|cause| cause.id);
+                        let about = self.about(subject, &raise.rule, cause, now);
+                        self.incidents.raise(&mut raise, about, now);
                         changes.alerts.push(AlertChange::Raise(raise));
                     } else if let Some(watch) = self.watch_of(subject) {
                         watch.put_back(&raise.rule.id);
@@ -211,18 +219,5 @@ impl Site {
     /// The part of the site's day at its last tick.
     pub fn part_of_day(&self) -> PartOfDay {
         self.part
-    }
-}
-
-impl About {
-    fn of(device: &Device) -> Self {
-        let labels = Labels {
-            device: Some(device.id.clone()),
-            agent: Some(device.agent.clone()),
-            kind: device.kind.clone(),
-            place: device.place.clone(),
-        };
-        let heard_at = device.last.as_ref().map(|last| last.received_at);
-        Self { labels, life: device.life, heard_at, maintained: false }
     }
 }

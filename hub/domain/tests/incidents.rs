@@ -210,6 +210,15 @@ fn after_its_cause_ended_a_victim_of_which_nothing_new_is_known_gets_no_ticket()
     assert_eq!(world.told(), ["network-link-down of lan ended: recovered"]);
 }
 
+#[test]
+fn an_alert_of_which_nobody_is_told_keeps_no_other_one_quiet() {
+    let mut world = World::admitting(Life::Trial);
+    world.birth("box", 1, &[NETWORK, TV]);
+    world.set_life("lift-tv", Life::Live).unwrap();
+    world.pass(100, |world| lobby(world, "down", Reach::Unreachable));
+    assert_eq!(world.told(), ["network-link-down of lan: later, untold", "tv-unreachable of lift-tv: ticket"]);
+}
+
 fn five_agents() -> World {
     let mut world = World::new();
     for agent in AGENTS {

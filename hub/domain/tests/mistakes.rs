@@ -124,6 +124,55 @@ fn only_a_rule_for_the_product_itself_may_fire_after_missing_data() {
     assert_eq!(rule.on_no_data, OnNoData::FireAfter(Span::from_mins(10)));
 }
 
+/// What makes alerts consequences of others, with a `▶` at its mistake.
+fn inhibiting(text: &str) -> Result<Pack, (String, String)> {
+    let text = format!("[[inhibit]]\n{text}\n");
+    let (text, place) = marked("inhibit.toml", &text).unwrap_or((text, String::new()));
+    let errors = |errors: PackErrors| (place, errors.to_string());
+    Pack::load(&[("base.toml", BASE), ("rules.toml", RULES), ("inhibit.toml", &text)]).map_err(errors)
+}
+
+const RULES_ALONE: &str = r#"source = ["tv-dark"]
+target = ["lamp-off"]
+equal = []"#;
+
+#[rstest]
+#[case::rules_alone(RULES_ALONE, r#"{"rule":"tv-dark"}"#)]
+#[case::one_rule("source = \"tv-dark\"\ntarget = \"lamp-off\"\nequal = []", r#"{"rule":"tv-dark"}"#)]
+#[case::matchers(
+    "source = { kind = [\"tv\", \"lamp\"], severity = \"critical\", place = \"\" }\ntarget = { rule = \"lamp-off\" }\nequal = [\"site\", \"severity\"]",
+    r#"{"kind":["lamp","tv"],"place":"","severity":"critical"}"#
+)]
+fn consequences_are_matched_as_silences_match(#[case] text: &str, #[case] source: &str) {
+    let [inhibition] = inhibiting(text).expect("a pack").inhibitions.try_into().expect("one");
+    assert_eq!(serde_json::to_string(&inhibition.source).expect("JSON"), source);
+}
+
+#[rstest]
+#[case::no_such_rule(
+    "source = [▶\"tv-drak\"]\ntarget = [\"lamp-off\"]\nequal = []",
+    "there is no rule `tv-drak`; did you mean `tv-dark`?"
+)]
+#[case::no_rule("source = ▶[]\ntarget = [\"lamp-off\"]\nequal = []", "nothing is named")]
+#[case::no_such_kind(
+    "source = { kind = ▶\"tvs\" }\ntarget = [\"lamp-off\"]\nequal = []",
+    "there is no kind `tvs`; did you mean `tv`?"
+)]
+#[case::no_severity(
+    "source = { severity = [▶\"bad\"] }\ntarget = [\"lamp-off\"]\nequal = []",
+    "`bad` is none of info, warning, major, critical"
+)]
+#[case::no_field("source = { ▶colour = \"red\" }\ntarget = [\"lamp-off\"]\nequal = []", "`colour` is not a key here")]
+#[case::everything("source = ▶{}\ntarget = [\"lamp-off\"]\nequal = []", "nothing named would mean everything")]
+#[case::no_values("source = [\"tv-dark\"]\ntarget = { place = ▶[] }\nequal = []", "nothing is named")]
+#[case::no_label("source = [\"tv-dark\"]\ntarget = [\"lamp-off\"]\nequal = [▶\"agents\"]", "did you mean `agent`?")]
+#[case::number("source = ▶7\ntarget = [\"lamp-off\"]\nequal = []", "expected a list, found a number")]
+fn a_mistake_in_what_makes_consequences_is_told_at_its_place(#[case] text: &str, #[case] message: &str) {
+    let (place, errors) = inhibiting(text).expect_err("a mistake");
+    assert!(errors.starts_with(&format!("{place}: ")) && errors.contains(message), "{place} {errors}");
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+}
+
 const TV: &str = r#"kinds = ["tv"]
 when = { fact = "power", is = "off" }"#;
 

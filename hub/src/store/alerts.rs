@@ -80,19 +80,14 @@ pub struct WatchedDevice {
 impl AlertRow {
     /// What decides whether it may be told.
     pub fn facts(&self) -> Facts<'_> {
-        let (device, agent) = match &self.subject {
-            Subject::Device(id) => (id.as_str(), self.device.agent.as_str()),
-            Subject::Agent(id) => ("", id.as_str()),
-            Subject::Site => ("", ""),
-        };
+        let about = Labels::of(&self.site, &self.subject);
         let labels = Labels {
-            site: self.site.as_str(),
-            device,
-            agent,
+            agent: if about.device.is_empty() { about.agent } else { &self.device.agent },
             kind: &self.device.kind,
             place: &self.device.place,
             rule: &self.rule,
             severity: &self.severity,
+            ..about
         };
         Facts { id: self.id, labels, opened_at: self.opened_at, cleared_at: self.cleared_at }
     }

@@ -127,7 +127,7 @@ fn all_rules<'a>(files: Vec<Table<'a>>, declared: &Declared<'a>, log: &Log) -> (
         all.extend(rules(file, declared, &mut ids, &mut judged).into_iter().map(Arc::new));
     }
     // They name rules of any file.
-    let inhibitions = files.iter().flat_map(|file| inhibitions(file, &ids)).collect();
+    let inhibitions = files.iter().flat_map(|file| inhibitions(file, &ids, &declared.kinds)).collect();
     files.into_iter().for_each(Table::finish);
     // A kind may seem to have no rule only because the rule for it is wrong.
     if log.is_empty() {

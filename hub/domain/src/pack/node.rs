@@ -16,7 +16,7 @@ use super::{
 #[derive(Clone, Copy)]
 pub(super) struct Node<'a> {
     pub(super) at: At<'a>,
-    log: &'a Log,
+    pub(super) log: &'a Log,
     value: &'a DeValue<'a>,
 }
 

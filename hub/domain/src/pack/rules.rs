@@ -33,7 +33,7 @@ const WINDOWS: [(&str, Window); 5] = [
     ("opening", Window::Opening),
     ("closed", Window::Closed),
 ];
-const SEVERITIES: [(&str, Severity); 4] = [
+pub(super) const SEVERITIES: [(&str, Severity); 4] = [
     ("info", Severity::Info),
     ("warning", Severity::Warning),
     ("major", Severity::Major),

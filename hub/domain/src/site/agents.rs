@@ -8,7 +8,6 @@ use crate::{
     alert::Subject,
     changes::LinkChange,
     device::{Device, LinkWord},
-    incidents::About,
     pack::Pack,
     time::{Span, Timestamp},
     watch::Watch,
@@ -86,8 +85,8 @@ impl Site {
             let subject = Subject::Device(info.id.clone());
             device.replay = None;
             device.watch.change_kind(self.pack.kinds.get(&info.kind).cloned(), &subject, now, &mut outcomes);
-            let (about, is_known) = (About::of(device), device.watch.kind().is_some());
-            self.collect(&subject, &about, outcomes, now, changes);
+            let is_known = device.watch.kind().is_some();
+            self.collect(&subject, outcomes, now, changes);
             if !is_known {
                 let kinds: Vec<&str> = self.pack.kinds.keys().map(|kind| &**kind).collect();
                 let detail = format!(

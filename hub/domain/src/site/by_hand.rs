@@ -26,8 +26,7 @@ impl Site {
         let sample = self.sample_of(subject, now);
         let watch = self.watch_of(subject).ok_or(ClearRefusal::NotOpen)?;
         let outcomes = watch.clear_by_hand(subject, rule, sample.as_ref(), by, now)?;
-        let about = self.about(subject);
-        self.collect(subject, &about, outcomes.into(), now, changes);
+        self.collect(subject, outcomes.into(), now, changes);
         if let Subject::Device(id) = subject {
             self.evaluate_device(id, now, changes);
         }
@@ -36,8 +35,6 @@ impl Site {
 
     /// What is known of the open alert of a rule about a subject that its row does not tell.
     pub fn live(&self, subject: &Subject, rule: &str, now: Timestamp) -> Live {
-        let labels = self.about(subject).labels;
-        let cause = self.incidents.inhibitor(rule, &labels, &self.pack.inhibitions);
         let unverified = match subject {
             Subject::Device(id) => {
                 self.device(id).is_none_or(|device| device.known(self.link_of(device), now).is_none())
@@ -45,7 +42,8 @@ impl Site {
             Subject::Agent(id) => self.agent(id).is_none_or(is_unverified),
             Subject::Site => self.agents().any(is_unverified),
         };
-        let inhibited = cause.map(|(_, cause)| (cause.id, cause.since));
+        let cause = self.pack.rule(rule).and_then(|rule| self.cause_of(subject, rule));
+        let inhibited = cause.map(|cause| (cause.id, cause.since));
         let watch = match subject {
             Subject::Device(id) => self.devices.get(id).map(|device| &device.watch),
             Subject::Agent(id) => self.agents.get(id).map(|watched| &watched.watch),

@@ -11,7 +11,6 @@ use super::{
 use crate::{
     agent::Link,
     alert::Subject,
-    incidents::About,
     rule::Effect,
     time::{Span, Timestamp},
     watch::Scene,
@@ -29,8 +28,7 @@ impl Site {
         let mut outcomes = Vec::new();
         let sample = is_ones_own.then(|| agent_sample(&watched.agent, now));
         watched.watch.evaluate(&subject, sample.as_ref(), scene, &mut outcomes);
-        let about = self.about(&subject);
-        self.collect(&subject, &about, outcomes, now, changes);
+        self.collect(&subject, outcomes, now, changes);
     }
 
     /// Whether what is known of an agent is about it alone. While the site as a whole is cut off, or may turn out to be, the state of an
@@ -54,8 +52,7 @@ impl Site {
         let scene = Scene { site: &self.id, part: self.part, now, is_new };
         let mut outcomes = Vec::new();
         self.watch.evaluate(&Subject::Site, Some(&sample), scene, &mut outcomes);
-        let about = self.about(&Subject::Site);
-        self.collect(&Subject::Site, &about, outcomes, now, changes);
+        self.collect(&Subject::Site, outcomes, now, changes);
     }
 
     pub(super) fn evaluate_device(&mut self, id: &DeviceId, now: Timestamp, changes: &mut Changes) {
@@ -82,8 +79,7 @@ impl Site {
         if let Some(due) = device.watch.due().into_iter().chain(stale_at).min() {
             self.due.push(Reverse((due.max(now.shifted(1)), id.clone())));
         }
-        let about = About::of(&device);
         self.devices.insert(id.clone(), device);
-        self.collect(&subject, &about, outcomes, now, changes);
+        self.collect(&subject, outcomes, now, changes);
     }
 }

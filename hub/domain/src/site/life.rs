@@ -6,7 +6,6 @@ use super::{Changes, Site};
 use crate::{
     alert::{ClearReason, Subject},
     device::Life,
-    incidents::About,
     time::Timestamp,
 };
 
@@ -46,8 +45,7 @@ impl Site {
             device.replay = None;
             device.watch.abandon(&Subject::Device(id.clone()), now, ClearReason::Retired, &mut outcomes);
         }
-        let about = About::of(device);
-        self.collect(&Subject::Device(id.clone()), &about, outcomes, now, changes);
+        self.collect(&Subject::Device(id.clone()), outcomes, now, changes);
         changes.devices.insert(id.clone());
         self.evaluate_device(id, now, changes);
         Ok(())

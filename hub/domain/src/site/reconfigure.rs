@@ -11,6 +11,7 @@ impl Site {
     /// its alert and is evaluated anew; alerts of a rule that is gone are cleared as `rule_removed`, because nobody knows whether the
     /// fault is gone.
     pub fn reconfigure(&mut self, pack: Arc<Pack>, calendar: Calendar, now: Timestamp, changes: &mut Changes) {
+        self.incidents.reconfigure(&pack);
         self.pack = pack;
         self.calendar = calendar;
         self.part = self.calendar.part_of_day(now);
@@ -31,8 +32,7 @@ impl Site {
         let (rules, mut out) = (self.pack.kinds.get(kind).cloned(), Vec::new());
         let Some(watch) = self.watch_of(subject) else { return };
         watch.change_kind(rules, subject, now, &mut out);
-        let about = self.about(subject);
-        self.collect(subject, &about, out, now, changes);
+        self.collect(subject, out, now, changes);
     }
 
     fn evaluate_all(&mut self, now: Timestamp, changes: &mut Changes) {

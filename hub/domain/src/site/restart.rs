@@ -84,13 +84,12 @@ impl Site {
             changes.alerts.push(AlertChange::Clear(Clear { subject, rule, at: now, reason, by: "".into() }));
             return;
         };
-        let about = self.about(&subject);
         let step = match victim_of {
             Some(source) => Step::Victim(source),
             None if has_ticket => Step::Open,
-            None if known.ticket.is_none() && about.life.pages() => Step::None,
+            None if known.ticket.is_none() && self.life_of(&subject).pages() => Step::None,
             None => Step::Later,
         };
-        self.incidents.restore(subject, Incident::restored(id, known, since, step, about.labels));
+        self.incidents.restore(subject, Incident::restored(id, known, since, step));
     }
 }

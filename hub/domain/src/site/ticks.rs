@@ -7,7 +7,8 @@ use lobby_contract::{AgentId, DeviceId, Order};
 use super::{Changes, Site};
 use crate::{
     alert::Subject,
-    incidents::About,
+    changes::AlertChange,
+    incidents::Incident,
     rule::Phase,
     time::{Span, Timestamp},
 };
@@ -37,20 +38,30 @@ impl Site {
             let Some(Reverse((_, device))) = self.due.pop() else { break };
             self.evaluate_device(&device, now, changes);
         }
-        let mut incidents = std::mem::take(&mut self.incidents);
-        let about = |subject: &Subject, rule: &str| {
+        self.follow(now, changes);
+    }
+
+    /// Does what had to wait about open alerts and need not any longer.
+    fn follow(&mut self, now: Timestamp, changes: &mut Changes) {
+        if !self.incidents.are_waiting() {
+            return;
+        }
+        let causes = self.causes();
+        let about = |subject: &Subject, incident: &Incident| {
             let watch = match subject {
                 Subject::Site => Some(&self.watch),
                 Subject::Agent(id) => self.agents.get(id).map(|watched| &watched.watch),
                 Subject::Device(id) => self.devices.get(id).map(|device| &device.watch),
             }?;
-            let (rule, phase) = watch.phases().find(|(known, _)| *known.id == *rule)?;
-            let about = self.about(subject);
-            let maintained = self.is_maintained(&about.labels, rule, now);
-            Some((About { maintained, ..about }, matches!(phase, Phase::Firing { .. })))
+            let (_, phase) = watch.phases().find(|(known, _)| known.id == incident.rule.id)?;
+            let cause = causes.of(&self.labels(subject, &incident.rule)).map(|cause| cause.id);
+            let about = self.about(subject, &incident.rule, cause, now);
+            Some((about, matches!(phase, Phase::Firing { .. })))
         };
-        incidents.tick(about, &self.pack.inhibitions, now, changes);
-        self.incidents = incidents;
+        for follow in self.incidents.steps(about, now) {
+            self.incidents.taken(&follow);
+            changes.alerts.push(AlertChange::Follow(follow));
+        }
     }
 
     fn tick_agent(&mut self, id: &AgentId, now: Timestamp, changes: &mut Changes) {

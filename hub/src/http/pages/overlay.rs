@@ -1,6 +1,5 @@
 //! What lies over an alert or a device, in plain words: why nobody is being told, and until when.
 
-use lobby_contract::SiteId;
 use lobby_domain::{
     device::Device,
     maintenance::{Covered, covered},
@@ -45,20 +44,8 @@ pub(super) fn words(scene: &Scene<'_>, alert: &AlertRow) -> Option<String> {
 
 /// That a device is under maintenance, and until when, if it is.
 pub(super) fn of_device(scene: &Scene<'_>, site: &Site, device: &Device) -> Option<String> {
-    let found = covered(&scene.restraints, &labels(&site.id, device), scene.now)?;
+    let found = covered(&scene.restraints, &Labels::of_device(&site.id, device), scene.now)?;
     Some(until_when(scene, scene.texts().under_maintenance, found.until))
-}
-
-/// What can be matched of a device as a whole.
-fn labels<'a>(site: &'a SiteId, device: &'a Device) -> Labels<'a> {
-    Labels {
-        site: site.as_str(),
-        device: device.id.as_str(),
-        agent: device.agent.as_str(),
-        kind: &device.kind,
-        place: &device.place,
-        ..Labels::default()
-    }
 }
 
 fn named(restraints: &[Restraint], id: RestraintId) -> Option<&Restraint> {
