@@ -12,7 +12,10 @@ use crate::{
     calendar::{Calendar, PartOfDay},
     condition::{Part, Sample, Truth},
     device::{Device, Last, LinkWord},
+    inhibit::{Causes, Inhibition},
+    overlay::Facts,
     pack::KindRules,
+    restraint::Restraint,
     rule::{Kept, Rule},
     time::{Span, Timestamp},
     watch::{Scene, Watch},
@@ -106,8 +109,28 @@ pub struct RuleTrace {
     pub kept: Kept,
     /// Whether it turned between bad and good too often.
     pub flapping: bool,
-    /// Why no alert was raised, or why the open one was not cleared.
+    /// Why no alert was raised, or why the open one was not cleared; and what kept the open one quiet.
     pub held: Vec<Held>,
+}
+
+impl Trace {
+    /// Tells what kept the device's alerts quiet: `open` are those of its site that were open at the time in question, `restraints`
+    /// those that were in force then. Both are judged as they were at that time, whatever has become of them since.
+    pub fn quieted(
+        &mut self,
+        device: &DeviceId,
+        open: &[Facts<'_>],
+        inhibitions: &[Inhibition],
+        restraints: &[Restraint],
+    ) {
+        let causes = open.iter().map(|alert| (alert.labels, (alert.id, alert.opened_at)));
+        let causes = Causes::among(inhibitions, causes);
+        for alert in open.iter().filter(|alert| alert.labels.device == device.as_str()) {
+            for told in self.rules.iter_mut().filter(|told| *told.rule.id == *alert.labels.rule) {
+                told.held.extend(held::overlays(alert, &causes, restraints, self.at));
+            }
+        }
+    }
 }
 
 /// Replays `records` and `links` (each in the order of time; the first link may be from before) and tells how things stood.

@@ -9,16 +9,23 @@ use lobby_contract::{
     AgentId, AgentInfo, Birth, Data, Death, DeathReason, DeviceInfo, FactValue, Reach, Record, SiteId,
 };
 use lobby_domain::{
+    alert::AlertId,
     calendar::{Calendar, Day},
     condition::Truth,
     device::LinkWord,
+    inhibit::Inhibition,
+    matchers::{Field, Labels, Matchers},
+    overlay::Facts,
     pack::Pack,
+    restraint::{Kind, Restraint, RestraintId},
     rule::Phase,
     site::{Changes, Site},
     time::{Span, Timestamp},
     trace::{Held, LinkEvent, Question, Received, RuleTrace, Trace, trace},
 };
 use proptest::prelude::*;
+use rstest::rstest;
+use uuid::Uuid;
 
 /// 2026-11-20 17:55 in Shanghai: five minutes before closing.
 const T0: i64 = 1_795_168_500_000;
@@ -232,6 +239,70 @@ fn a_fault_that_comes_and_goes_is_told_as_such() {
     assert!(motor.held.contains(&Held::Flapping), "{:?}", motor.held);
     world.report(12, "ok", false);
     assert_eq!(rule(&world.trace(world.now), "covers-motor-fault").kept.phase, Phase::Ok);
+}
+
+fn named(id: u128) -> Uuid {
+    Uuid::from_u128(id)
+}
+
+/// An alert about the machine, or about the network of its agent, that was open from `opened` on.
+fn alert(id: u128, device: &'static str, rule: &'static str, opened: i64) -> Facts<'static> {
+    let labels = Labels { site: "demo", device, agent: "box", rule, ..Labels::default() };
+    Facts { id: AlertId(named(id)), labels, opened_at: at(opened), cleared_at: None }
+}
+
+fn restraint(id: u128, kind: Kind, starts: i64, ends: i64) -> Restraint {
+    Restraint {
+        id: RestraintId(named(id)),
+        kind,
+        starts: at(starts),
+        ends: Some(at(ends)),
+        author: "李工".into(),
+        comment: "".into(),
+        created_at: at(0),
+        changed_by: "".into(),
+        replaces: None,
+    }
+}
+
+fn about(field: Field, value: &str) -> Matchers {
+    Matchers::new([(field, vec![value.into()])]).unwrap()
+}
+
+#[rstest]
+#[case::before_anything(25, &[])]
+#[case::by_a_silence(40, &[Held::Silenced(RestraintId(named(3)))])]
+#[case::by_a_window_that_includes_what_fired(62, &[Held::Maintained(RestraintId(named(5)))])]
+#[case::by_several(
+    72,
+    &[Held::Inhibited(AlertId(named(2))), Held::Maintained(RestraintId(named(5))), Held::Silenced(RestraintId(named(7)))]
+)]
+#[case::after_the_silence_until_it_is_resolved_ended(85, &[Held::Inhibited(AlertId(named(2)))])]
+fn what_kept_an_alert_quiet_is_told_as_it_was_at_that_time(#[case] second: i64, #[case] expected: &[Held]) {
+    let mut world = born();
+    world.report(3, "ok", false);
+    world.report(20, "fault", false);
+    let restraints = [
+        restraint(3, Kind::Silence(about(Field::Rule, "covers-motor-fault")), 30, 50),
+        restraint(4, Kind::Silence(about(Field::Rule, "covers-jammed")), 0, 100),
+        restraint(5, Kind::Maintenance { matchers: about(Field::Device, MACHINE), include_firing: true }, 60, 80),
+        restraint(6, Kind::Maintenance { matchers: about(Field::Device, MACHINE), include_firing: false }, 60, 80),
+        restraint(7, Kind::UntilResolved(AlertId(named(1))), 70, 80),
+    ];
+    let inhibitions = [Inhibition {
+        source: about(Field::Rule, "network-link-down"),
+        target: about(Field::Device, MACHINE),
+        equal: vec![Field::Agent],
+    }];
+    // What its site had open at that time.
+    let mut open = vec![alert(1, MACHINE, "covers-motor-fault", 15), alert(8, "other", "covers-motor-fault", 15)];
+    open.extend((second >= 70).then(|| alert(2, "lan", "network-link-down", 70)));
+    let mut told = world.trace(second);
+    let before = rule(&told, "covers-motor-fault").held.clone();
+    told.quieted(&MACHINE.parse().unwrap(), &open, &inhibitions, &restraints);
+    assert_eq!(rule(&told, "covers-motor-fault").held, [&before, expected].concat());
+    let jammed = &rule(&told, "covers-jammed").held;
+    assert!(jammed.iter().all(|held| held.by().is_none()), "no alert of that rule was open: {jammed:?}");
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {

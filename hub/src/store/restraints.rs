@@ -260,6 +260,11 @@ impl Store {
         Ok(Ok((rows, next)))
     }
 
+    /// Every restraint that was in force at `at`, even if it is over.
+    pub async fn restraints_at(&self, at: Timestamp) -> Result<Vec<Restraint>, StoreError> {
+        self.read().await?.restraints_between(at, at).await
+    }
+
     /// Every restraint whose end has not been told.
     pub async fn unsettled_restraints(&self) -> Result<Vec<Restraint>, StoreError> {
         self.read().await?.unsettled().await

@@ -1,15 +1,19 @@
-//! What held a rule back: why no alert was raised at that time, or why the open one was not cleared.
+//! What held a rule back: why no alert was raised at that time, why the open one was not cleared, and what kept it quiet.
 
 use super::RuleTrace;
 use crate::{
+    alert::AlertId,
     condition::Truth,
     device::LinkWord,
+    inhibit::Causes,
     label::Label,
+    overlay::{Facts, Live, overlay},
+    restraint::{Restraint, RestraintId},
     rule::Phase,
     time::{Span, Timestamp},
 };
 
-/// One reason. What overlays an alert at that time (a fault that explains it, a silence, maintenance) is a reason of its own here.
+/// One reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held {
     /// The hub did not hear the device's agent, so nothing was known.
@@ -53,6 +57,12 @@ pub enum Held {
     },
     /// It comes and goes: the alert stays open until it has been stable.
     Flapping,
+    /// The alert was the consequence of another one, and asked nobody to act on its own.
+    Inhibited(AlertId),
+    /// A silence was about the alert.
+    Silenced(RestraintId),
+    /// A maintenance window covered the alert.
+    Maintained(RestraintId),
 }
 
 impl Held {
@@ -71,6 +81,9 @@ impl Held {
             Self::NotClearlyRight => "not_clearly_right",
             Self::NotRightForLong { .. } => "not_right_for_long",
             Self::Flapping => "flapping",
+            Self::Inhibited(_) => "inhibited",
+            Self::Silenced(_) => "silenced",
+            Self::Maintained(_) => "maintenance",
         }
     }
 
@@ -100,6 +113,21 @@ impl Held {
                 format!("right for {held} of the {needed} that end the alert"),
             ),
             Self::Flapping => Label::new("时好时坏，稳定后才解除", "it comes and goes: it must be stable first"),
+            Self::Inhibited(_) => Label::new(
+                "当时由另一告警说明原因，不单独通知",
+                "another alert explained it, so nobody was told of this one alone",
+            ),
+            Self::Silenced(_) => Label::new("当时处于静音", "a silence kept it quiet"),
+            Self::Maintained(_) => Label::new("当时处于维护窗口", "a maintenance window kept it quiet"),
+        }
+    }
+
+    /// The id of the alert, silence or maintenance window that is the reason, if it is one.
+    pub fn by(self) -> Option<uuid::Uuid> {
+        match self {
+            Self::Inhibited(id) => Some(id.0),
+            Self::Silenced(id) | Self::Maintained(id) => Some(id.0),
+            _ => None,
         }
     }
 }
@@ -124,6 +152,23 @@ pub(super) fn reasons(
     // Where nothing is known, what the rule makes of it says nothing more.
     let own = own.filter(|_| is_known || matches!(told.kept.phase, Phase::Pending { .. } | Phase::Recovering { .. }));
     unknown.into_iter().chain(outside).chain(own).chain(flapping).collect()
+}
+
+/// What lay over an alert that was open at `at`; `causes` are those that were open then.
+pub(super) fn overlays(
+    alert: &Facts<'_>,
+    causes: &Causes<'_, (AlertId, Timestamp)>,
+    restraints: &[Restraint],
+    at: Timestamp,
+) -> impl Iterator<Item = Held> {
+    let live = Live { inhibited: causes.of(&alert.labels), ..Live::default() };
+    let over = overlay(&Facts { cleared_at: None, ..*alert }, restraints, live, at);
+    let maintained = over.maintenance_by.into_iter().map(Held::Maintained);
+    over.inhibited_by
+        .map(Held::Inhibited)
+        .into_iter()
+        .chain(maintained)
+        .chain(over.silenced_by.into_iter().map(Held::Silenced))
 }
 
 fn not_raised(told: &RuleTrace) -> Option<Held> {

@@ -208,7 +208,7 @@ pub(in crate::http) async fn list_alerts(
         site: name("site", query.site.as_deref())?,
         subject: name::<DeviceId>("device", query.device.as_deref())?.map(Subject::Device),
         open: Wanted::open(query.state),
-        ticket: None,
+        ..AlertFilter::default()
     };
     let (rows, next) =
         app.store.alerts(&filter, cursor(query.after.as_deref())?.as_ref(), limit(query.limit)?).await??;

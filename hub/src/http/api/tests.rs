@@ -55,6 +55,48 @@ impl Hub {
     }
 }
 
+/// The reasons of one rule's trace that have a cause, with its id.
+fn quieted(trace: &Value, rule: &str) -> Vec<(String, String)> {
+    let rules = trace["rules"].as_array().unwrap().iter();
+    let held = rules.filter(|told| told["rule"] == rule).flat_map(|told| told["held"].as_array().unwrap());
+    let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
+    held.filter_map(|held| Some((text(&held["reason"]).unwrap(), text(&held["by"])?))).collect()
+}
+
+#[tokio::test]
+async fn what_kept_an_alert_quiet_is_told_of_any_time_after_it_is_over() {
+    let mut hub = Hub::in_trouble().await;
+    let (asked, rule) = ("/api/v1/devices/hz-01/entrance-led/trace", "display-no-signal");
+    let before = hub.now();
+    assert_eq!(quieted(&hub.read(asked).await, rule), []);
+    hub.pass(SECOND);
+    let mut ids = Vec::new();
+    for (what, body) in [
+        ("silences", json!({ "matchers": led(), "ends": hub.now() + 20 * SECOND, "by": "李工", "comment": "等备件" })),
+        ("maintenance", json!({ "matchers": led(), "include_firing": true, "ends": hub.now() + 20 * SECOND })),
+        ("maintenance", json!({ "matchers": led(), "ends": hub.now() + 20 * SECOND })),
+    ] {
+        ids.push(hub.make(what, body).await["id"].as_str().unwrap().to_owned());
+    }
+    let during = hub.now() + SECOND;
+    hub.pass(2 * SECOND);
+    let expected = [("maintenance".to_owned(), ids[1].clone()), ("silenced".to_owned(), ids[0].clone())];
+    assert_eq!(quieted(&hub.read(asked).await, rule), expected, "the last window leaves alone what fired before it");
+    // They are over, and so is the fault.
+    for _ in 0..30 {
+        hub.pass(10 * SECOND);
+        hub.report("ok", 180.0).await;
+    }
+    assert_eq!(quieted(&hub.read(asked).await, rule), []);
+    let then = hub.read(&format!("{asked}?at={during}")).await;
+    assert_eq!(quieted(&then, rule), expected);
+    assert_eq!(then["alerts"].as_array().unwrap().len(), 1);
+    assert_eq!(quieted(&hub.read(&format!("{asked}?at={before}")).await, rule), []);
+    let page = format!("/d/entrance-led/why?site=hz-01&at={during}");
+    hub.get(&page, "zh").await.says(&["当时处于静音（李工，等备件）", "当时处于维护窗口"]);
+    hub.get(&page, "en").await.says(&["a silence kept it quiet (李工; 等备件)", "a maintenance window kept it quiet"]);
+}
+
 fn led() -> Value {
     json!({ "device": "entrance-led" })
 }

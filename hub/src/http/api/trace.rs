@@ -102,7 +102,7 @@ pub(in crate::http) struct RuleTrace {
     when: Vec<Part>,
     /// `until`, part by part; empty if the rule has none.
     until: Vec<Part>,
-    /// Why no alert was raised, or why the open one was not cleared.
+    /// Why no alert was raised, or why the open one was not cleared; and what kept the open one quiet.
     held: Vec<Reason>,
 }
 
@@ -128,6 +128,9 @@ pub(in crate::http) struct Part {
 pub(in crate::http) struct Reason {
     reason: &'static str,
     words: Text,
+    /// The id of the alert (reason `inhibited`), the silence (`silenced`) or the maintenance window (`maintenance`) that it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
 }
 
 /// Which time is wanted.
@@ -152,7 +155,7 @@ pub(in crate::http) async fn trace_device(
     let missing = || ApiError::NotFound("device");
     let (Ok(site), Ok(device)) = (site.parse(), id.parse()) else { return Err(missing()) };
     let at = query.at.map_or_else(|| app.clock.now(), Timestamp::from_millis);
-    let Traced { trace, alerts } = shell::at(&app, &site, &device, at).await?.ok_or_else(missing)?;
+    let Traced { trace, alerts, .. } = shell::at(&app, &site, &device, at).await?.ok_or_else(missing)?;
     Ok(Json(DeviceTrace {
         site: site.to_string(),
         device: device.to_string(),
@@ -214,8 +217,12 @@ fn rule(told: &trace::RuleTrace) -> RuleTrace {
         recover: told.recover.as_str(),
         when: parts(&told.when),
         until: parts(&told.until),
-        held: told.held.iter().map(|held| Reason { reason: held.as_str(), words: (&held.words()).into() }).collect(),
+        held: told.held.iter().map(|held| reason(*held)).collect(),
     }
+}
+
+fn reason(held: trace::Held) -> Reason {
+    Reason { reason: held.as_str(), words: (&held.words()).into(), by: held.by().map(|id| id.to_string()) }
 }
 
 fn parts(parts: &[condition::Part]) -> Vec<Part> {

@@ -210,7 +210,7 @@ impl Hub {
         Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
     }
 
-    async fn get(&self, path: &str, lang: &str) -> Answer {
+    pub(in crate::http) async fn get(&self, path: &str, lang: &str) -> Answer {
         let request = Request::get(path).header(header::COOKIE, format!("a=b; lang={lang}"));
         self.ask(request.body(Body::empty()).unwrap()).await
     }
@@ -240,7 +240,7 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    fn says(&self, words: &[&str]) {
+    pub(in crate::http) fn says(&self, words: &[&str]) {
         for word in words {
             assert!(self.body.contains(word), "{word} is not in {}", self.body);
         }

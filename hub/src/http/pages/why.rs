@@ -13,7 +13,7 @@ use lobby_domain::{
     pack::KindRules,
     rule::Phase,
     time::Timestamp,
-    trace::{RuleTrace, Trace},
+    trace::{Held, RuleTrace, Trace},
 };
 
 use super::{App, Html, Open, PageError, Reader, Scene, alerts, answer, device};
@@ -36,7 +36,7 @@ async fn page(app: &App, reader: &Reader, site: SiteId, device: DeviceId) -> Res
     let page = Scene::with(app, reader, Some(site.clone()), &Open::default(), |scene| {
         let site = scene.site(&site).ok_or(PageError::NotFound)?;
         let device = site.device(&device).ok_or(PageError::NotFound)?;
-        let Traced { trace, alerts } = &traced;
+        let Traced { trace, alerts, .. } = &traced;
         Ok(WhyPage {
             device: scene.device(site, device),
             at: scene.when(trace.at),
@@ -47,7 +47,7 @@ async fn page(app: &App, reader: &Reader, site: SiteId, device: DeviceId) -> Res
             is_fresh: trace.is_fresh,
             part: part(trace.part),
             facts: device.watch.kind().map(|kind| facts(scene, kind, trace)).unwrap_or_default(),
-            rules: rules(scene, trace),
+            rules: rules(scene, &traced),
             alerts: alerts.iter().map(|alert| alerts::row(scene, alert)).collect(),
             chrome: scene.chrome(Page::Device),
         })
@@ -90,13 +90,13 @@ fn facts(scene: &Scene<'_>, kind: &KindRules, trace: &Trace) -> Vec<Fact> {
 }
 
 /// Rules that are not at rest first, then those of which something else than "nothing is wrong" is to be said.
-fn rules(scene: &Scene<'_>, trace: &Trace) -> Vec<WhyRule> {
-    let mut told: Vec<&RuleTrace> = trace.rules.iter().collect();
+fn rules(scene: &Scene<'_>, traced: &Traced) -> Vec<WhyRule> {
+    let mut told: Vec<&RuleTrace> = traced.trace.rules.iter().collect();
     told.sort_by_key(|told| (told.kept.phase == Phase::Ok, !told.flapping, told.fire == Truth::False));
-    told.into_iter().map(|told| rule(scene, told)).collect()
+    told.into_iter().map(|told| rule(scene, told, traced)).collect()
 }
 
-fn rule(scene: &Scene<'_>, told: &RuleTrace) -> WhyRule {
+fn rule(scene: &Scene<'_>, told: &RuleTrace, traced: &Traced) -> WhyRule {
     let (phase, since) = match told.kept.phase {
         Phase::Ok => (WhyPhase::Ok, None),
         Phase::Pending { since } => (WhyPhase::Pending, Some(since)),
@@ -110,8 +110,26 @@ fn rule(scene: &Scene<'_>, told: &RuleTrace) -> WhyRule {
         is_flapping: told.flapping,
         when: parts(scene, &told.when),
         until: parts(scene, &told.until),
-        held: told.held.iter().map(|held| scene.text(&held.words())).collect(),
+        held: told.held.iter().map(|held| reason(scene, *held, traced)).collect(),
     }
+}
+
+/// A reason in words; of an alert also which, and of a silence or a window whose and why.
+fn reason(scene: &Scene<'_>, held: Held, traced: &Traced) -> String {
+    let words = scene.text(&held.words());
+    let detail = match held {
+        Held::Inhibited(id) => {
+            let cause = traced.others.iter().chain(&traced.alerts).find(|alert| alert.id == id);
+            cause.map(|cause| scene.text(&cause.title)).unwrap_or_default()
+        }
+        Held::Silenced(id) | Held::Maintained(id) => {
+            let restraint = traced.restraints.iter().find(|restraint| restraint.id == id);
+            let said = restraint.map(|restraint| [&*restraint.author, &*restraint.comment]).into_iter().flatten();
+            said.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(scene.texts().comma)
+        }
+        _ => String::new(),
+    };
+    if detail.is_empty() { words } else { words + &scene.pick("（{}）", " ({})").replace("{}", &detail) }
 }
 
 fn parts(scene: &Scene<'_>, parts: &[Part]) -> Vec<WhyPart> {
