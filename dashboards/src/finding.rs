@@ -115,6 +115,9 @@ findings! {
     /// Devices whose kind the standards do not know.
     UnknownKind: "unknown_kind", 3, "案场 {} 有 {} 台设备的类型不在标准中：{}", "At site {}, {} devices are of a kind that the standards do not have: {}",
         "这些设备只记录、不判断。请在标准包中添加该类型，或更正采集端配置。", "They are recorded and not judged. Add the kind to the standards pack, or correct the agent's configuration.";
+    /// Devices that were retired and that their agents still watch.
+    RetiredReports: "retired_reports", 3, "案场 {} 有 {} 台已停用的设备仍在上报：{}", "At site {}, {} retired devices still report: {}",
+        "这些设备只记录、不判断，也不告警。请从采集端配置中删除，或在设备页重新启用。", "They are recorded, and neither judged nor alerted on. Remove them from the agent's configuration, or put them back into use on their pages.";
     /// Nobody has said when a site is open.
     NoHours: "no_hours", 1, "案场 {} 未设置营业时间", "Site {} has no opening hours",
         "按全天营业处理。请在配置文件中填写 [site.…hours]。", "It is treated as open around the clock. Write [site.\u{2026}.hours] into the configuration.";

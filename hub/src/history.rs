@@ -9,7 +9,6 @@ use lobby_contract::SiteId;
 use lobby_domain::{
     alert::Subject,
     calendar::Calendar,
-    pack::Pack,
     past::{self, Period, Rollup},
     rule::Effect,
     time::{Span, Timestamp},
@@ -82,10 +81,8 @@ impl HistorySettings {
 pub struct History {
     /// Where everything is.
     pub store: Store,
-    /// The sites, for their calendars.
+    /// The sites, for their calendars, and the standards in effect, for what a rule means.
     pub fleet: Arc<Fleet>,
-    /// The standards, for what a rule means.
-    pub pack: Arc<Pack>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// How long things are kept.
@@ -194,7 +191,8 @@ impl History {
             what: error.to_string(),
         })?;
         let faults = tx.faults(&due.site, &Subject::Device(device), period).await?;
-        let harms = |rule: &str| self.pack.rule(rule).is_none_or(|rule| rule.effect != Effect::None);
+        let setup = self.fleet.setup();
+        let harms = |rule: &str| setup.pack.rule(rule).is_none_or(|rule| rule.effect != Effect::None);
         let harmful = faults.into_iter().filter(|(rule, ..)| harms(rule));
         Ok(past::merged(harmful.map(|(_, since, cleared)| (since, cleared.unwrap_or(period.1))).collect()))
     }

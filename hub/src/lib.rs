@@ -164,8 +164,8 @@ async fn serve(
         reserve: reserve.clone(),
     };
     ingest::start(ingest, storing, inbound, mqtt.events.clone(), &lifecycle);
-    let (pack, settings) = (config.pack.clone(), config.history);
-    let history = History { store: store.clone(), fleet: fleet.clone(), pack, clock: clock.clone(), settings };
+    let history =
+        History { store: store.clone(), fleet: fleet.clone(), clock: clock.clone(), settings: config.history };
     lifecycle.supervise("history", history.run(lifecycle.stop_token()));
 
     let app = App {

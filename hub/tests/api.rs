@@ -122,8 +122,7 @@ impl Web {
         let fleet = Arc::new(Fleet::new(pack.clone(), BTreeMap::new(), zone));
         ingest::restore(&store, &fleet, clock.as_ref()).await.unwrap();
         let settings = HistorySettings::default();
-        let (kept, sites, rules) = (store.clone(), fleet.clone(), pack);
-        let history = History { store: kept, fleet: sites, pack: rules, clock: clock.clone(), settings };
+        let history = History { store: store.clone(), fleet: fleet.clone(), clock: clock.clone(), settings };
         history.roll_up().await.unwrap();
         let lifecycle = Lifecycle::new();
         let anywhere: SocketAddr = "127.0.0.1:0".parse().unwrap();

@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lobby_contract::SiteId;
 use lobby_dashboards::FindingKey;
-use lobby_domain::{agent::Link, site::Site};
+use lobby_domain::{
+    agent::Link,
+    device::{Device, Life},
+    site::Site,
+};
 
 use super::{Found, Severity, clock::signed};
 
@@ -19,6 +23,7 @@ pub(super) fn probe(sites: &BTreeMap<SiteId, Site>) -> Vec<Found> {
     let mut found = clocks(sites);
     for site in sites.values() {
         found.extend(unknown_kinds(site));
+        found.extend(retired(site));
         if !site.calendar.is_known() {
             found.push(Found::new(FindingKey::NoHours, Severity::Warning).about(site.id.as_str()).with(&site.id));
         }
@@ -48,7 +53,9 @@ fn clocks(sites: &BTreeMap<SiteId, Site>) -> Vec<Found> {
 }
 
 fn unknown_kinds(site: &Site) -> Option<Found> {
-    let unknown: Vec<_> = site.devices().filter(|device| device.announced && device.watch.kind().is_none()).collect();
+    let is_unknown =
+        |device: &&Device| device.announced && device.life != Life::Retired && device.watch.kind().is_none();
+    let unknown: Vec<_> = site.devices().filter(is_unknown).collect();
     if unknown.is_empty() {
         return None;
     }
@@ -56,6 +63,19 @@ fn unknown_kinds(site: &Site) -> Option<Found> {
     let kinds = kinds.into_iter().take(NAMES).collect::<Vec<_>>().join(", ");
     let found = Found::new(FindingKey::UnknownKind, Severity::Warning).about(site.id.as_str());
     Some(found.with(&site.id).with(unknown.len()).with(kinds))
+}
+
+/// What is gone, and yet reports (semantics 14: a finding, never an alert).
+fn retired(site: &Site) -> Option<Found> {
+    let reports =
+        |device: &&Device| device.life == Life::Retired && device.announced && site.link_of(device) == Link::Up;
+    let reporting: Vec<&str> = site.devices().filter(reports).map(|device| device.id.as_str()).collect();
+    if reporting.is_empty() {
+        return None;
+    }
+    let names = reporting.iter().copied().take(NAMES).collect::<Vec<_>>().join(", ");
+    let found = Found::new(FindingKey::RetiredReports, Severity::Warning).about(site.id.as_str());
+    Some(found.with(&site.id).with(reporting.len()).with(names))
 }
 
 #[cfg(test)]
@@ -115,6 +135,33 @@ mod tests {
                 .with(2)
                 .with("fountain, organ")]
         );
+    }
+
+    #[test]
+    fn a_retired_device_that_still_reports_is_told_until_its_agent_drops_it() {
+        let mut sites = sites(&[("a", 0, "tv"), ("b", 0, "fountain")]);
+        let site = sites.get_mut("hz").expect("the site");
+        for device in ["a-1", "b-1"] {
+            site.set_life(&device.parse().unwrap(), Life::Retired, NOW, &mut Changes::default()).unwrap();
+        }
+        let told = |names, count: u32| {
+            [Found::new(FindingKey::RetiredReports, Severity::Warning).about("hz").with("hz").with(count).with(names)]
+        };
+        assert_eq!(probe(&sites), told("a-1, b-1", 2), "of what is retired, its kind does not matter");
+        let drops = Birth {
+            epoch: 2,
+            session: 1,
+            sent_at: NOW.millis(),
+            agent: AgentInfo { version: "1".into() },
+            queued: 0,
+            unsaved: 0,
+            devices: Vec::new(),
+        };
+        let site = sites.get_mut("hz").expect("the site");
+        site.birth(&"a".parse().unwrap(), &drops, NOW, &mut Changes::default());
+        assert_eq!(probe(&sites), told("b-1", 1));
+        sites.get_mut("hz").expect("the site").broker_lost(NOW, &mut Changes::default());
+        assert_eq!(probe(&sites), [], "of an agent that is not heard nobody knows");
     }
 
     #[test]

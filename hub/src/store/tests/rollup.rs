@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use lobby_contract::{Data, Reach, Record};
 use lobby_domain::{
     calendar::Calendar,
-    pack::Pack,
+    pack::{BUILT_IN, Pack},
     past::{Period, Rollup},
     site::{Changes, Site},
     time::{Span, Timestamp},
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    fleet::Fleet,
+    fleet::{Fleet, Setup},
     history::{History, HistorySettings},
     store::{Grain, Writer},
 };
@@ -40,13 +40,7 @@ fn history(store: &Store, now: Timestamp) -> History {
     let fleet = Fleet::new(Pack::built_in(), [].into(), TimeZone::UTC);
     fleet.write().insert(site(), Site::new(site(), Calendar::always_open(super::shanghai()), Pack::built_in(), T0));
     let settings = HistorySettings::default();
-    History {
-        store: store.clone(),
-        fleet: Arc::new(fleet),
-        pack: Pack::built_in(),
-        clock: Arc::new(Fixed(now)),
-        settings,
-    }
+    History { store: store.clone(), fleet: Arc::new(fleet), clock: Arc::new(Fixed(now)), settings }
 }
 
 fn measured(seq: u64, at: Timestamp, celsius: f64) -> Record {
@@ -93,6 +87,27 @@ async fn an_hour_that_has_ended_and_its_day_are_rolled_up(#[values(Kind::Sqlite,
     assert_eq!(count(store, "rollup_due").await, 0);
     done.roll_up().await.unwrap();
     assert_eq!(rolled(store, Grain::Hour, (T0, T0 + DAY)).await, hours, "again changes nothing");
+}
+
+#[rstest]
+#[tokio::test]
+async fn after_a_reload_an_hour_is_rolled_up_by_what_its_faults_mean_now(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    two_hours(&mut writer).await;
+    commit(&mut writer, raise(LED, super::DARK, T0 + MINUTE.times(10))).await;
+    commit(&mut writer, clear(LED, super::DARK, T0 + MINUTE.times(20))).await;
+    let history = history(store, T0 + HOUR.times(4));
+    // By the changed standards a dark display harms nothing.
+    let files = BUILT_IN.map(|(name, text)| (name, text.replace("effect = \"failed\"", "effect = \"none\"")));
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let pack = Arc::new(Pack::load(&files).unwrap());
+    history.fleet.reconfigure(Setup { pack, sites: [].into(), zone: TimeZone::UTC }, T0 + HOUR.times(3));
+    history.roll_up().await.unwrap();
+    let first = &rolled(store, Grain::Hour, (T0, T0 + DAY)).await[0].1.all;
+    assert_eq!((first.normal, first.abnormal), (HOUR.millis(), 0));
 }
 
 #[rstest]
