@@ -112,9 +112,12 @@ impl Storing {
         let begun = Instant::now();
         let mut wait = RETRY.0;
         loop {
+            let attempt = Instant::now();
             match self.writer.commit(batches, self.clock.now()).await {
                 Ok(done) => {
                     self.counters.stored(self.writer.spent());
+                    let records = batches.iter().map(|batch| batch.changes.records.len()).sum();
+                    self.counters.pace.stored(records, attempt.elapsed());
                     self.counters.committed(done, begun.elapsed());
                     return true;
                 }
