@@ -1,6 +1,9 @@
 //! What people do to the alerts of a site, and what is known of an alert at the moment.
 
-use super::{Changes, Site, agent_sample, site_sample};
+use super::{
+    Changes, Site,
+    samples::{agent_sample, site_sample},
+};
 use crate::{
     agent::{Agent, Link},
     alert::{ClearRefusal, Subject},

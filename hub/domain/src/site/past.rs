@@ -1,40 +1,18 @@
-//! What a site keeps of the past: how its agents were heard, and what records that came late tell of its devices.
+//! What records that came late tell of the devices of a site.
 
 use std::sync::Arc;
 
 use lobby_contract::DeviceId;
 
-use super::{Site, Watched};
+use super::Site;
 use crate::{
     alert::Subject,
-    changes::{Changes, LinkChange},
+    changes::Changes,
     condition::Sample,
-    device::LinkWord,
     late::{Replay, Told},
     time::Timestamp,
     watch::Scene,
 };
-
-impl Watched {
-    /// Tells of the link, if it is another than was last told of.
-    pub(super) fn tell_link(&mut self, at: Timestamp, changes: &mut Changes) {
-        let link = self.agent.link.word();
-        if self.told.replace(link) != Some(link) {
-            changes.links.push(LinkChange { agent: self.agent.id.clone(), at, link });
-        }
-    }
-
-    /// Whether its state counts as another sample: when its link changed, and with each heartbeat.
-    pub(super) fn is_sample(&mut self, now: Timestamp) -> bool {
-        let link = self.agent.link.word();
-        let known = |(last, at): (LinkWord, Timestamp)| last == link && now.since(at) < self.agent.heartbeat;
-        let is_new = !self.sampled.is_some_and(known);
-        if is_new {
-            self.sampled = Some((link, now));
-        }
-        is_new
-    }
-}
 
 impl Site {
     /// Judges a record of the past beside the live state.

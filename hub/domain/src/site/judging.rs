@@ -1,0 +1,89 @@
+//! Judging what is known now: of a device, of an agent, and of the site as a whole.
+
+use std::cmp::Reverse;
+
+use lobby_contract::{AgentId, DeviceId};
+
+use super::{
+    Changes, Site,
+    samples::{agent_sample, site_sample},
+};
+use crate::{
+    agent::Link,
+    alert::Subject,
+    incidents::About,
+    rule::Effect,
+    time::{Span, Timestamp},
+    watch::Scene,
+};
+
+/// How often the state of the site as a whole counts as another sample.
+const SAMPLE_SITE_EVERY: Span = Span::from_secs(10);
+
+impl Site {
+    pub(super) fn evaluate_agent(&mut self, id: &AgentId, now: Timestamp, changes: &mut Changes) {
+        let is_ones_own = self.is_ones_own(id, now);
+        let Some(watched) = self.agents.get_mut(id) else { return };
+        let scene = Scene { site: &self.id, part: self.part, now, is_new: watched.is_sample(now) };
+        let subject = Subject::Agent(id.clone());
+        let mut outcomes = Vec::new();
+        let sample = is_ones_own.then(|| agent_sample(&watched.agent, now));
+        watched.watch.evaluate(&subject, sample.as_ref(), scene, &mut outcomes);
+        let about = self.about(&subject);
+        self.collect(&subject, &about, outcomes, now, changes);
+    }
+
+    /// Whether what is known of an agent is about it alone. While the site as a whole is cut off, or may turn out to be, the state of an
+    /// agent that is down is left as it is.
+    fn is_ones_own(&self, id: &AgentId, now: Timestamp) -> bool {
+        let down = self.agent(id).is_some_and(|agent| matches!(agent.link, Link::Down { .. }));
+        if !down || self.agents.len() < 2 {
+            return true;
+        }
+        let doubtful = self.agents().filter(|agent| agent.is_doubtful(now)).count();
+        let most = doubtful * 100 >= self.agents.len() * 60;
+        !most && self.watch.effect() != Effect::Failed
+    }
+
+    pub(super) fn evaluate_site(&mut self, now: Timestamp, changes: &mut Changes) {
+        let sample = site_sample(self.agents.values().map(|watched| &watched.agent), self.incidents.held_back());
+        let is_new = self.sampled_at.is_none_or(|at| now.since(at) >= SAMPLE_SITE_EVERY);
+        if is_new {
+            self.sampled_at = Some(now);
+        }
+        let scene = Scene { site: &self.id, part: self.part, now, is_new };
+        let mut outcomes = Vec::new();
+        self.watch.evaluate(&Subject::Site, Some(&sample), scene, &mut outcomes);
+        let about = self.about(&Subject::Site);
+        self.collect(&Subject::Site, &about, outcomes, now, changes);
+    }
+
+    pub(super) fn evaluate_device(&mut self, id: &DeviceId, now: Timestamp, changes: &mut Changes) {
+        self.judge(id, false, now, changes);
+    }
+
+    /// Judges a device by what is known of it now; `is_new` if its last record has just come.
+    pub(super) fn judge(&mut self, id: &DeviceId, is_new: bool, now: Timestamp, changes: &mut Changes) {
+        let Some(mut device) = self.devices.remove(id) else { return };
+        let link = self.link_of(&device);
+        let scene = Scene { site: &self.id, part: self.part, now, is_new };
+        let subject = Subject::Device(id.clone());
+        let mut outcomes = Vec::new();
+        if device.life.is_judged() {
+            device.judge(link, scene, &mut outcomes);
+        }
+        let state = device.verdict(link, self.part.expected(), now).state();
+        if device.state_since.is_none_or(|(before, _)| before != state) {
+            device.state_since = Some((state, now));
+        }
+        changes.touched.insert(id.clone());
+        // One more millisecond, because data is still fresh in the last one.
+        let stale_at = device.fresh_until().map(|until| until.shifted(1)).filter(|at| *at > now);
+        if let Some(due) = device.watch.due().into_iter().chain(stale_at).min() {
+            self.due.push(Reverse((due.max(now.shifted(1)), id.clone())));
+        }
+        let about = About::of(&device);
+        self.devices.insert(id.clone(), device);
+        self.collect(&subject, &about, outcomes, now, changes);
+    }
+}

@@ -1,0 +1,180 @@
+//! Records as they come: each is taken in once, and the newest of its device is judged.
+
+use lobby_contract::{AgentId, Data, FactValue, Lost, Record};
+
+use super::{Cause, Changes, Site};
+use crate::{
+    changes::NewRecord,
+    condition::Sample,
+    delivery::{Arrival, Stream},
+    device::{Device, Last},
+    time::{Span, Timestamp},
+};
+
+impl Site {
+    /// Records came.
+    pub fn data(&mut self, agent: &AgentId, data: Data, now: Timestamp, changes: &mut Changes) {
+        let known = self.agents.contains_key(agent);
+        let watched = self.watched(agent, now);
+        watched.agent.clock.observe(data.sent_at, now);
+        let clock = watched.agent.clock;
+        let session = (watched.agent.epoch, watched.agent.session);
+        let link_changed = watched.agent.heard(data.epoch, data.session, now);
+        let current = watched.agent.epoch;
+        let session_changed = session != (watched.agent.epoch, watched.agent.session);
+        let ask_for_birth = watched.unborn && watched.birth_due.is_none();
+        let born_at = watched.agent.born_at();
+        let stream = watched.agent.streams.entry(data.epoch).or_insert_with(|| Stream::opened(now));
+        let (before, counted) = (stream.committed(), changes.duplicates);
+        let lost = data.oldest.map(|oldest| stream.starts_at(oldest)).unwrap_or_default();
+        let mut news = !lost.is_empty();
+        changes.lost.extend(lost.into_iter().map(|(from, to)| (agent.clone(), Lost { epoch: data.epoch, from, to })));
+        for refused in data.refused {
+            if let Some(seq) = refused.seq.filter(|seq| *seq > 0)
+                // It will never become readable: waiting for it would hold up everything behind it.
+                && stream.refuse(seq)
+            {
+                changes.unreadable.push((agent.clone(), data.epoch, seq));
+                news = true;
+            }
+            let detail = format!("entry {} of the message is no record: {}", refused.index, refused.reason);
+            changes.complain(agent, None, Cause::BadRecord, detail);
+        }
+        let mut fresh = Vec::with_capacity(data.records.len());
+        let mut had_waited = 0;
+        for record in data.records {
+            had_waited += u64::from(born_at.is_some_and(|born_at| record.at <= born_at));
+            match stream.take(record.seq) {
+                Arrival::Duplicate => changes.duplicates += 1,
+                Arrival::New | Arrival::BeforeBase => {
+                    stream.delayed(now.since(clock.corrected(record.at)), now);
+                    fresh.push(record);
+                }
+            }
+        }
+        stream.note(now);
+        // A repeat is news for the ledger, which is as durable as the records.
+        news |= stream.committed() != before || !fresh.is_empty() || changes.duplicates != counted;
+        watched.agent.delivered(had_waited);
+        watched.agent.rate.observe(u32::try_from(fresh.len()).unwrap_or(u32::MAX), now);
+        if news {
+            changes.streams.insert((agent.clone(), data.epoch));
+        }
+        changes.acks.insert((agent.clone(), data.epoch));
+        if !known || session_changed {
+            changes.agents.insert(agent.clone());
+        }
+        if ask_for_birth {
+            self.ask_for_birth(agent, now, changes);
+        }
+        if link_changed {
+            self.link_changed(agent, now, changes);
+        }
+        for record in fresh {
+            let at = clock.corrected(record.at);
+            // What an agent found out before its last start says nothing of the present.
+            let age = if data.epoch < current { None } else { clock.age(record.at, data.sent_at, now) };
+            self.record(agent, data.epoch, &record, (at, age), now, changes);
+            let (agent, clock_suspect) = (agent.clone(), clock.is_suspect());
+            changes.records.push(NewRecord { agent, epoch: data.epoch, record, received_at: now, at, clock_suspect });
+        }
+    }
+
+    fn record(
+        &mut self,
+        agent: &AgentId,
+        epoch: u64,
+        record: &Record,
+        (at, age): (Timestamp, Option<Span>),
+        now: Timestamp,
+        changes: &mut Changes,
+    ) {
+        if !self.devices.get(&record.device).is_some_and(|device| device.announced && device.agent == *agent) {
+            self.ask_for_birth(agent, now, changes);
+        }
+        let admission = self.admission;
+        let device = self.devices.entry(record.device.clone()).or_insert_with(|| {
+            changes.devices.insert(record.device.clone());
+            Device { life: admission, ..Device::new(record.device.clone(), agent.clone()) }
+        });
+        if device.agent != *agent {
+            let detail = format!("the device belongs to agent `{}`: the record is stored, not judged", device.agent);
+            changes.complain(agent, Some(&record.device), Cause::ForeignDevice, detail);
+            return;
+        }
+        let order = (epoch, record.seq);
+        // A record older than the newest one processed, or too old to tell the present, is history: it never moves a live state.
+        let newest = device.last.as_ref().is_none_or(|last| last.order < order);
+        if !newest || age.is_none_or(|age| age > device.fresh_for()) {
+            // Of what is from before the first known record, only the database can tell whether it has been told before.
+            let stream = self.agents.get(agent).and_then(|watched| watched.agent.streams.get(&epoch));
+            if stream.is_none_or(|stream| record.seq > stream.base()) {
+                let (sample, _) = checked(agent, device, None, record, changes);
+                self.replay(&record.device, order, &sample, at, changes);
+            }
+            return;
+        }
+        let was_known = device.fresh_until().is_some_and(|until| now <= until);
+        let follows = device.replay.as_ref().is_some_and(|replay| replay.goes_on(order, at, device.fresh_for()));
+        device.count_until(now);
+        let before = device.last.take().map(|last| last.sample);
+        let (sample, same) = checked(agent, device, before, record, changes);
+        device.last = Some(Last { order, at, received_at: now, sample });
+        // Where nothing is wrong and nothing has changed, no rule can decide anything.
+        if same && was_known && !follows && device.watch.is_quiet() {
+            return;
+        }
+        if follows {
+            self.catch_up(&record.device, order, at, changes);
+        }
+        self.judge(&record.device, true, now, changes);
+        self.settle_replay(&record.device);
+    }
+
+    /// An agent no longer has some records.
+    pub fn lost(&mut self, agent: &AgentId, lost: &Lost, now: Timestamp, changes: &mut Changes) {
+        let watched = self.watched(agent, now);
+        let stream = watched.agent.streams.entry(lost.epoch).or_insert_with(|| Stream::opened(now));
+        let new = stream.give_up(lost.from, lost.to);
+        stream.note(now);
+        changes.agents.insert(agent.clone());
+        changes.streams.insert((agent.clone(), lost.epoch));
+        changes.acks.insert((agent.clone(), lost.epoch));
+        changes.lost.extend(new.into_iter().map(|(from, to)| (agent.clone(), Lost { epoch: lost.epoch, from, to })));
+    }
+}
+
+/// The record's sample, less what its kind does not allow, and whether it says the same as the one before. Most records of a device
+/// differ in a number or two, so it is made of the one before.
+fn checked(
+    agent: &AgentId,
+    device: &Device,
+    before: Option<Sample>,
+    record: &Record,
+    changes: &mut Changes,
+) -> (Sample, bool) {
+    let kind = device.watch.kind().map(|rules| &rules.kind);
+    let mut check = |name: &str, value: &mut FactValue| {
+        if let Some(Err(mismatch)) = kind.and_then(|kind| kind.fact(name)).map(|fact| fact.check(value)) {
+            changes.complain(agent, Some(&record.device), Cause::BadFact, mismatch.to_string());
+            *value = FactValue::Unknown;
+        }
+    };
+    let Some(mut sample) = before.filter(|before| before.facts.keys().eq(record.facts.keys())) else {
+        let Record { reach, facts, faults, .. } = record;
+        let mut sample = Sample { reach: *reach, facts: facts.clone(), faults: faults.clone() };
+        sample.facts.iter_mut().for_each(|(name, value)| check(name, value));
+        return (sample, false);
+    };
+    let mut same = sample.reach == record.reach && sample.faults == record.faults;
+    sample.reach = record.reach;
+    sample.faults.clone_from(&record.faults);
+    for ((name, known), stated) in sample.facts.iter_mut().zip(record.facts.values()) {
+        if known != stated {
+            let known_before = std::mem::replace(known, stated.clone());
+            check(name, known);
+            same &= *known == known_before;
+        }
+    }
+    (sample, same)
+}

@@ -1,0 +1,59 @@
+//! Agents and the site as a whole, as samples for their rules.
+
+use lobby_contract::{FactValue, Reach};
+
+use crate::{
+    agent::{Agent, Link},
+    condition::Sample,
+    time::{Span, Timestamp},
+};
+
+/// Agents that were lost within this time of one another were lost together: by the site, not each by itself.
+const TOGETHER: Span = Span::from_secs(60);
+
+pub(super) fn agent_sample(agent: &Agent, now: Timestamp) -> Sample {
+    let link = match agent.link {
+        Link::Unverified { .. } => FactValue::Unknown,
+        known => known.word().as_str().into(),
+    };
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a clock's offset in seconds and a count of records need no more than 52 bits"
+    )]
+    let (offset, backlog) = (agent.clock.behind_millis() as f64 / 1000.0, agent.backlog(now).map(|count| count as f64));
+    let backlog = backlog.map_or(FactValue::Unknown, FactValue::from);
+    let facts = [("link", link), ("clock_offset_s", FactValue::from(offset.abs())), ("spool", backlog)];
+    Sample { reach: Reach::Ok, facts: facts.map(|(name, value)| (name.into(), value)).into(), faults: Vec::new() }
+}
+
+/// How many of these times lie within [`TOGETHER`] of one another, at most.
+fn together(mut times: Vec<Timestamp>) -> u32 {
+    times.sort_unstable();
+    let within = |(index, first): (usize, &Timestamp)| {
+        times[index..].iter().take_while(|time| time.since(*first) <= TOGETHER).count()
+    };
+    u32::try_from(times.iter().enumerate().map(within).max().unwrap_or(0)).unwrap_or(u32::MAX)
+}
+
+pub(super) fn site_sample<'a>(agents: impl Iterator<Item = &'a Agent>, held_back: usize) -> Sample {
+    let (mut all, mut lost, mut unverified) = (0u32, Vec::new(), false);
+    for agent in agents {
+        all += 1;
+        match agent.link {
+            Link::Down { since } => lost.push(since),
+            Link::Unverified { .. } => unverified = true,
+            Link::Up | Link::Suspect { .. } => {}
+        }
+    }
+    let down = u32::try_from(lost.len()).unwrap_or(u32::MAX);
+    let percent = |part: u32| if all == 0 { 0.0 } else { f64::from(part) * 100.0 / f64::from(all) };
+    let known = |number: f64| if unverified { FactValue::Unknown } else { FactValue::Number(number) };
+    let facts = [
+        ("agents", FactValue::Number(f64::from(all))),
+        ("agents_down", known(f64::from(down))),
+        ("agents_down_percent", known(percent(down))),
+        ("agents_lost_together_percent", known(percent(together(lost)))),
+        ("alerts_held_back", FactValue::Number(f64::from(u32::try_from(held_back).unwrap_or(u32::MAX)))),
+    ];
+    Sample { reach: Reach::Ok, facts: facts.map(|(name, value)| (name.into(), value)).into(), faults: Vec::new() }
+}

@@ -1,0 +1,78 @@
+//! What follows from the mere passing of time.
+
+use std::cmp::Reverse;
+
+use lobby_contract::{AgentId, DeviceId, Order};
+
+use super::{Changes, Site};
+use crate::{
+    alert::Subject,
+    incidents::About,
+    rule::Phase,
+    time::{Span, Timestamp},
+};
+
+/// How long records may overtake one another before a gap is asked for.
+const REORDER_WINDOW: Span = Span::from_secs(5);
+
+impl Site {
+    /// Lets time pass.
+    pub fn tick(&mut self, now: Timestamp, changes: &mut Changes) {
+        let part = self.calendar.part_of_day(now);
+        if part != self.part {
+            self.part = part;
+            let devices: Vec<DeviceId> = self.devices.keys().cloned().collect();
+            for device in devices {
+                self.evaluate_device(&device, now, changes);
+            }
+        }
+        let agents: Vec<AgentId> = self.agents.keys().cloned().collect();
+        for agent in &agents {
+            self.tick_agent(agent, now, changes);
+        }
+        self.evaluate_site(now, changes);
+        while let Some(Reverse((due, _))) = self.due.peek()
+            && *due <= now
+        {
+            let Some(Reverse((_, device))) = self.due.pop() else { break };
+            self.evaluate_device(&device, now, changes);
+        }
+        let mut incidents = std::mem::take(&mut self.incidents);
+        let about = |subject: &Subject, rule: &str| {
+            let watch = match subject {
+                Subject::Site => Some(&self.watch),
+                Subject::Agent(id) => self.agents.get(id).map(|watched| &watched.watch),
+                Subject::Device(id) => self.devices.get(id).map(|device| &device.watch),
+            }?;
+            let (rule, phase) = watch.phases().find(|(known, _)| *known.id == *rule)?;
+            let about = self.about(subject);
+            let maintained = self.is_maintained(&about.labels, rule, now);
+            Some((About { maintained, ..about }, matches!(phase, Phase::Firing { .. })))
+        };
+        incidents.tick(about, &self.pack.inhibitions, now, changes);
+        self.incidents = incidents;
+    }
+
+    fn tick_agent(&mut self, id: &AgentId, now: Timestamp, changes: &mut Changes) {
+        let watched = self.watched(id, now);
+        for (epoch, stream) in &mut watched.agent.streams {
+            if stream.settle(now) {
+                changes.streams.insert((id.clone(), *epoch));
+                changes.acks.insert((id.clone(), *epoch));
+            }
+            if let Some((from, to)) = stream.gap_to_ask(now, REORDER_WINDOW) {
+                changes.orders.push((id.clone(), Order::Resend { epoch: Some(*epoch), from, to }));
+                changes.streams.insert((id.clone(), *epoch));
+            }
+        }
+        if watched.birth_due.take_if(|due| *due <= now).is_some() {
+            self.ask_for_birth(id, now, changes);
+        }
+        let watched = self.watched(id, now);
+        if watched.agent.tick(now) {
+            self.link_changed(id, now, changes);
+        } else {
+            self.evaluate_agent(id, now, changes);
+        }
+    }
+}
