@@ -55,7 +55,7 @@ pub struct Site {
     pub calendar: Calendar,
     pack: Arc<Pack>,
     agents: BTreeMap<AgentId, Watched>,
-    devices: BTreeMap<DeviceId, Device>,
+    devices: BTreeMap<DeviceId, Box<Device>>,
     watch: Watch,
     incidents: Incidents,
     /// Where a device's life begins.
@@ -118,7 +118,7 @@ impl Site {
     fn about(&self, subject: &Subject) -> About {
         let labels = Labels::of(subject);
         match subject {
-            Subject::Device(id) => self.devices.get(id).map(About::of).unwrap_or_default(),
+            Subject::Device(id) => self.device(id).map(About::of).unwrap_or_default(),
             Subject::Agent(id) => {
                 let heard_at = self.agent(id).and_then(|agent| agent.last_seen);
                 About { labels, life: Life::Live, heard_at, maintained: false }
@@ -195,12 +195,12 @@ impl Site {
 
     /// Its devices.
     pub fn devices(&self) -> impl Iterator<Item = &Device> {
-        self.devices.values()
+        self.devices.values().map(|device| &**device)
     }
 
     /// The device of that name.
     pub fn device(&self, id: &DeviceId) -> Option<&Device> {
-        self.devices.get(id)
+        self.devices.get(id).map(|device| &**device)
     }
 
     /// Whether the hub hears the agent of a device.
