@@ -1,5 +1,5 @@
-//! MQTT, from the hub's side: whatever agents send comes in through one bounded queue, and whatever the hub says to them goes out
-//! through one [`Link`], whether the broker is embedded in this process or runs elsewhere.
+//! MQTT, from the hub's side: whatever agents send comes in through one bounded queue in which they take turns, and whatever the hub
+//! says to them goes out through one [`Link`], whether the broker is embedded in this process or runs elsewhere.
 //!
 //! Owns: the embedded broker, the client of an external one, who may do what on them, and what is refused on arrival. Must not
 //! know: rules, storage, pages.
