@@ -9,12 +9,11 @@ use lobby_contract::{FactValue, Reach, Record, encode};
 use lobby_hub::{
     clock::SystemClock,
     lifecycle::Lifecycle,
-    mqtt::{self, EmbeddedSettings, Inbound, Settings},
+    mqtt::{self, EmbeddedSettings, Queue, Settings},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    sync::mpsc,
     time::Instant,
 };
 
@@ -26,7 +25,7 @@ const ROUNDS: usize = 3;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let lifecycle = Lifecycle::new();
-    let (sender, mut inbound) = mpsc::channel(4096);
+    let (sender, mut inbound) = mqtt::queue(1024 * 1024);
     let settings = EmbeddedSettings { listen: vec!["127.0.0.1:0".parse()?], ..EmbeddedSettings::default() };
     let hub = mqtt::start(Settings::Embedded(settings), &lifecycle, Arc::new(SystemClock), sender).await?;
     let address = hub.addresses.mqtt[0];
@@ -54,7 +53,7 @@ async fn main() -> anyhow::Result<()> {
 /// The time from the first byte to the last message in the queue.
 async fn rate(
     lifecycle: &Lifecycle,
-    inbound: &mut mpsc::Receiver<Inbound>,
+    inbound: &mut Queue,
     address: SocketAddr,
     publishers: u32,
     each: u32,

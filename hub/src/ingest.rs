@@ -6,13 +6,15 @@
 //! ```
 //!
 //! Each half is one task, and there is one way from one to the other, so the order of each agent's messages is kept. While a commit is
-//! under way the next batch is judged, so the busier the hub, the larger its batches, up to a limit; then messages wait in the queue. The
+//! under way the next batch is judged, so the busier the hub, the larger its batches, up to what is stored in a moment (see `pace`); then
+//! messages wait in the queue, which is fair to agents. So a fault waits for a turn and for three batches at most, however much comes. The
 //! live state is ahead of the database by what is under way. A batch that cannot be stored is tried again until it can: nothing is
 //! acknowledged meanwhile, and agents keep their records. When the disk is full, alerts are stored and records wait (see `scarcity`).
 //! Time in which ingest could not work is no silence of agents, and a clock that is set moves no timer (see `timekeeper`).
 
 mod counters;
 mod desk;
+mod pace;
 mod scarcity;
 mod storing;
 mod timekeeper;
@@ -46,7 +48,7 @@ use crate::{
     findings::Timekeeping,
     fleet::{Fleet, Setup},
     lifecycle::Lifecycle,
-    mqtt::{BrokerState, Inbound, Receipt},
+    mqtt::{BrokerState, Inbound, Queue, Receipt},
     progress::{Part, Progress},
     restraints::Restraints,
     store::{Batch, Store},
@@ -54,8 +56,6 @@ use crate::{
 
 /// How long an ordinary record may wait for others to share its commit. An alert closes the batch at once.
 const LINGER: Duration = Duration::from_millis(5);
-/// Most records in one commit.
-const MOST_RECORDS: usize = 4000;
 /// How often time passes for the rules.
 const TICK: Duration = Duration::from_secs(1);
 /// When the rules have not been evaluated for longer, ingest could not work meanwhile.
@@ -129,7 +129,7 @@ pub async fn restore(store: &Store, fleet: &Fleet, clock: &dyn Clock) -> anyhow:
 pub fn start(
     ingest: Ingest,
     storing: Storing,
-    inbound: mpsc::Receiver<Inbound>,
+    inbound: Queue,
     broker: watch::Receiver<BrokerState>,
     lifecycle: &Lifecycle,
 ) {
@@ -146,16 +146,10 @@ impl Handover {
     }
 }
 
-impl Gathered {
-    fn is_full(&self) -> bool {
-        self.records >= MOST_RECORDS
-    }
-}
-
 impl Ingest {
     async fn run(
         mut self,
-        mut inbound: mpsc::Receiver<Inbound>,
+        mut inbound: Queue,
         mut broker: watch::Receiver<BrokerState>,
         handover: Handover,
         stop: CancellationToken,
@@ -204,19 +198,13 @@ impl Ingest {
     }
 
     /// Takes in what comes within the linger.
-    async fn gather(
-        &self,
-        first: Inbound,
-        inbound: &mut mpsc::Receiver<Inbound>,
-        course: &Course,
-        gathered: &mut Gathered,
-    ) {
+    async fn gather(&self, first: Inbound, inbound: &mut Queue, course: &Course, gathered: &mut Gathered) {
         self.take(first, course, gathered);
         let until = Instant::now() + LINGER;
-        while !gathered.is_full() && !gathered.urgent {
+        while !self.is_full(gathered) && !gathered.urgent {
             let message = match inbound.try_recv() {
-                Ok(message) => message,
-                Err(_) => match timeout_at(until, inbound.recv()).await {
+                Some(message) => message,
+                None => match timeout_at(until, inbound.recv()).await {
                     Ok(Some(message)) => message,
                     Ok(None) | Err(_) => return,
                 },
@@ -229,7 +217,7 @@ impl Ingest {
     async fn await_turn(
         &self,
         handover: &Handover,
-        inbound: &mut mpsc::Receiver<Inbound>,
+        inbound: &mut Queue,
         course: &Course,
         gathered: &mut Gathered,
     ) -> anyhow::Result<OwnedSemaphorePermit> {
@@ -239,9 +227,13 @@ impl Ingest {
             tokio::select! {
                 biased;
                 turn = &mut turn => return turn,
-                Some(message) = inbound.recv(), if !gathered.is_full() => self.take(message, course, gathered),
+                Some(message) = inbound.recv(), if !self.is_full(gathered) => self.take(message, course, gathered),
             }
         }
+    }
+
+    fn is_full(&self, gathered: &Gathered) -> bool {
+        gathered.records >= self.counters.pace.most()
     }
 
     fn take(&self, inbound: Inbound, course: &Course, gathered: &mut Gathered) {

@@ -50,8 +50,8 @@ use crate::{
     store::Writer,
 };
 
-/// Messages that may wait for ingest. When it is full the brokers wait, and agents keep their records.
-const QUEUE: usize = 1024;
+/// Bytes of messages that may wait for ingest. When there are more the brokers wait, and agents keep their records.
+const QUEUE: usize = 1024 * 1024;
 /// How long everything may take to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -135,7 +135,7 @@ async fn serve(
     store.regrade_alerts(&config.pack).await.context("reading the severity of open alerts")?;
     let restored = ingest::restore(&store, &fleet, clock.as_ref()).await?;
 
-    let (to_ingest, inbound) = mpsc::channel(QUEUE);
+    let (to_ingest, inbound) = mqtt::queue(QUEUE);
     let mqtt = mqtt::start(config.mqtt, &lifecycle, clock.clone(), to_ingest).await.context("starting MQTT")?;
     let mqtt = Arc::new(mqtt);
     let counters = Arc::new(Counters::default());

@@ -1,5 +1,5 @@
-//! MQTT, from the hub's side: whatever agents send comes in through one bounded queue, and whatever the hub says to them goes out
-//! through one [`Link`], whether the broker is embedded in this process or runs elsewhere.
+//! MQTT, from the hub's side: whatever agents send comes in through one bounded queue in which they take turns, and whatever the hub
+//! says to them goes out through one [`Link`], whether the broker is embedded in this process or runs elsewhere.
 //!
 //! Owns: the embedded broker, the client of an external one, who may do what on them, and what is refused on arrival. Must not
 //! know: rules, storage, pages.
@@ -8,7 +8,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use lobby_contract::{AgentId, Channel, FromAgent, MAX_PAYLOAD, SiteId, Topic};
 use lobby_domain::time::Timestamp;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use crate::{clock::Clock, lifecycle::Lifecycle};
 
@@ -17,6 +17,7 @@ mod embedded;
 mod external;
 mod inlet;
 mod pem;
+mod queue;
 mod refusal;
 
 pub use self::{
@@ -28,6 +29,7 @@ pub use self::{
     },
     external::settings::{ExternalSettings, ExternalTls},
     pem::PemError,
+    queue::{Entrance, Queue, queue},
     refusal::Refusal,
 };
 
@@ -268,13 +270,13 @@ impl fmt::Debug for Link {
     }
 }
 
-/// Starts the broker or its client; every message read goes to `inbound`. When `inbound` is full, the embedded broker stops reading
+/// Starts the broker or its client; every message read goes to `inbound`. When its queue is full, the embedded broker stops reading
 /// from the agents whose messages wait, and an external one is not acknowledged to, so neither side grows.
 pub async fn start(
     settings: Settings,
     lifecycle: &Lifecycle,
     clock: Arc<dyn Clock>,
-    inbound: mpsc::Sender<Inbound>,
+    inbound: Entrance,
 ) -> Result<Mqtt, StartError> {
     match settings {
         Settings::Embedded(settings) => embedded::start(settings, lifecycle, clock, inbound).await,

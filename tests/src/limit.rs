@@ -59,8 +59,7 @@ macro_rules! insert_all {
     };
 }
 
-/// The time that SQLite takes for `records`: write-ahead log, `synchronous = FULL`.
-pub async fn sqlite(file: &Path, epoch: i64, records: &[Record]) -> Result<Duration> {
+async fn sqlite_connection(file: &Path) -> Result<SqliteConnection> {
     let options = SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(true)
@@ -68,10 +67,29 @@ pub async fn sqlite(file: &Path, epoch: i64, records: &[Record]) -> Result<Durat
         .synchronous(SqliteSynchronous::Full);
     let mut connection = SqliteConnection::connect_with(&options).await.context("open SQLite")?;
     connection.execute(TABLE).await?;
+    Ok(connection)
+}
+
+/// The time that SQLite takes for `records`: write-ahead log, `synchronous = FULL`.
+pub async fn sqlite(file: &Path, epoch: i64, records: &[Record]) -> Result<Duration> {
+    let mut connection = sqlite_connection(file).await?;
     let rows = rows(records)?;
     let begun = Instant::now();
     insert_all!(connection, sqlx::Sqlite, epoch, rows);
     Ok(begun.elapsed())
+}
+
+/// How long SQLite takes for each of `count` commits of one row.
+pub async fn sqlite_commits(file: &Path, count: usize) -> Result<Vec<Duration>> {
+    let mut connection = sqlite_connection(file).await?;
+    let mut times = Vec::with_capacity(count);
+    for number in 0..count {
+        let begun = Instant::now();
+        let insert = "INSERT INTO plain VALUES ('bench', 'agent', 0, $1, 'device', 0, 'ok', '{}')";
+        sqlx::query(insert).bind(i64::try_from(number)?).execute(&mut connection).await?;
+        times.push(begun.elapsed());
+    }
+    Ok(times)
 }
 
 /// The time that PostgreSQL takes for `records`, as it is configured.

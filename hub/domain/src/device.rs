@@ -44,6 +44,8 @@ pub struct Device {
     pub state_since: Option<(State, Timestamp)>,
     /// Its rules.
     pub watch: Watch,
+    /// When it is noted to be looked at again, because its state may change by the mere passing of time.
+    pub(crate) due: Option<Timestamp>,
     /// Its past, while records that came late tell of it.
     pub replay: Option<Box<Replay>>,
 }
@@ -238,6 +240,7 @@ impl Device {
             last: None,
             state_since: None,
             watch: Watch::default(),
+            due: None,
             replay: None,
         }
     }

@@ -56,7 +56,7 @@ pub struct Site {
     pub calendar: Calendar,
     pack: Arc<Pack>,
     agents: BTreeMap<AgentId, Watched>,
-    devices: BTreeMap<DeviceId, Device>,
+    devices: BTreeMap<DeviceId, Box<Device>>,
     watch: Watch,
     incidents: Incidents,
     /// Where a device's life begins.
@@ -203,12 +203,12 @@ impl Site {
 
     /// Its devices.
     pub fn devices(&self) -> impl Iterator<Item = &Device> {
-        self.devices.values()
+        self.devices.values().map(|device| &**device)
     }
 
     /// The device of that name.
     pub fn device(&self, id: &DeviceId) -> Option<&Device> {
-        self.devices.get(id)
+        self.devices.get(id).map(|device| &**device)
     }
 
     /// Whether the hub hears the agent of a device.

@@ -10,7 +10,7 @@ use crate::{
     condition::{Sample, Truth},
     label::{Label, Lang},
     pack::KindRules,
-    rule::{Decision, Effect, Input, Kept, OnNoData, Phase, Rule, State, step},
+    rule::{Decision, Effect, Input, Kept, OnNoData, Phase, Place, Rule, State, step},
     time::Timestamp,
 };
 
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Watch {
     rules: Option<Arc<KindRules>>,
-    pub(crate) states: Vec<State>,
+    pub(crate) places: Box<[Place]>,
     raised: u32,
 }
 
@@ -67,8 +67,8 @@ pub struct Unstable {
 impl Watch {
     /// A watch by the rules of a kind; without any, for a kind the pack does not know.
     pub fn new(rules: Option<Arc<KindRules>>) -> Self {
-        let states = rules.as_ref().map_or(0, |rules| rules.rules.len());
-        Self { rules, states: vec![State::default(); states], raised: 0 }
+        let count = rules.as_ref().map_or(0, |rules| rules.rules.len());
+        Self { rules, places: vec![Place::default(); count].into(), raised: 0 }
     }
 
     /// The kind and its rules.
@@ -78,12 +78,12 @@ impl Watch {
 
     /// Each rule with its phase.
     pub fn phases(&self) -> impl Iterator<Item = (&Arc<Rule>, Phase)> {
-        self.rules.iter().flat_map(|rules| &rules.rules).zip(&self.states).map(|(rule, state)| (rule, state.phase))
+        self.states().map(|(rule, state)| (rule, state.phase))
     }
 
     /// Each rule with where it stands.
-    pub fn states(&self) -> impl Iterator<Item = (&Arc<Rule>, &State)> {
-        self.rules.iter().flat_map(|rules| &rules.rules).zip(&self.states)
+    pub fn states(&self) -> impl Iterator<Item = (&Arc<Rule>, State)> {
+        self.rules.iter().flat_map(|rules| &rules.rules).zip(self.places.iter().map(Place::state))
     }
 
     /// Whether a rule turns between bad and good too often to be told of each time.
@@ -93,38 +93,38 @@ impl Watch {
 
     /// Puts a rule where it stood before a restart. Returns whether the kind still has the rule.
     pub fn restore(&mut self, rule: &str, kept: Kept) -> bool {
-        let state = self.state_mut(rule);
-        let known = state.is_some();
-        if let Some(state) = state {
-            *state = State::from_kept(kept);
+        let place = self.place_of(rule);
+        let known = place.is_some();
+        if let Some(place) = place {
+            place.set(State::from_kept(kept));
         }
         known
     }
 
     /// Puts a rule at rest.
     pub(crate) fn rest(&mut self, rule: &str) {
-        if let Some(state) = self.state_mut(rule) {
-            *state = State::default();
+        if let Some(place) = self.place_of(rule) {
+            *place = Place::default();
         }
     }
 
     /// What is wrong by a rule began at `since` already, as records that came late have shown; unless an alert is open.
     pub(crate) fn backdate(&mut self, rule: &str, since: Timestamp) {
-        if let Some(state) = self.state_mut(rule) {
-            state.backdated(since);
+        if let Some(place) = self.place_of(rule) {
+            place.change(|state| state.backdated(since));
         }
     }
 
-    fn state_mut(&mut self, rule: &str) -> Option<&mut State> {
+    fn place_of(&mut self, rule: &str) -> Option<&mut Place> {
         let place = self.rules.iter().flat_map(|rules| &rules.rules).position(|known| &*known.id == rule);
-        place.map(|place| &mut self.states[place])
+        place.map(|place| &mut self.places[place])
     }
 
     /// Goes on with a rule that is exactly the same as before: its timers have counted under the same conditions.
     fn go_on(&mut self, before: &Rule, state: State) -> bool {
         let place = self.rules.iter().flat_map(|rules| &rules.rules).position(|known| **known == *before);
         if let Some(place) = place {
-            self.states[place] = state;
+            self.places[place].set(state);
         }
         place.is_some()
     }
@@ -141,7 +141,7 @@ impl Watch {
         let before = std::mem::replace(self, Self::new(rules));
         self.raised = before.raised;
         for (rule, state) in before.states() {
-            if self.go_on(rule, *state) || state.phase == Phase::Ok || self.restore(&rule.id, state.kept()) {
+            if self.go_on(rule, state) || state.phase == Phase::Ok || self.restore(&rule.id, state.kept()) {
                 continue;
             }
             if state.phase.alerting_since().is_some() {
@@ -154,12 +154,14 @@ impl Watch {
     /// Evaluates every rule on `sample`; `None` stands for no fresh data.
     pub fn evaluate(&mut self, subject: &Subject, sample: Option<&Sample>, scene: Scene<'_>, out: &mut Vec<Outcome>) {
         let Some(rules) = &self.rules else { return };
-        for (rule, state) in rules.rules.iter().zip(&mut self.states) {
+        for (rule, place) in rules.rules.iter().zip(&mut self.places) {
             let is_new = scene.is_new && sample.is_some();
             let input = Input { is_new, ..rule.input(sample, rule.during.includes(scene.part)) };
-            let before = *state;
+            let before = place.state();
             let (after, decision) = step(rule, before, input, scene.now);
-            *state = after;
+            if after != before {
+                place.set(after);
+            }
             match decision {
                 Some(Decision::Raise { since }) => {
                     let evidence = match sample {
@@ -190,15 +192,16 @@ impl Watch {
 
     /// Lets running timers count up to `at`, up to which what was last seen is known to have stayed so. Decides nothing.
     pub(crate) fn count_until(&mut self, at: Timestamp) {
-        self.states.iter_mut().for_each(|state| state.count_until(at));
+        let moving = self.places.iter_mut().filter(|place| matches!(place, Place::Moving(_)));
+        moving.for_each(|place| place.change(|state| state.count_until(at)));
     }
 
     /// Takes back that a rule fires, because its alert cannot open now: it will fire again at the next evaluation that sees the fault.
     pub fn put_back(&mut self, rule: &str) {
         let rules = self.rules.iter().flat_map(|rules| &rules.rules);
-        for (known, state) in rules.zip(&mut self.states) {
+        for (known, place) in rules.zip(&mut self.places) {
             if *known.id == *rule {
-                *state = state.unfired(known);
+                place.set(place.state().unfired(known));
             }
         }
     }
@@ -206,8 +209,8 @@ impl Watch {
     /// Ends everything, without saying that any fault is gone.
     pub fn abandon(&mut self, subject: &Subject, now: Timestamp, reason: ClearReason, out: &mut Vec<Outcome>) {
         let rules = self.rules.iter().flat_map(|rules| &rules.rules);
-        for (rule, state) in rules.zip(&mut self.states) {
-            let before = std::mem::take(state).phase;
+        for (rule, place) in rules.zip(&mut self.places) {
+            let before = std::mem::take(place).state().phase;
             if before.alerting_since().is_some() {
                 out.push(Outcome::Clear(cleared(subject, rule, now, reason)));
             }
@@ -227,15 +230,15 @@ impl Watch {
         now: Timestamp,
     ) -> Result<[Outcome; 2], ClearRefusal> {
         let Some(rules) = &self.rules else { return Err(ClearRefusal::NotOpen) };
-        let mut known = rules.rules.iter().zip(&mut self.states);
-        let (rule, state) = known.find(|(known, _)| *known.id == *rule).ok_or(ClearRefusal::NotOpen)?;
-        if state.phase.alerting_since().is_none() {
+        let mut known = rules.rules.iter().zip(&mut self.places);
+        let (rule, place) = known.find(|(known, _)| *known.id == *rule).ok_or(ClearRefusal::NotOpen)?;
+        if place.state().phase.alerting_since().is_none() {
             return Err(ClearRefusal::NotOpen);
         }
         match rule.input(sample, true).fire {
             Truth::True => return Err(ClearRefusal::StillTrue),
             Truth::Unknown => return Err(ClearRefusal::Unknown),
-            Truth::False => *state = State::default(),
+            Truth::False => *place = Place::default(),
         }
         let clear = Clear { by: by.into(), ..cleared(subject, rule, now, ClearReason::Manual) };
         Ok([Outcome::Phase { rule: Arc::clone(rule), kept: Kept::default() }, Outcome::Clear(clear)])
@@ -243,13 +246,12 @@ impl Watch {
 
     /// When the mere passing of time will next change a rule's phase.
     pub fn due(&self) -> Option<Timestamp> {
-        let rules = self.rules.iter().flat_map(|rules| &rules.rules);
-        rules.zip(&self.states).filter_map(|(rule, state)| state.due(rule)).min()
+        self.states().filter_map(|(rule, state)| state.due(rule)).min()
     }
 
     /// Whether every rule is at rest, so that the same sample would change nothing.
     pub fn is_quiet(&self) -> bool {
-        self.states.iter().all(State::is_quiet)
+        self.places.iter().all(|place| place.state().is_quiet())
     }
 
     /// The worst effect of what is wrong now, whether an alert has been raised for it or not yet.

@@ -10,7 +10,6 @@ use lobby_contract::{FactValue, FromAgent, Reach};
 use lobby_domain::pack::Pack;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    sync::mpsc,
     time::{Instant, timeout},
 };
 
@@ -201,7 +200,7 @@ async fn a_cut_line_breaks_what_is_open_and_carries_nothing_until_it_is_joined()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_agents_report_all_their_devices_to_the_broker_and_the_first_fault_follows_by_itself() {
     let lifecycle = Lifecycle::new();
-    let (sender, mut inbound) = mpsc::channel(1024);
+    let (sender, mut inbound) = mqtt::queue(1024 * 1024);
     let listen = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
     let settings = Settings::Embedded(EmbeddedSettings { listen, ..EmbeddedSettings::default() });
     let broker = mqtt::start(settings, &lifecycle, Arc::new(SystemClock), sender).await.unwrap();

@@ -7,6 +7,7 @@ use std::{
 
 use lobby_domain::site::Cause;
 
+use super::pace::Pace;
 use crate::store::{Committed, Spent};
 
 /// What the time of the main path goes into.
@@ -65,6 +66,7 @@ pub struct Counters {
     pub cleared: AtomicU64,
     complaints: [AtomicU64; Cause::ALL.len()],
     commands: AtomicU64,
+    pub(super) pace: Pace,
     /// Nanoseconds by stage.
     stages: [AtomicU64; Stage::ALL.len()],
 }

@@ -112,9 +112,13 @@ impl Storing {
         let begun = Instant::now();
         let mut wait = RETRY.0;
         loop {
+            let before = self.writer.spent();
             match self.writer.commit(batches, self.clock.now()).await {
                 Ok(done) => {
-                    self.counters.stored(self.writer.spent());
+                    let spent = self.writer.spent();
+                    self.counters.stored(spent);
+                    let records = batches.iter().map(|batch| batch.changes.records.len()).sum();
+                    self.counters.pace.stored(records, spent.work().saturating_sub(before.work()));
                     self.counters.committed(done, begun.elapsed());
                     return true;
                 }

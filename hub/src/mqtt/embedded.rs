@@ -36,7 +36,7 @@ use self::{
     users::Users,
     wills::Wills,
 };
-use super::{Addresses, BrokerState, Inbound, Link, Mqtt, StartError, inlet::Inlet, pem};
+use super::{Addresses, BrokerState, Entrance, Link, Mqtt, StartError, inlet::Inlet, pem};
 use crate::{clock::Clock, lifecycle::Lifecycle};
 
 mod access;
@@ -86,7 +86,7 @@ pub(super) async fn start(
     settings: EmbeddedSettings,
     lifecycle: &Lifecycle,
     clock: Arc<dyn Clock>,
-    inbound: mpsc::Sender<Inbound>,
+    inbound: Entrance,
 ) -> Result<Mqtt, StartError> {
     settings.check()?;
     let inlet = Arc::new(Inlet::new(inbound, Arc::clone(&clock)));

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::debug;
 
 use self::{connection::Dialler, consumer::Consumer, publisher::Sender, settings::ExternalSettings};
-use super::{Addresses, BrokerState, Inbound, Link, LinkError, Mqtt, StartError, inlet::Inlet};
+use super::{Addresses, BrokerState, Entrance, Link, LinkError, Mqtt, StartError, inlet::Inlet};
 use crate::{clock::Clock, lifecycle::Lifecycle};
 
 mod connection;
@@ -106,7 +106,7 @@ pub(super) fn start(
     settings: ExternalSettings,
     lifecycle: &Lifecycle,
     clock: Arc<dyn Clock>,
-    inbound: mpsc::Sender<Inbound>,
+    inbound: Entrance,
 ) -> Result<Mqtt, StartError> {
     let receive_maximum = usize::from(settings.receive_maximum);
     let dialler = Dialler::new(settings, lifecycle.clone())?;

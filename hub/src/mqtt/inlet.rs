@@ -4,13 +4,10 @@ use std::sync::Arc;
 
 use lobby_contract::{Channel, FromAgent, Topic};
 use lobby_domain::time::Timestamp;
-use tokio::{
-    sync::mpsc::{self, error::TrySendError},
-    time::Instant,
-};
+use tokio::time::Instant;
 
 use super::{
-    Inbound,
+    Entrance, Inbound,
     counters::MqttCounters,
     refusal::{Refusal, Refusals},
 };
@@ -18,14 +15,14 @@ use crate::clock::Clock;
 
 /// Reads what clients publish and queues it for ingest.
 pub(super) struct Inlet {
-    queue: mpsc::Sender<Inbound>,
+    queue: Entrance,
     pub(super) counters: Arc<MqttCounters>,
     refusals: Refusals,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Inlet {
-    pub(super) fn new(queue: mpsc::Sender<Inbound>, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(queue: Entrance, clock: Arc<dyn Clock>) -> Self {
         let counters = Arc::new(MqttCounters::default());
         Self { queue, refusals: Refusals::new(Arc::clone(&counters)), counters, clock }
     }
@@ -49,21 +46,14 @@ impl Inlet {
         self.refusals.note(client, topic, &[], refusal, self.clock.now());
     }
 
-    /// Queues a message, waiting while the queue is full. `false` if ingest has ended.
+    /// Queues a message; if the queue is full, returns only when the message is taken. `false` if ingest has ended.
     pub(super) async fn deliver(&self, inbound: Inbound) -> bool {
         let bytes = inbound.bytes;
-        let delivered = match self.queue.try_send(inbound) {
-            Ok(()) => true,
-            Err(TrySendError::Closed(_)) => false,
-            Err(TrySendError::Full(inbound)) => {
-                self.counters.count_waited();
-                self.queue.send(inbound).await.is_ok()
-            }
-        };
-        if delivered {
-            self.counters.count_accepted(bytes);
-        }
-        delivered
+        let Ok(wait) = self.queue.put(inbound) else { return false };
+        self.counters.count_accepted(bytes);
+        let Some(taken) = wait else { return true };
+        self.counters.count_waited();
+        taken.await.is_ok()
     }
 }
 

@@ -71,6 +71,13 @@ pub struct Spent {
     pub commit: Duration,
 }
 
+impl Spent {
+    /// What grows with the number of records.
+    pub fn work(self) -> Duration {
+        self.encode + self.execute
+    }
+}
+
 /// Stores batches, one at a time. Remembers the numbers by which the database knows agents, devices and forms.
 #[derive(Debug)]
 pub struct Writer {

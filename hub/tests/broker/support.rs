@@ -7,7 +7,7 @@ use lobby_contract::{Death, DeathReason, FromAgent, encode};
 use lobby_hub::{
     clock::SystemClock,
     lifecycle::Lifecycle,
-    mqtt::{self, EmbeddedSettings, Inbound, Mqtt, Settings},
+    mqtt::{self, EmbeddedSettings, Inbound, Mqtt, Queue, Settings},
 };
 use rumqttc::v5::{
     AsyncClient, ConnectionError, Event, MqttOptions,
@@ -30,7 +30,7 @@ pub const SOON: Duration = Duration::from_secs(10);
 /// The MQTT side of a hub with the queue that ingest would read.
 pub struct Hub {
     pub mqtt: Mqtt,
-    pub inbound: mpsc::Receiver<Inbound>,
+    pub inbound: Queue,
     pub lifecycle: Lifecycle,
     files: Option<TempDir>,
 }
@@ -41,12 +41,12 @@ pub fn on_loopback() -> EmbeddedSettings {
 
 impl Hub {
     pub async fn start(settings: Settings) -> Self {
-        Self::start_with(settings, 1024).await
+        Self::start_with(settings, 1024 * 1024).await
     }
 
     pub async fn start_with(settings: Settings, queue: usize) -> Self {
         let lifecycle = Lifecycle::new();
-        let (sender, inbound) = mpsc::channel(queue);
+        let (sender, inbound) = mqtt::queue(queue);
         let mqtt = mqtt::start(settings, &lifecycle, Arc::new(SystemClock), sender).await.unwrap();
         Self { mqtt, inbound, lifecycle, files: None }
     }

@@ -84,6 +84,48 @@ pub struct Kept {
     pub bad: u32,
 }
 
+/// A [`State`] as it is kept, of every rule of every device: small while the rule is at rest, as nearly all are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Nothing is wrong and nothing counts.
+    AtRest(Flaps),
+    /// Anything else.
+    Moving(Box<State>),
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self::AtRest(Flaps::default())
+    }
+}
+
+impl Place {
+    /// Where the rule stands.
+    pub(crate) fn state(&self) -> State {
+        match self {
+            Self::AtRest(flaps) => State { flaps: *flaps, ..State::default() },
+            Self::Moving(state) => **state,
+        }
+    }
+
+    /// Lets it stand elsewhere.
+    pub(crate) fn set(&mut self, state: State) {
+        let flaps = state.flaps;
+        match self {
+            _ if (State { flaps, ..State::default() }) == state => *self = Self::AtRest(flaps),
+            Self::AtRest(_) => *self = Self::Moving(Box::new(state)),
+            Self::Moving(place) => **place = state,
+        }
+    }
+
+    /// Changes where it stands.
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state();
+        change(&mut state);
+        self.set(state);
+    }
+}
+
 /// What a step decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {

@@ -76,7 +76,7 @@ impl Site {
         let device = self
             .devices
             .entry(info.id.clone())
-            .or_insert_with(|| Device { life: admission, ..Device::new(info.id.clone(), agent.clone()) });
+            .or_insert_with(|| Box::new(Device { life: admission, ..Device::new(info.id.clone(), agent.clone()) }));
         let mut differs = device.announced_as(info, agent);
         if device.kind != info.kind {
             differs = true;

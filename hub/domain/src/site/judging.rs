@@ -76,10 +76,83 @@ impl Site {
         changes.touched.insert(id.clone());
         // One more millisecond, because data is still fresh in the last one.
         let stale_at = device.fresh_until().map(|until| until.shifted(1)).filter(|at| *at > now);
-        if let Some(due) = device.watch.due().into_iter().chain(stale_at).min() {
-            self.due.push(Reverse((due.max(now.shifted(1)), id.clone())));
+        if let Some(due) = device.watch.due().into_iter().chain(stale_at).min().map(|due| due.max(now.shifted(1)))
+            && device.due.is_none_or(|noted| due < noted)
+        {
+            device.due = Some(due);
+            self.due.push(Reverse((due, id.clone())));
         }
         self.devices.insert(id.clone(), device);
-        self.collect(&subject, outcomes, now, changes);
+        if !outcomes.is_empty() {
+            self.collect(&subject, outcomes, now, changes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use jiff::tz::TimeZone;
+    use lobby_contract::{AgentInfo, Birth, Data, DeviceInfo, Reach, Record};
+
+    use super::*;
+    use crate::{calendar::Calendar, device::Freshness, pack::Pack};
+
+    const T0: Timestamp = Timestamp::from_millis(1_795_140_000_000);
+
+    fn freshness(site: &Site, now: Timestamp) -> Freshness {
+        let device = site.devices().next().unwrap();
+        device.verdict(site.link_of(device), site.part_of_day().expected(), now).freshness
+    }
+
+    #[test]
+    fn a_device_that_reports_often_is_noted_once_and_looked_at_when_its_data_is_no_longer_fresh() {
+        let calendar = Calendar::new(TimeZone::UTC, [None; 7], BTreeMap::new());
+        let mut site = Site::new("hz".parse().unwrap(), calendar, Pack::built_in(), T0);
+        let (agent, mut changes) = ("box".parse().unwrap(), Changes::default());
+        let device = DeviceInfo {
+            id: "led".parse().unwrap(),
+            kind: "led-display".into(),
+            name: "".into(),
+            place: "".into(),
+            every_ms: 10_000,
+        };
+        let version = AgentInfo { version: "1".into() };
+        let birth = Birth {
+            epoch: 1,
+            session: 1,
+            sent_at: T0.millis(),
+            agent: version,
+            queued: 0,
+            unsaved: 0,
+            devices: vec![device],
+        };
+        site.birth(&agent, &birth, T0, &mut changes);
+        let mut now = T0;
+        for seq in 1..=1000 {
+            now = now.shifted(10);
+            let celsius = f64::from(u32::try_from(seq % 50).unwrap());
+            let facts = [("temperature_c".into(), celsius.into())].into();
+            let device = "led".parse().unwrap();
+            let record = Record { seq, at: now.millis(), device, reach: Reach::Ok, facts, faults: vec![] };
+            let sent_at = now.millis();
+            let data = Data { epoch: 1, session: 1, sent_at, oldest: Some(1), records: vec![record], refused: vec![] };
+            site.data(&agent, data, now, &mut changes);
+        }
+        assert_eq!(site.due.len(), 1);
+        let stale = now.shifted(30_001);
+        for second in 1..=40 {
+            let at = now.shifted(second * 1000);
+            let mut changes = Changes::default();
+            // Its agent goes on speaking, so it is the device's own data that is missing.
+            let data =
+                Data { epoch: 1, session: 1, sent_at: at.millis(), oldest: None, records: vec![], refused: vec![] };
+            site.data(&agent, data, at, &mut changes);
+            site.tick(at, &mut changes);
+            assert_eq!(freshness(&site, at) == Freshness::Fresh, at < stale);
+            let told = changes.touched.iter().any(|device| device.as_str() == "led");
+            assert!(told || at != now.shifted(31_000), "readers are told when it is no longer fresh");
+        }
     }
 }

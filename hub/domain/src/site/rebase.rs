@@ -38,6 +38,12 @@ impl<T: Rebase> Rebase for Option<T> {
     }
 }
 
+impl<T: Rebase> Rebase for Box<T> {
+    fn rebase(&mut self, by: i64) {
+        (**self).rebase(by);
+    }
+}
+
 impl<K, V: Rebase> Rebase for BTreeMap<K, V> {
     fn rebase(&mut self, by: i64) {
         for value in self.values_mut() {
@@ -49,7 +55,7 @@ impl<K, V: Rebase> Rebase for BTreeMap<K, V> {
 impl Watch {
     /// Moves every moment that its rules remember by `by` ms.
     pub(crate) fn rebase(&mut self, by: i64) {
-        self.states.iter_mut().for_each(|state| state.rebase(by));
+        self.places.iter_mut().for_each(|place| place.change(|state| state.rebase(by)));
     }
 }
 
@@ -101,6 +107,7 @@ impl Rebase for Device {
         if let Some((_, since)) = &mut self.state_since {
             since.rebase(by);
         }
+        self.due.rebase(by);
         self.watch.rebase(by);
         if let Some(replay) = &mut self.replay {
             replay.rebase(by);

@@ -95,7 +95,7 @@ impl Site {
         let admission = self.admission;
         let device = self.devices.entry(record.device.clone()).or_insert_with(|| {
             changes.devices.insert(record.device.clone());
-            Device { life: admission, ..Device::new(record.device.clone(), agent.clone()) }
+            Box::new(Device { life: admission, ..Device::new(record.device.clone(), agent.clone()) })
         });
         if device.agent != *agent {
             let detail = format!("the device belongs to agent `{}`: the record is stored, not judged", device.agent);

@@ -60,7 +60,7 @@ impl Site {
         for mut device in stored.devices {
             device.watch = Watch::new(self.pack.kinds.get(&device.kind).cloned());
             device.state_since = Some((State::Unknown, now));
-            self.devices.insert(device.id.clone(), device);
+            self.devices.insert(device.id.clone(), Box::new(device));
         }
         for (subject, rule, kept) in stored.phases {
             if !self.watch_of(&subject).is_some_and(|watch| watch.restore(&rule, kept)) {

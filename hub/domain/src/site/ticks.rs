@@ -35,8 +35,11 @@ impl Site {
         while let Some(Reverse((due, _))) = self.due.peek()
             && *due <= now
         {
-            let Some(Reverse((_, device))) = self.due.pop() else { break };
-            self.evaluate_device(&device, now, changes);
+            let Some(Reverse((due, id))) = self.due.pop() else { break };
+            // One that has been noted for an earlier time since was looked at then, and noted anew.
+            if self.devices.get_mut(&id).is_some_and(|device| device.due.take_if(|noted| *noted == due).is_some()) {
+                self.evaluate_device(&id, now, changes);
+            }
         }
         self.follow(now, changes);
     }

@@ -20,7 +20,7 @@ use lobby_contract::{AgentId, AgentInfo, Birth, Data, DeviceInfo, FactValue, Rea
 use lobby_domain::{pack::Pack, site::Changes, time::Timestamp};
 use rstest::rstest;
 use tempfile::TempDir;
-use tokio::{sync::mpsc, time::timeout};
+use tokio::time::timeout;
 use tower::ServiceExt;
 
 use super::*;
@@ -95,7 +95,7 @@ impl Hub {
         };
         let zone = TimeZone::get("Asia/Shanghai").unwrap();
         let fleet = Arc::new(Fleet::new(pack.clone(), sites.iter().map(settings).collect(), zone));
-        let (inbound, _) = mpsc::channel(1);
+        let (inbound, _) = mqtt::queue(1);
         let any = "127.0.0.1:0".parse().unwrap();
         let embedded = Settings::Embedded(EmbeddedSettings { listen: vec![any], ..EmbeddedSettings::default() });
         let mqtt = mqtt::start(embedded, &lifecycle, clock.clone(), inbound).await.unwrap();

@@ -11,7 +11,11 @@ use lobby_tests::{
 };
 use tokio::{runtime::Runtime, task::JoinSet, time::Instant};
 
-use crate::{broker, fleet::Fleet, median, rate, start};
+use crate::{
+    broker,
+    fleet::{Fleet, Member},
+    median, rate, start,
+};
 
 const STAGES: [&str; 6] = ["read", "judge", "encode", "execute", "commit", "say"];
 
@@ -77,24 +81,28 @@ fn line(
     let count = if case.batch == 1 { 60_000 } else { 150_000 };
     let count = if case.devices == 1 { count / 3 } else { count };
     let (mut limits, mut rates, mut costs) = (Vec::new(), Vec::new(), Vec::new());
-    let before = stages(hub)?;
+    let (mut spent, mut sent, mut stored) = ([0.0; STAGES.len()], 0, 0);
     for round in 1..=rounds {
-        let broker = broker(hub)?;
-        let cpu = hub.process().cpu()?;
-        let (time, records) = runtime.block_on(load(broker, round, count, case))?;
-        costs.push(1e6 / rate(count, hub.process().cpu()?.saturating_sub(cpu)));
-        rates.push(rate(records.len(), time));
-        limits.push(rate(records.len(), limit(i64::try_from(round)?, &records)?));
+        let Load { work, rows } = runtime.block_on(Load::prepare(broker(hub)?, round, count, case))?;
+        let (cpu, before) = (hub.process().cpu()?, stages(hub)?);
+        stored += rows.len() + work.len();
+        sent += rows.len();
+        let time = runtime.block_on(send(work))?;
+        costs.push(1e6 / rate(rows.len(), hub.process().cpu()?.saturating_sub(cpu)));
+        for (spent, (after, before)) in spent.iter_mut().zip(stages(hub)?.into_iter().zip(before)) {
+            *spent += after - before;
+        }
+        rates.push(rate(rows.len(), time));
+        limits.push(rate(rows.len(), limit(i64::try_from(round)?, &rows)?));
     }
-    let stored = f64::from(u32::try_from(count)?) * f64::from(u32::try_from(rounds)?);
-    let spent = stages(hub)?.into_iter().zip(before).map(|(after, before)| (after - before) * 1e6 / stored);
+    let sent = f64::from(u32::try_from(sent)?);
     let (limit, own) = (median(limits), median(rates));
     let Case { database, devices, batch } = case;
     print!("{database:<11}{devices:>8}{batch:>8}{limit:>10.0}{own:>10.0}{:>7.2}{:>8.1} |", own / limit, median(costs));
-    for micros in spent {
-        print!("{micros:>8.1}");
+    for seconds in spent {
+        print!("{:>8.1}", seconds * 1e6 / sent);
     }
-    Ok(stored)
+    Ok(f64::from(u32::try_from(stored)?))
 }
 
 /// The time that each stage has taken so far, in seconds.
@@ -104,22 +112,40 @@ fn stages(hub: &Hub) -> Result<Vec<f64>> {
     Ok(STAGES.into_iter().map(time).collect())
 }
 
-/// Sends `count` records and waits until the hub has acknowledged the last of each agent. Also returns the rows for the
-/// limit. What is sent is made before the clock runs.
-async fn load(broker: SocketAddr, epoch: u64, count: usize, case: &Case) -> Result<(Duration, Vec<Record>)> {
-    let fleet = Fleet::connect(broker, case.devices, epoch).await?;
-    let agents = fleet.members.len();
-    let mut rows = Vec::with_capacity(count);
-    let mut work = Vec::with_capacity(agents);
-    for mut member in fleet.members {
-        let records: Vec<Record> = (0..count / agents).map(|number| member.record(number)).collect();
-        let messages: Vec<Vec<u8>> = records.chunks(case.batch).map(|part| member.script.data(part.to_vec())).collect();
-        rows.extend(records);
-        work.push((member, messages));
+/// What is sent in a round; made before the clock runs.
+struct Load {
+    /// Of each agent its messages.
+    work: Vec<(Member, Vec<Vec<u8>>)>,
+    /// The same records, as rows for the limit.
+    rows: Vec<Record>,
+}
+
+impl Load {
+    /// Connects agents, and waits until the hub knows them and what they watch: what that takes is not the records'.
+    async fn prepare(broker: SocketAddr, epoch: u64, count: usize, case: &Case) -> Result<Self> {
+        let fleet = Fleet::connect(broker, case.devices, epoch).await?;
+        let agents = fleet.members.len();
+        let mut rows = Vec::with_capacity(count);
+        let mut work = Vec::with_capacity(agents);
+        for mut member in fleet.members {
+            let first = member.record(0);
+            let message = member.script.data(vec![first]);
+            member.connection.publish(&member.script.topic("data"), message).await?;
+            member.connection.committed(member.script.last_seq()).await?;
+            let records: Vec<Record> = (0..count / agents).map(|number| member.record(number)).collect();
+            let messages = records.chunks(case.batch).map(|part| member.script.data(part.to_vec())).collect();
+            rows.extend(records);
+            work.push((member, messages));
+        }
+        for (seq, row) in (1..).zip(&mut rows) {
+            row.seq = seq;
+        }
+        Ok(Self { work, rows })
     }
-    for (seq, row) in (1..).zip(&mut rows) {
-        row.seq = seq;
-    }
+}
+
+/// Sends everything, and waits until the hub has acknowledged the last of each agent.
+async fn send(work: Vec<(Member, Vec<Vec<u8>>)>) -> Result<Duration> {
     let begun = Instant::now();
     let mut tasks = JoinSet::new();
     for (mut member, messages) in work {
@@ -134,5 +160,5 @@ async fn load(broker: SocketAddr, epoch: u64, count: usize, case: &Case) -> Resu
     while let Some(done) = tasks.join_next().await {
         done??;
     }
-    Ok((begun.elapsed(), rows))
+    Ok(begun.elapsed())
 }

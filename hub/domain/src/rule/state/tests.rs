@@ -43,12 +43,13 @@ fn at(millis: i64) -> Timestamp {
 
 /// Every decision over these inputs, with its time.
 fn decisions(rule: &Rule, inputs: &[(i64, Input)]) -> Vec<(i64, Decision)> {
-    let mut state = State::default();
+    let mut place = Place::default();
     let mut decisions = Vec::new();
     for (now, input) in inputs {
-        let (next, decision) = step(rule, state, *input, at(*now));
+        let (next, decision) = step(rule, place.state(), *input, at(*now));
         decisions.extend(decision.map(|decision| (*now, decision)));
-        state = next;
+        place.set(next);
+        assert_eq!(place.state(), next, "it is kept as it is");
     }
     decisions
 }
