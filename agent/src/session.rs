@@ -334,6 +334,7 @@ impl Session {
             agent: AgentInfo { version: env!("CARGO_PKG_VERSION").into() },
             queued: status.queued,
             unsaved: status.unsaved,
+            refused: Vec::new(),
             devices: self.speaker.devices.to_vec(),
         };
         self.publish(Channel::Birth, &birth);

@@ -115,6 +115,9 @@ findings! {
     /// Devices whose kind the standards do not know.
     UnknownKind: "unknown_kind", 3, "案场 {} 有 {} 台设备的类型不在标准中：{}", "At site {}, {} devices are of a kind that the standards do not have: {}",
         "这些设备只记录、不判断。请在标准包中添加该类型，或更正采集端配置。", "They are recorded and not judged. Add the kind to the standards pack, or correct the agent's configuration.";
+    /// Devices that an agent announces and that cannot be read.
+    BadDevice: "bad_device", 3, "采集端 {} 有 {} 台设备的申报无法读取：{}", "Agent {} announces {} devices that cannot be read: {}",
+        "这些设备没有被监测。请更正采集端配置；其他设备不受影响。", "Nobody watches them. Correct the agent's configuration; its other devices are not affected.";
     /// Devices that were retired and that their agents still watch.
     RetiredReports: "retired_reports", 3, "案场 {} 有 {} 台已停用的设备仍在上报：{}", "At site {}, {} retired devices still report: {}",
         "这些设备只记录、不判断，也不告警。请从采集端配置中删除，或在设备页重新启用。", "They are recorded, and neither judged nor alerted on. Remove them from the agent's configuration, or put them back into use on their pages.";

@@ -62,6 +62,7 @@ impl Script {
             agent: AgentInfo { version: "0.0.1".into() },
             queued: 0,
             unsaved: 0,
+            refused: Vec::new(),
             devices: devices.into_iter().map(|(id, kind)| announced(id, kind)).collect(),
         })
     }

@@ -41,6 +41,18 @@ pub struct Birth {
     pub unsaved: u64,
     /// The devices it watches.
     pub devices: Vec<DeviceInfo>,
+    /// Entries of `devices` that could not be read; the others stand.
+    #[serde(skip)]
+    pub refused: Vec<RefusedDevice>,
+}
+
+/// An entry of a birth's `devices` that is not a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedDevice {
+    /// Its place in the message, from 0.
+    pub index: usize,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -128,7 +140,7 @@ pub struct Data {
 pub struct RefusedRecord {
     /// Its place in the message, from 0.
     pub index: usize,
-    /// Its `seq`, if at least that could be read.
+    /// Its `seq`, if at least that could be read and can be one.
     pub seq: Option<u64>,
     /// What is wrong with it.
     pub reason: String,
@@ -295,7 +307,7 @@ impl FromAgent {
             return Err(DecodeError::TooLarge(payload.len()));
         }
         match channel {
-            Channel::Birth => read::<Birth>(channel, payload).and_then(Birth::checked).map(Self::Birth),
+            Channel::Birth => Birth::decode(payload).map(Self::Birth),
             Channel::Data => Data::decode(payload).map(Self::Data),
             Channel::Death => read(channel, payload).map(Self::Death),
             Channel::Lost => read::<Lost>(channel, payload).and_then(Lost::checked).map(Self::Lost),
@@ -330,23 +342,65 @@ fn bounded(what: &str, text: &str) -> Result<(), DecodeError> {
     Ok(())
 }
 
+#[derive(Deserialize)]
+struct BirthEnvelope<'a> {
+    epoch: u64,
+    session: u32,
+    sent_at: i64,
+    agent: AgentInfo,
+    #[serde(default)]
+    queued: u64,
+    #[serde(default)]
+    unsaved: u64,
+    #[serde(borrow)]
+    devices: Vec<&'a RawValue>,
+}
+
 impl Birth {
-    fn checked(self) -> Result<Self, DecodeError> {
-        if self.devices.len() > MAX_DEVICES {
+    /// Reads device by device, so that one bad device does not cost the others.
+    fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
+        let read: BirthEnvelope =
+            serde_json::from_slice(payload).map_err(|source| DecodeError::Json { channel: Channel::Birth, source })?;
+        let BirthEnvelope { epoch, session, sent_at, agent, queued, unsaved, devices: raw } = read;
+        if raw.len() > MAX_DEVICES {
             return Err(DecodeError::Bounds(format!(
                 "the birth names {} devices, the limit is {MAX_DEVICES} an agent",
-                self.devices.len()
+                raw.len()
             )));
         }
-        in_time("sent_at", self.sent_at)?;
-        bounded("agent.version", &self.agent.version)?;
-        for device in &self.devices {
-            bounded("kind", &device.kind)?;
-            bounded("name", &device.name)?;
-            bounded("place", &device.place)?;
+        check_epoch(epoch)?;
+        in_time("sent_at", sent_at)?;
+        bounded("agent.version", &agent.version)?;
+        let (mut devices, mut refused) = (Vec::with_capacity(raw.len()), Vec::new());
+        for (index, raw) in raw.into_iter().enumerate() {
+            match read_entry(raw, DeviceInfo::check) {
+                Ok(device) => devices.push(device),
+                Err(reason) => refused.push(RefusedDevice { index, reason }),
+            }
         }
-        Ok(self)
+        Ok(Self { epoch, session, sent_at, agent, queued, unsaved, devices, refused })
     }
+}
+
+impl DeviceInfo {
+    fn check(&self) -> Result<(), DecodeError> {
+        bounded("kind", &self.kind)?;
+        bounded("name", &self.name)?;
+        bounded("place", &self.place)
+    }
+}
+
+/// Reads one entry of a list.
+fn read_entry<T: DeserializeOwned>(raw: &RawValue, check: fn(&T) -> Result<(), DecodeError>) -> Result<T, String> {
+    let entry: T = serde_json::from_str(raw.get()).map_err(|error| error.to_string())?;
+    check(&entry).map(|()| entry).map_err(|error| error.to_string())
+}
+
+fn check_epoch(epoch: u64) -> Result<(), DecodeError> {
+    if epoch > MAX_SEQ {
+        return Err(DecodeError::Bounds(format!("`epoch` is {epoch}, the limit is {MAX_SEQ}")));
+    }
+    Ok(())
 }
 
 impl Lost {
@@ -358,8 +412,8 @@ impl Lost {
     }
 }
 
-/// Highest `seq`: databases keep it in a signed 64-bit integer.
-const MAX_SEQ: u64 = i64::MAX as u64;
+/// Highest `seq` and `epoch`: up to here every reader of JSON knows whole numbers exactly (RFC 8259, section 6).
+const MAX_SEQ: u64 = (1 << 53) - 1;
 
 fn in_time(what: &str, at: i64) -> Result<(), DecodeError> {
     if (0..=MAX_TIME).contains(&at) {
@@ -371,7 +425,7 @@ fn in_time(what: &str, at: i64) -> Result<(), DecodeError> {
 impl Record {
     fn check(&self) -> Result<(), DecodeError> {
         if self.seq == 0 || self.seq > MAX_SEQ {
-            return Err(DecodeError::Bounds(format!("`seq` is {}, it counts from 1", self.seq)));
+            return Err(DecodeError::Bounds(format!("`seq` is {}, it counts from 1 to {MAX_SEQ}", self.seq)));
         }
         in_time("at", self.at)?;
         if self.facts.len() > MAX_FACTS {
@@ -440,13 +494,11 @@ impl Data {
             refused: Vec::new(),
         };
         for (index, raw) in envelope.records.into_iter().enumerate() {
-            let record = serde_json::from_str::<Record>(raw.get())
-                .map_err(|error| error.to_string())
-                .and_then(|record| record.check().map(|()| record).map_err(|error| error.to_string()));
-            match record {
+            match read_entry(raw, Record::check) {
                 Ok(record) => data.records.push(record),
                 Err(reason) => {
                     let seq = serde_json::from_str::<SeqOnly>(raw.get()).ok().map(|only| only.seq);
+                    let seq = seq.filter(|seq| (1..=MAX_SEQ).contains(seq));
                     data.refused.push(RefusedRecord { index, seq, reason });
                 }
             }
@@ -455,9 +507,7 @@ impl Data {
     }
 
     fn checked(self) -> Result<Self, DecodeError> {
-        if self.epoch > MAX_SEQ {
-            return Err(DecodeError::Bounds(format!("`epoch` is {}, the limit is {MAX_SEQ}", self.epoch)));
-        }
+        check_epoch(self.epoch)?;
         in_time("sent_at", self.sent_at)?;
         Ok(self)
     }

@@ -97,12 +97,34 @@ fn one_bad_record_does_not_cost_its_neighbours() {
     let Ok(FromAgent::Data(data)) = FromAgent::decode(Channel::Data, payload) else { panic!("the message stands") };
     assert_eq!(data.records.iter().map(|record| record.seq).collect::<Vec<_>>(), [1]);
     let refused: Vec<_> = data.refused.iter().map(|refused| (refused.index, refused.seq)).collect();
-    assert_eq!(refused, [(1, Some(2)), (2, Some(0)), (3, None)]);
+    assert_eq!(refused, [(1, Some(2)), (2, None), (3, None)]);
     assert!(data.refused[0].reason.contains("`T` at position 1"), "{}", data.refused[0].reason);
 }
 
+#[test]
+fn one_bad_device_does_not_cost_the_others() {
+    let payload = br#"{"epoch":1,"session":1,"sent_at":5,"agent":{"version":"1"},"devices":[
+        {"id":"Bad_Id","kind":"tv","every_ms":5},
+        {"id":"tv","kind":"tv","every_ms":5},
+        {"id":"tv-2","kind":"tv","name":"a\u0000b","every_ms":5},
+        17]}"#;
+    let Ok(FromAgent::Birth(birth)) = FromAgent::decode(Channel::Birth, payload) else { panic!("the message stands") };
+    assert_eq!(birth.devices.iter().map(|device| device.id.as_str()).collect::<Vec<_>>(), ["tv"]);
+    assert_eq!(birth.refused.iter().map(|refused| refused.index).collect::<Vec<_>>(), [0, 2, 3]);
+    assert!(birth.refused[0].reason.contains("`B` at position 1"), "{}", birth.refused[0].reason);
+}
+
 #[rstest]
-#[case(Channel::Birth, r#"{"epoch":1,"session":1,"sent_at":5,"agent":{"version":"1"},"devices":[{"id":"tv","kind":"tv","name":"a\u0000b","every_ms":5}]}"#)]
+#[case::seq(r#"{"seq":9007199254740992,"at":5,"device":"tv","reach":"ok"}"#)]
+#[case::beyond_64_bits(r#"{"seq":18446744073709551616,"at":5,"device":"tv","reach":"ok"}"#)]
+fn a_number_that_readers_of_json_do_not_know_exactly_is_no_seq(#[case] record: &str) {
+    let payload = format!(r#"{{"epoch":1,"session":1,"sent_at":5,"records":[{record}]}}"#);
+    let Ok(FromAgent::Data(data)) = FromAgent::decode(Channel::Data, payload.as_bytes()) else { panic!("it stands") };
+    assert_eq!((data.records.len(), data.refused[0].seq), (0, None));
+}
+
+#[rstest]
+#[case(Channel::Lost, r#"{"epoch":1,"from":1,"to":9007199254740992}"#)]
 #[case(Channel::Birth, r#"{"epoch":1,"session":1,"sent_at":5,"agent":{"version":"\u0000"},"devices":[]}"#)]
 fn a_text_with_the_character_nul_is_refused(#[case] channel: Channel, #[case] payload: &str) {
     assert!(matches!(FromAgent::decode(channel, payload.as_bytes()), Err(DecodeError::Bounds(_))));

@@ -15,6 +15,10 @@ use crate::{
 
 /// How long a broken connection may be re-established before the agent counts as down.
 pub const GRACE: Span = Span::from_secs(20);
+/// How long after the end of a session its last messages may still come.
+const STRAGGLING: Span = Span::from_secs(5);
+/// For how long a birth that seems to be of the past may turn out to be of the present.
+const PRETENDING: Span = Span::from_secs(60);
 /// The least time an agent is given to be heard of after the hub's start.
 const LEAST_WARM_UP: Span = Span::from_secs(90);
 /// The heartbeat of an agent that has not said one.
@@ -55,6 +59,8 @@ pub struct Agent {
     pub session: u32,
     /// Records it had waiting at its last birth.
     pub queued: u64,
+    /// What is wrong with devices that its last birth named and that could not be read.
+    pub bad_devices: Vec<String>,
     /// Whether the hub hears it.
     pub link: Link,
     /// When it was last heard of.
@@ -69,14 +75,28 @@ pub struct Agent {
     pub streams: BTreeMap<u64, Stream>,
     /// How many records come in.
     pub rate: Rate,
-    /// The session that has ended.
-    ended: Option<(u64, u32)>,
+    /// Whether it said that it stops.
+    stopped: bool,
+    /// The session that has ended, and when that was heard of.
+    ended: Option<((u64, u32), Timestamp)>,
     /// The end of a session of which nothing else has been heard yet, and when it was heard of.
     foretold: Option<(Death, Timestamp)>,
     /// When its last birth was sent, by its own clock, and how many of the records it had waiting then have not come since.
     waiting: Option<(i64, u64)>,
+    /// A birth that seemed to be of the past; if it is repeated, it is not.
+    pretender: Option<Pretender>,
+    /// The epoch from which it went back to an earlier one, and when the birth of that was sent, by its own clock.
+    replaced: Option<(u64, i64)>,
     /// Time since it was last heard of in which the hub itself could not hear; silence then says nothing of the agent.
     pub(crate) excused: Span,
+}
+
+/// A birth of an earlier session than the current one that names an earlier time too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Pretender {
+    session: (u64, u32),
+    sent_at: i64,
+    received_at: Timestamp,
 }
 
 impl Agent {
@@ -88,6 +108,7 @@ impl Agent {
             epoch: 0,
             session: 0,
             queued: 0,
+            bad_devices: Vec::new(),
             link: Link::Unverified { since: now },
             last_seen: None,
             up_since: None,
@@ -95,9 +116,12 @@ impl Agent {
             clock: Clock::default(),
             streams: BTreeMap::new(),
             rate: Rate::default(),
+            stopped: false,
             ended: None,
             foretold: None,
             waiting: None,
+            pretender: None,
+            replaced: None,
             excused: Span::ZERO,
         }
     }
@@ -125,25 +149,52 @@ impl Agent {
         }
     }
 
-    /// A message came that was sent in `session`, about records of `epoch`. Returns whether the link changed.
-    pub fn heard(&mut self, epoch: u64, session: u32, now: Timestamp) -> bool {
-        let current = (self.epoch, self.session);
-        if (epoch, session) > current {
+    /// A message came that was sent in `session` at `sent_at`, by the agent's clock, about records of `epoch`. Returns whether the link
+    /// changed.
+    pub fn heard(&mut self, epoch: u64, session: u32, sent_at: i64, now: Timestamp) -> bool {
+        let mut changed = false;
+        if (epoch, session) > (self.epoch, self.session) {
+            if self.is_left_over(epoch, sent_at) {
+                return false;
+            }
             // Its birth is still on its way.
-            return self.begin(epoch, session, now);
+            changed = self.begin(epoch, session, now);
         }
-        // What comes once the current session has ended was on its way then, and says nothing about now.
-        if self.ended == Some(current) {
-            return false;
+        self.lives(sent_at, now) || changed
+    }
+
+    /// A message of the current session came. Returns whether the link changed.
+    fn lives(&mut self, sent_at: i64, now: Timestamp) -> bool {
+        if let Some((ended, at)) = self.ended
+            && ended == (self.epoch, self.session)
+        {
+            let sent_at = Timestamp::from_millis(sent_at).shifted(self.clock.behind_millis());
+            if sent_at.since(at) < STRAGGLING {
+                // It was on its way when the session ended, and says nothing about now.
+                return false;
+            }
+            // Whoever still speaks is there, whatever was said of its end.
+            self.ended = None;
         }
         self.is_there(now)
     }
 
     /// A new session began. Returns whether the link changed.
     pub fn born(&mut self, birth: &Birth, now: Timestamp) -> bool {
-        let changed = self.begin(birth.epoch, birth.session, now);
+        let before = self.epoch;
+        let insisted = self.pretender.take().is_some_and(|first| first.session == (birth.epoch, birth.session));
+        if insisted {
+            // What its clock said before says nothing of what it says now.
+            self.clock = Clock::default();
+            self.clock.observe(birth.sent_at, now);
+        }
+        if birth.epoch < before {
+            self.replaced = Some((before, birth.sent_at));
+        }
+        let begins = (birth.epoch, birth.session) != (self.epoch, self.session);
+        let changed = begins && self.begin(birth.epoch, birth.session, now);
         self.waiting = Some((birth.sent_at, birth.queued));
-        changed
+        self.lives(birth.sent_at, now) || changed
     }
 
     /// Whether a birth is of an earlier session than the current one, and was only long on its way. An agent that counts anew, because
@@ -151,6 +202,33 @@ impl Agent {
     pub fn is_past(&self, birth: &Birth) -> bool {
         (birth.epoch, birth.session) < (self.epoch, self.session)
             && self.waiting.is_some_and(|(sent_at, _)| birth.sent_at < sent_at)
+            || self.is_left_over(birth.epoch, birth.sent_at)
+    }
+
+    /// Whether a birth that seems to be of the past is of the present all the same: it is repeated, as much later as it comes later. So
+    /// is that of a box that lost its memory and whose clock is behind.
+    pub(crate) fn insists(&mut self, birth: &Birth, now: Timestamp) -> bool {
+        let session = (birth.epoch, birth.session);
+        let Some(first) =
+            self.pretender.filter(|first| first.session == session && now.since(first.received_at) <= PRETENDING)
+        else {
+            self.pretender = Some(Pretender { session, sent_at: birth.sent_at, received_at: now });
+            return false;
+        };
+        let received = now.since(first.received_at).millis();
+        let sent = birth.sent_at.saturating_sub(first.sent_at);
+        received >= STRAGGLING.millis() && sent.abs_diff(received) <= STRAGGLING.millis().unsigned_abs() / 2
+    }
+
+    /// Whether it is to be asked for its birth, to see whether one that seemed to be of the past is of the present.
+    pub(crate) fn is_asked_again(&mut self, now: Timestamp) -> bool {
+        self.pretender = self.pretender.filter(|first| now.since(first.received_at) <= PRETENDING);
+        self.pretender.is_some()
+    }
+
+    /// Whether what was sent at `sent_at` waited in a broker, and is of a box that was replaced since by one that counts anew.
+    fn is_left_over(&self, epoch: u64, sent_at: i64) -> bool {
+        self.replaced.is_some_and(|(highest, since)| epoch > self.epoch && epoch <= highest && sent_at < since)
     }
 
     fn begin(&mut self, epoch: u64, session: u32, now: Timestamp) -> bool {
@@ -158,18 +236,24 @@ impl Agent {
         if let Some((death, at)) = self.foretold.take_if(|(death, _)| (death.epoch, death.session) <= (epoch, session))
             && (death.epoch, death.session) == (epoch, session)
         {
-            return self.died(&death, at);
+            let changed = self.died(&death, at);
+            // Its first messages may have overtaken nothing but its end.
+            self.ended = Some(((epoch, session), now));
+            return changed;
         }
-        self.ended != Some((epoch, session)) && self.is_there(now)
+        self.ended.is_none_or(|(ended, _)| ended != (epoch, session)) && self.is_there(now)
     }
 
     /// Moves what it remembers of its coming and going by `by` ms.
     pub(crate) fn rebase_comings(&mut self, by: i64) {
         self.last_seen = self.last_seen.map(|at| at.shifted(by));
         self.up_since = self.up_since.map(|at| at.shifted(by));
-        if let Some((_, at)) = &mut self.foretold {
+        for at in
+            [self.foretold.as_mut().map(|(_, at)| at), self.ended.as_mut().map(|(_, at)| at)].into_iter().flatten()
+        {
             *at = at.shifted(by);
         }
+        self.pretender = None;
         // Counted by minutes of the other time.
         self.rate = Rate::default();
     }
@@ -177,6 +261,7 @@ impl Agent {
     fn is_there(&mut self, now: Timestamp) -> bool {
         self.last_seen = Some(now);
         self.excused = Span::ZERO;
+        self.stopped = false;
         let changed = self.link != Link::Up;
         if changed {
             (self.link, self.up_since) = (Link::Up, Some(now));
@@ -194,7 +279,8 @@ impl Agent {
         if dead != (self.epoch, self.session) {
             return false;
         }
-        self.ended = Some(dead);
+        self.ended = Some((dead, now));
+        self.stopped = death.reason == DeathReason::Stopping;
         let link = match death.reason {
             DeathReason::Stopping => Link::Down { since: now },
             DeathReason::Lost | DeathReason::Other => Link::Suspect { since: now },
@@ -231,8 +317,16 @@ impl Agent {
         changed
     }
 
+    /// Whether it is down because it said that it stops: that tells nothing of the line to its site.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped && matches!(self.link, Link::Down { .. })
+    }
+
     /// Whether it is not heard of as it should be: its connection broke, or it is overdue.
     pub fn is_doubtful(&self, now: Timestamp) -> bool {
+        if self.is_stopped() {
+            return false;
+        }
         let overdue = Span::from_millis(self.heartbeat.millis() * 3 / 2);
         self.link != Link::Up || self.last_seen.is_none_or(|seen| now.since(seen) > overdue)
     }
@@ -261,7 +355,16 @@ mod tests {
 
     fn birth(epoch: u64, session: u32, sent_at: i64) -> Birth {
         let agent = lobby_contract::AgentInfo { version: "0.1.0".into() };
-        Birth { epoch, session, sent_at: sent_at * 1000, agent, queued: 3, unsaved: 0, devices: Vec::new() }
+        Birth {
+            epoch,
+            session,
+            sent_at: sent_at * 1000,
+            agent,
+            queued: 3,
+            unsaved: 0,
+            refused: Vec::new(),
+            devices: Vec::new(),
+        }
     }
 
     fn death(epoch: u64, session: u32, reason: DeathReason) -> Death {
@@ -293,7 +396,7 @@ mod tests {
     fn a_late_message_of_the_session_that_died_does_not_revive_it() {
         let mut agent = born();
         agent.died(&death(7, 3, DeathReason::Stopping), at(5));
-        agent.heard(7, 3, at(6));
+        agent.heard(7, 3, 6000, at(6));
         assert_eq!(agent.link, Link::Down { since: at(5) });
         agent.born(&birth(7, 4, 7), at(7));
         assert_eq!(agent.link, Link::Up);
@@ -307,7 +410,7 @@ mod tests {
         if is_birth {
             agent.born(&birth(7, 4, 5), at(5));
         } else {
-            agent.heard(7, 4, at(5));
+            agent.heard(7, 4, 5000, at(5));
         }
         assert!(!agent.died(&death(7, 3, DeathReason::Lost), at(6)));
         assert_eq!((agent.link, agent.session), (Link::Up, 4));
@@ -326,7 +429,7 @@ mod tests {
         assert_eq!(agent.link, Link::Up, "the session known goes on until the birth says otherwise");
         agent.born(&birth(7, 4, 4), at(6));
         assert_eq!(agent.link, link);
-        assert!(!agent.heard(7, 4, at(7)), "nor do its records revive it");
+        assert!(!agent.heard(7, 4, 7000, at(7)), "nor do its records revive it");
         agent.born(&birth(7, 5, 8), at(8));
         assert_eq!(agent.link, Link::Up);
     }
@@ -349,10 +452,10 @@ mod tests {
     ) {
         let mut agent = born();
         agent.unverified(at(1));
-        assert!(agent.heard(epoch, session, at(2)), "an agent sends its backlog of earlier epochs too");
+        assert!(agent.heard(epoch, session, 2000, at(2)), "an agent sends its backlog of earlier epochs too");
         assert_eq!((agent.epoch, agent.session), (7, 3));
         agent.died(&death(7, 3, DeathReason::Lost), at(3));
-        assert!(!agent.heard(epoch, session, at(4)));
+        assert!(!agent.heard(epoch, session, 4000, at(4)));
         assert_eq!(agent.link, Link::Suspect { since: at(3) });
     }
 
@@ -364,6 +467,58 @@ mod tests {
         assert!(!agent.is_past(&birth(1, 1, 200)));
         agent.born(&birth(1, 1, 200), at(200));
         assert_eq!((agent.epoch, agent.link), (1, Link::Up));
+    }
+
+    #[rstest]
+    #[case::lost(DeathReason::Lost)]
+    #[case::stopping(DeathReason::Stopping)]
+    fn an_agent_that_goes_on_speaking_in_a_session_that_was_said_to_be_over_is_there(#[case] reason: DeathReason) {
+        let mut agent = born();
+        agent.died(&death(7, 3, reason), at(5));
+        assert!(!agent.heard(7, 3, 4000, at(30)), "sent before, and long on its way");
+        assert!(agent.heard(7, 3, 30_000, at(30)));
+        assert_eq!(agent.link, Link::Up);
+        agent.died(&death(7, 3, reason), at(40));
+        assert_eq!(agent.is_stopped(), reason == DeathReason::Stopping);
+        assert!(!agent.born(&birth(7, 3, 41), at(41)));
+        assert!(agent.born(&birth(7, 3, 50), at(50)), "so does its birth");
+    }
+
+    #[test]
+    fn a_box_that_lost_its_memory_and_whose_clock_is_behind_is_believed_when_it_repeats_itself() {
+        let mut agent = born();
+        agent.born(&birth(8, 1, 1000), at(1000));
+        let replaced = |sent_at| birth(1, 1, sent_at);
+        for now in [1010, 1011, 1013] {
+            assert!(agent.is_past(&replaced(now - 900)) && !agent.insists(&replaced(now - 900), at(now)));
+        }
+        assert!(agent.is_asked_again(at(1013)));
+        assert!(agent.insists(&replaced(120), at(1020)));
+        agent.born(&replaced(120), at(1020));
+        assert_eq!((agent.epoch, agent.link), (1, Link::Up));
+        assert_eq!(agent.clock.behind_millis(), 900_000);
+        assert!(!agent.is_asked_again(at(1021)));
+    }
+
+    #[test]
+    fn births_that_waited_in_a_broker_do_not_pass_for_repeated_ones() {
+        let mut agent = born();
+        agent.born(&birth(8, 1, 1000), at(1000));
+        for sent_at in [100, 110, 120, 130] {
+            assert!(!agent.insists(&birth(7, 4, sent_at), at(1010)));
+        }
+        assert!(!agent.insists(&birth(7, 4, 400), at(1020)), "not by as much later");
+        assert!(!agent.is_asked_again(at(1100)));
+    }
+
+    #[test]
+    fn what_a_replaced_box_had_sent_before_does_not_bring_it_back() {
+        let mut agent = born();
+        agent.born(&birth(1, 1, 200), at(200));
+        assert!(!agent.heard(7, 3, 150_000, at(210)));
+        assert_eq!(agent.epoch, 1);
+        agent.heard(8, 1, 220_000, at(220));
+        assert_eq!(agent.epoch, 8, "a start of its own is later");
     }
 
     #[test]

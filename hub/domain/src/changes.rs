@@ -107,6 +107,8 @@ pub struct Complaint {
 pub enum Cause {
     /// An entry of a data message is no record.
     BadRecord,
+    /// An entry of a birth is no device.
+    BadDevice,
     /// A birth names a kind that the standards pack does not have.
     UnknownKind,
     /// A fact has a value that its kind does not allow.
@@ -121,8 +123,9 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::BadRecord,
+        Self::BadDevice,
         Self::UnknownKind,
         Self::BadFact,
         Self::ForeignDevice,
@@ -134,6 +137,7 @@ impl Cause {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::BadRecord => "bad_record",
+            Self::BadDevice => "bad_device",
             Self::UnknownKind => "unknown_kind",
             Self::BadFact => "bad_fact",
             Self::ForeignDevice => "foreign_device",

@@ -9,6 +9,8 @@ use crate::{
 
 /// How long the first records of an epoch may overtake one another before the lowest of them is taken as the first there is.
 const SETTLING: Span = Span::from_secs(2);
+/// How many numbers may lie between the highest heard of and the next: more than any agent makes in its life.
+const FARTHEST: u64 = 1 << 32;
 
 /// The records of one epoch that have been taken in, in any order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +105,12 @@ impl Stream {
     /// The highest `seq` up to which nothing is missing; `None` while the first one is still open.
     pub fn committed(&self) -> Option<u64> {
         (self.settles_at.is_none() || self.committed > self.base).then_some(self.committed)
+    }
+
+    /// Whether an agent can have come to that number: one far ahead of all others is a mistake, and would hold up everything.
+    pub fn may_be(&self, seq: u64) -> bool {
+        let heard = self.tally.heard.max(self.committed);
+        seq > 0 && (heard == 0 || seq <= heard.saturating_add(FARTHEST))
     }
 
     /// Takes in one record.
@@ -260,6 +268,14 @@ mod tests {
         assert_eq!(stream.committed(), Some(12));
         stream.give_up(13, 13);
         assert_eq!(stream.committed(), Some(14));
+    }
+
+    #[test]
+    fn a_number_that_no_agent_comes_to_is_a_mistake() {
+        let mut stream = Stream::opened(T0);
+        assert!(stream.may_be(1 << 40) && !stream.may_be(0), "the first one may have any number");
+        stream.take(7);
+        assert!(stream.may_be(7 + FARTHEST) && !stream.may_be(8 + FARTHEST));
     }
 
     #[test]

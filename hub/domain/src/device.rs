@@ -19,6 +19,14 @@ const DEFAULT_EVERY: Span = Span::from_secs(30);
 /// Data is fresh for this many heartbeats.
 const FRESH_FOR: u32 = 3;
 
+/// The shortest and the longest heartbeat that is believed: with a longer one, nobody would miss the device for hours.
+const EVERY: (Span, Span) = (Span::from_secs(1), Span::from_mins(60));
+
+/// A heartbeat as it was announced, within what is believed.
+pub(crate) fn heartbeat(every_ms: u64) -> Span {
+    Span::from_millis(i64::try_from(every_ms).unwrap_or(i64::MAX)).clamp(EVERY.0, EVERY.1)
+}
+
 /// A device of a site.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Device {
@@ -44,6 +52,8 @@ pub struct Device {
     pub state_since: Option<(State, Timestamp)>,
     /// Its rules.
     pub watch: Watch,
+    /// Whether its rules have had a record since nothing was known last.
+    pub(crate) in_sight: bool,
     /// When it is noted to be looked at again, because its state may change by the mere passing of time.
     pub(crate) due: Option<Timestamp>,
     /// Its past, while records that came late tell of it.
@@ -240,6 +250,7 @@ impl Device {
             last: None,
             state_since: None,
             watch: Watch::default(),
+            in_sight: false,
             due: None,
             replay: None,
         }
@@ -247,7 +258,7 @@ impl Device {
 
     /// Whether `info` says anything new. Takes over name, place, heartbeat and agent, but not the kind, which changes the rules.
     pub fn announced_as(&mut self, info: &DeviceInfo, agent: &AgentId) -> bool {
-        let every = Span::from_millis(i64::try_from(info.every_ms).unwrap_or(i64::MAX)).max(Span::from_secs(1));
+        let every = heartbeat(info.every_ms);
         let same = self.announced
             && (&self.name, &self.place, self.every, &self.agent) == (&info.name, &info.place, every, agent);
         if self.agent != *agent {
@@ -260,6 +271,14 @@ impl Device {
         self.every = every;
         self.announced = true;
         !same
+    }
+
+    /// Its agent counts anew from `epoch`: what it said before must not outrank what it says from now on.
+    pub(crate) fn goes_on_from(&mut self, epoch: u64) {
+        if let Some(last) = self.last.as_mut().filter(|last| last.order.0 > epoch) {
+            last.order = (epoch, 0);
+            self.replay = None;
+        }
     }
 
     /// For how long a record tells the present.
@@ -282,7 +301,10 @@ impl Device {
     pub fn judge(&mut self, link: Link, scene: Scene<'_>, out: &mut Vec<Outcome>) {
         self.count_until(scene.now);
         let mut watch = std::mem::take(&mut self.watch);
-        watch.evaluate(&Subject::Device(self.id.clone()), self.known(link, scene.now), scene, out);
+        let known = self.known(link, scene.now);
+        let in_sight = known.is_some() && (scene.is_new || self.in_sight);
+        watch.evaluate(&Subject::Device(self.id.clone()), known, scene, out);
+        self.in_sight = in_sight;
         self.watch = watch;
     }
 

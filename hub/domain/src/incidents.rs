@@ -83,9 +83,23 @@ impl Incidents {
         self.open.get(&(subject.clone(), rule.into()))
     }
 
-    /// How many alerts wait because too many are open.
-    pub fn held_back(&self) -> usize {
-        self.held_back.len()
+    /// How many alerts wait because too many are open; `None` while after a start nobody can tell.
+    pub fn held_back(&self, now: Timestamp) -> Option<usize> {
+        (now >= self.warm_until || !self.held_back.is_empty()).then_some(self.held_back.len())
+    }
+
+    /// What alerts are about that were held back, as many as there is room for now.
+    pub(crate) fn with_room(&self) -> Vec<Subject> {
+        let room = MOST_OF_SITE.saturating_sub(self.open.len());
+        if room == 0 || self.held_back.is_empty() {
+            return Vec::new();
+        }
+        let of_one = |subject: &Subject| self.open.keys().filter(|(known, _)| known == subject).count() < MOST_OF_ONE;
+        let mut subjects: Vec<Subject> = self.held_back.iter().map(|(subject, _)| subject).cloned().collect();
+        subjects.dedup();
+        subjects.retain(of_one);
+        subjects.truncate(room);
+        subjects
     }
 
     /// Moves every moment by `by` ms, to go with a clock that was moved by as much.

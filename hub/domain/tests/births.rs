@@ -41,7 +41,16 @@ fn birth(now: Timestamp) -> Birth {
         every_ms: 30_000,
     };
     let agent = AgentInfo { version: "0.1.0".into() };
-    Birth { epoch: 1, session: 1, sent_at: now.millis(), agent, queued: 0, unsaved: 0, devices: vec![device] }
+    Birth {
+        epoch: 1,
+        session: 1,
+        sent_at: now.millis(),
+        agent,
+        queued: 0,
+        unsaved: 0,
+        refused: Vec::new(),
+        devices: vec![device],
+    }
 }
 
 fn data(seq: u64, now: Timestamp) -> Data {
@@ -63,7 +72,8 @@ fn tick(site: &mut Site, now: Timestamp) -> Vec<AgentId> {
 
 #[rstest]
 #[case::one(1, 2)]
-#[case::a_few(50, 100)]
+#[case::a_few(9, 18)]
+#[case::a_crowd(50, 3000)]
 #[case::ten_thousand(10_000, 20_000)]
 #[case::a_hundred_thousand(100_000, 20_000)]
 fn the_time_over_which_agents_are_asked_grows_with_their_number_up_to_a_limit(

@@ -63,6 +63,7 @@ impl World {
             agent: AgentInfo { version: "0.1.0".into() },
             queued: 0,
             unsaved: 0,
+            refused: Vec::new(),
             devices: devices.iter().map(info).collect(),
         };
         self.does(|site, now, changes| site.birth(&name(agent), &birth, now, changes));
@@ -391,6 +392,44 @@ fn beyond_the_most_alerts_of_a_site_the_site_says_so_and_the_rest_opens_when_the
         (90, 1),
         "of 1,100 faulty 990 are left, all open"
     );
+}
+
+#[test]
+fn what_was_held_back_opens_as_soon_as_there_is_room_without_another_word_of_its_devices() {
+    let mut world = World::new();
+    let machines: Vec<String> = (0..1100).map(|number| format!("covers-{number:04}")).collect();
+    let devices: Vec<(&str, &str)> = machines.iter().map(|id| (&**id, "shoe-cover-machine")).collect();
+    world.birth("box", 1, &devices);
+    let all = |world: &mut World, machines: &[String], motor: &str| {
+        for id in machines {
+            world.states("box", id, Reach::Ok, &[("motor", word(motor))]);
+        }
+    };
+    all(&mut world, &machines[..1000], "fault");
+    // A hundred of those that are open are repaired, and before that is certain others break.
+    world.pass(20, |world| all(world, &machines[..100], "ok"));
+    all(&mut world, &machines[1000..], "fault");
+    world.told();
+    world.pass(15, |world| all(world, &machines[..100], "ok"));
+    let told = world.told();
+    let raised = told.iter().filter(|told| told.ends_with("ticket")).count();
+    assert_eq!(raised, 100, "{told:?}");
+}
+
+#[test]
+fn an_agent_that_stops_on_purpose_says_nothing_of_the_line_to_its_site() {
+    let mut world = World::new();
+    for agent in ["a", "b", "c"] {
+        world.birth(agent, 1, &[]);
+    }
+    let stops = Death { epoch: 1, session: 1, reason: DeathReason::Stopping };
+    world.does(|site, now, changes| site.death(&name("a"), &stops, now, changes));
+    world.dies("b");
+    world.pass(25, |world| world.birth("c", 1, &[]));
+    world.pass(40, |world| world.birth("c", 1, &[]));
+    let told = world.told();
+    assert!(!told.iter().any(|told| told.starts_with("site-offline")), "{told:?}");
+    assert!(told.iter().any(|told| told.starts_with("agent-offline of agent/b")), "{told:?}");
 }
 
 #[rstest]

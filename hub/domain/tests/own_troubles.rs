@@ -86,8 +86,16 @@ impl World {
                 };
                 let info = AgentInfo { version: "0.1.0".into() };
                 let sent_at = self.now.millis() + self.agent_ahead;
-                let birth =
-                    Birth { epoch: 1, session: 1, sent_at, agent: info, queued: 0, unsaved: 0, devices: vec![device] };
+                let birth = Birth {
+                    epoch: 1,
+                    session: 1,
+                    sent_at,
+                    agent: info,
+                    queued: 0,
+                    unsaved: 0,
+                    refused: Vec::new(),
+                    devices: vec![device],
+                };
                 self.site.birth(&agent, &birth, self.now, &mut changes);
             }
             Event::Data { seq, bad } => self.site.data(&agent, self.data(seq, bad), self.now, &mut changes),

@@ -52,8 +52,16 @@ impl World {
         };
         let agent = AgentInfo { version: "0.1.0".into() };
         let session = u32::try_from(now + 1).unwrap();
-        let birth =
-            Birth { epoch: 1, session, sent_at: at(now).millis(), agent, queued: 0, unsaved: 0, devices: vec![device] };
+        let birth = Birth {
+            epoch: 1,
+            session,
+            sent_at: at(now).millis(),
+            agent,
+            queued: 0,
+            unsaved: 0,
+            refused: Vec::new(),
+            devices: vec![device],
+        };
         let mut changes = Changes::default();
         self.site.birth(&self.agent, &birth, at(now), &mut changes);
         changes

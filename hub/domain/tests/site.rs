@@ -88,7 +88,16 @@ fn birth(epoch: u64, session: u32, now: Timestamp) -> Birth {
         every_ms: 5_000,
     };
     let agent = AgentInfo { version: "0.1.0".into() };
-    Birth { epoch, session, sent_at: now.millis(), agent, queued: 0, unsaved: 0, devices: vec![device] }
+    Birth {
+        epoch,
+        session,
+        sent_at: now.millis(),
+        agent,
+        queued: 0,
+        unsaved: 0,
+        refused: Vec::new(),
+        devices: vec![device],
+    }
 }
 
 /// A site and what it has been told and has promised.
@@ -257,6 +266,17 @@ fn a_device_that_is_handed_to_another_agent_goes_on_being_judged() {
     world.apply(&Event::Birth { epoch: 2, session: 1 });
     world.apply(&Event::Data { epoch: 2, session: 1, first: 1, count: 5 });
     world.agent = "new-box".parse().unwrap();
+    world.apply(&Event::Birth { epoch: 1, session: 1 });
+    let changes = world.apply(&Event::Data { epoch: 1, session: 1, first: 7, count: 1 });
+    assert_eq!(changes.alerts.len(), 1, "{changes:?}");
+}
+
+#[test]
+fn a_box_that_counts_anew_is_watched_as_before() {
+    let mut world = World::new();
+    world.apply(&Event::Birth { epoch: 2, session: 1 });
+    world.apply(&Event::Data { epoch: 2, session: 1, first: 1, count: 5 });
+    world.apply(&Event::Pass { millis: 1000, tick: true });
     world.apply(&Event::Birth { epoch: 1, session: 1 });
     let changes = world.apply(&Event::Data { epoch: 1, session: 1, first: 7, count: 1 });
     assert_eq!(changes.alerts.len(), 1, "{changes:?}");

@@ -96,7 +96,16 @@ impl World {
                 };
                 let agent = AgentInfo { version: "0.1.0".into() };
                 let (sent_at, session) = (now.millis(), self.session);
-                let birth = Birth { epoch: 1, session, sent_at, agent, queued: 0, unsaved: 0, devices: vec![device] };
+                let birth = Birth {
+                    epoch: 1,
+                    session,
+                    sent_at,
+                    agent,
+                    queued: 0,
+                    unsaved: 0,
+                    refused: Vec::new(),
+                    devices: vec![device],
+                };
                 self.site.birth(&self.agent, &birth, now, &mut changes);
             }
             Event::Record(motor, jam, reach, age) => {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lobby_contract::SiteId;
 use lobby_dashboards::FindingKey;
 use lobby_domain::{
-    agent::Link,
+    agent::{Agent, Link},
     device::{Device, Life},
     site::Site,
 };
@@ -24,6 +24,7 @@ pub(super) fn probe(sites: &BTreeMap<SiteId, Site>) -> Vec<Found> {
     for site in sites.values() {
         found.extend(unknown_kinds(site));
         found.extend(retired(site));
+        found.extend(site.agents().filter_map(|agent| bad_devices(site, agent)));
         if !site.calendar.is_known() {
             found.push(Found::new(FindingKey::NoHours, Severity::Warning).about(site.id.as_str()).with(&site.id));
         }
@@ -65,6 +66,14 @@ fn unknown_kinds(site: &Site) -> Option<Found> {
     Some(found.with(&site.id).with(unknown.len()).with(kinds))
 }
 
+/// Devices that an agent announces and that cannot be read: nobody watches them.
+fn bad_devices(site: &Site, agent: &Agent) -> Option<Found> {
+    let first = agent.bad_devices.first()?;
+    let name = format!("{}/{}", site.id, agent.id);
+    let found = Found::new(FindingKey::BadDevice, Severity::Error).about(&name);
+    Some(found.with(&name).with(agent.bad_devices.len()).with(first))
+}
+
 /// What is gone, and yet reports (semantics 14: a finding, never an alert).
 fn retired(site: &Site) -> Option<Found> {
     let reports =
@@ -81,7 +90,7 @@ fn retired(site: &Site) -> Option<Found> {
 #[cfg(test)]
 mod tests {
     use jiff::tz::TimeZone;
-    use lobby_contract::{AgentInfo, Birth, DeviceInfo};
+    use lobby_contract::{AgentInfo, Birth, DeviceInfo, RefusedDevice};
     use lobby_domain::{calendar::Calendar, pack::Pack, site::Changes, time::Timestamp};
 
     use super::*;
@@ -101,7 +110,16 @@ mod tests {
             };
             let sent_at = NOW.millis() - behind;
             let agent = AgentInfo { version: "1".into() };
-            let birth = Birth { epoch: 1, session: 1, sent_at, agent, queued: 0, unsaved: 0, devices: vec![device] };
+            let birth = Birth {
+                epoch: 1,
+                session: 1,
+                sent_at,
+                agent,
+                queued: 0,
+                unsaved: 0,
+                refused: Vec::new(),
+                devices: vec![device],
+            };
             site.birth(&id.parse().unwrap(), &birth, NOW, &mut Changes::default());
         }
         [(site.id.clone(), site)].into()
@@ -138,6 +156,25 @@ mod tests {
     }
 
     #[test]
+    fn devices_that_cannot_be_read_are_told_with_their_agent_until_its_next_birth() {
+        let mut sites = sites(&[("a", 0, "tv")]);
+        let agent = AgentInfo { version: "1".into() };
+        let refused = vec![RefusedDevice { index: 1, reason: "`B` at position 1".to_owned() }];
+        let devices = Vec::new();
+        let mut birth =
+            Birth { epoch: 2, session: 1, sent_at: NOW.millis(), agent, queued: 0, unsaved: 0, refused, devices };
+        let mut born = |birth: &Birth| {
+            let site = sites.get_mut("hz").expect("the site");
+            site.birth(&"a".parse().unwrap(), birth, NOW, &mut Changes::default());
+            probe(&sites)
+        };
+        let found = Found::new(FindingKey::BadDevice, Severity::Error).about("hz/a").with("hz/a").with(1);
+        assert_eq!(born(&birth), [found.with("entry 1 of the birth is no device: `B` at position 1")]);
+        birth.refused.clear();
+        assert_eq!(born(&birth), []);
+    }
+
+    #[test]
     fn a_retired_device_that_still_reports_is_told_until_its_agent_drops_it() {
         let mut sites = sites(&[("a", 0, "tv"), ("b", 0, "fountain")]);
         let site = sites.get_mut("hz").expect("the site");
@@ -155,6 +192,7 @@ mod tests {
             agent: AgentInfo { version: "1".into() },
             queued: 0,
             unsaved: 0,
+            refused: Vec::new(),
             devices: Vec::new(),
         };
         let site = sites.get_mut("hz").expect("the site");

@@ -85,7 +85,16 @@ mod tests {
         for (number, behind) in behind.iter().enumerate() {
             let agent = AgentInfo { version: "1".into() };
             let sent_at = NOW.millis() - behind;
-            let birth = Birth { epoch: 1, session: 1, sent_at, agent, queued: 0, unsaved: 0, devices: vec![] };
+            let birth = Birth {
+                epoch: 1,
+                session: 1,
+                sent_at,
+                agent,
+                queued: 0,
+                unsaved: 0,
+                refused: Vec::new(),
+                devices: vec![],
+            };
             site.birth(&format!("a{number}").parse().unwrap(), &birth, NOW, &mut Changes::default());
         }
         site

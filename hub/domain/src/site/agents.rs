@@ -7,7 +7,7 @@ use crate::{
     agent::Agent,
     alert::Subject,
     changes::LinkChange,
-    device::{Device, LinkWord},
+    device::{Device, LinkWord, heartbeat},
     pack::Pack,
     time::{Span, Timestamp},
     watch::Watch,
@@ -19,6 +19,9 @@ const ASK_FOR_BIRTH_EVERY: Span = Span::from_secs(10);
 /// How many ms apart agents are asked for their births, and over how long at most: far less than any agent's warm-up.
 const BIRTHS_APART_MS: i64 = 2;
 const BIRTHS_WITHIN: Span = Span::from_secs(20);
+/// So many agents are asked over some seconds, however few ms that is for each: they may share a line, or a clock that asks once a second.
+const CROWD: i64 = 10;
+const CROWD_WITHIN: Span = Span::from_secs(3);
 
 #[derive(Debug, Clone)]
 pub(super) struct Watched {
@@ -39,16 +42,23 @@ impl Site {
     /// An agent announced itself.
     pub fn birth(&mut self, agent: &AgentId, birth: &Birth, now: Timestamp, changes: &mut Changes) {
         let watched = self.watched(agent, now);
-        if watched.agent.is_past(birth) {
+        if watched.agent.is_past(birth) && !watched.agent.insists(birth, now) {
+            self.ask_for_birth(agent, now, changes);
             return;
         }
+        let counts_anew = birth.epoch < watched.agent.epoch;
         watched.agent.clock.observe(birth.sent_at, now);
         watched.agent.version.clone_from(&birth.agent.version);
         watched.agent.queued = birth.queued;
         (watched.asked_for_birth, watched.unborn, watched.birth_due) = (None, false, None);
         if let Some(least) = birth.devices.iter().map(|device| device.every_ms).min() {
-            watched.agent.heartbeat =
-                Span::from_millis(i64::try_from(least).unwrap_or(i64::MAX)).max(Span::from_secs(5));
+            watched.agent.heartbeat = heartbeat(least).max(Span::from_secs(5));
+        }
+        watched.agent.bad_devices.clear();
+        for refused in &birth.refused {
+            let detail = format!("entry {} of the birth is no device: {}", refused.index, refused.reason);
+            watched.agent.bad_devices.push(detail.clone());
+            changes.complain(agent, None, Cause::BadDevice, detail);
         }
         let link_changed = watched.agent.born(birth, now);
         if watched.agent.clock.is_suspect() {
@@ -58,6 +68,9 @@ impl Site {
         }
         changes.agents.insert(agent.clone());
         for device in self.devices.values_mut().filter(|device| device.agent == *agent) {
+            if counts_anew {
+                device.goes_on_from(birth.epoch);
+            }
             if device.announced && !birth.devices.iter().any(|info| info.id == device.id) {
                 device.announced = false;
                 changes.devices.insert(device.id.clone());
@@ -192,7 +205,8 @@ impl Watched {
 /// Over how long a hub of so many agents asks them for their births, so that their answers do not come all at once.
 pub fn births_within(agents: usize) -> Span {
     let agents = i64::try_from(agents).unwrap_or(i64::MAX);
-    Span::from_millis(agents.saturating_mul(BIRTHS_APART_MS)).min(BIRTHS_WITHIN)
+    let least = if agents < CROWD { Span::ZERO } else { CROWD_WITHIN };
+    Span::from_millis(agents.saturating_mul(BIRTHS_APART_MS)).clamp(least, BIRTHS_WITHIN)
 }
 
 /// An agent's own part of `spread`: always the same, and evenly distributed over agents (FNV-1a of its name).

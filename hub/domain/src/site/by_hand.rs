@@ -60,7 +60,7 @@ impl Site {
                 device.known(self.link_of(device), now).cloned()
             }
             Subject::Agent(id) => self.agent(id).map(|agent| agent_sample(agent, now)),
-            Subject::Site => Some(site_sample(self.agents(), self.incidents.held_back())),
+            Subject::Site => Some(site_sample(self.agents(), self.incidents.held_back(now))),
         }
     }
 }

@@ -44,7 +44,7 @@ impl Site {
     }
 
     pub(super) fn evaluate_site(&mut self, now: Timestamp, changes: &mut Changes) {
-        let sample = site_sample(self.agents.values().map(|watched| &watched.agent), self.incidents.held_back());
+        let sample = site_sample(self.agents.values().map(|watched| &watched.agent), self.incidents.held_back(now));
         let is_new = self.sampled_at.is_none_or(|at| now.since(at) >= SAMPLE_SITE_EVERY);
         if is_new {
             self.sampled_at = Some(now);
@@ -126,6 +126,7 @@ mod tests {
             agent: version,
             queued: 0,
             unsaved: 0,
+            refused: Vec::new(),
             devices: vec![device],
         };
         site.birth(&agent, &birth, T0, &mut changes);

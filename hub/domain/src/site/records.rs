@@ -11,6 +11,9 @@ use crate::{
     time::{Span, Timestamp},
 };
 
+/// 2020-01-01: the product is younger.
+const OLDEST: Timestamp = Timestamp::from_millis(1_577_836_800_000);
+
 impl Site {
     /// Records came.
     pub fn data(&mut self, agent: &AgentId, data: Data, now: Timestamp, changes: &mut Changes) {
@@ -19,7 +22,7 @@ impl Site {
         watched.agent.clock.observe(data.sent_at, now);
         let clock = watched.agent.clock;
         let session = (watched.agent.epoch, watched.agent.session);
-        let link_changed = watched.agent.heard(data.epoch, data.session, now);
+        let link_changed = watched.agent.heard(data.epoch, data.session, data.sent_at, now);
         let current = watched.agent.epoch;
         let session_changed = session != (watched.agent.epoch, watched.agent.session);
         let ask_for_birth = watched.unborn && watched.birth_due.is_none();
@@ -30,7 +33,7 @@ impl Site {
         let mut news = !lost.is_empty();
         changes.lost.extend(lost.into_iter().map(|(from, to)| (agent.clone(), Lost { epoch: data.epoch, from, to })));
         for refused in data.refused {
-            if let Some(seq) = refused.seq.filter(|seq| *seq > 0)
+            if let Some(seq) = refused.seq.filter(|seq| stream.may_be(*seq))
                 // It will never become readable: waiting for it would hold up everything behind it.
                 && stream.refuse(seq)
             {
@@ -43,11 +46,20 @@ impl Site {
         let mut fresh = Vec::with_capacity(data.records.len());
         let mut had_waited = 0;
         for record in data.records {
+            if !stream.may_be(record.seq) {
+                let detail = format!("record {} of epoch {} is too far ahead of all others", record.seq, data.epoch);
+                changes.complain(agent, None, Cause::BadRecord, detail);
+                continue;
+            }
             had_waited += u64::from(born_at.is_some_and(|born_at| record.at <= born_at));
             match stream.take(record.seq) {
                 Arrival::Duplicate => changes.duplicates += 1,
                 Arrival::New | Arrival::BeforeBase => {
-                    stream.delayed(now.since(clock.corrected(record.at)), now);
+                    let at = clock.corrected(record.at);
+                    // Of what is said to be older than the product, nobody knows how long it was on its way.
+                    if at >= OLDEST {
+                        stream.delayed(now.since(at), now);
+                    }
                     fresh.push(record);
                 }
             }
@@ -73,7 +85,7 @@ impl Site {
         for record in fresh {
             let at = clock.corrected(record.at);
             // What an agent found out before its last start says nothing of the present.
-            let age = if data.epoch < current { None } else { clock.age(record.at, data.sent_at, now) };
+            let age = if data.epoch != current { None } else { clock.age(record.at, data.sent_at, now) };
             self.record(agent, data.epoch, &record, (at, age), now, changes);
             let (agent, clock_suspect) = (agent.clone(), clock.is_suspect());
             changes.records.push(NewRecord { agent, epoch: data.epoch, record, received_at: now, at, clock_suspect });
@@ -114,7 +126,7 @@ impl Site {
             }
             return;
         }
-        let was_known = device.fresh_until().is_some_and(|until| now <= until);
+        let was_known = device.in_sight && device.fresh_until().is_some_and(|until| now <= until);
         let follows = device.replay.as_ref().is_some_and(|replay| replay.goes_on(order, at, device.fresh_for()));
         device.count_until(now);
         let before = device.last.take().map(|last| last.sample);

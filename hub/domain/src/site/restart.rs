@@ -60,6 +60,9 @@ impl Site {
         for mut device in stored.devices {
             device.watch = Watch::new(self.pack.kinds.get(&device.kind).cloned());
             device.state_since = Some((State::Unknown, now));
+            if let Some(watched) = self.agents.get(&device.agent) {
+                device.goes_on_from(watched.agent.epoch);
+            }
             self.devices.insert(device.id.clone(), Box::new(device));
         }
         for (subject, rule, kept) in stored.phases {

@@ -35,17 +35,20 @@ fn together(mut times: Vec<Timestamp>) -> u32 {
     u32::try_from(times.iter().enumerate().map(within).max().unwrap_or(0)).unwrap_or(u32::MAX)
 }
 
-pub(super) fn site_sample<'a>(agents: impl Iterator<Item = &'a Agent>, held_back: usize) -> Sample {
-    let (mut all, mut lost, mut unverified) = (0u32, Vec::new(), false);
+/// `held_back` is how many alerts wait for room, if that is known.
+pub(super) fn site_sample<'a>(agents: impl Iterator<Item = &'a Agent>, held_back: Option<usize>) -> Sample {
+    let (mut all, mut stopped, mut lost, mut unverified) = (0u32, 0u32, Vec::new(), false);
     for agent in agents {
         all += 1;
         match agent.link {
+            Link::Down { .. } if agent.is_stopped() => stopped += 1,
             Link::Down { since } => lost.push(since),
             Link::Unverified { .. } => unverified = true,
             Link::Up | Link::Suspect { .. } => {}
         }
     }
-    let down = u32::try_from(lost.len()).unwrap_or(u32::MAX);
+    let down = u32::try_from(lost.len()).unwrap_or(u32::MAX).saturating_add(stopped);
+    let held_back = held_back.map(|held_back| f64::from(u32::try_from(held_back).unwrap_or(u32::MAX)));
     let percent = |part: u32| if all == 0 { 0.0 } else { f64::from(part) * 100.0 / f64::from(all) };
     let known = |number: f64| if unverified { FactValue::Unknown } else { FactValue::Number(number) };
     let facts = [
@@ -53,7 +56,7 @@ pub(super) fn site_sample<'a>(agents: impl Iterator<Item = &'a Agent>, held_back
         ("agents_down", known(f64::from(down))),
         ("agents_down_percent", known(percent(down))),
         ("agents_lost_together_percent", known(percent(together(lost)))),
-        ("alerts_held_back", FactValue::Number(f64::from(u32::try_from(held_back).unwrap_or(u32::MAX)))),
+        ("alerts_held_back", held_back.map_or(FactValue::Unknown, FactValue::Number)),
     ];
     Sample { reach: Reach::Ok, facts: facts.map(|(name, value)| (name.into(), value)).into(), faults: Vec::new() }
 }

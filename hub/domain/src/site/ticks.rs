@@ -41,6 +41,13 @@ impl Site {
                 self.evaluate_device(&id, now, changes);
             }
         }
+        for subject in self.incidents.with_room() {
+            match subject {
+                Subject::Device(device) => self.evaluate_device(&device, now, changes),
+                Subject::Agent(agent) => self.evaluate_agent(&agent, now, changes),
+                Subject::Site => {}
+            }
+        }
         self.follow(now, changes);
     }
 
@@ -79,7 +86,7 @@ impl Site {
                 changes.streams.insert((id.clone(), *epoch));
             }
         }
-        if watched.birth_due.take_if(|due| *due <= now).is_some() {
+        if watched.birth_due.take_if(|due| *due <= now).is_some() || watched.agent.is_asked_again(now) {
             self.ask_for_birth(id, now, changes);
         }
         let watched = self.watched(id, now);

@@ -164,7 +164,7 @@ impl Hub {
         ];
         let sent_at = self.clock.now().millis();
         let agent = AgentInfo { version: "0.1.0".into() };
-        let birth = Birth { epoch: 1, session: 1, sent_at, agent, queued: 0, unsaved: 0, devices };
+        let birth = Birth { epoch: 1, session: 1, sent_at, agent, queued: 0, unsaved: 0, refused: Vec::new(), devices };
         self.judge(|site, agent, now, changes| site.birth(agent, &birth, now, changes)).await;
     }
 

@@ -73,8 +73,16 @@ impl Hub {
         }];
         let version = AgentInfo { version: "0.1.0".into() };
         let sent_at = self.now.millis();
-        let birth =
-            Birth { epoch: EPOCH, session: self.session, sent_at, agent: version, queued: 3, unsaved: 0, devices };
+        let birth = Birth {
+            epoch: EPOCH,
+            session: self.session,
+            sent_at,
+            agent: version,
+            queued: 3,
+            unsaved: 0,
+            refused: Vec::new(),
+            devices,
+        };
         self.step(|site, now, changes| site.birth(&agent(), &birth, now, changes)).await;
     }
 

@@ -13,7 +13,7 @@ use crate::{
     calendar::Window,
     condition::Truth,
     flaps::{Flaps, Side},
-    rule::{OnNoData, Rule},
+    rule::{Effect, OnNoData, Rule},
     time::{Span, Timestamp},
 };
 
@@ -120,7 +120,11 @@ fn mature(rule: &Rule, state: State, fire: Truth, now: Timestamp) -> (State, Opt
             raised(since)
         }
         // Only an evaluation that knew what it saw may conclude anything.
-        (Phase::Pending { since }, Seen::Counted(at)) if at == now && rule.is_enough(&state) => raised(since),
+        (Phase::Pending { since }, Seen::Counted(at))
+            if at == now && (rule.is_enough(&state) || rule.is_unusable(flaps)) =>
+        {
+            raised(since)
+        }
         (Phase::Recovering { since, .. }, Seen::Counted(at))
             if at == now && state.held >= rule.clear_after && !flaps.is_unsteady() =>
         {
@@ -140,6 +144,11 @@ impl Rule {
             Some(samples) => state.bad_samples() >= samples.bad,
             None => state.held >= self.raise_after,
         }
+    }
+
+    /// Whether what comes and goes is of no use, though no fault of it lasts as long as one must.
+    fn is_unusable(&self, flaps: Flaps) -> bool {
+        self.effect == Effect::Failed && flaps.is_unsteady()
     }
 
     /// When it fires, if nothing has been known since `since`.

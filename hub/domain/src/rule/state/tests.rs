@@ -349,3 +349,21 @@ fn a_restart_keeps_which_samples_were_bad() {
     let (_, decision) = step(&rule, State::from_kept(state.kept()), BAD, at(900));
     assert_eq!(decision, Some(RAISE));
 }
+
+#[rstest]
+#[case::of_no_use(Effect::Failed, Some(40))]
+#[case::still_of_use(Effect::Degraded, None)]
+#[case::for_information(Effect::None, None)]
+fn what_comes_and_goes_and_cannot_be_used_meanwhile_is_told_though_no_fault_of_it_lasts(
+    #[case] effect: Effect,
+    #[case] raised: Option<i64>,
+) {
+    let rule = Rule { effect, ..rule(100, 50, Window::Always) };
+    let inputs: Vec<(i64, Input)> =
+        (0..20).map(|number| (number * 10, if number % 2 == 0 { BAD } else { GOOD })).collect();
+    // The fourth turn is back to bad.
+    let first = decisions(&rule, &inputs).first().map(|(now, _)| *now);
+    assert_eq!(first, raised);
+    let once = decisions(&rule, &inputs).len();
+    assert_eq!(once, usize::from(raised.is_some()), "and once, however long it goes on");
+}
