@@ -452,7 +452,7 @@ fn after_a_restart_an_alert_that_waited_goes_on_waiting(
     let open = OpenAlert { id, subject, rule, since: T0, has_ticket, victim_of };
     let agents = vec![before.site.agent(&name("box")).unwrap().clone()];
     let mut world = World { now: before.now, seq: before.seq, ..World::new() };
-    let stored = Stored { agents, devices: vec![device], phases, open_alerts: vec![open] };
+    let stored = Stored { agents, devices: vec![device], phases, open_alerts: vec![open], ..Stored::default() };
     world.does(|site, now, changes| site.restore(stored, now, changes));
     world.birth("box", 2, &[NETWORK, TV]);
     world.pass(80, |world| lobby(world, "up", Reach::Unreachable));

@@ -8,13 +8,17 @@ use jiff::tz::TimeZone;
 use lobby_contract::{AgentId, AgentInfo, Birth, Data, DeviceInfo, FactValue, Reach, Record};
 use lobby_domain::{
     calendar::Calendar,
-    device::LinkWord,
+    condition::Sample,
+    device::{Device, LinkWord},
     late::LateIncident,
     pack::Pack,
     rule::Phase,
     site::{AlertChange, Changes, Site, Stored},
     time::Timestamp,
+    trace::Received,
+    watch::Watch,
 };
+use rstest::rstest;
 
 /// 2026-11-20 10:00 in Shanghai.
 const T0: i64 = 1_795_140_000_000;
@@ -190,6 +194,67 @@ fn live_records_in_between_do_not_end_what_is_told_of_the_past() {
         late.extend(changes.late);
     }
     assert_eq!(times(&late), [(MOTOR, 200, 280)]);
+}
+
+/// As after a restart, with what is stored of `sent`.
+fn restarted(before: &World, now: i64, sent: &[Record], changes: &mut Changes) -> World {
+    let mut world = World::new();
+    world.seq = before.seq;
+    let devices =
+        before.site.devices().cloned().map(|device| Device { watch: Watch::default(), replay: None, ..device });
+    let past = sent.iter().map(|record| {
+        let sample = Sample { reach: record.reach, facts: record.facts.clone(), faults: record.faults.clone() };
+        let (order, at_) = ((1, record.seq), Timestamp::from_millis(record.at));
+        (record.device.clone(), Received { order, at: at_, received_at: at(now), sample })
+    });
+    let agents = before.site.agents().cloned().collect();
+    let stored = Stored { agents, devices: devices.collect(), past: past.collect(), ..Stored::default() };
+    world.site = Site::new("demo".parse().unwrap(), Calendar::always_open(TimeZone::UTC), Pack::built_in(), at(now));
+    world.site.restore(stored, at(now), changes);
+    world
+}
+
+#[rstest]
+#[case::before_it_fires(200)]
+#[case::while_it_lasts(230)]
+#[case::while_it_recovers(265)]
+#[case::when_it_is_over(300)]
+fn a_restart_in_the_midst_of_the_past_neither_loses_nor_doubles_what_is_discovered_late(#[case] cut: i64) {
+    let mut world = World::new();
+    world.send(1, vec![]);
+    let (first, rest): (Vec<_>, Vec<_>) =
+        world.backlog(100, 400, 200..250).into_iter().partition(|record| record.at < at(cut).millis());
+    let mut late = world.send(1000, first.clone()).late;
+    let mut changes = Changes::default();
+    let mut world = restarted(&world, 1010, &first, &mut changes);
+    late.append(&mut changes.late);
+    late.append(&mut world.send(1020, rest).late);
+    late.dedup_by(|one, other| one.raise.id == other.raise.id);
+    assert_eq!(times(&late), [(MOTOR, 200, 280)]);
+}
+
+#[test]
+fn what_was_live_before_a_restart_is_not_told_as_past() {
+    let mut world = World::new();
+    world.send(1, vec![]);
+    let sent = vec![world.record(1000, "fault")];
+    let mut changes = Changes::default();
+    let world = restarted(&world, 1001, &sent, &mut changes);
+    assert!(world.site.devices().all(|device| device.replay.is_none()));
+}
+
+#[test]
+fn what_is_glimpsed_while_nothing_can_be_stored_is_told_in_full() {
+    let mut world = World::new();
+    world.send(1, vec![]);
+    let (mut changes, agent) = (Changes::default(), world.agent.clone());
+    (2..40).for_each(|second| world.site.tick(at(second), &mut Changes::default()));
+    let records = world.backlog(100, 400, 200..250);
+    let data = Data { epoch: 1, session: 2, sent_at: at(1000).millis(), oldest: None, records, refused: Vec::new() };
+    world.site.glimpse(&agent, data, at(1000), &mut changes);
+    assert_eq!(times(&changes.late), [(MOTOR, 200, 280)]);
+    assert_eq!(changes.links.iter().map(|change| change.link).collect::<Vec<_>>(), [LinkWord::Up]);
+    assert!(changes.records.is_empty() && changes.unreadable.is_empty());
 }
 
 #[test]

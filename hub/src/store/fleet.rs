@@ -11,6 +11,7 @@ use lobby_domain::{
     rule::{Kept, Phase},
     site::{OpenAlert, Stored},
     time::{Span, Timestamp},
+    trace::Received,
 };
 
 use uuid::Uuid;
@@ -49,6 +50,9 @@ statements! {
     LATEST_RECORDS = "SELECT CAST(r.device_no AS BIGINT) AS no, CAST(r.agent_no AS BIGINT) AS agent_no, r.epoch, r.seq, r.at, r.lag,
             CAST(r.reach AS BIGINT) AS reach, CAST(r.form AS BIGINT) AS form, r.measured
         FROM record r WHERE r.agent_no = $1 ORDER BY r.epoch DESC, r.seq DESC LIMIT 300";
+    PAST_RECORDS = "SELECT CAST(r.device_no AS BIGINT) AS no, CAST(r.agent_no AS BIGINT) AS agent_no, r.epoch, r.seq, r.at, r.lag,
+            CAST(r.reach AS BIGINT) AS reach, CAST(r.form AS BIGINT) AS form, r.measured
+        FROM record r WHERE r.agent_no = $1 AND r.epoch = $2 AND r.seq <= $3 ORDER BY r.seq DESC LIMIT $4";
     NEWEST_RECORD = "SELECT d.no, CAST(r.agent_no AS BIGINT) AS agent_no, r.epoch, r.seq, r.at, r.lag, CAST(r.reach AS BIGINT) AS reach,
             CAST(r.form AS BIGINT) AS form, r.measured
         FROM device d JOIN record r ON r.device_no = d.no
@@ -62,6 +66,11 @@ statements! {
     OPEN_ALERTS = "SELECT id, subject, rule, since, ticket IS NOT NULL, victim_of FROM alert
         WHERE site = $1 AND cleared_at IS NULL";
 }
+
+/// The most records of one stream that are looked at again: what began before them is taken to have begun with them.
+const MOST_PAST: i64 = 3000;
+/// A stream of which nothing came for so long before its agent's last word is done with.
+const DONE_AFTER: Span = Span::from_mins(10);
 
 type AgentRaw = (i64, String, String, i64, i64, i64, i64, Option<i64>);
 type DeviceRaw = (i64, String, String, String, String, String, i64, bool, String);
@@ -195,16 +204,65 @@ impl Tx {
         }
         if let Some(raw) = last {
             forms.read(self, &[raw.form]).await?;
-            let (facts, faults) = forms.said(raw.form, &raw.measured)?;
-            let at = Timestamp::from_millis(raw.at);
-            device.last = Some(Last {
-                order: (unsigned(raw.epoch), unsigned(raw.seq)),
-                at,
-                received_at: at.shifted(raw.lag),
-                sample: Sample { reach: reach_from(raw.reach), facts, faults },
-            });
+            let Received { order, at, received_at, sample } = raw.received(forms)?;
+            device.last = Some(Last { order, at, received_at, sample });
         }
         Ok(device)
+    }
+}
+
+impl Tx {
+    /// What an agent told of the past up to its last word: the last records of every stream that ends with what was long on its way.
+    async fn past(
+        &mut self,
+        no: i64,
+        agent: &Agent,
+        devices: &BTreeMap<i64, (DeviceId, Span)>,
+        forms: &mut Forms,
+    ) -> Result<Vec<(DeviceId, Received)>, StoreError> {
+        let mut ends = Vec::new();
+        for (epoch, stream) in &agent.streams {
+            if let Some(committed) = stream.committed() {
+                ends.extend(self.past_records(no, *epoch, committed, 1).await?.pop());
+            }
+        }
+        let last_word = ends.iter().map(LastRaw::received_at).max().unwrap_or_default();
+        let is_late = |raw: &LastRaw| devices.get(&raw.no).is_some_and(|(_, fresh_for)| raw.lag > fresh_for.millis());
+        let mut past = Vec::new();
+        for end in ends.iter().filter(|end| is_late(end) && last_word.since(end.received_at()) <= DONE_AFTER) {
+            let records = self.past_records(no, unsigned(end.epoch), unsigned(end.seq), MOST_PAST).await?;
+            let numbers: Vec<i64> = records.iter().map(|raw| raw.form).collect();
+            forms.read(self, &numbers).await?;
+            for raw in records.iter().rev() {
+                if let Some((device, _)) = devices.get(&raw.no) {
+                    past.push((device.clone(), raw.received(forms)?));
+                }
+            }
+        }
+        Ok(past)
+    }
+
+    /// The records of a stream up to `seq`, the newest first.
+    async fn past_records(&mut self, no: i64, epoch: u64, seq: u64, most: i64) -> Result<Vec<LastRaw>, StoreError> {
+        on!(self, "read an agent's last records", conn => sqlx::query_as(PAST_RECORDS).bind(no).bind(signed(epoch))
+            .bind(signed(seq)).bind(most).fetch_all(conn).await)
+    }
+}
+
+impl LastRaw {
+    fn received_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.at).shifted(self.lag)
+    }
+
+    fn received(&self, forms: &Forms) -> Result<Received, StoreError> {
+        let (facts, faults) = forms.said(self.form, &self.measured)?;
+        let at = Timestamp::from_millis(self.at);
+        Ok(Received {
+            order: (unsigned(self.epoch), unsigned(self.seq)),
+            at,
+            received_at: self.received_at(),
+            sample: Sample { reach: reach_from(self.reach), facts, faults },
+        })
     }
 }
 
@@ -246,8 +304,17 @@ impl Store {
             }
         }
         let mut forms = Forms::default();
+        let mut known: BTreeMap<AgentId, BTreeMap<i64, (DeviceId, Span)>> = BTreeMap::new();
         for raw in devices {
-            stored.devices.push(tx.load_device(raw, &numbers, &newest, &mut forms).await?);
+            let no = raw.0;
+            let device = tx.load_device(raw, &numbers, &newest, &mut forms).await?;
+            known.entry(device.agent.clone()).or_default().insert(no, (device.id.clone(), device.fresh_for()));
+            stored.devices.push(device);
+        }
+        for agent in &stored.agents {
+            if let (Some(no), Some(devices)) = (numbers.get(&agent.id), known.get(&agent.id)) {
+                stored.past.extend(tx.past(*no, agent, devices, &mut forms).await?);
+            }
         }
         let phases: Vec<PhaseRaw> = on!(&mut tx, "read rules' phases", conn =>
             sqlx::query_as(PHASES).bind(site.as_str()).fetch_all(conn).await)?;

@@ -280,6 +280,7 @@ impl Store {
             devices: self.devices.values().map(|device| self.load_device(device)).collect(),
             phases: phases.collect(),
             open_alerts: open_alerts.collect(),
+            ..Stored::default()
         }
     }
 

@@ -41,6 +41,7 @@ impl Changes {
     fn forget_records(&mut self) {
         self.records.clear();
         self.lost.clear();
+        self.unreadable.clear();
         self.streams.clear();
         self.acks.clear();
         self.duplicates = 0;
@@ -53,6 +54,7 @@ impl Changes {
         let rest = Self {
             records: std::mem::take(&mut self.records),
             lost: std::mem::take(&mut self.lost),
+            unreadable: std::mem::take(&mut self.unreadable),
             streams: std::mem::take(&mut self.streams),
             acks: std::mem::take(&mut self.acks),
             duplicates: std::mem::take(&mut self.duplicates),
@@ -65,18 +67,40 @@ impl Changes {
     }
 
     /// Adds what followed later.
-    pub fn append(&mut self, mut later: Self) {
-        self.records.append(&mut later.records);
-        self.lost.append(&mut later.lost);
-        self.alerts.append(&mut later.alerts);
-        self.phases.append(&mut later.phases);
-        self.agents.append(&mut later.agents);
-        self.devices.append(&mut later.devices);
-        self.touched.append(&mut later.touched);
-        self.streams.append(&mut later.streams);
-        self.acks.append(&mut later.acks);
-        self.orders.append(&mut later.orders);
-        self.complaints.append(&mut later.complaints);
-        self.duplicates += later.duplicates;
+    pub fn append(&mut self, later: Self) {
+        let Self {
+            mut records,
+            mut lost,
+            mut unreadable,
+            mut alerts,
+            mut late,
+            mut links,
+            mut unstable,
+            mut phases,
+            mut agents,
+            mut devices,
+            mut touched,
+            mut streams,
+            mut acks,
+            mut orders,
+            mut complaints,
+            duplicates,
+        } = later;
+        self.records.append(&mut records);
+        self.lost.append(&mut lost);
+        self.unreadable.append(&mut unreadable);
+        self.alerts.append(&mut alerts);
+        self.late.append(&mut late);
+        self.links.append(&mut links);
+        self.unstable.append(&mut unstable);
+        self.phases.append(&mut phases);
+        self.agents.append(&mut agents);
+        self.devices.append(&mut devices);
+        self.touched.append(&mut touched);
+        self.streams.append(&mut streams);
+        self.acks.append(&mut acks);
+        self.orders.append(&mut orders);
+        self.complaints.append(&mut complaints);
+        self.duplicates += duplicates;
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use lobby_contract::DeviceId;
+
 use super::{Changes, Site, Watched};
 use crate::{
     agent::Agent,
@@ -11,6 +13,7 @@ use crate::{
     incidents::Incident,
     rule::Kept,
     time::{Span, Timestamp},
+    trace::Received,
     watch::Watch,
 };
 
@@ -26,6 +29,8 @@ pub struct Stored {
     pub devices: Vec<Device>,
     /// Where each rule stood that was not at rest.
     pub phases: Vec<(Subject, Box<str>, Kept)>,
+    /// Of agents that were in the midst of telling the past, the last records of their devices, in the order of each agent.
+    pub past: Vec<(DeviceId, Received)>,
     /// The open alerts.
     pub open_alerts: Vec<OpenAlert>,
 }
@@ -70,9 +75,21 @@ impl Site {
                 changes.phases.insert((subject, rule), Kept::default());
             }
         }
+        for (device, record) in stored.past {
+            self.tell_again(&device, &record, changes);
+        }
         self.incidents.warm_up(now + WARM_UP);
         for open in stored.open_alerts {
             self.restore_alert(open, now, changes);
+        }
+    }
+
+    /// What was told of the past before the restart is judged again, so that a fault whose end is still to come is discovered late. One that
+    /// has been discovered already is the same one, or overlaps it, and is stored once.
+    fn tell_again(&mut self, id: &DeviceId, record: &Received, changes: &mut Changes) {
+        let was_late = |device: &Device| record.received_at.since(record.at) > device.fresh_for();
+        if self.device(id).is_some_and(was_late) {
+            self.replay(id, record.order, &record.sample, record.at, changes);
         }
     }
 

@@ -125,6 +125,7 @@ pub(in crate::http) struct Part {
 
 /// Why a rule was held back.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "callers of the API know the field by this name")]
 pub(in crate::http) struct Reason {
     reason: &'static str,
     words: Text,

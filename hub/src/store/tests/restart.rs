@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lobby_contract::{AgentId, AgentInfo, Birth, Data, DeviceInfo, Lost, RefusedRecord};
+use lobby_contract::{AgentId, AgentInfo, Birth, Data, DeviceInfo, Lost, Record, RefusedRecord};
 use lobby_domain::{
     agent::Link,
     alert::Subject,
@@ -94,14 +94,12 @@ impl Hub {
             record.facts.insert("power".into(), power.into());
             record
         };
-        let data = Data {
-            epoch: EPOCH,
-            session: self.session,
-            sent_at: now.millis(),
-            oldest: Some(1),
-            records: seqs.iter().map(record).collect(),
-            refused: Vec::new(),
-        };
+        self.send(seqs.iter().map(record).collect()).await;
+    }
+
+    async fn send(&mut self, records: Vec<Record>) {
+        let sent_at = self.now.millis();
+        let data = Data { epoch: EPOCH, session: self.session, sent_at, oldest: Some(1), records, refused: Vec::new() };
         self.step(|site, now, changes| site.data(&agent(), data, now, changes)).await;
     }
 
@@ -200,6 +198,49 @@ async fn a_fault_that_outlasts_a_restart_stays_one_alert_and_ends_as_one(
     let [alert] = all_alerts(&database.store).await.try_into().unwrap();
     assert_eq!(alert.clear_reason.as_deref(), Some("recovered"));
     assert_eq!((all_tickets(&database.store).await.len(), count(&database.store, "rule_phase").await), (1, 0));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_fault_of_the_past_that_a_restart_cuts_in_two_is_discovered_once_and_whole(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (mut hub, _) = Hub::start(&database.store, T0).await;
+    hub.birth().await;
+    hub.data(&[1], "on").await;
+    // After an outage of an hour it sends what it kept: a record each ten seconds, dark from the 20th until the 50th.
+    let began = T0 + MINUTE;
+    let kept = |seq: u64| {
+        let at = began + SECOND.times(10 * u32::try_from(seq).unwrap());
+        let mut record = record(seq, LED, at);
+        record.facts.insert("power".into(), if (20..50).contains(&seq) { "off" } else { "on" }.into());
+        record
+    };
+    hub.now = T0 + MINUTE.times(60);
+    hub.birth().await;
+    hub.send((2..40).map(kept).collect()).await;
+    assert_eq!(all_alerts(&database.store).await.len(), 0);
+    // Twice, because a start that finds it again must not store it again.
+    let (hub_again, stored) = Hub::start(&database.again().await, hub.now + SECOND).await;
+    assert_eq!(stored.past.len(), 39);
+    drop(hub_again);
+    let (mut hub, _) = Hub::start(&database.again().await, hub.now + SECOND.times(2)).await;
+    hub.birth().await;
+    hub.send((40..80).map(kept).collect()).await;
+    let since = began + SECOND.times(200);
+    let found = |alerts: Vec<crate::store::AlertRow>| {
+        alerts.into_iter().map(|alert| (alert.rule, alert.since, alert.late)).collect::<Vec<_>>()
+    };
+    let dark = found(all_alerts(&database.store).await);
+    assert_eq!(dark, [("display-dark".to_owned(), since, true)]);
+    let (mut hub, _) = Hub::start(&database.again().await, hub.now + SECOND.times(3)).await;
+    assert_eq!(found(all_alerts(&database.store).await), dark, "found again, and stored once");
+    // Live again: of what is over nothing is read at the next start.
+    hub.birth().await;
+    hub.go_on(80, 3, "on").await;
+    let (_, stored) = Hub::start(&database.again().await, hub.now + SECOND).await;
+    assert_eq!(stored.past, []);
 }
 
 #[rstest]
