@@ -35,7 +35,6 @@ use lobby_hub::{
 use rstest::rstest;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::mpsc;
 use tower::ServiceExt;
 
 /// 2026-11-20 10:00 in Shanghai.
@@ -127,7 +126,7 @@ impl Web {
         let lifecycle = Lifecycle::new();
         let anywhere: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let settings = Settings::Embedded(EmbeddedSettings { listen: vec![anywhere], ..EmbeddedSettings::default() });
-        let mqtt = mqtt::start(settings, &lifecycle, clock.clone(), mpsc::channel(1).0).await.unwrap();
+        let mqtt = mqtt::start(settings, &lifecycle, clock.clone(), mqtt::queue(1).0).await.unwrap();
         let (counters, mqtt) = (Arc::new(Counters::default()), Arc::new(mqtt));
         let stop = lifecycle.stop_token();
         let backups = lobby_hub::backup::Status::default();
