@@ -57,6 +57,8 @@ pub struct Agent {
     pub session: u32,
     /// Records it had waiting at its last birth.
     pub queued: u64,
+    /// Those of them that were in its memory only, because its disk took none.
+    pub unsaved: u64,
     /// Whether the hub hears it.
     pub link: Link,
     /// When it was last heard of.
@@ -171,6 +173,7 @@ impl Agent {
             epoch: 0,
             session: 0,
             queued: 0,
+            unsaved: 0,
             link: Link::Unverified { since: now },
             last_seen: None,
             up_since: None,
@@ -226,6 +229,7 @@ impl Agent {
     pub fn born(&mut self, birth: &Birth, now: Timestamp) -> bool {
         let changed = self.begin(birth.epoch, birth.session, now);
         self.waiting = Some((birth.sent_at, birth.queued));
+        self.unsaved = birth.unsaved;
         changed
     }
 
