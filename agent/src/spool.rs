@@ -213,7 +213,8 @@ impl<F: Files> Spool<F> {
 
     /// What a new session tells the hub.
     pub fn status(&self) -> Status {
-        let (queued, unsaved) = (self.queued(), self.unsaved());
+        // While the disk takes none, whatever comes next is in memory only, although what did may have been acknowledged.
+        let (queued, unsaved) = (self.queued(), self.unsaved().max(u64::from(self.in_trouble)));
         Status { queued, unsaved, live_from: self.live_from(), lost: self.lost().to_vec() }
     }
 
@@ -239,12 +240,15 @@ impl<F: Files> Spool<F> {
         self.flush()
     }
 
-    /// Writes what waits in memory. `true`: nothing waits any more.
+    /// Writes what waits in memory. `true`: nothing waits any more. Only a write that succeeds ends a trouble of the disk.
     pub fn flush(&mut self) -> bool {
-        let mut made_room = false;
+        let (mut made_room, mut written) = (false, false);
         while !self.waiting.is_empty() {
             while self.disk.is_full_for(&self.waiting) && self.make_room() {}
-            let Err(error) = self.disk.write(self.state.epoch, &mut self.waiting) else { continue };
+            let Err(error) = self.disk.write(self.state.epoch, &mut self.waiting) else {
+                written = true;
+                continue;
+            };
             // Others may fill the disk as well: no more is given up at once than one record needs.
             if is_full(&error) && !std::mem::replace(&mut made_room, true) && self.make_room() {
                 continue;
@@ -255,7 +259,7 @@ impl<F: Files> Spool<F> {
             self.bound_memory();
             return false;
         }
-        if std::mem::take(&mut self.in_trouble) {
+        if written && std::mem::take(&mut self.in_trouble) {
             info!("the spool can be written again");
         }
         true

@@ -109,6 +109,9 @@ findings! {
     /// An agent's clock is wrong.
     AgentClock: "agent_clock", 2, "采集端 {} 的时钟偏差 {}", "The clock of agent {} is off by {}",
         "在采集端打开自动对时；期间时间已按偏差校正。", "Switch time synchronisation on at the agent; until then its times are corrected.";
+    /// An agent's disk takes no records.
+    AgentDisk: "agent_disk", 1, "采集端 {} 的磁盘写不进去", "The disk of agent {} takes no records",
+        "检查它的磁盘是否已满、转为只读或损坏。它的记录暂存在内存里，断电会丢失。", "See whether its disk is full, went read-only or is broken. Its records are in its memory only, and go with its power.";
     /// Most agents' clocks disagree with the hub's.
     HubClock: "hub_clock", 1, "多数采集端的时钟与本机相差 {}", "Most agents' clocks differ from this computer's by {}",
         "多半是本机时钟不准：打开自动对时。", "Probably this computer's clock is wrong: switch time synchronisation on.";

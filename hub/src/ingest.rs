@@ -33,7 +33,7 @@ use lobby_domain::{
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
-    time::{Instant, MissedTickBehavior, interval, timeout_at},
+    time::{Instant, Interval, MissedTickBehavior, interval, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +45,7 @@ pub use self::{
 };
 use crate::{
     clock::Clock,
+    failpoint,
     findings::Timekeeping,
     fleet::{Fleet, Setup},
     lifecycle::Lifecycle,
@@ -81,6 +82,13 @@ pub struct Ingest {
     pub timekeeping: Arc<Timekeeping>,
     /// Other setups to work by.
     pub setups: mpsc::Receiver<Setup>,
+}
+
+/// What ingest waits for beside what people decide.
+struct Sources {
+    inbound: Queue,
+    broker: watch::Receiver<BrokerState>,
+    ticks: Interval,
 }
 
 /// What goes on from turn to turn.
@@ -146,16 +154,24 @@ impl Handover {
     }
 }
 
+impl Sources {
+    /// The broker's state, looked at by value: a change that was missed in between must count as well.
+    fn state(&mut self) -> BrokerState {
+        *self.broker.borrow_and_update()
+    }
+}
+
 impl Ingest {
     async fn run(
         mut self,
-        mut inbound: Queue,
-        mut broker: watch::Receiver<BrokerState>,
+        inbound: Queue,
+        broker: watch::Receiver<BrokerState>,
         handover: Handover,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut sources = Sources { inbound, broker, ticks };
         let restored = Gathered { changes: std::mem::take(&mut self.restored), ..Gathered::default() };
         self.hand_over(restored, handover.turn().await?, &handover).await?;
         let mut course = Course { connects: 0, ticked: Instant::now(), moved: None };
@@ -165,21 +181,17 @@ impl Ingest {
             tokio::select! {
                 biased;
                 // However much comes, time passes for the rules.
-                _ = ticks.tick() => {
-                    // Looked at by value: a change that was missed in between must count as well.
-                    let state = *broker.borrow_and_update();
-                    self.tick(state, &mut course, &mut gathered);
-                }
+                _ = sources.ticks.tick() => self.tick(sources.state(), &mut course, &mut gathered),
                 // What came before the stop is still stored, so the queue is looked at first.
-                message = inbound.recv() => match message {
-                    Some(message) => self.gather(message, &mut inbound, &course, &mut gathered).await,
+                message = sources.inbound.recv() => match message {
+                    Some(message) => self.gather(message, &mut sources.inbound, &course, &mut gathered).await,
                     None => return Ok(()),
                 },
                 () = stop.cancelled() => return Ok(()),
                 Some(setup) = self.setups.recv() => gathered.changes = self.fleet.reconfigure(setup, self.clock.now()),
                 Some(asked) = self.asked.recv() => self.decide(asked, &mut gathered),
             }
-            let turn = self.await_turn(&handover, &mut inbound, &course, &mut gathered).await?;
+            let turn = self.await_turn(&handover, &mut sources, &mut course, &mut gathered).await?;
             self.hand_over(gathered, turn, &handover).await?;
         }
     }
@@ -213,12 +225,13 @@ impl Ingest {
         }
     }
 
-    /// Waits until the batch before is stored, and takes in what comes meanwhile.
+    /// Waits until the batch before is stored, and takes in what comes meanwhile. While there is room for that, time passes for the
+    /// rules too; without room nobody is heard, and the silence would be taken for theirs.
     async fn await_turn(
         &self,
         handover: &Handover,
-        inbound: &mut Queue,
-        course: &Course,
+        sources: &mut Sources,
+        course: &mut Course,
         gathered: &mut Gathered,
     ) -> anyhow::Result<OwnedSemaphorePermit> {
         let turn = handover.turn();
@@ -227,7 +240,8 @@ impl Ingest {
             tokio::select! {
                 biased;
                 turn = &mut turn => return turn,
-                Some(message) = inbound.recv(), if !self.is_full(gathered) => self.take(message, course, gathered),
+                _ = sources.ticks.tick(), if !self.is_full(gathered) => self.tick(sources.state(), course, gathered),
+                Some(message) = sources.inbound.recv(), if !self.is_full(gathered) => self.take(message, course, gathered),
             }
         }
     }
@@ -237,6 +251,7 @@ impl Ingest {
     }
 
     fn take(&self, inbound: Inbound, course: &Course, gathered: &mut Gathered) {
+        failpoint::pass("received");
         let begun = Instant::now();
         let Inbound { site, agent, received_at, message, receipt, .. } = inbound;
         let received_at = course.moved.map_or(received_at, |moved| moved.brought_over(received_at, self.clock.now()));
@@ -308,6 +323,7 @@ impl Ingest {
             }
         }
         self.counters.spent(Stage::Judge, begun.elapsed());
+        failpoint::pass("judged");
         let judged = Judged { batches, receipts, replies, follow_ups, turn };
         handover.judged.send(judged).await.ok().context("storing has ended")
     }

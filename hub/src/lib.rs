@@ -9,6 +9,7 @@ pub mod command;
 pub mod config;
 pub mod demo;
 pub mod disk;
+mod failpoint;
 pub mod findings;
 pub mod fleet;
 pub mod history;

@@ -189,7 +189,7 @@ impl Storage {
             return Ok(());
         }
         let (busy, ..): (i64, i64, i64) =
-            sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(pool).await.context("emptying the log")?;
+            sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&**pool).await.context("emptying the log")?;
         if busy != 0 {
             // Somebody reads, such as a backup; the log stays, and so does the guard.
             self.store.close().await;

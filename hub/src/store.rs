@@ -12,6 +12,7 @@ mod meta;
 mod once;
 mod page;
 mod past;
+mod pool;
 mod records;
 mod restraints;
 mod rollup;
@@ -22,7 +23,7 @@ mod trouble;
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use sqlx::{
-    PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    Postgres, Sqlite, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -35,6 +36,7 @@ pub use self::{
     meta::Meta,
     page::{Cursor, CursorError},
     past::MOST_TRACED,
+    pool::Pool,
     records::{RecordFilter, RecordRow},
     restraints::{ChangeError, Made, RestraintFilter},
     rollup::{Due, Grain, RolledUp},
@@ -71,9 +73,9 @@ const SESSION: [(&str, &str); 5] = [
 #[derive(Debug, Clone)]
 pub enum Store {
     /// The embedded default.
-    Sqlite(SqlitePool),
+    Sqlite(Pool<Sqlite>),
     /// For companies with many sites.
-    Postgres(PgPool),
+    Postgres(Pool<Postgres>),
 }
 
 /// A transaction on one of the two databases.
@@ -167,7 +169,7 @@ impl Store {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let options = PgConnectOptions::from_str(url).map_err(doing("read the database URL"))?;
             let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(BUSY);
-            let pool = pool.connect_with(options.application_name(APPLICATION).options(SESSION));
+            let pool = Pool::connect(pool, options.application_name(APPLICATION).options(SESSION));
             return Ok(Self::Postgres(pool.await.map_err(doing("connect to PostgreSQL"))?));
         }
         // The URL may hold a password: only its scheme is shown.
@@ -214,7 +216,7 @@ pub fn sqlite_path(url: &str) -> Option<PathBuf> {
     url.strip_prefix("sqlite://").map(PathBuf::from)
 }
 
-async fn sqlite(path: PathBuf, missing: Missing) -> Result<SqlitePool, StoreError> {
+async fn sqlite(path: PathBuf, missing: Missing) -> Result<Pool<Sqlite>, StoreError> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(missing == Missing::Make)
@@ -225,8 +227,8 @@ async fn sqlite(path: PathBuf, missing: Missing) -> Result<SqlitePool, StoreErro
         .pragma("cache_size", "-16000")
         .busy_timeout(BUSY);
     // One connection writes at a time; the others read beside it.
-    let pool = SqlitePoolOptions::new().max_connections(4).acquire_timeout(BUSY).connect_with(options);
-    pool.await.map_err(doing("open the SQLite database"))
+    let pool = SqlitePoolOptions::new().max_connections(4).acquire_timeout(BUSY);
+    Pool::connect(pool, options).await.map_err(doing("open the SQLite database"))
 }
 
 impl Tx {

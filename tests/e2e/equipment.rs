@@ -1,6 +1,6 @@
 //! The configuration of devices, as an installer writes it, for the equipment that tests start.
 
-use std::path::Path;
+use std::{net::TcpListener, path::Path, thread};
 
 use anyhow::Result;
 use lobby_tests::modbus::Equipment;
@@ -144,4 +144,12 @@ address = "127.0.0.1"
 ports = [{port}]
 "#
     )
+}
+
+/// A port that takes every connection, however many come, as long as the test lives.
+pub fn laptop() -> Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    thread::spawn(move || listener.incoming().for_each(drop));
+    Ok(port)
 }

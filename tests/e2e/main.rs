@@ -11,6 +11,7 @@ mod brokers_killed;
 mod complaints;
 mod damages;
 mod equipment;
+mod failpoints;
 mod foreign_agent;
 mod hub_kills;
 mod interop;

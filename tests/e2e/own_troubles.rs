@@ -1,8 +1,11 @@
 //! The product's own troubles: a full disk, a database that is held, a frozen broker or hub, a clock that is set. Each is told of the
 //! product within seconds, costs nothing, and is never a fault of a device.
 
+mod agent_disk;
 mod clock;
 mod disk;
+mod failing_disk;
+mod postgres;
 mod reload;
 mod stall;
 
@@ -23,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct Player {
     peer: Peer,
     id: String,
+    /// How far its clock is ahead of ours, in ms.
+    ahead: i64,
     seq: u64,
     /// What it keeps until it is acknowledged.
     kept: BTreeMap<u64, Value>,
@@ -30,11 +35,15 @@ struct Player {
 
 impl Player {
     fn born(url: &str, id: &str) -> Result<Self> {
+        Self::with_a_clock(url, id, 0)
+    }
+
+    fn with_a_clock(url: &str, id: &str, ahead: i64) -> Result<Self> {
         let peer = Peer::connect(url, &format!("{SITE}.{id}"), &[&format!("lobby/v1/{SITE}/{id}/ack")])?;
-        let mut player = Self { peer, id: id.to_owned(), seq: 0, kept: BTreeMap::new() };
+        let mut player = Self { peer, id: id.to_owned(), ahead, seq: 0, kept: BTreeMap::new() };
         let device =
             json!({"id": MACHINE, "kind": "shoe-cover-machine", "name": "鞋套机", "place": "电梯口", "every_ms": 5000});
-        let birth = json!({"epoch": 1, "session": 1, "sent_at": now_ms(), "agent": {"version": "1"}, "queued": 0, "devices": [device]});
+        let birth = json!({"epoch": 1, "session": 1, "sent_at": player.now(), "agent": {"version": "1"}, "queued": 0, "devices": [device]});
         player.say("birth", &birth)?;
         Ok(player)
     }
@@ -43,16 +52,25 @@ impl Player {
         self.peer.publish(&format!("lobby/v1/{SITE}/{}/{kind}", self.id), message.to_string())
     }
 
+    fn now(&self) -> i64 {
+        now_ms() + self.ahead
+    }
+
     fn report(&mut self, motor: &str) -> Result<u64> {
+        self.state(&json!({ "motor": motor }))
+    }
+
+    fn state(&mut self, facts: &Value) -> Result<u64> {
         self.seq += 1;
-        let record = json!({"seq": self.seq, "at": now_ms(), "device": MACHINE, "reach": "ok", "facts": {"motor": motor}, "faults": []});
+        let record =
+            json!({"seq": self.seq, "at": self.now(), "device": MACHINE, "reach": "ok", "facts": facts, "faults": []});
         self.kept.insert(self.seq, record.clone());
         self.send(&[record])?;
         Ok(self.seq)
     }
 
     fn send(&mut self, records: &[Value]) -> Result<()> {
-        self.say("data", &json!({"epoch": 1, "session": 1, "sent_at": now_ms(), "records": records}))
+        self.say("data", &json!({"epoch": 1, "session": 1, "sent_at": self.now(), "records": records}))
     }
 
     /// Sends everything that is not acknowledged again.

@@ -463,6 +463,22 @@ fn what_a_failed_sync_was_to_save_goes_into_another_file_and_is_not_believed_bef
 }
 
 #[test]
+fn a_disk_in_trouble_is_in_trouble_until_it_has_taken_something() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = Refusing::default();
+    let mut spool = Spool::open_on(files.clone(), dir.path(), LIMITS, NOW).unwrap();
+    let epoch = spool.epoch();
+    files.0.sync_fails.store(true, Relaxed);
+    assert!(!spool.append([draft(1)]));
+    assert_eq!(spool.ack(Ack { epoch, committed: 1 }), Acked::Advanced);
+    assert!(spool.flush() && spool.in_trouble(), "nothing waits, and nothing was written");
+    assert_eq!((spool.status().unsaved, spool.status().queued), (1, 0), "the hub is told all the same");
+    files.0.sync_fails.store(false, Relaxed);
+    assert!(spool.append([draft(2)]) && !spool.in_trouble());
+    assert_eq!(spool.status().unsaved, 0);
+}
+
+#[test]
 fn what_a_failed_write_left_behind_is_not_counted_twice() {
     let dir = tempfile::tempdir().unwrap();
     let mut spool = open(&dir, LIMITS);

@@ -35,8 +35,8 @@ pub struct Birth {
     /// Records in its spool that the hub has not yet acknowledged.
     #[serde(default)]
     pub queued: u64,
-    /// Those of them that are in the agent's memory only, because its disk takes none at present. An agent says so in a birth of its
-    /// own when that begins and when it ends.
+    /// Those of them that are in the agent's memory only, because its disk takes none at present; at least 1 while that is so. An
+    /// agent says so in a birth of its own when that begins and when it ends.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unsaved: u64,
     /// The devices it watches.

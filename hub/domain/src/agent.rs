@@ -61,6 +61,8 @@ pub struct Agent {
     pub queued: u64,
     /// What is wrong with devices that its last birth named and that could not be read.
     pub bad_devices: Vec<String>,
+    /// Those of them that were in its memory only, because its disk took none.
+    pub unsaved: u64,
     /// Whether the hub hears it.
     pub link: Link,
     /// When it was last heard of.
@@ -109,6 +111,7 @@ impl Agent {
             session: 0,
             queued: 0,
             bad_devices: Vec::new(),
+            unsaved: 0,
             link: Link::Unverified { since: now },
             last_seen: None,
             up_since: None,
@@ -194,6 +197,7 @@ impl Agent {
         let begins = (birth.epoch, birth.session) != (self.epoch, self.session);
         let changed = begins && self.begin(birth.epoch, birth.session, now);
         self.waiting = Some((birth.sent_at, birth.queued));
+        self.unsaved = birth.unsaved;
         self.lives(birth.sent_at, now) || changed
     }
 

@@ -21,6 +21,7 @@ use super::{
     postgres, rows, verify,
 };
 use crate::{
+    failpoint,
     installation::sync_folder,
     storage::{PRODUCT, reader},
     store::{META_SINCE, newest_schema, sqlite_path},
@@ -44,6 +45,7 @@ pub async fn make(url: &str, to: &Path, now: Timestamp, say: Say<'_>) -> Result<
         let _ = fs::remove_file(&part);
     }
     let manifest = made?;
+    failpoint::pass("backup_made");
     fs::rename(&part, to).map_err(disk(to, "named"))?;
     sync_folder(to.parent().unwrap_or(Path::new("."))).map_err(disk(to, "named"))?;
     Ok(manifest)

@@ -60,7 +60,7 @@ impl DatabaseProbe {
             Ok(Ok(())) => slow(begun.elapsed()),
             Ok(Err(cause)) => {
                 if matches!(cause.trouble(), Trouble::Disk | Trouble::ReadOnly | Trouble::Full) {
-                    self.store.reopen().await;
+                    self.store.reopen();
                 }
                 vec![failed(cause)]
             }

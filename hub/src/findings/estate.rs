@@ -22,6 +22,7 @@ const WITNESSES: usize = 3;
 pub(super) fn probe(sites: &BTreeMap<SiteId, Site>) -> Vec<Found> {
     let mut found = clocks(sites);
     for site in sites.values() {
+        found.extend(disks(site));
         found.extend(unknown_kinds(site));
         found.extend(retired(site));
         found.extend(site.agents().filter_map(|agent| bad_devices(site, agent)));
@@ -51,6 +52,15 @@ fn clocks(sites: &BTreeMap<SiteId, Site>) -> Vec<Found> {
             Found::new(FindingKey::AgentClock, Severity::Warning).about(&name).with(&name).with(by)
         })
         .collect()
+}
+
+/// Agents whose disks take no records: what they say now is in their memory, and goes with their power.
+fn disks(site: &Site) -> impl Iterator<Item = Found> {
+    let unsaved = site.agents().filter(|agent| agent.link == Link::Up && agent.unsaved > 0);
+    unsaved.map(|agent| {
+        let name = format!("{}/{}", site.id, agent.id);
+        Found::new(FindingKey::AgentDisk, Severity::Error).about(&name).with(&name)
+    })
 }
 
 fn unknown_kinds(site: &Site) -> Option<Found> {
@@ -139,6 +149,18 @@ mod tests {
     fn most_clocks_off_by_the_same_are_the_hubs() {
         let sites = sites(&[("a", 3_600_000, "tv"), ("b", 3_600_010, "tv"), ("c", 0, "tv")]);
         assert_eq!(ids(&sites), ["hub_clock".into()]);
+    }
+
+    #[test]
+    fn an_agent_whose_disk_takes_no_records_is_told_until_it_does() {
+        let mut sites = sites(&[("a", 0, "tv"), ("b", 0, "tv")]);
+        let site = sites.values_mut().next().unwrap();
+        for (session, unsaved, told) in [(2, 7, vec![Box::from("agent_disk:hz/b")]), (3, 0, vec![])] {
+            let agent = AgentInfo { version: "1".into() };
+            let birth = Birth { epoch: 1, session, sent_at: NOW.millis(), agent, queued: 9, unsaved, devices: vec![] };
+            site.birth(&"b".parse().unwrap(), &birth, NOW, &mut Changes::default());
+            assert_eq!(disks(site).map(|found| found.id).collect::<Vec<_>>(), told);
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::{Counters, Reply, Stage, scarcity::Held};
 use crate::{
     clock::Clock,
     disk::Reserve,
+    failpoint,
     fleet::{Changed, Fleet},
     mqtt::{Link, Receipt},
     progress::{Part, Progress},
@@ -92,12 +93,14 @@ impl Storing {
                 receipt.settle();
             }
             for (reply, decided) in replies {
+                failpoint::pass("decided");
                 // Whoever asked may have gone away; what was decided stands.
                 let _ = reply.send(decided);
             }
             for follow_up in follow_ups {
                 self.follow_up(follow_up, &mut logged).await;
             }
+            failpoint::pass("acknowledged");
             self.counters.spent(Stage::Say, begun.elapsed());
         }
         Ok(())

@@ -14,6 +14,7 @@ use lobby_domain::{
 use uuid::Uuid;
 
 use super::{Cursor, CursorError, Store, StoreError, Tx, joined, on, page, split, statements};
+use crate::failpoint;
 
 /// An alert as it was stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -244,6 +245,7 @@ impl Tx {
             .bind(&*rule.title.zh).bind(&*rule.title.en).bind(&*raise.evidence.zh).bind(&*raise.evidence.en)
             .bind(raise.since.millis()).bind(raise.at.millis())
             .execute(conn).await.map(|done| done.rows_affected() == 1))?;
+        failpoint::pass("alert_written");
         if raised && raise.tell {
             self.tell(site, raise).await?;
         } else if !raised {
@@ -258,6 +260,7 @@ impl Tx {
             on!(self, "queue a notification", conn => sqlx::query(TELL)
                 .bind(format!("{}:raised", raise.id)).bind(&**post).bind(site.as_str()).bind(raise.id.0)
                 .bind(raise.at.millis()).execute(conn).await.map(drop))?;
+            failpoint::pass("notification_queued");
         }
         Ok(())
     }
@@ -289,6 +292,7 @@ impl Tx {
             .bind(clear.at.millis()).bind(clear.reason.as_str()).bind(&*clear.by).fetch_optional(conn).await)?;
         let Some((id, ticket)) = cleared else { return Ok(None) };
         self.tell_more(AlertId(id), "cleared", clear.at).await?;
+        failpoint::pass("alert_cleared");
         self.end_silences_of(AlertId(id), clear.at).await?;
         Ok(Some(Cleared { ticket }))
     }

@@ -26,6 +26,7 @@ use super::{
     records::{RecordInsert, reach_code},
     rollup,
 };
+use crate::failpoint;
 
 /// Most forms whose numbers are remembered.
 const MOST_FORMS: usize = 10_000;
@@ -132,7 +133,7 @@ impl Writer {
         }
         if let Err(error) = &done {
             if matches!(error.trouble(), Trouble::Disk | Trouble::ReadOnly | Trouble::Full) {
-                self.store.reopen().await;
+                self.store.reopen();
             }
             // Numbers learnt in a transaction that did not happen are no one's.
             self.known = Known::default();
@@ -141,6 +142,7 @@ impl Writer {
     }
 
     async fn attempt(&mut self, batches: &[Batch], now: Timestamp) -> Result<Committed, StoreError> {
+        failpoint::pass("storing");
         let mut tx = self.store.begin().await?;
         let alerts = batches.iter().any(|batch| !batch.changes.alerts.is_empty());
         if alerts && !tx.claim_batch(&self.id, self.no, now).await? {
@@ -150,7 +152,9 @@ impl Writer {
         let done = self.write(&mut tx, batches, now).await?;
         self.spent.execute += begun.elapsed().saturating_sub(self.spent.encode.saturating_sub(encode));
         let begun = Instant::now();
+        failpoint::pass("commit");
         tx.commit().await?;
+        failpoint::pass("committed");
         self.spent.commit += begun.elapsed();
         Ok(done)
     }
@@ -167,7 +171,9 @@ impl Writer {
             self.write_fleet(tx, batch).await?;
             self.encode(tx, batch, &mut rows).await?;
         }
+        failpoint::pass("fleet_written");
         done.records = tx.insert_records(&rows).await?;
+        failpoint::pass("records_written");
         let due = self.known.newly_due(rows.iter().map(|row| (row.device_no, row.at)), now);
         tx.note_due(&due).await?;
         for batch in batches {
@@ -301,7 +307,9 @@ impl Writer {
         match (raise.step, &raise.rule.ticket) {
             (Step::Open, Some(rule)) => {
                 let number = tx.ticket_for(&batch.site, &batch.zone, &self.pack, raise, rule).await?;
-                tx.attach_alert(raise.id, &number).await
+                tx.attach_alert(raise.id, &number).await?;
+                failpoint::pass("ticket_attached");
+                Ok(())
             }
             (Step::Victim(source), _) => tx.attach_victim(raise, source).await,
             (Step::Open, None) | (Step::None | Step::Later, _) => Ok(()),

@@ -5,6 +5,7 @@ use sqlx::migrate::Migrator;
 use tracing::info;
 
 use super::{Store, StoreError, on, statements};
+use crate::failpoint;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -55,6 +56,7 @@ impl Store {
         for step in migrator.iter().filter(|step| !done.contains(&step.version)) {
             info!(schema = step.version, "bringing the database's schema to version {}", step.version);
             self.migrate_to(migrator, step.version).await?;
+            failpoint::pass("migrated");
         }
         // Says if the database holds a version that this program does not know, or knows otherwise.
         self.migrate_to(migrator, newest_schema()).await

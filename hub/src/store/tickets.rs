@@ -13,6 +13,7 @@ use lobby_domain::{
 };
 
 use super::{Cursor, CursorError, Store, StoreError, Tx, joined, on, page, split, statements};
+use crate::failpoint;
 
 /// A ticket as it was stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -260,6 +261,7 @@ impl Tx {
             .bind(&*raise.rule.id).bind(joined(&raise.rule.clauses)).bind(&*ticket.department).bind(&*ticket.priority)
             .bind(&*ticket.confirmed_by).bind(&*raise.rule.title.zh).bind(&*raise.rule.title.en)
             .bind(raise.at.millis()).bind(respond).bind(arrive).bind(complete).execute(conn).await.map(drop))?;
+        failpoint::pass("ticket_opened");
         self.ticket_event(&number, raise.at, "opened", "", &raise.rule.title.zh).await?;
         Ok(number)
     }
@@ -369,9 +371,11 @@ impl Store {
             // On PostgreSQL another transaction may have been first.
             return Err(ActError::Conflict { current: version + 1 });
         }
+        failpoint::pass("ticket_moved");
         tx.ticket_event(number, now, action.as_str(), actor, note).await?;
         let ticket = tx.ticket(number).await?.ok_or(ActError::NotFound)?;
         tx.commit().await?;
+        failpoint::pass("ticket_committed");
         Ok(ticket)
     }
 }

@@ -60,23 +60,12 @@ fn by_code(code: &str) -> Trouble {
 }
 
 impl Store {
-    /// Closes the connections that are idle, so that the next statement opens the database anew. After a failed write or sync a
-    /// connection must not go on with what it remembers of the file.
-    pub async fn reopen(&self) {
+    /// Gives up all connections, so that the next statement opens the database anew. After a failed write or sync a connection must
+    /// not go on with what it remembers of the file, nor may one that could be opened for reading only.
+    pub fn reopen(&self) {
         match self {
-            Self::Sqlite(pool) => {
-                for _ in 0..pool.size() {
-                    let Some(connection) = pool.try_acquire() else { return };
-                    // It failed before; that it cannot be closed in good order is no news.
-                    let _ = connection.close().await;
-                }
-            }
-            Self::Postgres(pool) => {
-                for _ in 0..pool.size() {
-                    let Some(connection) = pool.try_acquire() else { return };
-                    let _ = connection.close().await;
-                }
-            }
+            Self::Sqlite(pool) => pool.give_up(),
+            Self::Postgres(pool) => pool.give_up(),
         }
     }
 }

@@ -3,29 +3,43 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    process::Command,
     time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
 use lobby_tests::{
+    agent,
     clock::now_ms,
+    delivery::Delivered,
     hub::{self, Api, Options},
     process::Process,
-    program, wait,
+    program, spool, wait,
 };
+use rstest::rstest;
+use serde_json::json;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use super::{FAULT, MACHINE, PATIENCE, Player, SITE, TOLD, found, nothing_raised};
+use crate::equipment::{busy_laptop, laptop};
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
+
+/// A wall clock that the test sets, for one program.
+struct Wall {
+    library: PathBuf,
+    offset: PathBuf,
+}
 
 /// A hub whose wall clock the test sets.
 struct Hub {
     process: Process,
     api: Api,
     mqtt: String,
-    folder: TempDir,
+    wall: Wall,
+    _folder: TempDir,
 }
 
 fn library() -> Result<Option<PathBuf>> {
@@ -38,29 +52,57 @@ fn library() -> Result<Option<PathBuf>> {
     }
 }
 
+impl Wall {
+    /// A clock that is right, if libfaketime is installed.
+    fn beside(folder: &Path) -> Result<Option<Self>> {
+        let Some(library) = library()? else { return Ok(None) };
+        let wall = Self { library, offset: folder.join("offset") };
+        wall.set(0)?;
+        Ok(Some(wall))
+    }
+
+    /// Gives this clock to the program that `command` starts.
+    fn give_to(&self, command: &mut Command) {
+        command.env("LD_PRELOAD", &self.library).env("FAKETIME_TIMESTAMP_FILE", &self.offset);
+        command.envs([("FAKETIME_NO_CACHE", "1"), ("DONT_FAKE_MONOTONIC", "1"), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")]);
+    }
+
+    /// Sets it to be this many seconds off.
+    fn set(&self, seconds: i64) -> Result<()> {
+        // Replaced at once: it is read at any time.
+        let new = self.offset.with_extension("new");
+        std::fs::write(&new, format!("{seconds:+}\n")).context("set a clock")?;
+        Ok(std::fs::rename(new, &self.offset)?)
+    }
+}
+
 impl Hub {
     fn start() -> Result<Option<Self>> {
-        let Some(library) = library()? else { return Ok(None) };
+        Self::at(0, None)
+    }
+
+    /// A hub that is started this many seconds off.
+    fn at(seconds: i64, config: Option<String>) -> Result<Option<Self>> {
         let folder = tempfile::tempdir()?;
+        let Some(wall) = Wall::beside(folder.path())? else { return Ok(None) };
+        wall.set(seconds)?;
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut command = hub::command(&folder.path().join("data"), &Options::default(), anywhere, anywhere)?;
-        let offset = folder.path().join("offset");
-        std::fs::write(&offset, "+0\n")?;
-        command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", &offset);
-        command.envs([("FAKETIME_NO_CACHE", "1"), ("DONT_FAKE_MONOTONIC", "1"), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")]);
+        let data = folder.path().join("data");
+        std::fs::create_dir(&data)?;
+        let mut command = hub::command(&data, &Options { config, ..Options::default() }, anywhere, anywhere)?;
+        wall.give_to(&mut command);
         let mut process = Process::start("lobby-hub", &mut command)?;
         let mut listening = |what: &str| -> Result<SocketAddr> {
             let start = format!("{what} listening on ");
             process.line(&start, PATIENCE, |line| line.strip_prefix(&start)?.trim().parse().ok())
         };
         let (http, mqtt) = (listening("http")?, listening("mqtt")?);
-        Ok(Some(Self { process, api: Api::at(http), mqtt: format!("mqtt://{mqtt}"), folder }))
+        Ok(Some(Self { process, api: Api::at(http), mqtt: format!("mqtt://{mqtt}"), wall, _folder: folder }))
     }
 
     /// Sets its clock to be this many seconds off.
     fn set(&self, seconds: i64) -> Result<()> {
-        let offset = self.folder.path().join("offset");
-        std::fs::write(offset, format!("{seconds:+}\n")).context("set the hub's clock")
+        self.wall.set(seconds)
     }
 
     /// How many seconds its time is ahead of ours.
@@ -118,4 +160,120 @@ fn a_clock_that_nobody_contradicts_is_taken_over_without_an_alert() -> Result<()
         })?;
     }
     nothing_raised(&hub.api)
+}
+
+#[test]
+fn a_rule_that_waits_neither_gains_nor_loses_by_a_clock_that_is_set() -> Result<()> {
+    /// What `covers-jammed` waits, and what it waits until it is over; less what a look takes.
+    const RAISED_AFTER: Duration = Duration::from_millis(4_800);
+    const CLEARED_AFTER: Duration = Duration::from_millis(9_800);
+    const RULE: &str = "covers-jammed";
+    let Some(hub) = Hub::start()? else { return Ok(()) };
+    let mut agent = Player::born(&hub.mqtt, "box")?;
+    for (seconds, count) in [(HOUR, 1), (-30 * DAY, 2)] {
+        let begun = Instant::now();
+        let seq = agent.state(&json!({ "jam": true }))?;
+        agent.acked_up_to(seq, PATIENCE)?;
+        hub.set(seconds)?;
+        hub.api.open_alert(SITE, MACHINE, RULE, PATIENCE)?;
+        let raised = begun.elapsed();
+        let begun = Instant::now();
+        let seq = agent.state(&json!({ "jam": false }))?;
+        agent.acked_up_to(seq, PATIENCE)?;
+        hub.set(0)?;
+        wait::until("the alert to clear", PATIENCE, || Ok(hub.api.alerts(SITE, "open")?.is_empty().then_some(())))?;
+        let cleared = begun.elapsed();
+        ensure!(raised >= RAISED_AFTER && cleared >= CLEARED_AFTER, "set by {seconds} s: {raised:?}, {cleared:?}");
+        ensure!(hub.api.alerts(SITE, "all")?.len() == count, "set by {seconds} s: one fault, one alert");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_agent_whose_clock_is_a_minute_off_is_told_and_its_devices_are_judged_all_the_same() -> Result<()> {
+    let Some(hub) = Hub::start()? else { return Ok(()) };
+    let mut agents = [(90_000, "ahead"), (50_000, "nearly"), (-90_000, "behind")]
+        .into_iter()
+        .map(|(ahead, id)| Player::with_a_clock(&hub.mqtt, id, ahead))
+        .collect::<Result<Vec<_>>>()?;
+    for agent in &mut agents {
+        let seq = agent.report("ok")?;
+        agent.acked_up_to(seq, PATIENCE)?;
+    }
+    let told = wait::until("both to be told", TOLD, || {
+        let told: Vec<_> = found(&hub.api)?.into_iter().filter(|id| id.starts_with("agent_clock")).collect();
+        Ok((told.len() >= 2).then_some(told))
+    })?;
+    ensure!(told == ["agent_clock:demo/ahead", "agent_clock:demo/behind"], "{told:?}");
+    nothing_raised(&hub.api)?;
+    agents[2].report("fault")?;
+    let alert = hub.api.open_alert(SITE, MACHINE, FAULT, PATIENCE)?;
+    let since = alert["since"].as_i64().context("since when")?;
+    ensure!((since - now_ms()).abs() < 10_000, "dated by the hub's clock: {alert}");
+    Ok(())
+}
+
+#[test]
+fn an_agent_whose_clock_is_set_loses_nothing_and_is_no_fault_of_its_devices() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let Some(wall) = Wall::beside(dir.path())? else { return Ok(()) };
+    let mut hub = hub::Hub::start()?;
+    let port = laptop()?;
+    let devices = busy_laptop("laptop-1", port) + &busy_laptop("laptop-2", port);
+    let config = agent::write_config(dir.path(), SITE, "box", &hub.mqtt_url(), &devices)?;
+    let mut command = agent::command("run", &config)?;
+    wall.give_to(command.args(["--log-format", "json"]));
+    let mut process = Process::start("lobby-agent", &mut command)?;
+    let stored = || -> Result<u64> {
+        let report = hub.api.json("/api/v1/agents/demo/box")?;
+        report["ledger"]["stored"].as_u64().context("a count")
+    };
+    let to_2038 = 2_147_483_647 - now_ms() / 1000;
+    for seconds in [HOUR, -HOUR, 30 * DAY, -30 * DAY, to_2038] {
+        wall.set(seconds)?;
+        let before = wait::until("the agent", PATIENCE, || stored().map(Some))?;
+        wait::until("a second of its records", PATIENCE, || Ok((stored()? > before + 20).then_some(())))?;
+        nothing_raised(&hub.api)?;
+    }
+    wait::until("its clock to be told", PATIENCE, || {
+        Ok(found(&hub.api)?.contains(&"agent_clock:demo/box".to_owned()).then_some(()))
+    })?;
+    process.kill()?;
+    let accepted = spool::accepted(&dir.path().join("state"))?;
+    wall.set(0)?;
+    let mut command = agent::command("run", &config)?;
+    wall.give_to(command.args(["--log-format", "json"]));
+    let mut process = Process::start("lobby-agent", &mut command)?;
+    process.line("that it is connected", PATIENCE, |line| line.contains("connected to the broker").then_some(()))?;
+    wait::until("every accepted record to be in the hub", PATIENCE, || {
+        Ok(Delivered::at(&hub.api, SITE, "box")?.holds(&accepted).then_some(()))
+    })?;
+    ensure!(process.terminate(PATIENCE)?.success());
+    nothing_raised(&hub.api)?;
+    ensure!(hub.stop()?.success());
+    Ok(())
+}
+
+#[rstest]
+#[case::forward(1_806_195_600)]
+#[case::back(1_824_944_400)]
+fn an_hour_that_is_left_out_or_comes_twice_raises_nothing_and_misses_nothing(#[case] change: i64) -> Result<()> {
+    /// How long before the change the hub is started, and how long after it the fault comes, in seconds.
+    const BEFORE: i64 = 8;
+    const AFTER: i64 = 4;
+    let off = change - BEFORE - now_ms() / 1000;
+    let config = "[site.demo.hours]\nzone = \"Europe/Berlin\"\nopen = \"01:00-05:00\"\n";
+    let Some(hub) = Hub::at(off, Some(config.to_owned()))? else { return Ok(()) };
+    let mut agent = Player::with_a_clock(&hub.mqtt, "box", off * 1000)?;
+    while agent.now() < (change + AFTER) * 1000 {
+        let seq = agent.report("ok")?;
+        agent.acked_up_to(seq, PATIENCE)?;
+        wait::throughout(Duration::from_millis(500), || nothing_raised(&hub.api))?;
+        ensure!(hub.api.get("/readyz")?.status == 200);
+    }
+    agent.report("fault")?;
+    let alert = hub.api.open_alert(SITE, MACHINE, FAULT, PATIENCE)?;
+    let opened = alert["opened_at"].as_i64().context("a time")?;
+    ensure!((opened - agent.now()).abs() < 10_000 && opened > change * 1000, "dated right: {alert}");
+    Ok(())
 }

@@ -59,7 +59,7 @@ impl Small {
 }
 
 /// Writes until there is no room.
-fn fill(path: &Path) -> Result<()> {
+pub(super) fn fill(path: &Path) -> Result<()> {
     let mut file = File::create(path)?;
     for size in [1 << 20, 1 << 12, 1 << 9] {
         let block = vec![7u8; size];

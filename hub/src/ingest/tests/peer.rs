@@ -100,7 +100,7 @@ impl Hub {
 
     pub(super) async fn sql(&self, statement: &'static str) {
         let Store::Sqlite(pool) = self.database().await else { panic!("SQLite") };
-        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&pool).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&*pool).await.unwrap();
     }
 
     /// The whole answer to a GET.

@@ -2,18 +2,14 @@
 
 use std::{
     env, process,
-    str::FromStr,
     sync::atomic::{AtomicU32, Ordering},
     thread,
 };
 
-use sqlx::{
-    AssertSqlSafe, Connection, Executor, PgConnection, PgPool, SqlitePool, migrate::Migrator,
-    sqlite::SqliteConnectOptions,
-};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, migrate::Migrator};
 use tempfile::TempDir;
 
-use crate::store::Store;
+use crate::store::{Missing, Store};
 
 const SERVER: &str = "TEST_POSTGRES_URL";
 
@@ -47,20 +43,14 @@ impl Database {
     /// A database as the schema was before the step of this number.
     pub(super) async fn before(kind: Kind, step: i64) -> Option<Self> {
         let (url, home) = place(kind).await?;
-        let store = match kind {
-            Kind::Sqlite => {
-                let options = SqliteConnectOptions::from_str(&url).unwrap().create_if_missing(true);
-                Store::Sqlite(SqlitePool::connect_with(options).await.unwrap())
-            }
-            Kind::Postgres => Store::Postgres(PgPool::connect(&url).await.unwrap()),
-        };
+        let store = Store::connect(&url, Missing::Make).await.unwrap();
         let until = |mut steps: Migrator| {
             steps.migrations = steps.migrations.iter().filter(|known| known.version < step).cloned().collect();
             steps
         };
         match &store {
-            Store::Sqlite(pool) => until(sqlx::migrate!("migrations/sqlite")).run(pool).await.unwrap(),
-            Store::Postgres(pool) => until(sqlx::migrate!("migrations/postgres")).run(pool).await.unwrap(),
+            Store::Sqlite(pool) => until(sqlx::migrate!("migrations/sqlite")).run(&**pool).await.unwrap(),
+            Store::Postgres(pool) => until(sqlx::migrate!("migrations/postgres")).run(&**pool).await.unwrap(),
         }
         Some(Self { store, url, home })
     }

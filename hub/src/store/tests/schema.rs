@@ -75,7 +75,8 @@ async fn both_migrations_make_the_same_tables_columns_and_indexes() {
 
 async fn pool() -> (Database, SqlitePool) {
     let database = Database::create(Kind::Sqlite).await.unwrap();
-    let Store::Sqlite(pool) = database.store.clone() else { panic!("SQLite") };
+    let Store::Sqlite(pool) = &database.store else { panic!("SQLite") };
+    let pool = SqlitePool::clone(pool);
     (database, pool)
 }
 

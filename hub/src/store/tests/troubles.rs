@@ -6,7 +6,7 @@ use rstest::rstest;
 use super::{Database, Kind, Store, T0, alerts, raise, writer};
 use crate::{
     findings::{Domain, Finding, Severity},
-    store::Trouble,
+    store::{Trouble, Tx},
 };
 
 fn finding(id: &str) -> Finding {
@@ -56,4 +56,37 @@ async fn a_database_that_is_full_says_so_and_goes_on_when_there_is_room() {
     assert_eq!(error.trouble(), Trouble::Full, "{error:?}");
     // The connections that met the limit are closed; new ones have none.
     writer(&database.store).commit(&[alerts(big)], T0).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_transaction_that_sqlite_has_ended_by_itself_spoils_no_later_one() {
+    let database = Database::create(Kind::Sqlite).await.unwrap();
+    // More often than there are connections.
+    for _ in 0..8 {
+        let mut tx = database.store.begin().await.unwrap();
+        let Tx::Sqlite(inner) = &mut tx else { panic!("SQLite") };
+        // As it does itself when its disk fails.
+        sqlx::raw_sql("ROLLBACK").execute(&mut **inner).await.unwrap();
+        tx.commit().await.unwrap_err();
+    }
+    for _ in 0..8 {
+        database.store.pulse(T0).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_comes_back_after_all_were_given_up_is_not_used_again() {
+    let database = Database::create(Kind::Sqlite).await.unwrap();
+    let Store::Sqlite(pool) = &database.store else { panic!("SQLite") };
+    let mut held = pool.acquire().await.unwrap();
+    // As one is that was opened while the disk was read-only.
+    sqlx::query("PRAGMA query_only = ON").execute(&mut *held).await.unwrap();
+    database.store.reopen();
+    drop(held);
+    while pool.num_idle() == 0 {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..8 {
+        database.store.pulse(T0).await.unwrap();
+    }
 }
