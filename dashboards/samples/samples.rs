@@ -51,6 +51,7 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         "concierge-empty": s.concierge(vec![]);
         "engineering-busy": s.engineering();
         "engineering-quiet": EngineeringPage { tickets: vec![], alerts: vec![], alerts_open: 0, newcomers: vec![], ..s.engineering() };
+        "engineering-newcomers": EngineeringPage { tickets: vec![], alerts: vec![], alerts_open: 0, ..s.engineering() };
         "engineering-blind": s.blind_engineering();
         "showflat-normal": s.showflat(vec![s.machine(312), s.second_machine()]);
         "showflat-low": s.showflat(vec![s.low_machine(), s.second_machine()]);
@@ -62,6 +63,7 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         "reception-empty": ReceptionPage { snooker: vec![], snooker_figures: vec![], internet: vec![], internet_figures: vec![], ..s.reception(false) };
         "device-normal": s.device(State::Normal);
         "device-why": s.why();
+        "device-why-right": WhyPage { rules: s.why().rules.split_off(1), alerts: vec![], ..s.why() };
         "device-why-unknown": WhyPage { link: None, seen: None, is_fresh: false, facts: vec![], rules: vec![], alerts: vec![], ..s.why() };
         "device-abnormal": s.device(State::Abnormal);
         "device-unknown": s.device(State::Unknown);
@@ -172,6 +174,7 @@ impl Scene {
                 self.fact("温度", "Temperature", "41.5", "°C"),
                 self.fact("亮度", "Brightness", "68", "%"),
             ],
+            maintenance: None,
             inference: None,
             incident: None,
         }
@@ -408,6 +411,7 @@ impl Scene {
             state: State::Normal,
             since: Some(self.at(2 * DAY)),
             seen: Some(self.at(6 * SECOND)),
+            maintenance: None,
             left: Some(left),
             capacity: Some(500),
             low_level: Some(50),
@@ -422,6 +426,7 @@ impl Scene {
     fn second_machine(&self) -> Machine {
         Machine {
             device: self.device_ref("covers-b", ("2 号鞋套机", "样板房通道"), ("Machine 2", "Passage")),
+            maintenance: Some(self.say("检修中，至 16:20", "Under maintenance until 16:20")),
             runs_out: None,
             dispensed_today: Some(64),
             ..self.machine(430)
@@ -768,7 +773,7 @@ impl Scene {
     fn restraints(&self, kind: Restrained) -> RestraintsPage {
         let row = |id: &str, starts: i64, ends: Option<i64>| RestraintRow {
             id: id.into(),
-            what: self.say("设备 入口屏", "Device Entrance LED"),
+            what: self.say("设备：入口屏", "Device: Entrance LED"),
             starts: self.at(-starts),
             ends: ends.map(|ends| self.at(-ends)),
             author: self.say("李工", "Li"),
@@ -808,31 +813,51 @@ impl Scene {
             ],
             selections,
             site: None,
+            whole: false,
+            starts: String::new(),
             ends: "2026-11-23T17:20".into(),
+            include_firing: false,
+            comment: String::new(),
+            by: String::new(),
         }
     }
 
     fn health(&self) -> HealthPage {
-        let finding = |domain: &str, key: FindingKey, severity, values: &[&str]| {
+        let t = self.0.texts();
+        let finding = |(domain, about): (&str, &'static str), key: FindingKey, severity, values: &[&str]| {
             let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
             FindingRow {
                 domain: domain.to_owned(),
+                about,
                 id: key.as_str().to_owned(),
                 severity,
                 title: key.title(self.0, &values),
-                advice: key.advice(self.0).to_owned(),
+                advice: key.advice(self.0, &values),
                 since: self.at(12 * MINUTE),
                 ignored: false,
                 persistent: false,
             }
         };
         let findings = vec![
-            finding("storage", FindingKey::DiskFull, FindingSeverity::Critical, &["/var/lib/lobby"]),
+            finding(
+                ("storage", t.finding_storage),
+                FindingKey::DiskFull,
+                FindingSeverity::Critical,
+                &["/var/lib/lobby"],
+            ),
             FindingRow {
                 persistent: true,
-                ..finding("clock", FindingKey::ClockStepped, FindingSeverity::Error, &["+1 h", "2026-11-23 15:20"])
+                ..finding(
+                    ("clock", t.finding_clock),
+                    FindingKey::ClockStepped,
+                    FindingSeverity::Error,
+                    &["+1 h", "2026-11-23 15:20"],
+                )
             },
-            FindingRow { ignored: true, ..finding("sites", FindingKey::NoHours, FindingSeverity::Warning, &["hz-01"]) },
+            FindingRow {
+                ignored: true,
+                ..finding(("estate", t.finding_estate), FindingKey::NoHours, FindingSeverity::Warning, &["hz-01"])
+            },
         ];
         let chrome = Chrome { troubles: 2, ..self.chrome(Page::Health) };
         HealthPage { chrome, findings, evaluated: Some(self.at(SECOND)) }

@@ -6,7 +6,7 @@ use crate::{
     chrome::{Chrome, page},
     engineering::{AgentRow, Link},
     state::{State, Verdict},
-    texts::{Texts, fill, fill3},
+    texts::{Texts, fill},
     time::{When, length},
 };
 
@@ -124,7 +124,12 @@ impl AgentsPage {
     pub fn verdict(&self) -> Verdict {
         let t = self.chrome.t();
         let Self { up, down, unverified, .. } = self;
-        let some = || fill3(t.agents_some, &up.to_string(), &down.to_string(), &unverified.to_string());
+        let some = || {
+            let counts = [(t.agents_down, down), (t.agents_unverified, unverified), (t.agents_up, up)];
+            let told = counts.into_iter().filter(|(_, count)| **count > 0);
+            let told: Vec<_> = told.map(|(words, count)| fill(words, &count.to_string())).collect();
+            fill(t.agents_some, &told.join(t.comma))
+        };
         match (up, down, unverified) {
             (0, 0, 0) => Verdict::new(State::Unknown, t.agents_none),
             (_, 0, 0) => Verdict::new(State::Normal, fill(t.agents_all_up, &up.to_string())),

@@ -46,6 +46,8 @@ impl Page {
     pub const NAV: [Self; 6] =
         [Self::Overview, Self::Concierge, Self::Engineering, Self::Showflat, Self::Reception, Self::Alerts];
 
+    const OF_ALERTS: [Self; 3] = [Self::Alerts, Self::Silences, Self::Maintenance];
+
     /// Its name, as in `/events?page={name}`.
     pub fn name(self) -> &'static str {
         match self {
@@ -229,9 +231,9 @@ impl Chrome {
         }
     }
 
-    /// Where silences and maintenance windows are.
-    pub(crate) fn restraints(&self) -> [Choice; 2] {
-        [Page::Silences, Page::Maintenance].map(|page| Choice {
+    /// The pages of alerts: the list, and what keeps some of them quiet.
+    pub(crate) fn of_alerts(&self) -> [Choice; 3] {
+        Page::OF_ALERTS.map(|page| Choice {
             label: page.word(self.t()).to_owned(),
             href: self.to(page.path()),
             current: self.is(page),
@@ -247,6 +249,24 @@ impl Chrome {
 
     pub(crate) fn is(&self, page: Page) -> bool {
         self.page == page
+    }
+
+    /// How the navigation marks `page`: as the one that is shown, or as the one that it belongs to.
+    pub(crate) fn current(&self, page: Page) -> Option<&'static str> {
+        if self.is(page) {
+            return Some("page");
+        }
+        let belongs = match page {
+            Page::Alerts => Page::OF_ALERTS.contains(&self.page),
+            Page::Engineering => matches!(self.page, Page::Agents | Page::Agent | Page::Ticket),
+            _ => false,
+        };
+        belongs.then_some("true")
+    }
+
+    /// The zone of the page's clock times, such as `UTC+8`.
+    pub(crate) fn zone(&self) -> String {
+        crate::time::offset(self.calendar.now, &self.calendar.zone)
     }
 
     /// Whether the script follows the hub: never on an error page, which it would only load again and again.

@@ -27,7 +27,7 @@ pub struct QueueTicket {
     pub version: i64,
     /// What is wrong.
     pub title: String,
-    /// The device, if it is about one.
+    /// What it is about, a device or an agent, unless it is about the site.
     pub device: Option<DeviceRef>,
     /// Its site's name, where several sites are listed.
     pub site_name: Option<String>,
@@ -165,12 +165,21 @@ impl EngineeringPage {
         let due = count(&|ticket| self.due(ticket)) - overdue;
         let waiting = count(&|ticket| ticket.step == TicketStep::Reported);
         let working = count(&|ticket| matches!(ticket.step, TicketStep::Accepted | TicketStep::InProgress));
-        if overdue > 0 || due > 0 {
-            Verdict::new(State::Abnormal, fill2(t.queue_overdue, &overdue.to_string(), &due.to_string()))
+        // What there is none of is not counted.
+        let counted = |first: usize, second: usize, [both, one]: [&str; 2]| match second {
+            0 => fill(one, &first.to_string()),
+            _ => fill2(both, &first.to_string(), &second.to_string()),
+        };
+        if overdue > 0 {
+            Verdict::new(State::Abnormal, counted(overdue, due, [t.queue_overdue_and_due, t.queue_overdue]))
+        } else if due > 0 {
+            Verdict::new(State::Abnormal, fill(t.queue_due, &due.to_string()))
         } else if waiting > 0 {
-            Verdict::new(State::Abnormal, fill2(t.queue_waiting, &waiting.to_string(), &working.to_string()))
+            Verdict::new(State::Abnormal, counted(waiting, working, [t.queue_waiting_and_working, t.queue_waiting]))
         } else if matches!(self.chrome.collection.state(), State::Unknown | State::Offline) {
             Verdict::new(State::Unknown, t.no_data_no_verdict)
+        } else if !self.newcomers.is_empty() {
+            Verdict::new(State::Maintenance, fill(t.queue_newcomers, &self.newcomers.len().to_string()))
         } else if working > 0 {
             Verdict::new(State::Maintenance, fill(t.queue_working, &working.to_string()))
         } else {

@@ -45,9 +45,10 @@ impl FindingKey {
         place(self.texts(lang).0, &values)
     }
 
-    /// What to do next.
-    pub fn advice(self, lang: Lang) -> &'static str {
-        self.texts(lang).1
+    /// What to do next, with the first of `values` in its place.
+    pub fn advice(self, lang: Lang, values: &[String]) -> String {
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        place(self.texts(lang).1, &values)
     }
 }
 
@@ -126,7 +127,7 @@ findings! {
         "这些设备只记录、不判断，也不告警。请从采集端配置中删除，或在设备页重新启用。", "They are recorded, and neither judged nor alerted on. Remove them from the agent's configuration, or put them back into use on their pages.";
     /// Nobody has said when a site is open.
     NoHours: "no_hours", 1, "案场 {} 未设置营业时间", "Site {} has no opening hours",
-        "按全天营业处理。请在配置文件中填写 [site.…hours]。", "It is treated as open around the clock. Write [site.\u{2026}.hours] into the configuration.";
+        "按全天营业处理。请在配置文件中填写 [site.{}.hours]。", "It is treated as open around the clock. Write [site.{}.hours] into the configuration.";
     /// A changed configuration is not valid.
     ConfigInvalid: "config_invalid", 1, "修改后的配置有误，未生效：{}", "The changed configuration has a mistake and is not in effect: {}",
         "hub 继续按原配置运行。改正后自动生效。", "The hub goes on by what it had. Correct it, and it takes effect by itself.";
@@ -145,7 +146,7 @@ mod tests {
             for lang in [Lang::Zh, Lang::En] {
                 let (title, advice) = key.texts(lang);
                 assert_eq!(title.matches("{}").count(), key.places(), "{title}");
-                assert!(!advice.contains("{}") && advice.len() > 10, "{advice}");
+                assert!(advice.matches("{}").count() <= key.places() && advice.len() > 10, "{advice}");
             }
             assert_eq!(FindingKey::named(key.as_str()), Some(*key));
         }
@@ -155,6 +156,8 @@ mod tests {
     fn a_value_stands_where_it_belongs() {
         let values = ["/data".to_owned(), "3 MB".to_owned()];
         assert_eq!(FindingKey::DiskLow.title(Lang::En, &values), "Disk space is low: /data has 3 MB left");
+        let advice = FindingKey::NoHours.advice(Lang::En, &["hz-01".to_owned()]);
+        assert!(advice.contains("[site.hz-01.hours]"), "{advice}");
         assert_eq!(FindingKey::named("no-such-key"), None);
     }
 }

@@ -29,16 +29,23 @@ impl FindingSeverity {
         }
     }
 
-    fn state(self) -> State {
-        if self == Self::Warning { State::Unknown } else { State::Abnormal }
+    /// A finding is no state of a device and has none of their shapes: it is told as alerts are.
+    fn class(self) -> &'static str {
+        match self {
+            Self::Warning => "minor",
+            Self::Error => "major",
+            Self::Critical => "critical",
+        }
     }
 }
 
 /// One finding in the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindingRow {
-    /// What it is about, such as `database`.
+    /// What it is about, such as `database`, as the form sends it back.
     pub domain: String,
+    /// The same in the page's language.
+    pub about: &'static str,
     /// Its name within the domain.
     pub id: String,
     /// How grave it is.

@@ -1,7 +1,7 @@
 //! An incident in six lines: what, since when, effect, owner, next step, deadline; and how far its ticket is.
 
 use crate::{
-    texts::{Texts, fill},
+    texts::{Texts, fill, fill2},
     ticket::TicketStep,
     time::{When, lasting},
 };
@@ -70,7 +70,8 @@ pub struct Incident {
 impl Incident {
     /// "{name}{what} 6 分钟，工程已接单": the sentence a page opens with.
     pub(crate) fn sentence(&self, t: &Texts, name: &str, now: i64) -> String {
-        let mut sentence = format!("{name}{}{} {}", t.word_gap, self.what, lasting(t, self.since.ms, now));
+        let what = fill2(t.what_lasting, &self.what, &lasting(t, self.since.ms, now));
+        let mut sentence = format!("{name}{}{what}", t.word_gap);
         if let Some(ticket) = &self.ticket {
             sentence.push_str(t.comma);
             sentence.push_str(&fill(ticket.step.progress(t), &self.department));

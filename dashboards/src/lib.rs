@@ -12,7 +12,7 @@
 //!
 //! **Actions** are plain forms: `POST /t/{no}/{accept|start|finish|confirm}` with `version`, `back` and, on the ticket's
 //! own page, `by` and `note`; `POST /d/{code}/life` with `life` and `back`; `POST /alerts/{id}/{ack|silence}` with `by` and `back`; `POST /silences` and `POST /maintenance` with
-//! what [`RestraintsPage`] asks for, and `POST /{silences|maintenance}/{id}/end`. No page needs the script.
+//! what [`RestraintsPage`] asks for, and `POST /{silences|maintenance}/{id}/end`; `POST /health/ignore` with `domain` and `id`. No page needs the script.
 
 mod agent;
 mod alert;

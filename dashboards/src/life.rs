@@ -31,6 +31,11 @@ impl LifeCard {
         Life::ALL.into_iter().filter(|to| *to != self.now && self.now.may_become(*to)).collect()
     }
 
+    /// Whether it is judged and told like any other device, so that nothing need be said.
+    pub(crate) fn is_usual(self) -> bool {
+        self.now == Life::Live
+    }
+
     /// The stage in a word.
     pub(crate) fn word(self, t: &Texts) -> &'static str {
         match self.now {
@@ -44,13 +49,18 @@ impl LifeCard {
 
     /// What follows from the stage, in a sentence.
     pub(crate) fn meaning(self, t: &Texts) -> &'static str {
-        match self.now {
-            Life::Announced => t.life_announced_means,
-            Life::Trial => t.life_trial_means,
-            Life::Live => t.life_live_means,
-            Life::Maintenance => t.life_maintenance_means,
-            Life::Retired => t.life_retired_means,
-        }
+        meaning(self.now, t)
+    }
+}
+
+/// What follows from a stage, in a sentence.
+pub(crate) fn meaning(life: Life, t: &Texts) -> &'static str {
+    match life {
+        Life::Announced => t.life_announced_means,
+        Life::Trial => t.life_trial_means,
+        Life::Live => t.life_live_means,
+        Life::Maintenance => t.life_maintenance_means,
+        Life::Retired => t.life_retired_means,
     }
 }
 

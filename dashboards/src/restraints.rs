@@ -61,8 +61,9 @@ pub struct SelectOption {
 
 /// `/silences` and `/maintenance`: what is quiet on purpose?
 ///
-/// The form sends to the page's own path: `site`, a field for each of `selections`, `starts` and `ends` as `2026-11-23T18:00` in the
-/// page's clock time, `by`, `comment`, and for maintenance `include_firing`.
+/// The form sends to the page's own path: `site`, a field for each of `selections`, `whole` for all of a site, `starts` and `ends` as `2026-11-23T18:00` in the
+/// page's clock time, `by`, `comment`, and for maintenance `include_firing`. One that makes no sense is answered by the same page, not
+/// live, with the form as it was filled in.
 #[derive(Debug, Clone, Template)]
 #[template(path = "restraints.html", blocks = ["main", "lamp"])]
 pub struct RestraintsPage {
@@ -76,8 +77,18 @@ pub struct RestraintsPage {
     pub selections: Vec<Selection>,
     /// The site that the form is limited to.
     pub site: Option<String>,
-    /// The end that the form proposes.
+    /// Whether the form asks for the whole site.
+    pub whole: bool,
+    /// When it begins, as the form has it; empty for now.
+    pub starts: String,
+    /// When it ends, as the form has it.
     pub ends: String,
+    /// Whether the form asks to keep alerts from before quiet too.
+    pub include_firing: bool,
+    /// The reason, as the form has it.
+    pub comment: String,
+    /// Who asks, as the form has it.
+    pub by: String,
 }
 
 page!(RestraintsPage);
@@ -99,11 +110,8 @@ impl Standing {
         }
     }
 
-    fn shape(self) -> State {
-        match self {
-            Self::Active => State::Maintenance,
-            Self::Pending | Self::Expired => State::Unknown,
-        }
+    fn is_active(self) -> bool {
+        self == Self::Active
     }
 
     fn is_over(self) -> bool {

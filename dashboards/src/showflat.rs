@@ -31,6 +31,8 @@ pub struct Machine {
     pub since: Option<When>,
     /// When its agent last said anything about it.
     pub seen: Option<When>,
+    /// Until when it is under maintenance, in words; `None` if it is not.
+    pub maintenance: Option<String>,
     /// Covers left, in pieces; `None` when not known.
     pub left: Option<u32>,
     /// Covers when full, in pieces.

@@ -120,32 +120,42 @@ texts! {
     site_switch: "选择案场", "Choose a site";
     all_sites: "全部案场", "All sites";
     sign_out: "退出", "Sign out";
-    demo: "演示：设备与数据均为模拟", "Demonstration: equipment and data are simulated";
+    demo: "演示：设备与数据均为模拟", "Demo: simulated equipment and data";
     stale: "数据过期，正在重连", "Data out of date, reconnecting";
     collection: "数据采集", "Data collection";
     collection_ok: "采集正常 {}/{}", "Receiving {}/{}";
     collection_partly: "部分中断 {}/{}", "Partly lost {}/{}";
     collection_lost: "采集中断 {}/{}", "Link lost {}/{}";
     collection_none: "尚无采集端", "No agents yet";
-    last_data: "最近数据", "last data";
+    last_data: "最近数据", "Last data";
+    clock_of: "本页时间按 {} 显示", "Times on this page are {}";
     notice_saved: "已保存", "Saved";
     notice_conflict: "该工单已被他人更新，请查看最新状态", "Somebody else updated this ticket; please check its latest state";
     notice_not_allowed: "您的岗位不能执行此操作", "Your post may not do this";
     notice_wrong_step: "工单当前步骤不能执行此操作，请查看最新状态", "This cannot be done at the ticket's present step; please check its latest state";
-    notice_invalid: "填写有误：请至少限定一项，结束时间须晚于开始时间和现在，最长 366 天", "Please check the form: limit it to something, and let it end after its beginning and after now, within 366 days";
+    notice_invalid: "未保存：请至少限定一项，结束时间须晚于开始时间和现在，最长 366 天", "Not saved. Please check the form: limit it to something, and let it end after its beginning and after now, within 366 days";
     notice_over: "已经结束，无需操作", "It is over already; nothing was changed";
     // The product's own health
     nav_health: "系统", "System";
     health: "系统状态", "System health";
     health_question: "系统自身是否正常？", "Is the system itself well?";
     health_well: "系统运行正常", "The system is well";
-    health_findings: "有 {} 项需要处理", "{} things need attention";
+    health_findings: "有 {} 项需要处理", "Needs attention: {}";
     health_critical: "系统无法正常工作，请立即处理", "The system cannot do its work: act now";
     health_evaluated: "规则最近一次判断：", "Rules last evaluated";
     health_list: "发现的问题", "Findings";
     health_list_empty: "没有发现问题", "Nothing found";
-    health_lamp: "系统问题 {}", "System: {}";
+    health_lamp: "系统问题 {}", "System problems: {}";
     finding_warning: "提醒", "Notice";
+    finding_storage: "磁盘", "Disk";
+    finding_database: "数据库", "Database";
+    finding_broker: "MQTT 服务器", "MQTT broker";
+    finding_clock: "时钟", "Clock";
+    finding_tasks: "程序部件", "Parts of the program";
+    finding_certificates: "证书", "Certificates";
+    finding_backup: "备份", "Backups";
+    finding_estate: "案场与设备设置", "Sites and devices";
+    finding_configuration: "配置文件", "Configuration";
     finding_error: "错误", "Error";
     finding_critical: "严重", "Critical";
     finding_ignored: "已忽略，再次出现时会重新提示", "Ignored until it comes back";
@@ -164,6 +174,7 @@ texts! {
     comma: "，", "; ";
     list_comma: "、", ", ";
     word_gap: "", ": ";
+    label_gap: "：", ": ";
     separator: "·", "·";
     // States
     state_normal: "正常", "Normal";
@@ -174,18 +185,20 @@ texts! {
     unknown_value: "未知", "unknown";
     since: "起始", "Since";
     lasted: "已持续", "for";
+    what_lasting: "{} {}", "{} for {}";
     data_age: "数据", "Data";
     no_data: "从未收到数据", "No data yet";
     inference: "推测", "Inferred";
     device: "设备", "Device";
     devices_none: "还没有登记设备", "No devices registered yet";
+    board_empty: "采集端上报设备后，设备会显示在这里。请联系工程部。", "Devices appear here once an agent reports them. Please ask engineering.";
     devices_all_normal: "{} 台设备全部正常", "All devices normal ({})";
     device_unknown: "{}情况未知，请到现场查看", "{}: state unknown, please look on site";
     device_is: "{}{}", "{}: {}";
     and_others: "；另有 {} 台不正常", "; {} more not normal";
     no_data_no_verdict: "没有收到数据，无法判断", "No data coming in: cannot tell";
     // Overview
-    overview_question: "哪里需要处理？", "Where is something to do?";
+    overview_question: "哪里需要处理？", "What needs attention?";
     overview_all_normal: "所有岗位一切正常", "All posts report normal";
     overview_attention: "需要关注：{}", "Needs attention: {}";
     overview_unknown: "情况未知：{}", "State unknown: {}";
@@ -211,8 +224,12 @@ texts! {
     deadline_complete: "完成时限", "Complete by";
     // Engineering
     engineering_question: "接下来我该做什么？", "What must I do next?";
-    queue_overdue: "{} 张工单已超时，{} 张即将超时", "Overdue: {}. Due soon: {}";
-    queue_waiting: "{} 张待接单，{} 张处理中", "Waiting to be accepted: {}. In work: {}";
+    queue_overdue: "{} 张工单已超时", "Overdue: {}";
+    queue_due: "{} 张工单即将超时", "Due soon: {}";
+    queue_overdue_and_due: "{} 张工单已超时，{} 张即将超时", "Overdue: {}. Due soon: {}";
+    queue_waiting: "{} 张工单待接单", "Waiting to be accepted: {}";
+    queue_waiting_and_working: "{} 张待接单，{} 张处理中", "Waiting to be accepted: {}. In work: {}";
+    queue_newcomers: "有 {} 台新设备待确认", "New devices to be admitted: {}";
     queue_working: "{} 张处理中，没有待接单", "In work: {}. Nothing waits to be accepted";
     queue_empty: "没有待办工单", "Nothing to do";
     queue: "工单", "Tickets";
@@ -238,7 +255,7 @@ texts! {
     link_down: "中断", "Down";
     link_unverified: "待确认", "Unverified";
     // The life of a device
-    life: "使用状态", "In use";
+    life: "使用阶段", "Stage of life";
     life_announced: "待确认", "Announced";
     life_trial: "试运行", "On trial";
     life_live: "使用中", "Live";
@@ -258,7 +275,12 @@ texts! {
     why: "为什么？", "Why?";
     why_title: "{}：告警依据", "{}: reasons";
     why_question: "当时为什么告警，或为什么没有告警？", "Why was there an alert, or none?";
-    why_replayed: "规则自 {} 起重新推演，数据 {} 条", "Rules run again from {} over {} records";
+    why_answer_fires: "有告警：{}", "Alert open: {}";
+    why_answer_watched: "没有告警，正在观察：{}", "No alert yet. Being watched: {}";
+    why_answer_blind: "没有告警：没有有效数据，无法判断", "No alert: without fresh data nothing could be judged";
+    why_answer_right: "没有告警：没有规则发现异常", "No alert: no rule found anything wrong";
+    why_others: "；另有 {} 项", "; and {} more";
+    why_replayed: "按 {} 起的 {} 条数据重新推演", "Worked out again from the records since {} ({})";
     why_steps: "换个时间", "Another time";
     why_earlier: "前 {}", "{} earlier";
     why_later: "后 {}", "{} later";
@@ -288,7 +310,10 @@ texts! {
     // Agents
     agents_question: "采集端都在送数据吗？", "Are the agents delivering?";
     agents_all_up: "{} 个采集端全部在线", "All agents are up ({})";
-    agents_some: "{} 个采集端在线，{} 个中断，{} 个待确认", "Up: {}. Down: {}. To be confirmed: {}";
+    agents_some: "采集端：{}", "Agents {}";
+    agents_down: "中断 {} 个", "down: {}";
+    agents_unverified: "待确认 {} 个", "to be confirmed: {}";
+    agents_up: "在线 {} 个", "up: {}";
     agents_more: "更多采集端", "More agents";
     agent_delivers: "采集正常，记录全部入库", "Delivering; every record is stored";
     agent_delivers_lost: "采集正常；曾有 {} 条记录丢失", "Delivering; records lost in the past: {}";
@@ -297,7 +322,7 @@ texts! {
     agent_clock_wrong: "时钟不可信，请校准采集端时间", "Its clock is not to be trusted; please set it";
     agent_is_down: "采集端中断；其间的记录保存在采集端，恢复后补传", "The agent is down; it keeps its records and delivers them when it is back";
     agent_is_unknown: "还不能确认采集端是否在线", "It cannot be told yet whether the agent is there";
-    agent_epoch: "启动次 / 连接次", "Run / connection";
+    agent_epoch: "启动编号 / 第几次连接", "Number of the run / connection";
     ledger: "送达台账", "Delivery ledger";
     ledger_produced: "产生", "Made";
     ledger_stored: "已入库", "Stored";
@@ -342,18 +367,18 @@ texts! {
     alert_silence: "静默至恢复", "Silence until solved";
     // Silences and maintenance
     silences: "静默", "Silences";
-    silences_question: "现在哪些告警不通知？", "Which alerts are not told right now?";
-    silences_none: "没有静默，所有告警照常通知", "Nothing is silenced: every alert is told";
+    silences_question: "现在哪些告警不通知？", "Which alerts notify nobody right now?";
+    silences_none: "没有静默，所有告警照常通知", "Nothing is silenced: every alert notifies";
     silences_active: "{} 项静默生效中", "Active silences: {}";
     silence_new: "新建静默", "New silence";
-    silence_hint: "静默期间照常监测和记录，只是不通知；结束时仍未恢复的告警会立即通知。", "Equipment is watched as ever; matching alerts are not told. What still fires at the end is told at once.";
+    silence_hint: "静默期间照常监测和记录，只是不通知；结束时仍未恢复的告警会立即通知。请至少限定一项。", "Everything is still watched and recorded; only nobody is notified of matching alerts. Alerts still open at the end are notified at once. Limit it to at least one thing.";
     maintenance: "检修", "Maintenance";
     maintenance_question: "现在哪里在检修？", "Where is maintenance work going on?";
     maintenance_none: "没有正在进行的检修", "No maintenance is going on";
     maintenance_active: "{} 项检修进行中", "Maintenance going on: {}";
-    maintenance_new: "安排检修", "New maintenance";
-    maintenance_hint: "检修期间照常采集数据，期间新出现的告警不通知；结束时仍未恢复的告警会通知。", "Data is collected as ever; alerts that begin meanwhile are not told. What still fires at the end is told.";
-    maintenance_include: "检修前已有的告警也不通知", "Keep alerts from before it began quiet too";
+    maintenance_new: "安排检修", "Plan maintenance";
+    maintenance_hint: "检修期间照常采集数据，期间新出现的告警不通知；结束时仍未恢复的告警会通知。请至少限定一项。", "Data is still collected; nobody is notified of alerts that begin meanwhile. Alerts still open at the end are notified. Limit it to at least one thing.";
+    maintenance_include: "检修前已有的告警也不通知", "Do not notify alerts from before it either";
     restraint_active: "生效中", "Active";
     restraint_pending: "未开始", "To come";
     restraint_expired: "已结束", "Over";
@@ -361,8 +386,9 @@ texts! {
     restraint_until: "结束", "Until";
     restraint_until_resolved: "直到恢复", "until solved";
     restraint_any: "不限", "any";
-    restraint_starts: "开始（不填为现在）", "Begins (now if left empty)";
-    restraint_ends: "结束", "Ends";
+    restraint_whole: "整个案场（不限定其他条件时须勾选）", "The whole site (needed if nothing else is chosen)";
+    restraint_starts: "开始（{}，不填为现在）", "Begins ({}; now if left empty)";
+    restraint_ends: "结束（{}）", "Ends ({})";
     restraint_comment: "原因", "Reason";
     restraint_end: "立即结束", "End now";
     restraint_by: "{} 设置", "by {}";
@@ -378,7 +404,7 @@ texts! {
     under_maintenance: "检修中，至 {}", "Under maintenance until {}";
     silenced_until: "已静默，至 {}", "Silenced until {}";
     silenced_until_resolved: "已静默，直到恢复", "Silenced until solved";
-    inhibited: "由其他告警引起，不单独通知", "Explained by another alert, not told on its own";
+    inhibited: "由其他告警引起，不单独通知", "Explained by another alert, not notified on its own";
     flapping: "时好时坏", "Comes and goes";
     unverified: "暂无新数据，现状待核实", "No fresh data: present state not verified";
     // Show flat
@@ -413,7 +439,7 @@ texts! {
     facts_none: "没有数值", "No values";
     fact: "项目", "Item";
     value: "数值", "Value";
-    age: "数据时间", "Age";
+    age: "更新", "Age";
     history: "历史", "History";
     range: "时间范围", "Time range";
     range_day: "24 小时", "24 hours";
@@ -489,7 +515,7 @@ texts! {
     event_cancelled: "取消", "Cancelled";
     // Problems
     error: "出错", "Problem";
-    error_home: "返回首页", "Back to the first page";
+    error_home: "返回首页", "Back to the home page";
     error_reference: "查询编号", "Reference";
     problem_bad_request: "请求无法识别", "The request was not understood";
     remedy_bad_request: "请返回上一页，检查填写的内容后重试。", "Go back, check what you filled in, and try again.";
@@ -498,7 +524,7 @@ texts! {
     problem_forbidden: "没有权限查看", "You may not see this";
     remedy_forbidden: "如需查看，请联系主管开通。", "Ask your supervisor if you need it.";
     problem_not_found: "没有这个页面", "There is no such page";
-    remedy_not_found: "地址可能有误，或设备、工单已被移除。请检查编号，或从首页进入。", "The address may be wrong, or the device or ticket was removed. Check the number, or start from the first page.";
+    remedy_not_found: "地址可能有误，或设备、工单已被移除。请检查编号，或从首页进入。", "The address may be wrong, or the device or ticket was removed. Check the number, or start from the home page.";
     problem_conflict: "内容已被他人更新", "Somebody else changed this first";
     remedy_conflict: "请返回并刷新，查看最新状态后再操作。", "Go back, reload, and look at the latest state before you act.";
     problem_too_large: "提交的内容太大", "What you sent is too large";

@@ -54,6 +54,8 @@ pub struct DeviceTile {
     pub facts: Vec<Fact>,
     /// What is concluded rather than measured, such as "电源断开：屏与播放盒同时离线".
     pub inference: Option<String>,
+    /// Until when it is under maintenance, in words; `None` if it is not.
+    pub maintenance: Option<String>,
     /// The open incident, if any: the tile becomes its card.
     pub incident: Option<Incident>,
 }

@@ -61,6 +61,17 @@ pub(crate) fn zoned(ms: i64, zone: &TimeZone) -> jiff::Zoned {
     Timestamp::from_millisecond(ms).unwrap_or(nearest).to_zoned(zone.clone())
 }
 
+/// How far `zone` is from UTC at the moment `ms`: `UTC+8`, `UTC-3:30`, `UTC`.
+pub(crate) fn offset(ms: i64, zone: &TimeZone) -> String {
+    let minutes = zoned(ms, zone).offset().seconds() / 60;
+    let sign = if minutes < 0 { '-' } else { '+' };
+    match (minutes.abs() / 60, minutes.abs() % 60) {
+        (0, 0) => "UTC".to_owned(),
+        (hours, 0) => format!("UTC{sign}{hours}"),
+        (hours, minutes) => format!("UTC{sign}{hours}:{minutes:02}"),
+    }
+}
+
 /// How long ago `ms` was, in its largest unit: "6 分钟前".
 pub(crate) fn ago(t: &Texts, ms: i64, now: i64) -> String {
     fill(t.ago, &largest(t, now.saturating_sub(ms).max(0)))
@@ -142,6 +153,15 @@ mod tests {
             ["15:20", "11-22 23:20", "2025-11-22 15:20"].map(String::from)
         );
         assert_eq!(calendar.when(calendar.now).iso, "2026-11-23T15:20:00+08:00");
+    }
+
+    #[rstest]
+    #[case::east("Asia/Shanghai", "UTC+8")]
+    #[case::west_in_summer("America/St_Johns", "UTC-2:30")]
+    #[case::none("UTC", "UTC")]
+    fn the_zone_of_a_page_is_told_as_it_is_on_that_day(#[case] zone: &str, #[case] told: &str) {
+        let summer = 1_783_000_000_000; // 2026-07-02
+        assert_eq!(offset(summer, &TimeZone::get(zone).unwrap()), told);
     }
 
     #[rstest]

@@ -6,6 +6,7 @@ use crate::{
     alert::AlertRow,
     chrome::{Choice, Chrome, page},
     engineering::Link,
+    state::{State, Verdict},
     texts::{Texts, fill, fill2},
     tile::{DeviceRef, Fact},
     time::When,
@@ -150,6 +151,28 @@ impl WhyPart {
 }
 
 impl WhyPage {
+    /// The sentence the page opens with.
+    fn verdict(&self) -> Verdict {
+        let t = self.chrome.t();
+        let alerts: Vec<&str> = self.alerts.iter().map(|alert| &*alert.title).collect();
+        let watched = self.rules.iter().filter(|rule| rule.phase == WhyPhase::Pending);
+        let watched: Vec<&str> = watched.map(|rule| &*rule.title).collect();
+        let named = |words, titles: &[&str]| {
+            let others = titles.len() - 1;
+            let more = if others > 0 { fill(t.why_others, &others.to_string()) } else { String::new() };
+            format!("{}{more}", fill(words, titles[0]))
+        };
+        if !alerts.is_empty() {
+            Verdict::new(State::Abnormal, named(t.why_answer_fires, &alerts))
+        } else if !watched.is_empty() {
+            Verdict::new(State::Abnormal, named(t.why_answer_watched, &watched))
+        } else if self.is_fresh && self.link == Some(Link::Up) {
+            Verdict::new(State::Normal, t.why_answer_right)
+        } else {
+            Verdict::new(State::Unknown, t.why_answer_blind)
+        }
+    }
+
     fn replayed(&self) -> String {
         let t = self.chrome.t();
         fill2(t.why_replayed, &self.from.full, &self.records.to_string())

@@ -38,7 +38,7 @@ function tick() {
   }
 }
 
-// What a person has opened, typed or focused survives a swap, as far as the new page still has it.
+// What a person has opened, closed, typed or focused survives a swap, as far as the new page still has it.
 
 const fields = (root) => root.querySelectorAll("input[id]:not([type=hidden]), textarea[id], select[id]");
 const held = (field) => (field.type === "checkbox" ? "checked" : "value");
@@ -46,9 +46,9 @@ const typed = (field) => field.tagName === "SELECT" || field.type === "checkbox"
 
 function handle(element) {
   if (element.id) return `#${CSS.escape(element.id)}`;
-  const quoted = (name) => `[${name}="${CSS.escape(element.closest(`[${name}]`)?.getAttribute(name) ?? "")}"]`;
-  if (element.tagName === "A") return `a${quoted("href")}`;
-  if (element.tagName === "BUTTON") return `form${quoted("action")} button`;
+  const named = (name, of) => of.hasAttribute(name) ? `[${name}="${CSS.escape(of.getAttribute(name))}"]` : `:not([${name}])`;
+  if (element.tagName === "A") return `a${named("href", element)}`;
+  if (element.tagName === "BUTTON") return `form${named("action", element.form)} button${named("formaction", element)}${named("value", element)}`;
   if (element.tagName === "SUMMARY") return `#${CSS.escape(element.parentElement.id)} > summary`;
   return null;
 }
@@ -58,7 +58,7 @@ function swap(page) {
   const fresh = page.querySelector("main");
   if (!fresh) return;
   const said = main.querySelector(".answer")?.textContent;
-  const open = [...main.querySelectorAll("details[id][open]")].map((details) => details.id);
+  const opened = [...main.querySelectorAll("details[id]")].map((details) => [details.id, details.open]);
   const written = [...fields(main)].filter(typed).map((field) => [field.id, field[held(field)]]);
   const focused = main.contains(document.activeElement) && document.activeElement !== main ? document.activeElement : null;
   const where = focused && handle(focused);
@@ -69,7 +69,7 @@ function swap(page) {
   const lamp = page.querySelector("#lamp");
   if (lamp) document.getElementById("lamp")?.replaceWith(lamp);
 
-  for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+  for (const [id, open] of opened) document.getElementById(id)?.toggleAttribute("open", open);
   for (const [id, value] of written) {
     const field = document.getElementById(id);
     if (field) field[held(field)] = value;
@@ -83,6 +83,13 @@ function swap(page) {
   tick();
   const answer = main.querySelector(".answer")?.textContent;
   if (answer && answer !== said) document.getElementById("said").textContent = answer;
+}
+
+// What became of the last action is told once, and not again by a reload or from a bookmark.
+const here = new URL(location.href);
+if (here.searchParams.has("notice")) {
+  here.searchParams.delete("notice");
+  history.replaceState(null, "", here);
 }
 
 let fetching = false, wanted = false, timer = 0, last = 0;

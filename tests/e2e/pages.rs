@@ -133,3 +133,144 @@ fn a_dark_display_appears_on_the_concierges_page_without_a_reload() -> Result<()
     assert_eq!(errors, serde_json::json!([]), "everything that the page loads is there");
     Ok(())
 }
+
+/// The text of the first element that `selector` finds, as people see it.
+fn text(browser: &mut Browser, selector: &str) -> Result<String> {
+    let text = browser.value(&format!("document.querySelector({selector:?}).innerText"))?;
+    Ok(text.as_str().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn an_alert_is_silenced_from_its_list_until_somebody_ends_the_silence() -> Result<()> {
+    let Some(mut browser) = Browser::start()? else { return Ok(()) };
+    let mut site = Site::open()?;
+    site.darken()?;
+    site.hub.api.open_alert(SITE, "entrance-led", "display-dark", PATIENCE)?;
+    browser.open(&format!("{}/alerts", site.hub.url()))?;
+    browser.press("[formaction$='/silence']")?;
+    assert_eq!(text(&mut browser, ".notice")?, "Saved");
+    assert_eq!(text(&mut browser, ".row .overlay")?, "Silenced until solved");
+
+    browser.press("nav.tabs a[href^='/silences']")?;
+    assert_eq!(text(&mut browser, ".answer")?, "Active silences: 1");
+    browser.press("form[action$='/end'] button")?;
+    assert_eq!(text(&mut browser, ".answer")?, "Nothing is silenced: every alert notifies");
+    assert_eq!(text(&mut browser, ".row.over .tag")?, "Over");
+    browser.press("nav.tabs a[href^='/alerts']")?;
+    assert_eq!(browser.value("document.querySelectorAll('.row .overlay').length")?, 0);
+    Ok(())
+}
+
+#[test]
+fn maintenance_of_a_machine_is_planned_and_ended_and_its_board_says_so_meanwhile() -> Result<()> {
+    let Some(mut browser) = Browser::start()? else { return Ok(()) };
+    let site = Site::open()?;
+    site.hub.api.device_state(SITE, "covers-1", "normal", PATIENCE)?;
+    browser.open(&format!("{}/d/covers-1?site={SITE}", site.hub.url()))?;
+    browser.press("a[href^='/maintenance']")?;
+    assert_eq!(browser.value("document.getElementById('device').value")?, "covers-1", "the device is chosen already");
+    browser.press("form.act button.main")?;
+    assert_eq!(text(&mut browser, ".answer")?, "Maintenance going on: 1");
+    assert!(text(&mut browser, ".row strong")?.contains("covers-1"), "the window names the device");
+
+    browser.press("nav.nav a[href^='/showflat']")?;
+    assert!(text(&mut browser, ".machine .overlay")?.starts_with("Under maintenance until "));
+    browser.open(&format!("{}/maintenance", site.hub.url()))?;
+    browser.press("form[action$='/end'] button")?;
+    assert_eq!(text(&mut browser, ".answer")?, "No maintenance is going on");
+    browser.press("nav.nav a[href^='/showflat']")?;
+    assert_eq!(browser.value("document.querySelectorAll('.machine .overlay').length")?, 0);
+    Ok(())
+}
+
+#[test]
+fn a_refused_form_says_why_and_keeps_what_was_typed() -> Result<()> {
+    let Some(mut browser) = Browser::start()? else { return Ok(()) };
+    let site = Site::open()?;
+    let hub = &site.hub;
+    browser.open(&format!("{}/silences", hub.url()))?;
+    browser.value("document.getElementById('comment').value = 'a new <lamp>'")?;
+    browser.value("document.getElementById('by').value = 'Li'")?;
+    browser.press("form.act button.main")?;
+    assert!(text(&mut browser, ".notice")?.starts_with("Not saved."), "a site that nobody chose is not silenced");
+    let typed = browser.value("['comment', 'by'].map(id => document.getElementById(id).value)")?;
+    assert_eq!(typed, serde_json::json!(["a new <lamp>", "Li"]));
+    assert_eq!(hub.api.all("/api/v1/silences")?.len(), 0);
+    Ok(())
+}
+
+#[test]
+fn a_device_is_moved_through_its_life_by_the_buttons_of_its_page() -> Result<()> {
+    let Some(mut browser) = Browser::start()? else { return Ok(()) };
+    let site = Site::open()?;
+    site.hub.api.device_state(SITE, "laptop-1", "normal", PATIENCE)?;
+    browser.open(&format!("{}/d/laptop-1?site={SITE}", site.hub.url()))?;
+    let stages =
+        [("trial", "On trial"), ("maintenance", "Under maintenance"), ("retired", "Retired"), ("live", "Live")];
+    for (stage, word) in stages {
+        browser.press(&format!("button[name=life][value={stage}]"))?;
+        assert_eq!(text(&mut browser, ".notice")?, "Saved");
+        assert_eq!(text(&mut browser, "#life")?, format!("Stage of life: {word}"));
+        assert_eq!(site.hub.api.device(SITE, "laptop-1")?["life"], stage);
+        let board = site.hub.api.get("/reception")?.body;
+        assert_eq!(board.contains("/d/laptop-1"), stage != "retired", "{stage}: the board shows what is in use");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_finding_is_ignored_on_the_page_of_the_systems_own_health() -> Result<()> {
+    let Some(mut browser) = Browser::start()? else { return Ok(()) };
+    let site = Site::open()?;
+    wait::until("a site without hours to be told", PATIENCE, || {
+        let found = site.hub.api.all("/api/v1/findings")?;
+        Ok(found.into_iter().find(|finding| finding["key"] == "no_hours"))
+    })?;
+    browser.open(&format!("{}/health", site.hub.url()))?;
+    let counted =
+        |browser: &mut Browser| browser.value("document.querySelectorAll('form[action^=\"/health\"]').length");
+    let before = counted(&mut browser)?;
+    let about = format!("{:?}", format!("no_hours:{SITE}"));
+    let finding = format!(".finding:has([name=id][value={about}])");
+    assert!(text(&mut browser, &finding)?.contains("[site.demo.hours]"), "it says what to write");
+    browser.press(&format!("{finding} button"))?;
+    assert_eq!(text(&mut browser, ".notice")?, "Saved");
+    assert!(text(&mut browser, "main")?.contains("Ignored until it comes back"));
+    assert_eq!(counted(&mut browser)?.as_i64(), before.as_i64().map(|before| before - 1));
+    Ok(())
+}
+
+#[test]
+fn the_page_of_a_dark_display_leads_to_why_there_is_an_alert() -> Result<()> {
+    let Some(mut browser) = Browser::start()? else { return Ok(()) };
+    let mut site = Site::open()?;
+    site.darken()?;
+    site.hub.api.open_alert(SITE, "entrance-led", "display-dark", PATIENCE)?;
+    browser.open(&format!("{}/d/entrance-led?site={SITE}", site.hub.url()))?;
+    browser.press("a[href*='/why']")?;
+    assert!(text(&mut browser, ".answer")?.starts_with("Alert open: "), "the answer comes first");
+    assert!(text(&mut browser, "details.why[open]")?.contains("Alert open"), "and the rule behind it is opened");
+    Ok(())
+}
+
+#[test]
+fn what_a_person_has_opened_and_focused_survives_the_refresh_of_a_page() -> Result<()> {
+    let Some(mut browser) = Browser::start()? else { return Ok(()) };
+    let mut site = Site::open()?;
+    site.darken()?;
+    site.hub.api.open_alert(SITE, "entrance-led", "display-dark", PATIENCE)?;
+    browser.open(&format!("{}/alerts", site.hub.url()))?;
+    browser.value("document.querySelector('details.more').open = true")?;
+    browser.value("document.querySelector('.more [name=by]').value = 'Li'")?;
+    browser.value("document.querySelector('[formaction$=\"/silence\"]').focus()")?;
+    site.report("covers-1", &[("jam", true.into()), ("covers_left", 300.0.into())])?;
+    let two = "document.querySelectorAll('.row').length == 2";
+    browser.until("the second alert on the page", two, PATIENCE)?;
+    let row = "[...document.querySelectorAll('.row')].find(row => row.innerText.includes('dark'))";
+    assert_eq!(browser.value(&format!("{row}.querySelector('details').open"))?, true);
+    assert_eq!(browser.value(&format!("{row}.querySelector('[name=by]').value"))?, "Li");
+    let focused =
+        browser.value(&format!("document.activeElement === {row}.querySelector('[formaction$=\"/silence\"]')"))?;
+    assert_eq!(focused, true, "the focus stays on the very button");
+    Ok(())
+}

@@ -59,6 +59,14 @@ impl Browser {
         self.until("the page to be read", &ready, Duration::from_secs(30))
     }
 
+    /// Presses what `selector` finds first, and waits until the page that it leads to has been read.
+    pub fn press(&mut self, selector: &str) -> Result<()> {
+        let pressed = format!("window.left = true, document.querySelector({selector:?}).click()");
+        self.value(&pressed).with_context(|| format!("press {selector}"))?;
+        let ready = "document.readyState == 'complete' && window.left === undefined";
+        self.until("the next page to be read", ready, Duration::from_secs(30))
+    }
+
     /// The value of a JavaScript expression on the page.
     pub fn value(&mut self, expression: &str) -> Result<Value> {
         let answer = self.call("Runtime.evaluate", &json!({ "expression": expression, "returnByValue": true }))?;

@@ -47,7 +47,7 @@ impl From<findings::Finding> for Finding {
         Self {
             domain: finding.domain.as_str(),
             title: text(&|lang| finding.key.title(lang, &finding.values)),
-            advice: text(&|lang| finding.key.advice(lang).to_owned()),
+            advice: text(&|lang| finding.key.advice(lang, &finding.values)),
             id: finding.id.into(),
             key: finding.key.as_str(),
             severity: finding.severity.as_str(),

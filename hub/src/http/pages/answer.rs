@@ -138,7 +138,8 @@ pub(super) fn refuse(app: &App, reader: &Reader, error: PageError) -> Response {
     document(status, page.unwrap_or_default())
 }
 
-fn document(status: StatusCode, html: String) -> Response {
+/// A page as the answer.
+pub(super) fn document(status: StatusCode, html: String) -> Response {
     let mut response = (status, axum::response::Html(html)).into_response();
     secure(&mut response);
     response

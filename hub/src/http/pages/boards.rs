@@ -97,6 +97,7 @@ fn machine(scene: &Scene<'_>, site: &Site, device: &Device, kind: &KindRules) ->
         state: tile.state,
         since: tile.since,
         seen: tile.seen,
+        maintenance: tile.maintenance,
     }
 }
 

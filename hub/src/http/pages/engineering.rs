@@ -47,8 +47,8 @@ pub(super) fn queued(scene: &Scene<'_>, ticket: &TicketRow) -> QueueTicket {
         version: ticket.version,
         title: scene.text(&ticket.title),
         device: match &ticket.subject {
-            Subject::Device(_) => Some(scene.subject(&ticket.site, &ticket.subject)),
-            Subject::Agent(_) | Subject::Site => None,
+            Subject::Device(_) | Subject::Agent(_) => Some(scene.subject(&ticket.site, &ticket.subject)),
+            Subject::Site => None,
         },
         site_name: scene.site_name(&ticket.site),
         priority: priority(&ticket.priority),

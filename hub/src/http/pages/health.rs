@@ -6,7 +6,7 @@ use axum::{
     http::HeaderMap,
     response::Response,
 };
-use lobby_dashboards::{FindingRow, FindingSeverity, HealthPage, Page};
+use lobby_dashboards::{FindingRow, FindingSeverity, HealthPage, Page, Texts};
 use serde::Deserialize;
 
 use super::{
@@ -33,17 +33,32 @@ fn row(scene: &Scene<'_>, finding: Finding) -> FindingRow {
     let lang = scene.reader.lang;
     FindingRow {
         domain: finding.domain.as_str().to_owned(),
+        about: about(finding.domain, scene.texts()),
         severity: match finding.severity {
             Severity::Warning => FindingSeverity::Warning,
             Severity::Error => FindingSeverity::Error,
             Severity::Critical => FindingSeverity::Critical,
         },
         title: finding.key.title(lang, &finding.values),
-        advice: finding.key.advice(lang).to_owned(),
+        advice: finding.key.advice(lang, &finding.values),
         id: finding.id.into(),
         since: scene.when(finding.since),
         ignored: finding.ignored,
         persistent: finding.persistent,
+    }
+}
+
+fn about(domain: Domain, t: &'static Texts) -> &'static str {
+    match domain {
+        Domain::Storage => t.finding_storage,
+        Domain::Database => t.finding_database,
+        Domain::Broker => t.finding_broker,
+        Domain::Clock => t.finding_clock,
+        Domain::Tasks => t.finding_tasks,
+        Domain::Certificates => t.finding_certificates,
+        Domain::Backup => t.finding_backup,
+        Domain::Estate => t.finding_estate,
+        Domain::Configuration => t.finding_configuration,
     }
 }
 
@@ -67,5 +82,5 @@ pub(super) async fn ignore(
     let Ok(Form(Ignore { domain, id })) = form else { return refuse(&app, &reader, PageError::BadRequest) };
     // One that is gone meanwhile needs not be ignored.
     let _ = Domain::named(&domain).and_then(|domain| app.findings.ignore(domain, &id));
-    see("/health")
+    see("/health?notice=saved")
 }

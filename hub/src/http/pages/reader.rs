@@ -79,7 +79,6 @@ impl Reader {
             "saved" => Some(Notice::Saved),
             "conflict" => Some(Notice::Conflict),
             "step" => Some(Notice::WrongStep),
-            "invalid" => Some(Notice::Invalid),
             "over" => Some(Notice::Over),
             _ => None,
         }

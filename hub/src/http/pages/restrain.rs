@@ -3,10 +3,11 @@
 use axum::{
     Form,
     extract::{Path, State, rejection::FormRejection},
-    http::HeaderMap,
+    http::{HeaderMap, StatusCode},
     response::Response,
 };
 use jiff::{civil::DateTime, tz::TimeZone};
+use lobby_dashboards::Restrained;
 use lobby_domain::{
     alert::AlertId,
     matchers::{Field, Matchers},
@@ -18,7 +19,8 @@ use serde::Deserialize;
 use super::{
     App, PageError, Reader,
     act::{LONGEST_NAME, LONGEST_NOTE, noticed, ours},
-    answer::{is_local, refuse, see},
+    answer::{document, is_local, refuse, see},
+    restraints,
 };
 use crate::{
     fleet,
@@ -40,18 +42,35 @@ pub(super) struct Act {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Wish {
-    site: String,
-    device: String,
-    place: String,
-    kind: String,
-    rule: String,
-    severity: String,
-    starts: String,
-    ends: String,
-    include_firing: Option<String>,
-    comment: String,
-    by: String,
-    back: Option<String>,
+    pub(super) site: String,
+    pub(super) device: String,
+    pub(super) place: String,
+    pub(super) kind: String,
+    pub(super) rule: String,
+    pub(super) severity: String,
+    /// A whole site is meant, and not something forgotten.
+    pub(super) whole: Option<String>,
+    pub(super) starts: String,
+    pub(super) ends: String,
+    pub(super) include_firing: Option<String>,
+    pub(super) comment: String,
+    pub(super) by: String,
+    pub(super) back: Option<String>,
+}
+
+impl Wish {
+    /// What was chosen in the field of that name.
+    pub(super) fn selected(&self, field: &str) -> &str {
+        match field {
+            "site" => &self.site,
+            "device" => &self.device,
+            "place" => &self.place,
+            "kind" => &self.kind,
+            "rule" => &self.rule,
+            "severity" => &self.severity,
+            _ => "",
+        }
+    }
 }
 
 type Filled<T> = Result<Form<T>, FormRejection>;
@@ -74,7 +93,7 @@ pub(super) async fn make_silence(
     headers: HeaderMap,
     form: Filled<Wish>,
 ) -> Response {
-    go_on(&app, &reader, made(&app, false, &headers, form).await)
+    made(&app, &reader, Restrained::Silences, &headers, form).await.unwrap_or_else(|error| refuse(&app, &reader, error))
 }
 
 /// Makes a maintenance window.
@@ -84,7 +103,9 @@ pub(super) async fn make_maintenance(
     headers: HeaderMap,
     form: Filled<Wish>,
 ) -> Response {
-    go_on(&app, &reader, made(&app, true, &headers, form).await)
+    made(&app, &reader, Restrained::Maintenance, &headers, form)
+        .await
+        .unwrap_or_else(|error| refuse(&app, &reader, error))
 }
 
 /// Ends a silence.
@@ -172,21 +193,30 @@ fn restraint(
     Restraint { id, kind, starts, ends, author, comment, created_at: now, changed_by: "".into(), replaces: None }
 }
 
-async fn made(app: &App, maintenance: bool, headers: &HeaderMap, form: Filled<Wish>) -> Result<String, PageError> {
+async fn made(
+    app: &App,
+    reader: &Reader,
+    which: Restrained,
+    headers: &HeaderMap,
+    form: Filled<Wish>,
+) -> Result<Response, PageError> {
     let Form(wish) = ours(headers, form)?;
+    let maintenance = which == Restrained::Maintenance;
     let (by, comment) = (text(&wish.by, LONGEST_NAME)?, text(&wish.comment, LONGEST_NOTE)?);
     let now = app.clock.now();
     let zone = zone(app, &wish.site);
     let wanted = wanted(&wish, maintenance, &zone, now)
         .and_then(|(kind, starts, ends)| restraint(kind, starts, Some(ends), by, comment, now).made(now).ok());
-    let notice = match wanted {
-        None => "invalid",
-        Some(wanted) => match app.restraints.make(&wanted, None).await? {
-            Made::New => "saved",
-            Made::Repeat(_) | Made::Other | Made::NotOpen | Made::TooMany => "over",
-        },
+    // The form comes back as it was filled in, so that nobody has to type it again.
+    let Some(wanted) = wanted else {
+        let html = restraints::refused(app, reader, which, &wish).await?;
+        return Ok(document(StatusCode::UNPROCESSABLE_ENTITY, html));
     };
-    Ok(back(wish.back, if maintenance { "/maintenance" } else { "/silences" }, notice))
+    let notice = match app.restraints.make(&wanted, None).await? {
+        Made::New => "saved",
+        Made::Repeat(_) | Made::Other | Made::NotOpen | Made::TooMany => "over",
+    };
+    Ok(see(&back(wish.back, if maintenance { "/maintenance" } else { "/silences" }, notice)))
 }
 
 /// The zone that the page showed its clock times in.
@@ -206,6 +236,10 @@ fn wanted(wish: &Wish, maintenance: bool, zone: &TimeZone, now: Timestamp) -> Op
         (Field::Severity, &wish.severity),
     ];
     let named = fields.into_iter().filter(|(_, value)| !value.is_empty());
+    // A page of one site names it by itself: that alone keeps nothing quiet.
+    if wish.whole.is_none() && named.clone().all(|(field, _)| field == Field::Site) {
+        return None;
+    }
     let matchers = Matchers::new(named.map(|(field, value)| (field, vec![value.as_str().into()]))).ok()?;
     let kind = if maintenance {
         Kind::Maintenance { matchers, include_firing: wish.include_firing.is_some() }
@@ -266,7 +300,11 @@ mod tests {
     fn a_form_that_limits_nothing_is_no_wish() {
         let wish = Wish { ends: "2026-11-23T18:00".into(), ..Wish::default() };
         assert_eq!(wanted(&wish, true, &TimeZone::UTC, Timestamp::default()), None);
-        let wish = Wish { kind: "tv".into(), ..wish };
+        let whole = Wish { site: "hz-01".into(), ..wish };
+        assert_eq!(wanted(&whole, true, &TimeZone::UTC, Timestamp::default()), None, "a site that nobody chose");
+        let wish = Wish { whole: Some("yes".into()), ..whole };
+        assert!(wanted(&wish, true, &TimeZone::UTC, Timestamp::default()).is_some());
+        let wish = Wish { kind: "tv".into(), ends: wish.ends, ..Wish::default() };
         assert!(wanted(&wish, true, &TimeZone::UTC, Timestamp::default()).is_some());
     }
 }

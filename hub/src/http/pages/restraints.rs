@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{extract::State, response::Response};
 use lobby_contract::SiteId;
-use lobby_dashboards::{Page, Restrained, RestraintRow, RestraintsPage, SelectOption, Selection};
+use lobby_dashboards::{Notice, Page, Restrained, RestraintRow, RestraintsPage, SelectOption, Selection};
 use lobby_domain::{
     alert::AlertId,
     calendar::local,
@@ -14,7 +14,11 @@ use lobby_domain::{
     time::Span,
 };
 
-use super::{App, Html, Open, PageError, Reader, Scene, answer};
+use super::{
+    App, Html, Open, PageError, Reader, Scene,
+    answer::{self, is_local},
+    restrain::Wish,
+};
 use crate::store::RestraintFilter;
 
 /// How many of those that are over are listed.
@@ -26,17 +30,25 @@ const USUAL: Span = Span::from_mins(120);
 
 /// The page of silences.
 pub(super) async fn silences(State(app): State<App>, reader: Reader) -> Response {
-    answer::answer(&app, &reader, page(&app, &reader, Restrained::Silences)).await
+    answer::answer(&app, &reader, page(&app, &reader, Restrained::Silences, None)).await
 }
 
 /// The page of maintenance windows.
 pub(super) async fn maintenance(State(app): State<App>, reader: Reader) -> Response {
-    answer::answer(&app, &reader, page(&app, &reader, Restrained::Maintenance)).await
+    answer::answer(&app, &reader, page(&app, &reader, Restrained::Maintenance, None)).await
 }
 
-async fn page(app: &App, reader: &Reader, kind: Restrained) -> Result<String, PageError> {
+/// The page with a form that could not be taken, as it was filled in.
+pub(super) async fn refused(app: &App, reader: &Reader, kind: Restrained, wish: &Wish) -> Result<String, PageError> {
+    page(app, reader, kind, Some(wish)).await
+}
+
+async fn page(app: &App, reader: &Reader, kind: Restrained, refused: Option<&Wish>) -> Result<String, PageError> {
     let maintenance = kind == Restrained::Maintenance;
-    let site = reader.site()?;
+    let site = match refused {
+        Some(wish) => wish.site.parse().ok(),
+        None => reader.site()?,
+    };
     let now = app.clock.now();
     let mut listed: Vec<Restraint> = app
         .restraints
@@ -55,13 +67,27 @@ async fn page(app: &App, reader: &Reader, kind: Restrained) -> Result<String, Pa
     let titles = titles(app, &listed).await?;
     let nothing = Open::default();
     let page = Scene::with(app, reader, site, &nothing, |scene| {
+        let mut chrome = scene.chrome(if maintenance { Page::Maintenance } else { Page::Silences });
+        if let Some(wish) = refused {
+            // A refresh would bring the empty form.
+            chrome.live = false;
+            chrome.notice = Some(Notice::Invalid);
+            chrome.path = wish.back.clone().filter(|back| is_local(back)).unwrap_or(chrome.path);
+        }
+        let usual = || local(now + USUAL, scene.zone()).strftime("%Y-%m-%dT%H:%M").to_string();
+        let typed = |field: fn(&Wish) -> &String| refused.map(|wish| field(wish).clone()).unwrap_or_default();
         Ok(RestraintsPage {
             kind,
             rows: listed.iter().map(|row| shown(scene, row, &titles)).collect(),
-            selections: selections(scene),
+            selections: selections(scene, refused),
             site: scene.chosen().map(SiteId::to_string),
-            ends: local(now + USUAL, scene.zone()).strftime("%Y-%m-%dT%H:%M").to_string(),
-            chrome: scene.chrome(if maintenance { Page::Maintenance } else { Page::Silences }),
+            whole: refused.is_some_and(|wish| wish.whole.is_some()),
+            starts: typed(|wish| &wish.starts),
+            ends: refused.map_or_else(usual, |wish| wish.ends.clone()),
+            include_firing: refused.is_some_and(|wish| wish.include_firing.is_some()),
+            comment: typed(|wish| &wish.comment),
+            by: typed(|wish| &wish.by),
+            chrome,
         })
     })?;
     page.html(reader.fragment)
@@ -111,11 +137,16 @@ fn in_words(scene: &Scene<'_>, matchers: &Matchers) -> String {
             Field::Rule => t.restraint_rule,
             Field::Severity => t.restraint_severity,
         };
-        format!("{label} {}", values.join(t.list_comma))
+        format!("{label}{}{}", t.label_gap, values.join(t.list_comma))
     };
     let named =
         matchers.fields().map(|(field, values)| (field, values.map(|value| name(scene, field, value)).collect()));
-    named.map(field).collect::<Vec<_>>().join(" · ")
+    let mut told: Vec<_> = named.map(|named: (Field, Vec<String>)| (named.0, field(named))).collect();
+    // Where only one site is shown, its name says nothing beside something narrower.
+    if told.len() > 1 && !scene.several() {
+        told.retain(|(field, _)| *field != Field::Site);
+    }
+    told.into_iter().map(|(_, words)| words).collect::<Vec<_>>().join(" · ")
 }
 
 /// What people call a value of a field.
@@ -145,7 +176,7 @@ fn severity_word(scene: &Scene<'_>, severity: Severity) -> &'static str {
 }
 
 /// What the form can be limited to. Devices and places are those of one site: without a site chosen, the site is what to choose.
-fn selections(scene: &Scene<'_>) -> Vec<Selection> {
+fn selections(scene: &Scene<'_>, refused: Option<&Wish>) -> Vec<Selection> {
     let t = scene.texts();
     let option = |value: &str, label: String| SelectOption { value: value.to_owned(), label, chosen: false };
     let asked = scene.reader.asked.device.as_deref();
@@ -179,5 +210,11 @@ fn selections(scene: &Scene<'_>) -> Vec<Selection> {
     selections.push(Selection { name: "kind", label: t.restraint_kind, options: kinds });
     selections.push(Selection { name: "rule", label: t.restraint_rule, options: rules });
     selections.push(Selection { name: "severity", label: t.restraint_severity, options: severities.into() });
+    if let Some(wish) = refused {
+        for selection in &mut selections {
+            let wanted = wish.selected(selection.name);
+            selection.options.iter_mut().for_each(|option| option.chosen = option.value == wanted);
+        }
+    }
     selections
 }

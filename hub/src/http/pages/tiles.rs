@@ -12,7 +12,7 @@ use lobby_domain::{
     time::Timestamp,
 };
 
-use super::{Scene, incident};
+use super::{Scene, incident, overlay};
 use crate::store::AlertRow;
 
 /// The most facts on a tile; the device's own page has all.
@@ -28,6 +28,7 @@ pub(super) fn tile(scene: &Scene<'_>, site: &Site, device: &Device, kind: &KindR
         since: since(scene, site, device).map(|at| scene.when(at)),
         seen: device.last.as_ref().map(|last| scene.when(last.received_at)),
         facts: important(scene, site, device, kind),
+        maintenance: overlay::of_device(scene, site, device),
         inference: None,
         incident: incident::of(scene, site, device, |_| true),
     }
