@@ -342,6 +342,7 @@ impl Config {
             agent: lobby_contract::AgentInfo { version: env!("CARGO_PKG_VERSION").into() },
             queued: u64::MAX,
             unsaved: u64::MAX,
+            refused: Vec::new(),
             devices: self.announced(),
         };
         if self.devices.len() > 1000 || encode(&birth).len() > MAX_PAYLOAD {

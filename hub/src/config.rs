@@ -171,6 +171,9 @@ pub struct SiteConfig {
     pub name: Option<String>,
     /// When it is open; without it, the site is treated as open around the clock.
     pub hours: Option<Hours>,
+    /// See [`SiteSettings::least_gap`]; for the demonstration alone.
+    #[serde(skip)]
+    pub(crate) least_gap: Span,
 }
 
 /// What the command line may set.
@@ -275,8 +278,11 @@ impl Config {
             None => Pack::built_in(),
         };
         let zone = file.zone.map_or_else(TimeZone::system, |Zone(zone)| zone);
-        let settings =
-            |site: SiteConfig| SiteSettings { name: site.name, calendar: site.hours.map(|Hours(hours)| hours) };
+        let settings = |site: SiteConfig| SiteSettings {
+            name: site.name,
+            calendar: site.hours.map(|Hours(hours)| hours),
+            least_gap: site.least_gap,
+        };
         let sites = file.site.into_iter().map(|(id, site)| (id, settings(site))).collect();
         let reserve = u64::from(file.reserve_mib.unwrap_or(RESERVE_MIB)) * 1024 * 1024;
         let source = None;

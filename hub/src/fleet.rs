@@ -12,10 +12,10 @@ use jiff::tz::TimeZone;
 use lobby_contract::{DeviceId, SiteId};
 use lobby_domain::{
     calendar::Calendar,
-    device::Life,
+    device::{FRESH_FOR, Life},
     pack::Pack,
     site::{Changes, Site},
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 use tokio::sync::broadcast;
 
@@ -29,6 +29,8 @@ pub struct SiteSettings {
     pub name: Option<String>,
     /// When it is open.
     pub calendar: Option<Calendar>,
+    /// Records of the past may be this far apart, however short a device's heartbeat: the demonstration's month is made up of few.
+    pub least_gap: Span,
 }
 
 /// What may change while the hub is at work.
@@ -43,6 +45,13 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// The longest time between two records of a device of that heartbeat that counts as known: as long as the present is known by its
+    /// last record.
+    pub fn gap(&self, site: &str, every: Span) -> Span {
+        let least = self.sites.get(site).map_or(Span::ZERO, |settings| settings.least_gap);
+        every.times(FRESH_FOR).max(least)
+    }
+
     fn calendar(&self, site: &SiteId) -> Calendar {
         let configured = self.sites.get(site).and_then(|settings| settings.calendar.clone());
         configured.unwrap_or_else(|| Calendar::always_open(self.zone.clone()))

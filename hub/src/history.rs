@@ -36,11 +36,6 @@ const HOURS: usize = 16;
 const AHEAD: i64 = 512;
 /// Records deleted in one transaction.
 const RECORDS: i64 = 500;
-/// Records may be this far apart before it counts as a gap, even where the heartbeat is shorter.
-pub const LEAST_GAP: Span = Span::from_mins(12);
-/// Heartbeats that may be missing before it counts as a gap.
-const BEATS: u32 = 3;
-
 /// How long history is kept: the `[history]` part of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -87,11 +82,6 @@ pub struct History {
     pub clock: Arc<dyn Clock>,
     /// How long things are kept.
     pub settings: HistorySettings,
-}
-
-/// The longest time between two records of a device that counts as known.
-pub fn gap(every: Span) -> Span {
-    every.times(BEATS).max(LEAST_GAP)
 }
 
 impl History {
@@ -163,7 +153,7 @@ impl History {
     ) -> Result<(), StoreError> {
         tx.take_due(due).await?;
         let period = due.period();
-        let gap = gap(Span::from_millis(due.every_ms));
+        let gap = self.fleet.setup().gap(&due.site, Span::from_millis(due.every_ms));
         let samples = tx.samples(due.device_no, (period.0 - gap, period.1)).await?;
         let faults = self.faults(tx, due, period).await?;
         let mut rollup = Rollup::of(period, &samples, gap, &faults, open);

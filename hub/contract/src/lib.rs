@@ -20,7 +20,7 @@ mod topic;
 pub use fact::FactValue;
 pub use message::{
     Ack, AgentInfo, Birth, Command, CommandResult, Data, Death, DeathReason, DecodeError, DeviceInfo, FromAgent,
-    HubState, Lost, MAX_PAYLOAD, Order, Reach, Record, RefusedRecord, ToAgent, encode,
+    HubState, Lost, MAX_PAYLOAD, Order, Reach, Record, RefusedDevice, RefusedRecord, ToAgent, encode,
 };
 pub use name::{AgentId, DeviceId, NameError, SiteId};
 pub use topic::{Channel, HUB_TOPIC, Topic, TopicError};

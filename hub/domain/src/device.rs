@@ -17,7 +17,7 @@ use crate::{
 /// The heartbeat of a device whose birth has not come yet.
 const DEFAULT_EVERY: Span = Span::from_secs(30);
 /// Data is fresh for this many heartbeats.
-const FRESH_FOR: u32 = 3;
+pub const FRESH_FOR: u32 = 3;
 
 /// The shortest and the longest heartbeat that is believed: with a longer one, nobody would miss the device for hours.
 const EVERY: (Span, Span) = (Span::from_secs(1), Span::from_mins(60));

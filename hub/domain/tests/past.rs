@@ -9,7 +9,7 @@ use lobby_contract::{AgentId, AgentInfo, Birth, Data, DeviceInfo, FactValue, Rea
 use lobby_domain::{
     calendar::Calendar,
     condition::Sample,
-    device::{Device, LinkWord},
+    device::LinkWord,
     late::LateIncident,
     pack::Pack,
     rule::Phase,
@@ -200,8 +200,11 @@ fn live_records_in_between_do_not_end_what_is_told_of_the_past() {
 fn restarted(before: &World, now: i64, sent: &[Record], changes: &mut Changes) -> World {
     let mut world = World::new();
     world.seq = before.seq;
-    let devices =
-        before.site.devices().cloned().map(|device| Device { watch: Watch::default(), replay: None, ..device });
+    let devices = before.site.devices().map(|device| {
+        let mut stored = device.clone();
+        (stored.watch, stored.replay) = (Watch::default(), None);
+        stored
+    });
     let past = sent.iter().map(|record| {
         let sample = Sample { reach: record.reach, facts: record.facts.clone(), faults: record.faults.clone() };
         let (order, at_) = ((1, record.seq), Timestamp::from_millis(record.at));

@@ -10,7 +10,7 @@ use lobby_domain::{
     device::Device,
     pack::Pack,
     site::{Changes, NewRecord},
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 
 use super::{Demo, HistoryRecord, agents, history};
@@ -21,13 +21,15 @@ use crate::{
 
 /// The epoch of the made-up month: agents count theirs from 1.
 const EPOCH: u64 = 0;
+/// The month has a record of each device every ten minutes.
+const PAST_GAP: Span = Span::from_mins(12);
 /// Records of one commit.
 const PART: usize = 2000;
 
 /// The configuration of a hub that shows the demonstration.
 pub fn settings() -> File {
     let demo = Demo::default();
-    let site = SiteConfig { name: Some(demo.name.zh.to_string()), hours: None };
+    let site = SiteConfig { name: Some(demo.name.zh.to_string()), hours: None, least_gap: PAST_GAP };
     File {
         zone: TimeZone::get("Asia/Shanghai").ok().map(Zone),
         site: BTreeMap::from([(demo.site, site)]),

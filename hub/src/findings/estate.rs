@@ -157,7 +157,16 @@ mod tests {
         let site = sites.values_mut().next().unwrap();
         for (session, unsaved, told) in [(2, 7, vec![Box::from("agent_disk:hz/b")]), (3, 0, vec![])] {
             let agent = AgentInfo { version: "1".into() };
-            let birth = Birth { epoch: 1, session, sent_at: NOW.millis(), agent, queued: 9, unsaved, devices: vec![] };
+            let birth = Birth {
+                epoch: 1,
+                session,
+                sent_at: NOW.millis(),
+                agent,
+                queued: 9,
+                unsaved,
+                refused: Vec::new(),
+                devices: vec![],
+            };
             site.birth(&"b".parse().unwrap(), &birth, NOW, &mut Changes::default());
             assert_eq!(disks(site).map(|found| found.id).collect::<Vec<_>>(), told);
         }

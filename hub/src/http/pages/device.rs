@@ -16,10 +16,7 @@ use lobby_domain::{
 use super::{
     App, Html, Open, PageError, Reader, Scene, agents, alerts, answer, engineering, history, incident, overlay, tiles,
 };
-use crate::{
-    history::gap,
-    store::{AlertFilter, AlertRow, Grain, LostRow, TicketFilter, TicketRow},
-};
+use crate::store::{AlertFilter, AlertRow, Grain, LostRow, TicketFilter, TicketRow};
 
 /// The most alerts that make up the past of a device.
 const MOST_ALERTS: i64 = 500;
@@ -131,10 +128,12 @@ async fn known(
     now: Timestamp,
 ) -> Result<history::Known, PageError> {
     let hour = Span::from_mins(60);
+    let every = app.fleet.read().get(site).and_then(|site| Some(site.device(device)?.every));
+    let gap = app.fleet.setup().gap(site.as_str(), every.unwrap_or_default());
     let (grain, length) = match range {
         Range::Day => {
             let records = app.store.history(site, device, now.shifted(-range.ms()), now.shifted(1)).await?;
-            return Ok(history::Known::Records(records));
+            return Ok(history::Known::Records(records, gap));
         }
         Range::Week | Range::Month => (Grain::Hour, hour),
         Range::Year => (Grain::Day, hour.times(24)),
@@ -145,8 +144,6 @@ async fn known(
         // The last hours are not rolled up yet.
         let latest = now.shifted(-now.millis().rem_euclid(hour.millis())) - hour.times(2);
         let from = rollups.last().map_or(latest, |last| (last.at + hour).max(latest));
-        let every = app.fleet.read().get(site).and_then(|site| Some(site.device(device)?.every));
-        let gap = gap(every.unwrap_or_default());
         let records = app.store.history(site, device, from - gap, now.shifted(1)).await?;
         rollups.extend(history::hours(&records, gap, from, now));
     }
@@ -168,7 +165,7 @@ fn build(scene: &Scene<'_>, site: &Site, device: &Device, range: Range, past: &P
         facts: kind.map(|kind| tiles::all(scene, site, device, kind)).unwrap_or_default(),
         range,
         series: kind.map(|kind| history::series(device, kind, &past.known, scene.words())).unwrap_or_default(),
-        history: history::spans(scene.pack, device, &past.known, &past.alerts, scene.now.millis()),
+        history: history::spans(scene.pack, &past.known, &past.alerts, scene.now.millis()),
         losses: agents::losses(scene, &past.lost, scene.now.shifted(-range.ms())),
         alerts: scene.open.alerts.iter().map(|alert| alerts::row(scene, alert)).collect(),
         tickets: past.tickets.iter().map(|ticket| engineering::queued(scene, ticket)).collect(),

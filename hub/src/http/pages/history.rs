@@ -14,18 +14,15 @@ use lobby_domain::{
 };
 
 use super::{scene, tiles};
-use crate::{
-    history,
-    store::{AlertRow, RolledUp},
-};
+use crate::store::{AlertRow, RolledUp};
 
 /// The most charts of one page.
 const MOST_CHARTS: usize = 4;
 
 /// What is known of a device's past.
 pub(super) enum Known {
-    /// Each record.
-    Records(Vec<Sampled>),
+    /// Each record, and how far apart two may be until nobody knows what was between them.
+    Records(Vec<Sampled>, Span),
     /// Hours or days, and their length.
     Rollups(Vec<RolledUp>, Span),
 }
@@ -34,7 +31,7 @@ impl Known {
     /// The times of a number, with its value if it was known then.
     fn points(&self, fact: &str) -> Vec<(i64, Option<f64>)> {
         match self {
-            Self::Records(records) => {
+            Self::Records(records, _) => {
                 let value = |sample: &Sampled| match sample.facts.get(fact) {
                     Some(FactValue::Number(number)) if sample.reach == Reach::Ok => Some(*number),
                     _ => None,
@@ -60,9 +57,9 @@ impl Known {
     }
 
     /// How far apart two points may be, in ms, until nobody knows what was between them.
-    fn gap(&self, device: &Device) -> i64 {
+    fn gap(&self) -> i64 {
         match self {
-            Self::Records(_) => history::gap(device.every).millis(),
+            Self::Records(_, gap) => gap.millis(),
             Self::Rollups(_, length) => length.times(2).millis() - 1,
         }
     }
@@ -96,7 +93,7 @@ pub(super) fn series(device: &Device, kind: &KindRules, known: &Known, lang: Lan
             points,
             spread,
             limit: limit(device, kind, &fact.name),
-            gap_ms: known.gap(device),
+            gap_ms: known.gap(),
         })
     });
     drawn.take(MOST_CHARTS).collect()
@@ -135,10 +132,10 @@ fn limit(device: &Device, kind: &KindRules, name: &str) -> Option<Limit> {
 }
 
 /// The states within a range: what is known, with the times of faults in it. Time that nothing tells of is left open.
-pub(super) fn spans(pack: &Pack, device: &Device, known: &Known, alerts: &[AlertRow], now: i64) -> Vec<StateSpan> {
+pub(super) fn spans(pack: &Pack, known: &Known, alerts: &[AlertRow], now: i64) -> Vec<StateSpan> {
     let faults = faults(pack, alerts, now);
     let told = match known {
-        Known::Records(records) => past::told(records, history::gap(device.every), Timestamp::from_millis(now)),
+        Known::Records(records, gap) => past::told(records, *gap, Timestamp::from_millis(now)),
         Known::Rollups(rollups, length) => rollups.iter().map(|rolled| mostly(rolled, *length, now)).collect(),
     };
     told.into_iter().flat_map(|stretch| past::with_faults(stretch, &faults)).map(shown).collect()
@@ -181,9 +178,10 @@ mod tests {
 
     #[test]
     fn a_number_that_never_changes_is_not_worth_a_chart() {
-        let known = Known::Records(vec![sample(0, Reach::Ok, Some(1.0)), sample(1, Reach::Unreachable, Some(9.0))]);
+        let known =
+            Known::Records(vec![sample(0, Reach::Ok, Some(1.0)), sample(1, Reach::Unreachable, Some(9.0))], Span::ZERO);
         assert!(!changes(&known.points("power_w")));
-        let known = Known::Records(vec![sample(0, Reach::Ok, Some(1.0)), sample(1, Reach::Ok, Some(9.0))]);
+        let known = Known::Records(vec![sample(0, Reach::Ok, Some(1.0)), sample(1, Reach::Ok, Some(9.0))], Span::ZERO);
         assert!(changes(&known.points("power_w")));
     }
 }

@@ -91,7 +91,7 @@ impl Hub {
         let (lifecycle, clock) = (Lifecycle::new(), Arc::new(Hands(AtomicI64::new(BEGIN))));
         let pack = Pack::built_in();
         let settings = |name: &&str| {
-            (name.parse().unwrap(), SiteSettings { name: Some(format!("云汀 <{name}>")), calendar: None })
+            (name.parse().unwrap(), SiteSettings { name: Some(format!("云汀 <{name}>")), ..SiteSettings::default() })
         };
         let zone = TimeZone::get("Asia/Shanghai").unwrap();
         let fleet = Arc::new(Fleet::new(pack.clone(), sites.iter().map(settings).collect(), zone));
