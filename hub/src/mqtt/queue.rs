@@ -47,7 +47,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Lanes {
-    lanes: HashMap<Agent, Lane>,
+    of: HashMap<Agent, Lane>,
     /// Those that have been empty, and have not had their turn since.
     fresh: VecDeque<Agent>,
     /// The others, also those that have become empty in their first turn: so that nobody is fresh again before all have had theirs.
@@ -141,7 +141,7 @@ impl Lanes {
     fn put(&mut self, waiting: Waiting) {
         self.bytes += size(&waiting.message);
         let agent = (waiting.message.site.clone(), waiting.message.agent.clone());
-        let lane = self.lanes.entry(agent).or_insert_with_key(|agent| {
+        let lane = self.of.entry(agent).or_insert_with_key(|agent| {
             self.fresh.push_back(agent.clone());
             Lane::default()
         });
@@ -152,7 +152,7 @@ impl Lanes {
         loop {
             let fresh = !self.fresh.is_empty();
             let turns = if fresh { &mut self.fresh } else { &mut self.backlog };
-            let lane = self.lanes.get_mut(turns.front()?).expect("each turn is a lane's");
+            let lane = self.of.get_mut(turns.front()?).expect("each turn is a lane's");
             let paid = lane.passed < TURN;
             if paid && let Some(Waiting { message, taken }) = lane.waiting.pop_front() {
                 let size = size(&message);
@@ -167,7 +167,7 @@ impl Lanes {
             lane.passed = lane.passed.saturating_sub(TURN);
             let agent = turns.pop_front()?;
             if paid && !fresh {
-                self.lanes.remove(&agent);
+                self.of.remove(&agent);
             } else {
                 self.backlog.push_back(agent);
             }
@@ -234,13 +234,9 @@ mod tests {
         let mut passed = BTreeMap::<String, usize>::new();
         for number in 0..200 {
             // It sends the next as soon as the one before is taken.
-            if !queue
-                .0
-                .lanes()
-                .lanes
-                .get(&("hz".parse().unwrap(), "eager".parse().unwrap()))
-                .is_some_and(|lane| !lane.waiting.is_empty())
-            {
+            let eager = ("hz".parse().unwrap(), "eager".parse().unwrap());
+            let none_waits = queue.0.lanes().of.get(&eager).is_none_or(|lane| lane.waiting.is_empty());
+            if none_waits {
                 entrance.put(message("eager", number, 10_000)).unwrap();
             }
             *passed.entry(named(&queue.recv().await.unwrap()).0).or_default() += 1;
@@ -305,7 +301,7 @@ mod tests {
             }
             prop_assert_eq!(put, taken);
             let lanes = queue.0.lanes();
-            prop_assert!(lanes.bytes == 0 && lanes.lanes.is_empty() && lanes.fresh.is_empty() && lanes.backlog.is_empty());
+            prop_assert!(lanes.bytes == 0 && lanes.of.is_empty() && lanes.fresh.is_empty() && lanes.backlog.is_empty());
         }
     }
 }

@@ -81,12 +81,12 @@ fn line(
     let count = if case.batch == 1 { 60_000 } else { 150_000 };
     let count = if case.devices == 1 { count / 3 } else { count };
     let (mut limits, mut rates, mut costs) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut spent, mut sent, mut stored) = ([0.0; STAGES.len()], 0, 0);
+    let (mut spent, mut measured, mut stored) = ([0.0; STAGES.len()], 0, 0);
     for round in 1..=rounds {
         let Load { work, rows } = runtime.block_on(Load::prepare(broker(hub)?, round, count, case))?;
         let (cpu, before) = (hub.process().cpu()?, stages(hub)?);
         stored += rows.len() + work.len();
-        sent += rows.len();
+        measured += rows.len();
         let time = runtime.block_on(send(work))?;
         costs.push(1e6 / rate(rows.len(), hub.process().cpu()?.saturating_sub(cpu)));
         for (spent, (after, before)) in spent.iter_mut().zip(stages(hub)?.into_iter().zip(before)) {
@@ -95,12 +95,12 @@ fn line(
         rates.push(rate(rows.len(), time));
         limits.push(rate(rows.len(), limit(i64::try_from(round)?, &rows)?));
     }
-    let sent = f64::from(u32::try_from(sent)?);
+    let measured = f64::from(u32::try_from(measured)?);
     let (limit, own) = (median(limits), median(rates));
     let Case { database, devices, batch } = case;
     print!("{database:<11}{devices:>8}{batch:>8}{limit:>10.0}{own:>10.0}{:>7.2}{:>8.1} |", own / limit, median(costs));
     for seconds in spent {
-        print!("{:>8.1}", seconds * 1e6 / sent);
+        print!("{:>8.1}", seconds * 1e6 / measured);
     }
     Ok(f64::from(u32::try_from(stored)?))
 }
