@@ -11,6 +11,7 @@
 //! ```
 
 mod lanes;
+mod pace;
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ use std::{
 
 use lobby_contract::{
     Ack, AgentInfo, Birth, Channel, Command, CommandResult, Data, Death, DeathReason, DecodeError, DeviceId,
-    DeviceInfo, HubState, Lost, Order, ToAgent, encode,
+    DeviceInfo, HubState, Lost, Order, Record, ToAgent, encode,
 };
 use serde::Serialize;
 use tracing::{debug, info, warn};
@@ -32,7 +33,7 @@ use crate::{
     cause::chain,
     spool::{Acked, Again, Batch, Changes, Place, Status},
 };
-use lanes::{Lane, Lanes};
+use lanes::{Lane, Lanes, Leave};
 
 /// Most ranges asked for again that may wait; the hub repeats what it misses.
 const MAX_RESENDS: usize = 16;
@@ -101,6 +102,8 @@ pub enum Query {
         from: Place,
         /// Before this.
         until: Place,
+        /// Most bytes of records, but for the first.
+        most: usize,
     },
     /// [`crate::spool::Spool::again`].
     Again {
@@ -297,15 +300,15 @@ impl Session {
         if birth || losses || lanes {
             return Some((Asked::Status, Query::Status));
         }
-        if let Some((from, until)) = self.lanes.live(now.at) {
-            return Some((Asked::Unacked(Lane::Live), Query::Unacked { from, until }));
+        if let Some(Leave { from, until, most }) = self.lanes.live(now.at) {
+            return Some((Asked::Unacked(Lane::Live), Query::Unacked { from, until, most }));
         }
         if let Some(range) = self.resends.pop_front() {
             let Range { epoch, from, to } = range;
             return Some((Asked::Again(range), Query::Again { epoch, from, to }));
         }
-        let (from, until) = self.lanes.backlog()?;
-        Some((Asked::Unacked(Lane::Backlog), Query::Unacked { from, until }))
+        let Leave { from, until, most } = self.lanes.backlog()?;
+        Some((Asked::Unacked(Lane::Backlog), Query::Unacked { from, until, most }))
     }
 
     fn take_status(&mut self, status: Status, now: Now) {
@@ -364,11 +367,12 @@ impl Session {
 
     fn take_batch(&mut self, lane: Lane, batch: Option<Batch>, now: Now) {
         let Some(batch) = batch else { return self.lanes.exhausted(lane) };
-        let place = |seq| Place { epoch: batch.epoch, seq };
-        if let (Some(first), Some(last)) = (batch.records.first(), batch.records.last()) {
-            self.lanes.sent(lane, place(first.seq), place(last.seq), now.at);
+        let place = |record: &Record| Place { epoch: batch.epoch, seq: record.seq };
+        let ends = batch.records.first().map(place).zip(batch.records.last().map(place));
+        let bytes = self.publish_batch(batch, now);
+        if let Some(ends) = ends {
+            self.lanes.sent(lane, ends, bytes, now.at);
         }
-        self.publish_batch(batch, now);
     }
 
     fn take_again(&mut self, range: Range, again: Option<Again>, now: Now) {
@@ -390,15 +394,20 @@ impl Session {
         }
     }
 
-    fn publish_batch(&mut self, batch: Batch, now: Now) {
+    /// How many bytes it takes.
+    fn publish_batch(&mut self, batch: Batch, now: Now) -> usize {
         let Batch { epoch, oldest, records } = batch;
         let session = self.speaker.session;
         let data = Data { epoch, session, sent_at: now.wall, oldest: Some(oldest), records, refused: Vec::new() };
-        self.publish(Channel::Data, &data);
+        self.publish(Channel::Data, &data)
     }
 
-    fn publish(&mut self, channel: Channel, message: &impl Serialize) {
-        self.actions.push_back(Action::Publish { channel, payload: encode(message) });
+    /// How many bytes it takes.
+    fn publish(&mut self, channel: Channel, message: &impl Serialize) -> usize {
+        let payload = encode(message);
+        let bytes = payload.len();
+        self.actions.push_back(Action::Publish { channel, payload });
+        bytes
     }
 
     fn lose_patience(&mut self) {

@@ -38,7 +38,7 @@ const LIVE_REACH: u64 = 1000;
 /// Most records of one batch.
 const MAX_BATCH: usize = 100;
 /// Most bytes of records in one batch.
-const MAX_BATCH_BYTES: usize = 60 * 1024;
+pub(crate) const MAX_BATCH_BYTES: usize = 60 * 1024;
 
 /// How much disk the spool may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -325,8 +325,9 @@ impl<F: Files> Spool<F> {
         self.dirty
     }
 
-    /// The first unacknowledged records at or after `from` and before `until`.
-    pub fn unacked(&mut self, from: Place, until: Place) -> Option<Batch> {
+    /// The first unacknowledged records at or after `from` and before `until`: at least one, and no more than `most` bytes of them or
+    /// what a batch may hold.
+    pub fn unacked(&mut self, from: Place, until: Place, most: usize) -> Option<Batch> {
         let mut from = from;
         while let Some(Stretch { first, from: lowest, last, .. }) = self.disk.at_or_after(from) {
             let epoch = first.epoch;
@@ -339,7 +340,7 @@ impl<F: Files> Spool<F> {
             if start > last {
                 continue;
             }
-            let records = match self.read(first, start) {
+            let records = match self.read(first, start, most) {
                 Ok(records) => records,
                 Err(error) if is_damage(&error) => Vec::new(),
                 Err(error) => {
@@ -356,7 +357,7 @@ impl<F: Files> Spool<F> {
             return None;
         }
         let wanted = if from.epoch == self.state.epoch { from.seq } else { 0 };
-        let records = self.in_memory(wanted, u64::MAX);
+        let records = self.in_memory(wanted, u64::MAX, most);
         self.batch(self.state.epoch, records, until)
     }
 
@@ -368,7 +369,7 @@ impl<F: Files> Spool<F> {
             return None;
         }
         let mut records = match self.disk.at_or_after(Place { epoch, seq: from }) {
-            Some(Stretch { first, .. }) if first.epoch == epoch => match self.read(first, from) {
+            Some(Stretch { first, .. }) if first.epoch == epoch => match self.read(first, from, MAX_BATCH_BYTES) {
                 Ok(records) => records,
                 Err(error) if is_damage(&error) => Vec::new(),
                 Err(error) => {
@@ -379,7 +380,7 @@ impl<F: Files> Spool<F> {
             _ => Vec::new(),
         };
         if records.is_empty() && epoch == self.state.epoch {
-            records = self.in_memory(from, to);
+            records = self.in_memory(from, to, MAX_BATCH_BYTES);
         }
         records.retain(|record| record.seq <= to);
         match records.first() {
@@ -408,13 +409,13 @@ impl<F: Files> Spool<F> {
         on_disk.map(|stretch| stretch.from.max(next)).or(in_memory).unwrap_or(next)
     }
 
-    fn read(&mut self, first: Place, start: u64) -> io::Result<Vec<Record>> {
-        let found = self.disk.read(first, start, MAX_BATCH, MAX_BATCH_BYTES)?;
+    fn read(&mut self, first: Place, start: u64, most: usize) -> io::Result<Vec<Record>> {
+        let found = self.disk.read(first, start, MAX_BATCH, most.min(MAX_BATCH_BYTES))?;
         Ok(found.iter().filter_map(decoded).collect())
     }
 
-    fn in_memory(&self, from: u64, to: u64) -> Vec<Record> {
-        let mut room = MAX_BATCH_BYTES;
+    fn in_memory(&self, from: u64, to: u64, most: usize) -> Vec<Record> {
+        let mut room = most.min(MAX_BATCH_BYTES);
         let wanted = self.waiting.iter().filter(|(seq, _)| (from..=to).contains(seq)).take(MAX_BATCH);
         let mut wanted = wanted.enumerate();
         let fits = |(index, (_, payload)): &(usize, &Numbered)| {

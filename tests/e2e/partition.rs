@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use lobby_contract::{Death, DeathReason, encode};
 use lobby_tests::{
     agent::{Agent, Draft},
+    clock,
     delivery::Delivered,
     hub::Hub,
     netns::Namespace,
@@ -17,6 +18,7 @@ use lobby_tests::{
     reports::Script,
     wait,
 };
+use rstest::rstest;
 use rumqttc::v5::{
     Client, MqttOptions,
     mqttbytes::{QoS, v5::LastWill},
@@ -30,8 +32,18 @@ use crate::{
 
 const SITE: &str = "demo";
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How old the present may be while the past is delivered.
+const FRESH: Duration = Duration::from_secs(10);
+/// How long the usual record of the present may be under way then. A busy computer is late by itself.
+const PROMPT: Duration = Duration::from_millis(1500);
 /// One and a half times a keep-alive of 30 s, and what it takes to look.
 const SHOWN: Duration = Duration::from_secs(47);
+
+/// Tells a figure with the test.
+#[expect(clippy::print_stderr, reason = "it must reach the person who runs the tests")]
+fn tell(figure: &str) {
+    eprintln!("{figure}");
+}
 
 /// A device of a site that is cut off says nothing of itself.
 fn is_unknown(hub: &Hub, device: &str) -> Result<bool> {
@@ -114,28 +126,31 @@ fn an_agent_that_is_cut_off_is_missed_by_one_and_a_half_keep_alives() -> Result<
     wait::until("the display to be unknown", SHOWN, || Ok(is_unknown(&hub, "led")?.then_some(())))
 }
 
-/// An agent with records of its past in its spool, and a laptop that it looks at ten times a second.
+/// An agent with records of its past in its spool, and two laptops that it looks at ten times a second: of one it reports every look,
+/// of the other what changes, and what is known of that one is fresh for nine seconds.
 struct Late {
     hub: Hub,
     proxy: Proxy,
     backlog: Backlog,
     _agent: Agent,
-    _laptop: TcpListener,
 }
 
 impl Late {
     /// It has not yet been heard of.
     fn with(records: u64) -> Result<Self> {
         let laptop = TcpListener::bind("127.0.0.1:0")?;
+        let port = laptop.local_addr()?.port();
+        thread::spawn(move || laptop.incoming().for_each(drop));
         let hub = Hub::start()?;
         let proxy = Proxy::to_broker(&hub.mqtt_url())?;
         proxy.inflict(Faults::blackhole());
-        let devices = busy_laptop("laptop", laptop.local_addr()?.port());
+        let calm = busy_laptop("calm", port).replace("heartbeat = \"100ms\"", "heartbeat = \"3s\"");
+        let devices = busy_laptop("busy", port) + &calm;
         let draft = Draft::new(SITE, "lobby-box", &proxy.url(), &devices)?;
         let backlog = Backlog::of(&draft, records)?;
         let agent = draft.start()?;
         wait::until("the agent to try", PATIENCE, || Ok((!proxy.seen().is_empty()).then_some(())))?;
-        Ok(Self { hub, proxy, backlog, _agent: agent, _laptop: laptop })
+        Ok(Self { hub, proxy, backlog, _agent: agent })
     }
 
     /// Lets it through; tells when the first record of the past or of the present was there.
@@ -151,6 +166,24 @@ impl Late {
         self.hub.api.has_record(SITE, self.backlog.last_at(), self.backlog.last_at() + 1)
     }
 
+    /// Whether what is shown is of the present.
+    fn is_present(&self) -> Result<bool> {
+        let device = self.hub.api.device(SITE, "calm")?;
+        let age = clock::now_ms() - device["at"].as_i64().unwrap_or(0);
+        Ok(u128::try_from(age).unwrap_or(0) <= FRESH.as_millis() && device["verdict"]["freshness"] == "fresh")
+    }
+
+    /// How long the records of the present were under way, in ms and in order.
+    fn delays(&self) -> Result<Vec<i64>> {
+        let mut delays = Vec::new();
+        for record in self.hub.api.records(SITE)?.iter().filter(|record| record["device"] == "busy") {
+            let at = |name: &str| record[name].as_i64().with_context(|| format!("`{name}` in {record}"));
+            delays.push(at("received_at")? - at("at")?);
+        }
+        delays.sort_unstable();
+        Ok(delays)
+    }
+
     fn nothing_lost(&self) -> Result<()> {
         let stored = Delivered::at(&self.hub.api, SITE, "lobby-box")?;
         assert!(stored.holds(&self.backlog.marks()), "all of the past is there: {:?}", stored.highest());
@@ -159,7 +192,6 @@ impl Late {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "the figure is told with the test")]
 fn a_backlog_drains_fast() -> Result<()> {
     const RECORDS: u64 = 30_000;
     const LEAST_RATE: f64 = 2_000.0;
@@ -167,8 +199,36 @@ fn a_backlog_drains_fast() -> Result<()> {
     let begun = late.begin(Faults::default())?;
     wait::until("the backlog", Duration::from_mins(2), || Ok(late.is_drained()?.then_some(())))?;
     let rate = 30_000.0 / begun.elapsed().as_secs_f64();
-    eprintln!("drained {rate:.0} records/s");
+    tell(&format!("drained {rate:.0} records/s"));
     assert!(rate >= LEAST_RATE, "{rate:.0} records/s");
+    late.nothing_lost()
+}
+
+#[rstest]
+#[case::of_6_mbit(6_000_000, 30_000)]
+#[case::of_1_mbit(1_000_000, 5_000)]
+#[case::of_256_kbit(256_000, 1_200)]
+fn on_a_slow_line_the_present_does_not_wait_behind_the_past(
+    #[case] bits_per_second: u32,
+    #[case] records: u64,
+) -> Result<()> {
+    // The past takes about ten seconds.
+    let late = Late::with(records)?;
+    let begun = late.begin(Faults::rate(bits_per_second))?;
+    let fresh_after = wait::until("the present, before the past is there", FRESH, || {
+        Ok((late.is_present()? && !late.is_drained()?).then(|| begun.elapsed()))
+    })?;
+    wait::until("the backlog", PATIENCE, || {
+        assert!(late.is_present()?, "the present stays fresh while the past is delivered");
+        Ok(late.is_drained()?.then_some(()))
+    })?;
+    let drained_after = begun.elapsed();
+    let delays = late.delays()?;
+    let (usual, worst) = (delays[delays.len() / 2], delays[delays.len() - 1]);
+    tell(&format!(
+        "the present was there after {fresh_after:?}, the past after {drained_after:?}; a new record took {usual} ms, at most {worst} ms"
+    ));
+    assert!(u128::try_from(usual).unwrap_or(0) <= PROMPT.as_millis(), "{usual} ms");
     late.nothing_lost()
 }
 

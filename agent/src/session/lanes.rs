@@ -1,12 +1,17 @@
 //! What has been sent in a session, what may be sent next, and when to send it again.
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::VecDeque, time::Duration};
 
 use lobby_contract::Ack;
 
-use crate::spool::Place;
+use super::pace::{Departure, Pace};
+use crate::spool::{MAX_BATCH_BYTES, Place};
 
-/// Most `data` messages of the backlog that the hub has not acknowledged: what a broker must be able to hold for one agent.
+/// Most `data` messages that the hub has not acknowledged: what a broker must be able to hold for one agent. Of a backlog, the pace
+/// may allow fewer.
 const MESSAGES: usize = 20;
 /// Most records of a message; so many at once mean that more wait.
 const FULL: u64 = 100;
@@ -35,7 +40,15 @@ pub(super) enum Lane {
 struct Message {
     first: Place,
     last: Place,
-    at: Duration,
+    left: Departure,
+}
+
+/// What a lane may send now: records at or after `from` and before `until`, and so many bytes of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Leave {
+    pub(super) from: Place,
+    pub(super) until: Place,
+    pub(super) most: usize,
 }
 
 /// Both lanes of one session.
@@ -56,6 +69,7 @@ pub(super) struct Lanes {
     /// Whether there may be something to send in the live lane.
     fresh: bool,
     under_way: VecDeque<Message>,
+    pace: Pace,
     /// What was sent live while behind, from the split on.
     ahead: Option<Place>,
     live_not_before: Duration,
@@ -78,6 +92,7 @@ impl Lanes {
             anew: true,
             fresh: true,
             under_way: VecDeque::new(),
+            pace: Pace::new(),
             ahead: None,
             live_not_before: Duration::ZERO,
             live_left: LIVE_UNHEARD,
@@ -86,6 +101,12 @@ impl Lanes {
             patience,
             deadline: None,
         }
+    }
+
+    /// As if the way had been found to take as much as is wanted.
+    #[cfg(test)]
+    pub(super) fn widen(&mut self) {
+        self.pace = Pace::wide();
     }
 
     /// Records were added to the spool.
@@ -115,29 +136,38 @@ impl Lanes {
         now >= *self.blocked_since.get_or_insert(now) + BLOCKED
     }
 
-    /// From where and before what the live lane may send now.
-    pub(super) fn live(&self, now: Duration) -> Option<(Place, Place)> {
+    /// What the live lane may send now.
+    pub(super) fn live(&self, now: Duration) -> Option<Leave> {
         let may = if self.behind {
             now >= self.live_not_before && (!self.is_overdue() || self.live_left > 0)
         } else {
             self.is_open()
         };
-        (self.fresh && may).then_some((self.live, Place::END))
+        (self.fresh && may).then_some(Leave { from: self.live, until: Place::END, most: MAX_BATCH_BYTES })
     }
 
-    /// From where and before what the backlog may send now.
-    pub(super) fn backlog(&self) -> Option<(Place, Place)> {
-        (self.behind && self.is_open()).then_some((self.backlog, self.split))
+    /// What the backlog may send now.
+    pub(super) fn backlog(&self) -> Option<Leave> {
+        if !self.behind || !self.is_open() {
+            return None;
+        }
+        let most = self.pace.room(self.bytes_under_way())?;
+        Some(Leave { from: self.backlog, until: self.split, most })
+    }
+
+    fn bytes_under_way(&self) -> usize {
+        self.under_way.iter().map(|message| message.left.bytes).sum()
     }
 
     fn is_open(&self) -> bool {
         self.under_way.len() < MESSAGES
     }
 
-    /// A message with the records from `first` to `last` has left.
-    pub(super) fn sent(&mut self, lane: Lane, first: Place, last: Place, now: Duration) {
+    /// A message of so many bytes with the records from `first` to `last` has left.
+    pub(super) fn sent(&mut self, lane: Lane, (first, last): (Place, Place), bytes: usize, now: Duration) {
         let next = Place { seq: last.seq + 1, ..last };
-        let message = Message { first, last, at: now };
+        let left = self.pace.leaves(bytes, self.bytes_under_way(), now);
+        let message = Message { first, last, left };
         match lane {
             Lane::Backlog => {
                 self.backlog = next;
@@ -166,8 +196,8 @@ impl Lanes {
                 self.behind = false;
                 // From here on one window holds both.
                 if let Some(last) = self.ahead.take() {
-                    let at = self.live_not_before;
-                    self.under_way.push_back(Message { first: self.split, last, at });
+                    let left = self.pace.leaves(0, 0, self.live_not_before);
+                    self.under_way.push_back(Message { first: self.split, last, left });
                 }
             }
         }
@@ -178,7 +208,18 @@ impl Lanes {
         // That new records arrive says nothing of a backlog of earlier runs, which may have died with a broker.
         let waited_for = self.under_way.front().is_none_or(|message| message.last.epoch == ack.epoch);
         let open = |last: &Place| last.epoch != ack.epoch || last.seq > ack.committed;
-        self.under_way.retain(|message| open(&message.last));
+        let (mut came, mut newest) = (0, Departure::default());
+        self.under_way.retain(|Message { last, left, .. }| {
+            let is_open = open(last);
+            // What was sent before the lanes became one is known by its end only.
+            if !is_open && left.bytes > 0 {
+                (came, newest) = (came + left.bytes, *left);
+            }
+            is_open
+        });
+        if came > 0 {
+            self.pace.arrived(came, newest, now);
+        }
         self.ahead = self.ahead.filter(open);
         self.live_left = LIVE_UNHEARD;
         if !waited_for {
@@ -221,6 +262,7 @@ impl Lanes {
     /// Starts again with the first record that is not acknowledged.
     pub(super) fn restart(&mut self) {
         self.under_way.clear();
+        self.pace.restart();
         (self.ahead, self.deadline, self.blocked_since) = (None, None, None);
         (self.backlog, self.anew, self.behind, self.fresh) = (Place::default(), true, true, true);
         self.live_left = LIVE_UNHEARD;
@@ -234,156 +276,8 @@ impl Lanes {
             std::cmp::Ordering::Equal => to.min(cursor.seq.saturating_sub(1)),
             std::cmp::Ordering::Greater => 0,
         };
-        let recent = |message: &&Message| message.first.epoch == epoch && now < message.at + ON_ITS_WAY;
+        let recent = |message: &&Message| message.first.epoch == epoch && now < message.left.at + ON_ITS_WAY;
         let on_its_way = self.under_way.iter().filter(recent).map(|message| message.first.seq.saturating_sub(1));
         on_its_way.chain([sent]).min().unwrap_or(sent)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PATIENCE: Duration = Duration::from_secs(10);
-    const NOW: Duration = Duration::from_secs(100);
-
-    fn at(seq: u64) -> Place {
-        Place { epoch: 7, seq }
-    }
-
-    fn ack(committed: u64) -> Ack {
-        Ack { epoch: 7, committed }
-    }
-
-    /// Lanes whose live lane begins at `live`.
-    fn lanes(live: u64) -> Lanes {
-        let mut lanes = Lanes::new(7, PATIENCE);
-        lanes.split(at(live));
-        lanes
-    }
-
-    /// Sends `count` messages of 100 records of the backlog, starting with `first`.
-    fn fill(lanes: &mut Lanes, first: u64, count: u64) {
-        for message in 0..count {
-            let first = first + message * 100;
-            assert!(lanes.backlog().is_some());
-            lanes.sent(Lane::Backlog, at(first), at(first + 99), NOW);
-        }
-    }
-
-    #[test]
-    fn new_records_pass_a_full_window_of_history() {
-        let mut lanes = lanes(9001);
-        fill(&mut lanes, 1, 20);
-        assert_eq!(lanes.backlog(), None);
-        assert_eq!(lanes.live(NOW), Some((at(9001), Place::END)));
-        lanes.sent(Lane::Live, at(9001), at(9003), NOW);
-        assert_eq!(lanes.live(NOW), None, "live messages leave the history some room");
-        assert_eq!(lanes.deadline(), Some(NOW + LIVE_APART));
-        assert_eq!(lanes.live(NOW + LIVE_APART), Some((at(9004), Place::END)));
-    }
-
-    #[test]
-    fn each_acknowledged_message_makes_room_for_one() {
-        let mut lanes = lanes(9001);
-        fill(&mut lanes, 1, 20);
-        lanes.acked(ack(99), NOW);
-        assert_eq!(lanes.backlog(), None, "the first message is not yet whole");
-        lanes.acked(ack(100), NOW);
-        assert_eq!(lanes.backlog(), Some((at(2001), at(9001))));
-    }
-
-    #[test]
-    fn what_arrives_of_this_run_does_not_make_it_wait_longer_for_what_is_missing_of_an_earlier_one() {
-        let mut lanes = Lanes::new(8, PATIENCE);
-        lanes.split(Place { epoch: 8, seq: 1 });
-        fill(&mut lanes, 1, 20);
-        let due = lanes.deadline;
-        let later = NOW + PATIENCE / 2;
-        lanes.sent(Lane::Live, Place { epoch: 8, seq: 1 }, Place { epoch: 8, seq: 1 }, later);
-        lanes.acked(Ack { epoch: 8, committed: 1 }, later);
-        assert_eq!(lanes.deadline, due);
-        assert!(lanes.is_due(NOW + PATIENCE));
-        lanes.acked(ack(100), later);
-        assert_eq!(lanes.deadline, Some(later + PATIENCE), "progress of the backlog itself does");
-    }
-
-    #[test]
-    fn what_was_sent_live_is_not_sent_again_when_the_history_gets_there() {
-        let mut lanes = lanes(201);
-        lanes.sent(Lane::Live, at(201), at(230), NOW);
-        fill(&mut lanes, 1, 2);
-        assert_eq!(lanes.backlog(), Some((at(201), at(201))));
-        lanes.exhausted(Lane::Backlog);
-        assert_eq!(lanes.backlog(), None);
-        assert_eq!(lanes.live(NOW), Some((at(231), Place::END)), "now there is one stream");
-        lanes.acked(ack(230), NOW);
-        assert_eq!(lanes.deadline(), None, "nothing is under way");
-    }
-
-    #[test]
-    fn without_progress_everything_is_sent_again_ever_more_patiently() {
-        let mut lanes = lanes(1);
-        lanes.exhausted(Lane::Backlog);
-        let mut patience = Vec::new();
-        for _ in 0..5 {
-            lanes.fresh = false;
-            assert_eq!(lanes.deadline(), None, "nothing under way, nothing to wait for");
-            lanes.sent(Lane::Live, at(1), at(1), NOW);
-            patience.push(lanes.deadline.unwrap().abs_diff(NOW).as_secs());
-            lanes.rewind();
-            assert_eq!(lanes.backlog().map(|(from, _)| from), Some(Place::default()));
-        }
-        assert_eq!(patience, [10, 20, 40, 60, 60]);
-        lanes.sent(Lane::Live, at(1), at(1), NOW);
-        lanes.sent(Lane::Live, at(2), at(2), NOW);
-        lanes.acked(ack(1), NOW);
-        assert_eq!(lanes.deadline, Some(NOW + PATIENCE), "progress makes it impatient again");
-    }
-
-    #[test]
-    fn to_a_hub_that_acknowledges_nothing_only_so_much_is_sent() {
-        let mut lanes = lanes(9001);
-        lanes.rewind();
-        lanes.split(at(9001));
-        let mut now = NOW;
-        let mut live = 0;
-        while let Some((from, _)) = lanes.live(now) {
-            lanes.sent(Lane::Live, from, from, now);
-            now += LIVE_APART;
-            live += 1;
-        }
-        assert_eq!(live, LIVE_UNHEARD);
-        fill(&mut lanes, 1, 20);
-        assert_eq!(lanes.backlog(), None);
-        lanes.acked(ack(100), now);
-        assert!(lanes.live(now).is_some() && lanes.backlog().is_some());
-    }
-
-    #[test]
-    fn a_stream_that_is_held_up_is_split_and_goes_on_with_what_is_new() {
-        let mut lanes = lanes(1);
-        lanes.exhausted(Lane::Backlog);
-        for message in 0..20 {
-            lanes.sent(Lane::Live, at(message * 100 + 1), at(message * 100 + 100), NOW);
-        }
-        assert_eq!(lanes.live(NOW), None);
-        assert!(!lanes.is_blocked(NOW));
-        assert_eq!(lanes.deadline(), Some(NOW + BLOCKED));
-        assert!(lanes.is_blocked(NOW + BLOCKED));
-        lanes.split(at(5000));
-        assert_eq!(lanes.live(NOW + BLOCKED), Some((at(5000), Place::END)));
-        lanes.acked(ack(100), NOW + BLOCKED);
-        assert_eq!(lanes.backlog(), Some((at(2001), at(5000))));
-    }
-
-    #[test]
-    fn of_a_long_range_only_what_was_sent_a_while_ago_is_missed() {
-        let mut lanes = lanes(9001);
-        fill(&mut lanes, 1, 2);
-        assert_eq!(lanes.missed_until(7, 1, 9000, NOW), 0, "on its way");
-        assert_eq!(lanes.missed_until(7, 1, 9000, NOW + ON_ITS_WAY), 200, "the rest is still to come");
-        assert_eq!(lanes.missed_until(6, 1, 9000, NOW), 9000, "an epoch that was acknowledged before");
-        assert_eq!(lanes.missed_until(8, 1, 9000, NOW), 0);
     }
 }

@@ -51,7 +51,7 @@ impl Bench {
                     let answer = match query {
                         Query::Status => Answer::Status(self.spool.status()),
                         Query::Ack(ack) => Answer::Ack(self.spool.ack(ack)),
-                        Query::Unacked { from, until } => Answer::Unacked(self.spool.unacked(from, until)),
+                        Query::Unacked { from, until, most } => Answer::Unacked(self.spool.unacked(from, until, most)),
                         Query::Again { epoch, from, to } => Answer::Again(self.spool.again(epoch, from, to)),
                     };
                     self.session.answer(answer, self.now());
@@ -106,11 +106,28 @@ fn births(messages: &[FromAgent]) -> usize {
 #[test]
 fn a_session_begins_with_the_birth_then_the_newest_records_then_the_oldest() {
     let mut bench = Bench::with(2500);
+    bench.session.lanes.widen();
     let sent = bench.act();
     assert!(matches!(&sent[0], FromAgent::Birth(birth) if birth.queued == 2500));
     let mut expected = vec![(2401, 2500)];
     expected.extend((0..20).map(|message| (message * 100 + 1, message * 100 + 100)));
     assert_eq!(data(&sent), expected);
+}
+
+#[test]
+fn of_a_backlog_a_few_records_go_first_and_then_as_many_as_the_way_takes() {
+    let mut bench = Bench::with(2500);
+    let sent = data(&bench.act());
+    assert_eq!((sent.len(), sent[0]), (2, (2401, 2500)));
+    let (first, last) = sent[1];
+    assert!(first == 1 && last < 20, "{last}");
+    bench.at += Duration::from_millis(10);
+    bench.ack(last);
+    let more = data(&bench.act());
+    assert!(
+        more.first().is_some_and(|(first, _)| *first == last + 1) && more.last().unwrap().1 > 10 * last,
+        "{more:?}"
+    );
 }
 
 #[test]
@@ -166,6 +183,7 @@ fn while_history_drains_a_new_record_leaves_within_a_second_and_everything_is_se
 #[test]
 fn a_hub_that_asks_for_what_is_still_to_come_gets_nothing_twice() {
     let mut bench = Bench::with(5000);
+    bench.session.lanes.widen();
     bench.act();
     bench.command(Order::Resend { epoch: None, from: 1, to: 4900 });
     assert_eq!(data(&bench.act()), []);
@@ -187,11 +205,11 @@ fn a_short_range_is_sent_again_whenever_the_hub_asks() {
 
 #[test]
 fn without_an_acknowledgement_everything_is_sent_again_newest_first() {
-    let mut bench = Bench::with(300);
+    let mut bench = Bench::with(103);
     let first = data(&bench.act());
-    assert_eq!(first, [(201, 300), (1, 100), (101, 200)]);
+    assert_eq!(first, [(4, 103), (1, 3)]);
     assert_eq!(data(&bench.pass(PATIENCE)), first);
-    bench.ack(300);
+    bench.ack(103);
     bench.act();
     assert_eq!(data(&bench.pass(PATIENCE * 10)), []);
 }

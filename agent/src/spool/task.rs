@@ -104,9 +104,10 @@ impl SpoolHandle {
         self.ask(move |spool| spool.ack(ack)).await
     }
 
-    /// The first unacknowledged records at or after `from` and before `until`.
-    pub async fn unacked(&self, from: Place, until: Place) -> Result<Option<Batch>, Closed> {
-        self.ask(move |spool| spool.unacked(from, until)).await
+    /// The first unacknowledged records at or after `from` and before `until`: at least one, and no more than `most` bytes of them or
+    /// what a batch may hold.
+    pub async fn unacked(&self, from: Place, until: Place, most: usize) -> Result<Option<Batch>, Closed> {
+        self.ask(move |spool| spool.unacked(from, until, most)).await
     }
 
     /// What there is of a range, acknowledged or not.

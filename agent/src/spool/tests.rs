@@ -34,7 +34,7 @@ fn open(dir: &TempDir, limits: Limits) -> Spool {
 /// Every unacknowledged record as a session would send them: `(epoch, seq, at)`.
 fn all<F: Files>(spool: &mut Spool<F>) -> Vec<(u64, u64, i64)> {
     let (mut from, mut seen) = (Place::default(), Vec::new());
-    while let Some(batch) = spool.unacked(from, Place::END) {
+    while let Some(batch) = spool.unacked(from, Place::END, MAX_BATCH_BYTES) {
         let last = batch.records.last().unwrap().seq;
         seen.extend(batch.records.iter().map(|record| (batch.epoch, record.seq, record.at)));
         from = Place { epoch: batch.epoch, seq: last + 1 };
@@ -148,7 +148,7 @@ fn a_full_spool_drops_the_oldest_and_says_which() {
     let oldest = held[0];
     assert!(oldest > 1 && held.last() == Some(&100));
     assert_eq!(spool.lost(), [Lost { epoch, from: 1, to: oldest - 1 }]);
-    assert_eq!(spool.unacked(Place::default(), Place::END).unwrap().oldest, oldest);
+    assert_eq!(spool.unacked(Place::default(), Place::END, MAX_BATCH_BYTES).unwrap().oldest, oldest);
     spool.tidy();
     drop(spool);
     let mut spool = open(&dir, limits);
@@ -366,7 +366,7 @@ fn of(device: &str, number: u64) -> Record {
 /// Every device's newest record that is held.
 fn newest<F: Files>(spool: &mut Spool<F>) -> BTreeMap<String, i64> {
     let (mut from, mut newest) = (Place::default(), BTreeMap::new());
-    while let Some(batch) = spool.unacked(from, Place::END) {
+    while let Some(batch) = spool.unacked(from, Place::END, MAX_BATCH_BYTES) {
         from = Place { epoch: batch.epoch, seq: batch.records.last().unwrap().seq + 1 };
         newest.extend(batch.records.into_iter().map(|record| (record.device.to_string(), record.at)));
     }

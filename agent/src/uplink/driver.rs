@@ -141,7 +141,7 @@ impl<'a> Driver<'a> {
                 }
                 Answer::Ack(acked)
             }
-            Query::Unacked { from, until } => Answer::Unacked(spool.unacked(from, until).await?),
+            Query::Unacked { from, until, most } => Answer::Unacked(spool.unacked(from, until, most).await?),
             Query::Again { epoch, from, to } => Answer::Again(spool.again(epoch, from, to).await?),
         })
     }

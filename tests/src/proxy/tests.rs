@@ -90,6 +90,10 @@ fn a_slow_line_takes_its_time_and_a_late_one_too() -> Result<()> {
     // 8,000 bytes a second each way, both at once.
     let took = round_trip(&mut stream, &[1; 6_000])?;
     assert!((Duration::from_millis(600)..Duration::from_secs(4)).contains(&took), "{took:?}");
+    // Nor is one that is less slow any slower than ordered: 750,000 bytes a second.
+    proxy.inflict(Faults::rate(6_000_000));
+    let took = round_trip(&mut stream, &vec![1; 600_000])?;
+    assert!((Duration::from_millis(600)..Duration::from_secs(3)).contains(&took), "{took:?}");
     proxy.inflict(Faults::latency(Duration::from_millis(300)));
     let took = round_trip(&mut stream, b"there and back")?;
     assert!((Duration::from_millis(600)..Duration::from_secs(4)).contains(&took), "{took:?}");

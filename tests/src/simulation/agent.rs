@@ -176,7 +176,7 @@ impl Agent {
         Some(match query {
             Query::Status => Answer::Status(spool.status()),
             Query::Ack(ack) => Answer::Ack(spool.ack(ack)),
-            Query::Unacked { from, until } => Answer::Unacked(spool.unacked(from, until)),
+            Query::Unacked { from, until, most } => Answer::Unacked(spool.unacked(from, until, most)),
             Query::Again { epoch, from, to } => Answer::Again(spool.again(epoch, from, to)),
         })
     }
