@@ -27,6 +27,8 @@ pub enum Page {
     Silences,
     /// `/maintenance`
     Maintenance,
+    /// `/outbox`
+    Outbox,
     /// `/d/{code}`
     Device,
     /// `/agents`
@@ -57,6 +59,7 @@ impl Page {
             Self::Alerts => "alerts",
             Self::Silences => "silences",
             Self::Maintenance => "maintenance",
+            Self::Outbox => "outbox",
             Self::Device => "device",
             Self::Agents => "agents",
             Self::Agent => "agent",
@@ -75,6 +78,7 @@ impl Page {
             Self::Alerts => "/alerts",
             Self::Silences => "/silences",
             Self::Maintenance => "/maintenance",
+            Self::Outbox => "/outbox",
             Self::Agents => "/agents",
             Self::Health => "/health",
             Self::Overview | Self::Device | Self::Agent | Self::Ticket | Self::Error => "/",
@@ -91,6 +95,7 @@ impl Page {
             Self::Alerts => t.nav_alerts,
             Self::Silences => t.silences,
             Self::Maintenance => t.maintenance,
+            Self::Outbox => t.outbox,
             Self::Device => t.device,
             Self::Agents => t.agents,
             Self::Agent => t.agent,
@@ -168,6 +173,12 @@ pub enum Notice {
     Invalid,
     /// It is over already.
     Over,
+    /// The test message was taken.
+    TestTaken,
+    /// The test message was not taken.
+    TestRefused,
+    /// No test message was sent, because the channel has sent as much as its receiver takes.
+    TestSoon,
 }
 
 impl Notice {
@@ -179,11 +190,14 @@ impl Notice {
             Self::WrongStep => t.notice_wrong_step,
             Self::Invalid => t.notice_invalid,
             Self::Over => t.notice_over,
+            Self::TestTaken => t.notice_test_taken,
+            Self::TestRefused => t.notice_test_refused,
+            Self::TestSoon => t.notice_test_soon,
         }
     }
 
     pub(crate) fn state(self) -> State {
-        if self == Self::Saved { State::Normal } else { State::Abnormal }
+        if matches!(self, Self::Saved | Self::TestTaken) { State::Normal } else { State::Abnormal }
     }
 }
 
@@ -229,9 +243,9 @@ impl Chrome {
         }
     }
 
-    /// Where silences and maintenance windows are.
-    pub(crate) fn restraints(&self) -> [Choice; 2] {
-        [Page::Silences, Page::Maintenance].map(|page| Choice {
+    /// Where it is said what is told, and what is not: silences, maintenance windows, and what was sent.
+    pub(crate) fn restraints(&self) -> [Choice; 3] {
+        [Page::Silences, Page::Maintenance, Page::Outbox].map(|page| Choice {
             label: page.word(self.t()).to_owned(),
             href: self.to(page.path()),
             current: self.is(page),

@@ -81,6 +81,9 @@ impl Reader {
             "step" => Some(Notice::WrongStep),
             "invalid" => Some(Notice::Invalid),
             "over" => Some(Notice::Over),
+            "test-taken" => Some(Notice::TestTaken),
+            "test-refused" => Some(Notice::TestRefused),
+            "test-soon" => Some(Notice::TestSoon),
             _ => None,
         }
     }
