@@ -17,7 +17,7 @@ use lobby_domain::{
 use tokio::{
     select,
     sync::mpsc,
-    time::{MissedTickBehavior, interval, sleep},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 use tracing::{debug, warn};
 use uuid::Uuid;
@@ -46,6 +46,8 @@ const AGAIN_EVERY: Span = Span::from_secs(10);
 const LONGEST_PAUSE: Span = Span::from_mins(1);
 /// A time farther away than this was noted by a clock that has been set back.
 const HORIZON: Span = Span::from_mins(25 * 60);
+/// How long a look may take.
+const LOOK: Duration = Duration::from_secs(8);
 /// How long exchanges may go on when the hub stops.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How long what is over is kept.
@@ -128,7 +130,10 @@ impl Notify {
             }
             self.progress.beat(Part::Sender);
             let in_effect = Arc::clone(&settings.borrow());
-            let done = self.look(&in_effect, &mut memory, &exchanges).await;
+            let seconds = LOOK.as_secs();
+            // A database that does not answer is told by others; this task is alive. What is cut short is looked at again.
+            let done = timeout(LOOK, self.look(&in_effect, &mut memory, &exchanges)).await;
+            let done = done.unwrap_or(Err(StoreError::Late { doing: "look at what is to be sent", seconds }));
             let failed = done.is_err();
             if let Err(cause) = done
                 && !failing
@@ -191,6 +196,8 @@ impl Notify {
                 memory.look_at.insert(name.to_owned(), next.map_or(anyway, |at| at.min(anyway)));
             }
             self.tell_findings(settings, &holds, now);
+        } else if settings.channels.is_empty() {
+            self.tell_findings(settings, &BTreeMap::new(), now);
         }
         if memory.clean_at.is_none_or(|at| at <= now || at.since(now) > HORIZON) {
             let more = self.store.forget_notifications(now - KEPT).await?;
@@ -386,7 +393,6 @@ impl Notify {
         for (name, answer) in died {
             debug!(channel = name, "a message will not be taken");
             let letter = Found::new(FindingKey::DeadLetter, Gravity::Error).about(&name).with(&name).with(answer);
-            found.retain(|other: &Found| *other != letter);
             found.push(letter.persistent());
         }
         for (name, _) in holds.iter().filter(|(_, (disabled, _))| disabled.is_some()) {
