@@ -2,13 +2,14 @@
 
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
-    Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertRow, AlertsPage, Calendar, Choice, Chrome, Clause,
-    Collection, ConciergePage, Counts, DayPart, Deadline, DeadlineKind, Delivery, DevicePage, DeviceRef, DeviceTile,
-    EngineeringPage, ErrorPage, Evidence, Fact, FindingKey, FindingRow, FindingSeverity, HealthPage, Incident, Lang,
-    LifeCard, Limit, Link, Loss, LowStock, Machine, Newcomer, Notice, OverviewPage, Page, PostStatus, Priority,
-    Problem, QueueTicket, Range, ReceptionPage, Restrained, RestraintRow, RestraintsPage, SelectOption, Selection,
-    Series, Severity, ShowflatPage, Site, SiteRow, State, StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep,
-    TimelineEntry, When, WhyPage, WhyPart, WhyPhase, WhyRule,
+    Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertRow, AlertsPage, Calendar, ChannelCard, ChannelState,
+    Choice, Chrome, Clause, Collection, ConciergePage, Counts, DayPart, Deadline, DeadlineKind, Delivery, DeliveryLine,
+    DeliveryState, DevicePage, DeviceRef, DeviceTile, EngineeringPage, ErrorPage, Evidence, Fact, FindingKey,
+    FindingRow, FindingSeverity, HealthPage, Incident, Lang, LifeCard, Limit, Link, Loss, LowStock, Machine, Newcomer,
+    Notice, OutboxPage, OverviewPage, Page, PostStatus, Priority, Problem, QueueTicket, Range, ReceptionPage,
+    Restrained, RestraintRow, RestraintsPage, SelectOption, Selection, Series, Severity, ShowflatPage, Site, SiteRow,
+    State, StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, When, WhyPage, WhyPart, WhyPhase,
+    WhyRule,
 };
 use lobby_domain::device::Life;
 
@@ -90,6 +91,9 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         "silences": s.restraints(Restrained::Silences);
         "silences-none": RestraintsPage { rows: vec![], ..s.restraints(Restrained::Silences) };
         "maintenance": s.restraints(Restrained::Maintenance);
+        "outbox": s.outbox();
+        "outbox-none": OutboxPage { channels: vec![], deliveries: vec![], filter: Some(DeliveryState::Dead), next: None, ..s.outbox() };
+        "outbox-well": OutboxPage { channels: vec![s.channel("wecom", ChannelState::Ok, 0)], ..s.outbox() };
         "health-well": HealthPage { findings: vec![], ..s.health() };
         "health-troubled": s.health();
         "error-not-found": ErrorPage { chrome: s.chrome(Page::Error), problem: Problem::NotFound, reference: None };
@@ -819,6 +823,57 @@ impl Scene {
             include_firing: false,
             comment: String::new(),
             by: String::new(),
+        }
+    }
+
+    fn channel(&self, name: &str, state: ChannelState, waiting: i64) -> ChannelCard {
+        ChannelCard {
+            name: name.into(),
+            kind: "wecom",
+            posts: self.say("工程部、礼宾", "Engineering, Concierge"),
+            state,
+            waiting,
+            answered: (state != ChannelState::New).then(|| self.at(3 * MINUTE)),
+            answer: match state {
+                ChannelState::New => String::new(),
+                ChannelState::Failing => "no connection in time".into(),
+                _ => r#"{"errcode":0,"errmsg":"ok"}"#.into(),
+            },
+        }
+    }
+
+    fn outbox(&self) -> OutboxPage {
+        let line = |state: DeliveryState, attempts, note: &str| DeliveryLine {
+            state,
+            what: self.say("入口屏：黑屏 · 发生", "Entrance LED: dark · raised"),
+            post: self.say("工程部", "Engineering"),
+            channel: "wecom".into(),
+            created: self.at(5 * MINUTE),
+            attempts,
+            next: (state == DeliveryState::Retry).then(|| self.at(-MINUTE)),
+            note: note.into(),
+            reference: (attempts > 0).then(|| "3f2a9c1d".into()),
+        };
+        OutboxPage {
+            chrome: self.chrome(Page::Outbox),
+            channels: vec![
+                self.channel("wecom", ChannelState::Ok, 0),
+                self.channel("ops-mail", ChannelState::Failing, 3),
+                self.channel("ding", ChannelState::Paused, 1),
+                self.channel("hook", ChannelState::Disabled, 0),
+                self.channel("phone", ChannelState::New, 0),
+            ],
+            filter: None,
+            deliveries: vec![
+                line(DeliveryState::Queued, 0, &self.say("已静默", "silenced")),
+                line(DeliveryState::Sending, 1, ""),
+                line(DeliveryState::Retry, 2, "HTTP 503"),
+                line(DeliveryState::Sent, 1, "HTTP 204"),
+                line(DeliveryState::Digested, 1, "HTTP 204"),
+                line(DeliveryState::Dead, 1, r#"{"errcode":93000,"errmsg":"invalid <webhook>"}"#),
+                line(DeliveryState::Cancelled, 0, &self.say("发送前已恢复", "over before it was sent")),
+            ],
+            next: Some("/outbox?after=1795330000000_x_y_z".into()),
         }
     }
 

@@ -27,6 +27,8 @@ pub enum Page {
     Silences,
     /// `/maintenance`
     Maintenance,
+    /// `/outbox`
+    Outbox,
     /// `/d/{code}`
     Device,
     /// `/agents`
@@ -46,7 +48,7 @@ impl Page {
     pub const NAV: [Self; 6] =
         [Self::Overview, Self::Concierge, Self::Engineering, Self::Showflat, Self::Reception, Self::Alerts];
 
-    const OF_ALERTS: [Self; 3] = [Self::Alerts, Self::Silences, Self::Maintenance];
+    const OF_ALERTS: [Self; 4] = [Self::Alerts, Self::Silences, Self::Maintenance, Self::Outbox];
 
     /// Its name, as in `/events?page={name}`.
     pub fn name(self) -> &'static str {
@@ -59,6 +61,7 @@ impl Page {
             Self::Alerts => "alerts",
             Self::Silences => "silences",
             Self::Maintenance => "maintenance",
+            Self::Outbox => "outbox",
             Self::Device => "device",
             Self::Agents => "agents",
             Self::Agent => "agent",
@@ -77,6 +80,7 @@ impl Page {
             Self::Alerts => "/alerts",
             Self::Silences => "/silences",
             Self::Maintenance => "/maintenance",
+            Self::Outbox => "/outbox",
             Self::Agents => "/agents",
             Self::Health => "/health",
             Self::Overview | Self::Device | Self::Agent | Self::Ticket | Self::Error => "/",
@@ -93,6 +97,7 @@ impl Page {
             Self::Alerts => t.nav_alerts,
             Self::Silences => t.silences,
             Self::Maintenance => t.maintenance,
+            Self::Outbox => t.outbox,
             Self::Device => t.device,
             Self::Agents => t.agents,
             Self::Agent => t.agent,
@@ -170,6 +175,12 @@ pub enum Notice {
     Invalid,
     /// It is over already.
     Over,
+    /// The test message was taken.
+    TestTaken,
+    /// The test message was not taken.
+    TestRefused,
+    /// No test message was sent, because the channel has sent as much as its receiver takes.
+    TestSoon,
 }
 
 impl Notice {
@@ -181,11 +192,14 @@ impl Notice {
             Self::WrongStep => t.notice_wrong_step,
             Self::Invalid => t.notice_invalid,
             Self::Over => t.notice_over,
+            Self::TestTaken => t.notice_test_taken,
+            Self::TestRefused => t.notice_test_refused,
+            Self::TestSoon => t.notice_test_soon,
         }
     }
 
     pub(crate) fn state(self) -> State {
-        if self == Self::Saved { State::Normal } else { State::Abnormal }
+        if matches!(self, Self::Saved | Self::TestTaken) { State::Normal } else { State::Abnormal }
     }
 }
 
@@ -231,8 +245,8 @@ impl Chrome {
         }
     }
 
-    /// The pages of alerts: the list, and what keeps some of them quiet.
-    pub(crate) fn of_alerts(&self) -> [Choice; 3] {
+    /// The pages of alerts: the list, what keeps some of them quiet, and what was sent about them.
+    pub(crate) fn of_alerts(&self) -> [Choice; 4] {
         Page::OF_ALERTS.map(|page| Choice {
             label: page.word(self.t()).to_owned(),
             href: self.to(page.path()),

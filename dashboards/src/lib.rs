@@ -12,7 +12,7 @@
 //!
 //! **Actions** are plain forms: `POST /t/{no}/{accept|start|finish|confirm}` with `version`, `back` and, on the ticket's
 //! own page, `by` and `note`; `POST /d/{code}/life` with `life` and `back`; `POST /alerts/{id}/{ack|silence}` with `by` and `back`; `POST /silences` and `POST /maintenance` with
-//! what [`RestraintsPage`] asks for, and `POST /{silences|maintenance}/{id}/end`; `POST /health/ignore` with `domain` and `id`. No page needs the script.
+//! what [`RestraintsPage`] asks for, and `POST /{silences|maintenance}/{id}/end`; `POST /outbox/{channel}/test` with `back`; `POST /health/ignore` with `domain` and `id`. No page needs the script.
 
 mod agent;
 mod alert;
@@ -27,6 +27,7 @@ mod finding;
 mod health;
 mod incident;
 mod life;
+mod outbox;
 mod overview;
 mod reception;
 mod restraints;
@@ -51,6 +52,7 @@ pub use finding::FindingKey;
 pub use health::{FindingRow, FindingSeverity, HealthPage};
 pub use incident::{Deadline, DeadlineKind, Incident, TicketLine};
 pub use life::{LifeCard, Newcomer};
+pub use outbox::{ChannelCard, ChannelState, DeliveryLine, DeliveryState, OutboxPage};
 pub use overview::{Counts, OverviewPage, PostStatus, SiteRow};
 pub use reception::ReceptionPage;
 pub use restraints::{Restrained, RestraintRow, RestraintsPage, SelectOption, Selection};

@@ -134,6 +134,9 @@ texts! {
     notice_not_allowed: "您的岗位不能执行此操作", "Your post may not do this";
     notice_wrong_step: "工单当前步骤不能执行此操作，请查看最新状态", "This cannot be done at the ticket's present step; please check its latest state";
     notice_invalid: "未保存：请至少限定一项，结束时间须晚于开始时间和现在，最长 366 天", "Not saved. Please check the form: limit it to something, and let it end after its beginning and after now, within 366 days";
+    notice_test_taken: "测试消息已被接收方接受", "The receiver took the test message";
+    notice_test_refused: "测试消息未被接受，原因见该通道", "The receiver did not take the test message: see the channel for what it said";
+    notice_test_soon: "该通道刚发过消息，请稍后再试", "The channel has sent as much as its receiver takes; try again in a moment";
     notice_over: "已经结束，无需操作", "It is over already; nothing was changed";
     // The product's own health
     nav_health: "系统", "System";
@@ -156,6 +159,7 @@ texts! {
     finding_backup: "备份", "Backups";
     finding_estate: "案场与设备设置", "Sites and devices";
     finding_configuration: "配置文件", "Configuration";
+    finding_notifications: "通知", "Notifications";
     finding_error: "错误", "Error";
     finding_critical: "严重", "Critical";
     finding_ignored: "已忽略，再次出现时会重新提示", "Ignored until it comes back";
@@ -513,6 +517,48 @@ texts! {
     event_overdue: "超过时限", "Time limit passed";
     event_noted: "备注", "Note";
     event_cancelled: "取消", "Cancelled";
+    // What is told outside the pages
+    outbox: "通知发送", "Outbox";
+    outbox_question: "该通知的都通知到了吗？", "Was everybody told?";
+    outbox_no_channels: "没有配置通知通道", "No channel is set up";
+    outbox_no_channels_hint: "在配置文件中添加 [channel.名称]，告警才会发到企业微信、钉钉、飞书、ntfy、Webhook 或邮箱。", "Add [channel.NAME] to the configuration; until then alerts are shown on these pages only.";
+    outbox_all_told: "通知都已送达", "Everybody was told";
+    outbox_waiting: "{} 条通知等待发送", "{} wait to be sent";
+    outbox_troubled: "{} 个通道发送失败", "Channels that fail: {}";
+    channels: "通道", "Channels";
+    channel_new: "尚未发送", "Not used yet";
+    channel_ok: "正常", "In order";
+    channel_failing: "发送失败", "Failing";
+    channel_paused: "接收方限流，暂停", "Paused";
+    channel_disabled: "已停用", "Off";
+    channel_last: "最近发送：", "Last sent";
+    channel_waiting: "{} 条等待", "{} waiting";
+    channel_test: "发送测试消息", "Send a test message";
+    deliveries: "通知", "Notifications";
+    deliveries_none: "没有符合条件的通知", "There are none";
+    delivery_queued: "等待", "Waiting";
+    delivery_sending: "发送中", "Being sent";
+    delivery_retry: "将重试", "Tried again";
+    delivery_sent: "已送达", "Taken";
+    delivery_digested: "已汇总送达", "Taken in a digest";
+    delivery_dead: "未送达", "Not taken";
+    delivery_cancelled: "已取消", "Cancelled";
+    delivery_attempts: "已发送 {} 次", "sent {} times";
+    delivery_next: "下次：", "next";
+    delivery_held_silence: "已静默", "silenced";
+    delivery_held_maintenance: "维护中", "under maintenance";
+    delivery_held_inhibition: "由其他告警说明", "explained by another alert";
+    delivery_why_cleared: "发送前已恢复", "over before it was sent";
+    delivery_why_acknowledged: "发送前已有人处理", "seen to before it was sent";
+    delivery_why_needless: "对方未收到开始或已收到更新", "needless: the channel knows, or never knew";
+    delivery_why_removed: "通道已移除", "its channel was removed";
+    told_raised: "发生", "raised";
+    told_unmuted: "静默结束仍未恢复", "still there after a silence";
+    told_again: "仍未恢复", "still there";
+    told_unstable: "时好时坏", "comes and goes";
+    told_acknowledged: "已有人处理", "being seen to";
+    told_cleared: "结束", "over";
+    told_other: "更新", "update";
     // Problems
     error: "出错", "Problem";
     error_home: "返回首页", "Back to the home page";

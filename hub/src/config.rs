@@ -20,7 +20,14 @@ use lobby_domain::{
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::{backup, fleet::SiteSettings, history::HistorySettings, mqtt, reload::Source};
+use crate::{
+    backup,
+    fleet::SiteSettings,
+    history::HistorySettings,
+    mqtt,
+    notify::{self, ChannelFile, ChannelName},
+    reload::Source,
+};
 
 /// Room kept back if nothing is said, in MiB.
 const RESERVE_MIB: u32 = 16;
@@ -51,12 +58,65 @@ pub struct File {
     pub backup: Backup,
     /// Sites, by id.
     pub site: BTreeMap<SiteId, SiteConfig>,
+    /// Where notifications go, by name.
+    pub channel: BTreeMap<ChannelName, Spanned<ChannelFile>>,
+    /// Where everything stands, for what is found wrong with it later.
+    #[serde(skip)]
+    pub(crate) places: Places,
     /// Where `standards` stands, for what is found wrong with it later.
     #[serde(skip)]
     pub(crate) standards_at: String,
     /// Where `[history]` stands.
     #[serde(skip)]
     pub(crate) history_at: String,
+}
+
+/// Turns a place in the text of a file into what people call it. The text may hold keys and is not shown.
+#[derive(Clone, Default)]
+pub(crate) struct Places {
+    origin: String,
+    text: String,
+}
+
+impl std::fmt::Debug for Places {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.origin)
+    }
+}
+
+impl Places {
+    /// `FILE:LINE:COLUMN` of a byte.
+    fn of(&self, offset: usize) -> String {
+        let Self { origin, text } = self;
+        let mut end = offset.min(text.len());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let before = &text[..end];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        format!("{origin}:{line}:{column}")
+    }
+}
+
+/// Where people reach the pages, such as `https://lobby.example.com`, without a slash at its end.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct PublicUrl(pub String);
+
+impl TryFrom<String> for PublicUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let uri = text.parse::<hyper::Uri>().ok();
+        let plain = uri.is_some_and(|uri| {
+            matches!(uri.scheme_str(), Some("http" | "https"))
+                && uri.query().is_none()
+                && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+        });
+        let refused = || format!("`{text}` is no address of pages: use one such as https://lobby.example.com");
+        if plain { Ok(Self(text.trim_end_matches('/').to_owned())) } else { Err(refused()) }
+    }
 }
 
 /// A time zone by its name, such as `Asia/Shanghai`.
@@ -129,6 +189,8 @@ pub enum Admit {
 pub struct Http {
     /// Where it listens. Loopback only: there is no sign-in.
     pub listen: Option<Loopback>,
+    /// Where people reach the pages, for the links in notifications; without it they have none.
+    pub public_url: Option<PublicUrl>,
 }
 
 /// Backups that the hub makes by itself.
@@ -222,6 +284,8 @@ pub struct Config {
     pub standards: Option<PathBuf>,
     /// Room kept back on the disk for alerts and tickets, in bytes.
     pub reserve: u64,
+    /// Where notifications go.
+    pub notify: Arc<notify::Settings>,
     /// Where all this came from, if from a file.
     pub source: Option<Source>,
 }
@@ -235,16 +299,8 @@ impl File {
 
     /// Reads the text of a file called `origin`.
     pub fn parse(text: &str, origin: &str) -> anyhow::Result<Self> {
-        let place = |offset: usize| {
-            let mut end = offset.min(text.len());
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
-            let before = &text[..end];
-            let line = before.matches('\n').count() + 1;
-            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-            format!("{origin}:{line}:{column}")
-        };
+        let places = Places { origin: origin.to_owned(), text: text.to_owned() };
+        let place = |offset: usize| places.of(offset);
         let mut file: Self = toml::from_str(text).map_err(|error| {
             anyhow::anyhow!("{}: {}", place(error.span().map_or(0, |span| span.start)), error.message())
         })?;
@@ -252,6 +308,7 @@ impl File {
         if let Some(standards) = &file.standards {
             file.standards_at = place(standards.span().start);
         }
+        file.places = places;
         Ok(file)
     }
 }
@@ -277,6 +334,7 @@ impl Config {
             Some(folder) => Arc::new(read_pack(folder, &file.standards_at)?),
             None => Pack::built_in(),
         };
+        let notify = Arc::new(channels(file.channel, file.http.public_url, &pack, &file.places)?);
         let zone = file.zone.map_or_else(TimeZone::system, |Zone(zone)| zone);
         let settings = |site: SiteConfig| SiteSettings {
             name: site.name,
@@ -300,6 +358,7 @@ impl Config {
             zone,
             standards,
             reserve,
+            notify,
             source,
         })
     }
@@ -322,6 +381,25 @@ impl Config {
             ("reserve_mib", self.reserve.to_string()),
         ]
     }
+}
+
+/// Checks every channel, and says all mistakes at once.
+fn channels(
+    file: BTreeMap<ChannelName, Spanned<ChannelFile>>,
+    public_url: Option<PublicUrl>,
+    pack: &Pack,
+    places: &Places,
+) -> anyhow::Result<notify::Settings> {
+    let (mut mistakes, place) = (Vec::new(), |offset| places.of(offset));
+    let check = |(name, file)| {
+        let channel = notify::check_channel(&name, file, pack, &place, &mut mistakes)?;
+        Some((name, Arc::new(channel)))
+    };
+    let channels = file.into_iter().filter_map(check).collect();
+    if !mistakes.is_empty() {
+        bail!("{}", mistakes.join("\n"));
+    }
+    Ok(notify::Settings { channels, public_url: public_url.map(|PublicUrl(url)| url) })
 }
 
 /// Where things are stored, apart from the rest: a mistake elsewhere must not keep anybody from restoring a backup.

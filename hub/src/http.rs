@@ -22,6 +22,7 @@ use crate::{
     fleet::Fleet,
     ingest::{Counters, Desk},
     mqtt::Mqtt,
+    notify::Notify,
     progress::Progress,
     restraints::Restraints,
     store::Store,
@@ -54,6 +55,8 @@ pub struct App {
     pub demo: bool,
     /// How backups stand.
     pub backups: backup::Status,
+    /// Channels, and what is sent through them.
+    pub notify: Arc<Notify>,
 }
 
 /// Every route.

@@ -19,6 +19,7 @@ pub mod installation;
 pub mod lifecycle;
 pub mod lock;
 pub mod mqtt;
+pub mod notify;
 pub mod progress;
 pub mod reload;
 pub mod restraints;
@@ -29,7 +30,10 @@ pub mod store;
 use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use tokio::{net::TcpListener, sync::mpsc};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+};
 use tracing::{info, warn};
 
 use crate::{
@@ -43,12 +47,13 @@ use crate::{
     ingest::{Counters, Desk, Ingest, Storing},
     lifecycle::{Ending, Lifecycle},
     lock::DataDirLock,
+    notify::{Notify, Watched},
     progress::Progress,
     reload::Reloader,
     restraints::Restraints,
     service_manager::ServiceManager,
     storage::{Opening, Place, Storage},
-    store::Writer,
+    store::{Store, Writer},
 };
 
 /// Bytes of messages that may wait for ingest. When there are more the brokers wait, and agents keep their records.
@@ -121,16 +126,14 @@ async fn serve(
         let stored = demo::store_history(&store, &config.pack, new_code, clock.now()).await;
         stored.context("storing the demonstration's history")?;
     }
-    let reserve = Reserve::new(written_folder(&config), config.reserve);
-    if let Err(cause) = reserve.keep() {
-        warn!(%cause, "room could not be kept back on the disk");
-    }
+    let reserve = keep_reserve(&config);
     let (findings, progress) = (Arc::<Findings>::default(), Arc::<Progress>::default());
     findings.remember(store.findings().await.context("reading the findings")?);
     let timekeeping = Arc::<Timekeeping>::default();
     let certificates = config.mqtt.certificates();
     let (setups, to_work_by) = mpsc::channel(1);
-    if let Some(reloader) = Reloader::of(&config, setups, findings.clone(), clock.clone()) {
+    let (to_notify_by, channels) = watch::channel(config.notify.clone());
+    if let Some(reloader) = Reloader::of(&config, setups, to_notify_by, findings.clone(), clock.clone()) {
         lifecycle.supervise("reload", reloader.run(lifecycle.stop_token()));
     }
     store.regrade_alerts(&config.pack).await.context("reading the severity of open alerts")?;
@@ -169,6 +172,9 @@ async fn serve(
         History { store: store.clone(), fleet: fleet.clone(), clock: clock.clone(), settings: config.history };
     lifecycle.supervise("history", history.run(lifecycle.stop_token()));
 
+    let watched = (restraints.clone(), findings.clone(), progress.clone());
+    let notify = start_notify((store.clone(), fleet.clone(), clock.clone()), watched, channels, &lifecycle);
+
     let app = App {
         store: store.clone(),
         fleet: fleet.clone(),
@@ -182,6 +188,7 @@ async fn serve(
         stop: lifecycle.stop_token(),
         demo: mode == Mode::Demo,
         backups: backups.clone(),
+        notify,
     };
     let http = start_web(config.listen_http, app, &lifecycle).await?;
 
@@ -224,6 +231,29 @@ fn start_backups(config: &Config, mode: Mode, clock: &Arc<dyn Clock>, lifecycle:
         lifecycle.supervise("backups", making);
     }
     status
+}
+
+/// Lets people be told of what is queued.
+fn start_notify(
+    (store, fleet, clock): (Store, Arc<Fleet>, Arc<dyn Clock>),
+    (restraints, findings, progress): (Arc<Restraints>, Arc<Findings>, Arc<Progress>),
+    settings: watch::Receiver<Arc<notify::Settings>>,
+    lifecycle: &Lifecycle,
+) -> Arc<Notify> {
+    let watched = Watched::default();
+    let notify = Notify { store, fleet, restraints, clock, findings, progress, settings, watched };
+    let notify = Arc::new(notify);
+    lifecycle.supervise("notify", Arc::clone(&notify).run(lifecycle.clone()));
+    notify
+}
+
+/// Keeps room back on the disk.
+fn keep_reserve(config: &Config) -> Reserve {
+    let reserve = Reserve::new(written_folder(config), config.reserve);
+    if let Err(cause) = reserve.keep() {
+        warn!(%cause, "room could not be kept back on the disk");
+    }
+    reserve
 }
 
 /// Serves the web at `address`; returns where it listens.

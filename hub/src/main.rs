@@ -131,6 +131,10 @@ fn main() -> ExitCode {
                         config.display(),
                         checked.pack.kinds.len()
                     ));
+                    for channel in checked.notify.channels.values() {
+                        let (kind, posts) = (channel.target.kind(), channel.posts.join(", "));
+                        say(&format!("channel {}: {kind} for {posts}", channel.name));
+                    }
                     ExitCode::SUCCESS
                 }
                 Err(mistake) => complain(&mistake),

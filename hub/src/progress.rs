@@ -20,11 +20,13 @@ pub enum Part {
     Web,
     /// Accepts connections of agents.
     Broker,
+    /// Sends notifications.
+    Sender,
 }
 
 impl Part {
     /// Every part.
-    pub const ALL: [Self; 4] = [Self::Ingest, Self::Rules, Self::Web, Self::Broker];
+    pub const ALL: [Self; 5] = [Self::Ingest, Self::Rules, Self::Web, Self::Broker, Self::Sender];
 
     /// Its name in metrics and findings.
     pub const fn as_str(self) -> &'static str {
@@ -33,6 +35,7 @@ impl Part {
             Self::Rules => "rules",
             Self::Web => "web",
             Self::Broker => "broker",
+            Self::Sender => "sender",
         }
     }
 }

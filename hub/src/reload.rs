@@ -1,5 +1,5 @@
 //! Configuration and standards that change while the hub is at work. Files are looked at every two seconds, and at once at SIGHUP. What is
-//! valid takes effect as a whole, without a connection being dropped: names, opening hours, zone and standards. What is not valid
+//! valid takes effect as a whole, without a connection being dropped: names, opening hours, zone, standards and channels. What is not valid
 //! changes nothing, and a finding says where the mistake is. Settings that are needed to start (addresses, database, broker, folders)
 //! wait for a restart, which a finding says too.
 
@@ -12,7 +12,7 @@ use std::{
 
 use lobby_dashboards::FindingKey;
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,7 @@ use crate::{
     config::{Config, File, Overrides},
     findings::{Domain, Findings, Found, Severity},
     fleet::Setup,
+    notify,
 };
 
 /// How often files are looked at.
@@ -45,6 +46,7 @@ pub struct Reloader {
     /// What the hub was started with, by name.
     fixed: Vec<(&'static str, String)>,
     setups: mpsc::Sender<Setup>,
+    channels: watch::Sender<Arc<notify::Settings>>,
     findings: Arc<Findings>,
     clock: Arc<dyn Clock>,
 }
@@ -57,12 +59,13 @@ impl Reloader {
     pub fn of(
         running: &Config,
         setups: mpsc::Sender<Setup>,
+        channels: watch::Sender<Arc<notify::Settings>>,
         findings: Arc<Findings>,
         clock: Arc<dyn Clock>,
     ) -> Option<Self> {
         let source = running.source.clone()?;
         let (standards, fixed) = (running.standards.clone(), running.fixed());
-        Some(Self { source, standards, fixed, setups, findings, clock })
+        Some(Self { source, standards, fixed, setups, channels, findings, clock })
     }
 
     /// Looks until `stop`.
@@ -125,6 +128,11 @@ impl Reloader {
         };
         self.tell(restart_needed(&self.fixed, &config));
         self.standards.clone_from(&config.standards);
+        self.channels.send_if_modified(|channels| {
+            let changed = *channels != config.notify;
+            channels.clone_from(&config.notify);
+            changed
+        });
         let setup = Setup { pack: config.pack, sites: config.sites, zone: config.zone };
         let taken = self.setups.send(setup).await.is_ok();
         info!(path = %self.source.path.display(), took_ms = begun.elapsed().as_millis(), "the configuration was read again");

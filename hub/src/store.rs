@@ -9,7 +9,9 @@ mod findings;
 mod fleet;
 mod form;
 mod meta;
+mod notifications;
 mod once;
+mod outbox;
 mod page;
 mod past;
 mod pool;
@@ -34,6 +36,8 @@ pub use self::{
     commit::{Batch, Committed, Spent, Writer},
     delivery::{LostReason, LostRow},
     meta::Meta,
+    notifications::{ChannelRow, DELIVERY_STATES, DeliveryFilter, DeliveryRow, Hold, NotificationCounts},
+    outbox::{Attempted, Draft, Outgoing, Queued, Route, Then},
     page::{Cursor, CursorError},
     past::MOST_TRACED,
     pool::Pool,

@@ -29,12 +29,14 @@ use lobby_hub::{
     ingest::{self, Counters, Desk},
     lifecycle::Lifecycle,
     mqtt::{self, EmbeddedSettings, Settings},
+    notify::{Notify, Watched},
     restraints::Restraints,
     store::{Batch, Store, Writer},
 };
 use rstest::rstest;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::watch;
 use tower::ServiceExt;
 
 /// 2026-11-20 10:00 in Shanghai.
@@ -132,6 +134,16 @@ impl Web {
         let backups = lobby_hub::backup::Status::default();
         let restraints = Restraints::load(store.clone(), fleet.clone(), clock.clone()).await.unwrap();
         let (findings, progress, desk) = (Arc::default(), Arc::default(), Desk::new().0);
+        let notify = Notify {
+            store: store.clone(),
+            fleet: fleet.clone(),
+            restraints: restraints.clone(),
+            clock: clock.clone(),
+            findings: Arc::default(),
+            progress: Arc::default(),
+            settings: watch::channel(Arc::default()).1,
+            watched: Watched::default(),
+        };
         let app = App {
             store,
             fleet,
@@ -145,6 +157,7 @@ impl Web {
             stop,
             demo: false,
             backups,
+            notify: Arc::new(notify),
         };
         Self { router: http::router(app), lifecycle, _folder: folder }
     }

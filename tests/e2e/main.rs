@@ -17,6 +17,7 @@ mod hub_kills;
 mod interop;
 mod kills;
 mod noise;
+mod notifications;
 mod own_troubles;
 mod pages;
 mod partition;

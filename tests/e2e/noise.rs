@@ -36,7 +36,7 @@ fn a_machine_that_toggles_every_second_opens_one_ticket() -> Result<()> {
     assert_eq!(count(&tickets, "covers-1"), 1, "{tickets:?}");
     assert!(most_open <= 2, "{most_open} alerts were open at once");
     // Two posts are told of the motor: each once that it fails, and once more at most.
-    let messages = hub.api.metrics()?.sum(&["outbox_queued"]);
+    let messages = hub.api.metrics()?.sum(&["lobby_outbox{"]);
     assert!((2.0..=4.0).contains(&messages), "{messages} messages");
     Ok(())
 }

@@ -226,6 +226,12 @@ impl Api {
         answer(request.send_json(body).with_context(|| format!("POST {path}"))?)
     }
 
+    /// Deletes what is at `path`.
+    pub fn delete(&self, path: &str) -> Result<Answer> {
+        let request = self.client.delete(format!("{}{path}", self.base));
+        answer(request.call().with_context(|| format!("DELETE {path}"))?)
+    }
+
     /// The alerts of a site in a state (`open` or `all`).
     pub fn alerts(&self, site: &str, state: &str) -> Result<Vec<Value>> {
         self.all(&format!("/api/v1/alerts?site={site}&state={state}&limit=1000"))

@@ -21,6 +21,7 @@ pub mod late;
 pub mod ledger;
 pub mod maintenance;
 pub mod matchers;
+pub mod notice;
 pub mod overlay;
 pub mod pack;
 pub mod past;

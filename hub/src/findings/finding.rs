@@ -24,6 +24,8 @@ pub enum Domain {
     Estate,
     /// The configuration and the standards pack.
     Configuration,
+    /// What is to be told to people, and the channels it goes through.
+    Notifications,
 }
 
 /// How grave a finding is.
@@ -70,7 +72,7 @@ pub struct Found {
 
 impl Domain {
     /// Every domain.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Storage,
         Self::Database,
         Self::Broker,
@@ -80,6 +82,7 @@ impl Domain {
         Self::Backup,
         Self::Estate,
         Self::Configuration,
+        Self::Notifications,
     ];
 
     /// Its name in the database, the API and metrics.
@@ -94,6 +97,7 @@ impl Domain {
             Self::Backup => "backup",
             Self::Estate => "estate",
             Self::Configuration => "configuration",
+            Self::Notifications => "notifications",
         }
     }
 

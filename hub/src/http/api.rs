@@ -6,6 +6,7 @@ mod devices;
 mod findings;
 mod history;
 mod maintenance;
+pub(super) mod notifications;
 mod records;
 mod restraints;
 mod silences;
@@ -26,8 +27,8 @@ use crate::{
 pub(super) mod docs {
     //! The handlers by path, for the OpenAPI document.
     pub(in crate::http) use super::{
-        agents::*, alerts::*, devices::*, findings::*, history::*, maintenance::*, records::*, silences::*, tickets::*,
-        trace::*,
+        agents::*, alerts::*, devices::*, findings::*, history::*, maintenance::*, notifications::*, records::*,
+        silences::*, tickets::*, trace::*,
     };
 }
 
@@ -48,6 +49,7 @@ pub(super) fn routes() -> Router<App> {
         .merge(silences::routes())
         .merge(maintenance::routes())
         .merge(findings::routes())
+        .merge(notifications::routes())
         .route("/api/{*rest}", any(error::no_such_address))
 }
 

@@ -21,6 +21,7 @@ use utoipa::ToSchema;
 
 use crate::{
     ingest::DecisionError,
+    notify::TestError,
     store::{ActError, ChangeError, CursorError, StoreError},
 };
 
@@ -159,6 +160,16 @@ impl From<DecisionError> for ApiError {
                 Self::Conflict(error.to_string())
             }
             DecisionError::Stopping => Self::Stopping,
+        }
+    }
+}
+
+impl From<TestError> for ApiError {
+    fn from(error: TestError) -> Self {
+        match error {
+            TestError::NotFound => Self::NotFound("channel"),
+            TestError::TooSoon(_) => Self::Conflict(error.to_string()),
+            TestError::Store(error) => Self::Store(error),
         }
     }
 }

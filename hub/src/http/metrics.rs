@@ -106,17 +106,33 @@ fn health(app: &App, page: &mut Page) {
 async fn stored(app: &App, page: &mut Page) -> Result<(), StoreError> {
     let alerts = app.store.alert_counts().await?;
     page.metric("alerts_open", "gauge", "Alerts that are open.", [(String::new(), signed(alerts.open))]);
-    page.metric(
-        "outbox_queued",
-        "gauge",
-        "Notifications that wait to be sent.",
-        [(String::new(), signed(alerts.outbox))],
-    );
+    notifications(app, page).await?;
     let tickets = app.store.ticket_counts().await?;
     let tickets = tickets.into_iter().map(|(state, count)| (label("state", state), signed(count)));
     page.metric("tickets", "gauge", "Repair tickets by state.", tickets);
     let lost = app.store.lost_total().await?;
     page.metric("records_lost", "gauge", "Records that agents no longer had.", [(String::new(), signed(lost))]);
+    Ok(())
+}
+
+async fn notifications(app: &App, page: &mut Page) -> Result<(), StoreError> {
+    let counts = app.store.notification_counts().await?;
+    let states =
+        |states: Vec<(String, i64)>| states.into_iter().map(|(state, count)| (label("state", state), signed(count)));
+    page.metric("outbox", "gauge", "Events that posts are to be told of, by state.", states(counts.outbox));
+    page.metric("notifications", "gauge", "Notifications to channels, by state.", states(counts.deliveries));
+    let age = counts.oldest.map_or(0, |oldest| app.clock.now().since(oldest).millis());
+    page.metric(
+        "notification_oldest_waiting_seconds",
+        "gauge",
+        "How long the oldest notification has been waiting, those that are kept quiet included.",
+        [(String::new(), signed(age) / 1e3)],
+    );
+    let attempts =
+        app.notify.watched.attempts().into_iter().map(|(channel, outcome, count)| {
+            (format!("{{channel=\"{channel}\",outcome=\"{outcome}\"}}"), float(count))
+        });
+    page.metric("notification_attempts_total", "counter", "Messages sent, by what came of them.", attempts);
     Ok(())
 }
 

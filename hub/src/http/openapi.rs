@@ -47,6 +47,9 @@ pub fn document() -> utoipa::openapi::OpenApi {
         docs::end_maintenance_window,
         docs::list_findings,
         docs::ignore_finding,
+        docs::list_notifications,
+        docs::list_channels,
+        docs::test_channel,
     )
 )]
 struct Api;

@@ -12,6 +12,7 @@ mod history;
 mod incident;
 mod language;
 mod open;
+mod outbox;
 mod overlay;
 mod overview;
 mod reader;
@@ -58,6 +59,8 @@ pub fn routes() -> Router<App> {
         .route("/silences/{id}/end", post(restrain::end_silence))
         .route("/maintenance", get(restraints::maintenance).post(restrain::make_maintenance))
         .route("/maintenance/{id}/end", post(restrain::end_maintenance))
+        .route("/outbox", get(outbox::show))
+        .route("/outbox/{channel}/test", post(outbox::test))
         .route("/health", get(health::show))
         .route("/health/ignore", post(health::ignore))
         .route("/d/{code}", get(device::show))

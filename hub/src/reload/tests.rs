@@ -31,7 +31,9 @@ impl Files {
         let (sender, setups) = mpsc::channel(1);
         let findings = Arc::<Findings>::default();
         let clock = Arc::new(TokioClock::starting_at(Timestamp::from_millis(0)));
-        let reloader = Reloader::of(&running, sender, Arc::clone(&findings), clock).unwrap();
+        let reloader =
+            Reloader::of(&running, sender, watch::channel(running.notify.clone()).0, Arc::clone(&findings), clock)
+                .unwrap();
         Self { folder, reloader, setups, findings }
     }
 

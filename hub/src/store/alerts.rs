@@ -190,10 +190,15 @@ statements! {
             a.acked_at, a.acked_by, a.hits, a.last_seen, a.previous,
             d.agent AS device_agent, d.kind AS device_kind, d.place AS device_place
         FROM alert a LEFT JOIN device d ON d.site = a.site AND d.id = a.subject WHERE a.id = $1";
+    OF_CHANNEL = "SELECT a.id, a.site, a.subject, a.rule, a.clauses, a.severity, a.department, a.tells, a.title_zh, a.title_en,
+            a.evidence_zh, a.evidence_en, a.since, a.opened_at, a.cleared_at, a.clear_reason, a.cleared_by, a.ticket, a.victim_of, a.late,
+            a.acked_at, a.acked_by, a.hits, a.last_seen, a.previous,
+            d.agent AS device_agent, d.kind AS device_kind, d.place AS device_place
+        FROM alert a LEFT JOIN device d ON d.site = a.site AND d.id = a.subject
+        WHERE a.id IN (SELECT n.alert FROM delivery n WHERE n.channel = $1 AND n.state = 'queued')";
     OPEN = "SELECT id, ticket FROM alert WHERE site = $1 AND subject = $2 AND rule = $3 AND cleared_at IS NULL";
     COUNT_OPEN = "SELECT COUNT(*) FROM alert WHERE cleared_at IS NULL";
     COUNT_ALL = "SELECT COUNT(*) FROM alert";
-    COUNT_OUTBOX = "SELECT COUNT(*) FROM outbox WHERE state = 'queued'";
 }
 
 impl TryFrom<Raw> for AlertRow {
@@ -291,6 +296,7 @@ impl Tx {
             .bind(site.as_str()).bind(clear.subject.to_string()).bind(&*clear.rule)
             .bind(clear.at.millis()).bind(clear.reason.as_str()).bind(&*clear.by).fetch_optional(conn).await)?;
         let Some((id, ticket)) = cleared else { return Ok(None) };
+        self.cancel_notifications(AlertId(id), "cleared").await?;
         self.tell_more(AlertId(id), "cleared", clear.at).await?;
         failpoint::pass("alert_cleared");
         self.end_silences_of(AlertId(id), clear.at).await?;
@@ -369,8 +375,6 @@ pub struct AlertCounts {
     pub open: i64,
     /// All alerts ever.
     pub all: i64,
-    /// Notifications waiting to be sent.
-    pub outbox: i64,
 }
 
 impl Store {
@@ -398,6 +402,14 @@ impl Store {
         self.read().await?.alert(id).await
     }
 
+    /// The alerts of which something waits to be told on a channel.
+    pub async fn alerts_queued_for(&self, channel: &str) -> Result<Vec<AlertRow>, StoreError> {
+        let mut tx = self.read().await?;
+        let raw: Vec<Raw> = on!(&mut tx, "read the alerts that a channel is to be told of", conn =>
+            sqlx::query_as(OF_CHANNEL).bind(channel).fetch_all(conn).await)?;
+        raw.into_iter().map(AlertRow::try_from).collect()
+    }
+
     /// A person takes notice of an alert, which is told to the posts that were told of it. The first one to do so is kept. Returns
     /// nothing if there is no such alert.
     pub async fn acknowledge(&self, id: AlertId, by: &str, now: Timestamp) -> Result<Option<AlertRow>, StoreError> {
@@ -405,6 +417,7 @@ impl Store {
         let first = on!(&mut tx, "acknowledge an alert", conn => sqlx::query(ACKNOWLEDGE).bind(id.0).bind(now.millis())
             .bind(by).execute(conn).await.map(|done| done.rows_affected() == 1))?;
         if first {
+            tx.cancel_notifications(id, "acknowledged").await?;
             tx.tell_more(id, &format!("acknowledged:{}", now.millis()), now).await?;
         }
         let row = tx.alert(id).await?;
@@ -428,11 +441,11 @@ impl Store {
     /// Numbers for the metrics page.
     pub async fn alert_counts(&self) -> Result<AlertCounts, StoreError> {
         let mut tx = self.read().await?;
-        let mut counts = [0; 3];
-        for (count, sql) in counts.iter_mut().zip([COUNT_OPEN, COUNT_ALL, COUNT_OUTBOX]) {
+        let mut counts = [0; 2];
+        for (count, sql) in counts.iter_mut().zip([COUNT_OPEN, COUNT_ALL]) {
             *count = on!(&mut tx, "count alerts", conn => sqlx::query_scalar(sql).fetch_one(conn).await)?;
         }
-        let [open, all, outbox] = counts;
-        Ok(AlertCounts { open, all, outbox })
+        let [open, all] = counts;
+        Ok(AlertCounts { open, all })
     }
 }

@@ -4,6 +4,7 @@ mod backups;
 mod database;
 mod incidents;
 mod ledger;
+mod outbox;
 mod pages;
 mod past;
 mod records;

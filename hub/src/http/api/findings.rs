@@ -21,7 +21,7 @@ pub(super) fn routes() -> Router<App> {
 /// A trouble of the product itself; never a fault of a device.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Finding {
-    /// storage, database, broker, clock, tasks, certificates, backup, estate or configuration.
+    /// storage, database, broker, clock, tasks, certificates, backup, estate, configuration or notifications.
     domain: &'static str,
     /// Its name, unique in the domain.
     id: String,

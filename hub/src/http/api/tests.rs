@@ -240,10 +240,29 @@ async fn a_wish_that_makes_no_sense_is_answered_with_a_problem(
 #[case(Method::GET, "/api/v1/alerts/00000000-0000-0000-0000-000000000000")]
 #[case(Method::POST, "/api/v1/alerts/00000000-0000-0000-0000-000000000000/ack")]
 #[case(Method::POST, "/api/v1/alerts/00000000-0000-0000-0000-000000000000/clear")]
+#[case(Method::POST, "/api/v1/channels/nobody/test")]
 #[tokio::test]
 async fn what_is_not_there_is_not_found(#[case] method: Method, #[case] path: &str) {
     let (status, problem) = Hub::reporting().await.api(method, path, &json!({}), None).await;
     assert_eq!((status, problem["type"].as_str()), (404, Some("/problems/not-found")), "{problem}");
+}
+
+#[rstest]
+#[case("state=lost")]
+#[case("alert=x")]
+#[case("message=x")]
+#[case("site=X")]
+#[case("after=x")]
+#[case("limit=0")]
+#[case("colour=red")]
+#[tokio::test]
+async fn a_question_about_notifications_that_makes_no_sense_is_answered_with_a_problem(#[case] query: &str) {
+    let hub = Hub::reporting().await;
+    let (status, problem) = hub.api(Method::GET, &format!("/api/v1/notifications?{query}"), &Value::Null, None).await;
+    assert_eq!(status, 400, "{problem}");
+    for path in ["/api/v1/notifications", "/api/v1/channels"] {
+        assert_eq!(hub.read(path).await["items"], json!([]));
+    }
 }
 
 #[tokio::test]

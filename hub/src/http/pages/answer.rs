@@ -7,8 +7,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use lobby_dashboards::{
-    AgentPage, AgentsPage, AlertsPage, ConciergePage, DevicePage, EngineeringPage, ErrorPage, HealthPage, OverviewPage,
-    Page, Problem, ReceptionPage, RestraintsPage, ShowflatPage, TicketPage, WhyPage,
+    AgentPage, AgentsPage, AlertsPage, ConciergePage, DevicePage, EngineeringPage, ErrorPage, HealthPage, OutboxPage,
+    OverviewPage, Page, Problem, ReceptionPage, RestraintsPage, ShowflatPage, TicketPage, WhyPage,
 };
 
 use super::{App, Open, Reader, Scene};
@@ -100,6 +100,7 @@ html!(
     EngineeringPage,
     ErrorPage,
     HealthPage,
+    OutboxPage,
     OverviewPage,
     ReceptionPage,
     RestraintsPage,

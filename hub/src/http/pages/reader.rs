@@ -80,6 +80,9 @@ impl Reader {
             "conflict" => Some(Notice::Conflict),
             "step" => Some(Notice::WrongStep),
             "over" => Some(Notice::Over),
+            "test-taken" => Some(Notice::TestTaken),
+            "test-refused" => Some(Notice::TestRefused),
+            "test-soon" => Some(Notice::TestSoon),
             _ => None,
         }
     }

@@ -146,7 +146,7 @@ fn text(text: &str, longest: usize) -> Result<Box<str>, PageError> {
     if text.len() > longest { Err(PageError::TooLarge) } else { Ok(text.into()) }
 }
 
-fn back(wanted: Option<String>, usual: &str, notice: &str) -> String {
+pub(super) fn back(wanted: Option<String>, usual: &str, notice: &str) -> String {
     noticed(&wanted.filter(|back| is_local(back)).unwrap_or_else(|| usual.to_owned()), notice)
 }
 

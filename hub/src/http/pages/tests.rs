@@ -100,6 +100,16 @@ impl Hub {
         let embedded = Settings::Embedded(EmbeddedSettings { listen: vec![any], ..EmbeddedSettings::default() });
         let mqtt = mqtt::start(embedded, &lifecycle, clock.clone(), inbound).await.unwrap();
         let restraints = Restraints::load(store.clone(), fleet.clone(), clock.clone()).await.unwrap();
+        let notify = crate::notify::Notify {
+            store: store.clone(),
+            fleet: fleet.clone(),
+            restraints: restraints.clone(),
+            clock: clock.clone(),
+            findings: Arc::default(),
+            progress: Arc::default(),
+            settings: tokio::sync::watch::channel(Arc::default()).1,
+            watched: crate::notify::Watched::default(),
+        };
         let app = App {
             store: store.clone(),
             fleet,
@@ -113,6 +123,7 @@ impl Hub {
             stop: lifecycle.stop_token(),
             demo: false,
             backups: crate::backup::Status::default(),
+            notify: Arc::new(notify),
         };
         let writer = Writer::new(store, pack, code);
         Self { app, clock, writer, seq: 0, _folder: folder, _lifecycle: lifecycle }
@@ -254,6 +265,7 @@ impl Answer {
 #[case("/reception", ["有人", "Occupied"])]
 #[case("/engineering", ["没有待办工单", "Nothing to do"])]
 #[case("/alerts", ["没有未恢复的告警", "No open alerts"])]
+#[case("/outbox", ["没有配置通知通道", "No channel is set up"])]
 #[case("/d/entrance-led", ["信号", "Signal"])]
 #[case("/d/entrance-led?site=hz-01&range=30d", ["30 天", "30 days"])]
 #[case("/nowhere", ["没有这个页面", "There is no such page"])]

@@ -113,7 +113,9 @@ async fn lists_hold_what_was_asked_for_and_nothing_else(#[values(Kind::Sqlite, K
     assert_eq!(count(TicketFilter { subject, ..TicketFilter::default() }).await, 1);
     assert_eq!(count(TicketFilter { site: elsewhere, ..TicketFilter::default() }).await, 0);
     let counts = store.alert_counts().await.unwrap();
-    assert_eq!((counts.open, counts.all, counts.outbox), (2, 3, 8));
+    assert_eq!((counts.open, counts.all), (2, 3));
+    let outbox: i64 = store.notification_counts().await.unwrap().outbox.iter().map(|(_, count)| count).sum();
+    assert_eq!(outbox, 8);
     let mut states = store.ticket_counts().await.unwrap();
     states.sort();
     assert_eq!(states, [("new".to_owned(), 2), ("self_recovered".to_owned(), 1)]);

@@ -6,7 +6,10 @@ use rstest::rstest;
 use sqlx::{Executor, SqlSafeStr, SqlitePool};
 
 use super::{Database, Kind, Store};
-use crate::store::{alerts, delivery, findings, fleet, meta, once, past, records, restraints, rollup, schema, tickets};
+use crate::store::{
+    alerts, delivery, findings, fleet, meta, notifications, once, outbox, past, records, restraints, rollup, schema,
+    tickets,
+};
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
 const SQLITE_SAFE_FROM: [u32; 3] = [3, 51, 3];
@@ -21,7 +24,9 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         findings::STATEMENTS,
         fleet::STATEMENTS,
         meta::STATEMENTS,
+        notifications::STATEMENTS,
         once::STATEMENTS,
+        outbox::STATEMENTS,
         past::STATEMENTS,
         records::STATEMENTS,
         restraints::STATEMENTS,

@@ -1,0 +1,71 @@
+-- What the outbox holds is sent: one delivery for each event, post and channel; messages that carry deliveries; attempts at messages.
+
+-- Channels that are configured. What was queued before a channel was known is not sent to it.
+CREATE TABLE channel (
+    name         TEXT    PRIMARY KEY,
+    since        BIGINT  NOT NULL,
+    disabled_at  BIGINT,          -- its receiver said that it is gone for good
+    paused_until BIGINT,          -- its receiver asked for fewer messages
+    answered_at  BIGINT,
+    taken        BOOLEAN NOT NULL, -- whether the last attempt was taken
+    answer       TEXT    NOT NULL  -- what came of it
+);
+
+-- A notification is delivered at least once to each channel; a repeat is the same message.
+CREATE TABLE delivery (
+    event      TEXT    NOT NULL,
+    post       TEXT    NOT NULL,
+    channel    TEXT    NOT NULL,
+    site       TEXT    NOT NULL,
+    alert      UUID    NOT NULL,
+    created_at BIGINT  NOT NULL,
+    state      TEXT    NOT NULL, -- queued, sending, retry, sent, digested, dead or cancelled
+    why        TEXT    NOT NULL, -- of one that is cancelled
+    message    UUID,             -- what carries it
+    told_at    BIGINT,          -- when the receiver may first have heard of it
+    PRIMARY KEY (event, post, channel)
+);
+CREATE INDEX delivery_by_state ON delivery (state, channel, created_at);
+CREATE INDEX delivery_by_alert ON delivery (alert, channel);
+CREATE INDEX delivery_by_message ON delivery (message);
+CREATE INDEX delivery_by_time ON delivery (created_at, event, post, channel);
+
+CREATE TABLE message (
+    id          UUID    PRIMARY KEY,
+    channel     TEXT    NOT NULL,
+    kind        TEXT    NOT NULL, -- single, group or digest
+    letter      TEXT    NOT NULL, -- JSON
+    created_at  BIGINT  NOT NULL,
+    state       TEXT    NOT NULL, -- sending, retry, sent, dead or cancelled
+    attempts    BIGINT  NOT NULL,
+    next_at     BIGINT,          -- of one that is tried again
+    lease_until BIGINT,          -- of one that is being sent: after that somebody else tries
+    settled_at  BIGINT,
+    answer      TEXT    NOT NULL
+);
+-- A channel has one message under way: what follows waits for it, so that an end is never told before its beginning.
+CREATE UNIQUE INDEX message_open ON message (channel) WHERE state IN ('sending', 'retry');
+CREATE INDEX message_settled ON message (settled_at);
+
+CREATE TABLE attempt (
+    message UUID    NOT NULL,
+    nth     BIGINT  NOT NULL,
+    channel TEXT    NOT NULL,
+    at      BIGINT  NOT NULL,
+    took    BIGINT,          -- in ms; none for one that broke off with the hub
+    outcome TEXT    NOT NULL,
+    answer  TEXT    NOT NULL,
+    PRIMARY KEY (message, nth)
+);
+CREATE INDEX attempt_by_channel ON attempt (channel, at);
+
+-- When each site's group was last told on a channel.
+CREATE TABLE flush (
+    channel TEXT    NOT NULL,
+    site    TEXT    NOT NULL,
+    at      BIGINT  NOT NULL,
+    PRIMARY KEY (channel, site)
+);
+
+CREATE INDEX outbox_queued ON outbox (created_at) WHERE state = 'queued';
+CREATE INDEX outbox_by_alert ON outbox (alert);

@@ -1,0 +1,170 @@
+//! What is told to people outside the pages, and a test of each channel.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Form,
+    extract::{Path, State, rejection::FormRejection},
+    http::HeaderMap,
+    response::Response,
+};
+use lobby_dashboards::{ChannelCard, ChannelState, DeliveryLine, DeliveryState, OutboxPage, Page};
+use lobby_domain::{alert::AlertId, notice::What};
+use serde::Deserialize;
+
+use super::{
+    App, Html, Open, PageError, Reader, Scene,
+    act::ours,
+    alerts::further,
+    answer::{self, refuse, see},
+    restrain::back,
+};
+use crate::{
+    http::api::notifications::{DEAD_FOR, held, standing},
+    notify::{Channel, TestError},
+    store::{AlertRow, ChannelRow, Cursor, DeliveryFilter, DeliveryRow},
+};
+
+/// Notifications of one page.
+const ROWS: i64 = 50;
+
+/// The page.
+pub(super) async fn show(State(app): State<App>, reader: Reader) -> Response {
+    answer::answer(&app, &reader, page(&app, &reader)).await
+}
+
+async fn page(app: &App, reader: &Reader) -> Result<String, PageError> {
+    let site = reader.site()?;
+    let filter = reader.asked.state.as_deref().and_then(DeliveryState::named);
+    let wanted = DeliveryFilter {
+        state: filter.map(|state| state.name().to_owned()),
+        site: site.clone(),
+        ..DeliveryFilter::default()
+    };
+    let after = reader.asked.after.as_deref().map(str::parse::<Cursor>).transpose()?;
+    let (rows, next) = app.store.deliveries(&wanted, after.as_ref(), ROWS).await??;
+    let held = held(app, &rows).await?;
+    let mut alerts = BTreeMap::new();
+    for row in &rows {
+        if !alerts.contains_key(&row.alert)
+            && let Some(alert) = app.store.alert(row.alert).await?
+        {
+            alerts.insert(row.alert, alert);
+        }
+    }
+    let (settings, channels) = (app.notify.settings(), app.store.channels(app.clock.now() - DEAD_FOR).await?);
+    let nothing = Open::default();
+    let page = Scene::with(app, reader, site, &nothing, |scene| {
+        let card = |channel: &std::sync::Arc<Channel>| {
+            card(scene, channel, channels.iter().find(|row| row.name == channel.name.as_str()))
+        };
+        Ok(OutboxPage {
+            channels: settings.channels.values().map(card).collect(),
+            filter,
+            deliveries: rows.iter().map(|row| line(scene, row, &alerts, &held)).collect(),
+            next: next.map(|next| further(reader, &next)),
+            chrome: scene.chrome(Page::Outbox),
+        })
+    })?;
+    page.html(reader.fragment)
+}
+
+fn card(scene: &Scene<'_>, channel: &Channel, row: Option<&ChannelRow>) -> ChannelCard {
+    let posts: Vec<String> = channel.posts.iter().map(|post| scene.post(post)).collect();
+    ChannelCard {
+        name: channel.name.to_string(),
+        kind: channel.target.kind(),
+        posts: posts.join(scene.texts().list_comma),
+        state: match standing(row, scene.now) {
+            "disabled" => ChannelState::Disabled,
+            "paused" => ChannelState::Paused,
+            "ok" => ChannelState::Ok,
+            "failing" => ChannelState::Failing,
+            _ => ChannelState::New,
+        },
+        waiting: row.map_or(0, |row| row.waiting),
+        answered: row.and_then(|row| row.answered_at).map(|at| scene.when(at)),
+        answer: row.map(|row| row.answer.clone()).unwrap_or_default(),
+    }
+}
+
+fn line(
+    scene: &Scene<'_>,
+    row: &DeliveryRow,
+    alerts: &BTreeMap<AlertId, AlertRow>,
+    held: &[(AlertId, &'static str)],
+) -> DeliveryLine {
+    let t = scene.texts();
+    let what = match What::of(&row.event) {
+        What::Raised => t.told_raised,
+        What::Unmuted(_) => t.told_unmuted,
+        What::Again => t.told_again,
+        What::Unstable => t.told_unstable,
+        What::Acknowledged => t.told_acknowledged,
+        What::Cleared => t.told_cleared,
+        What::Other => t.told_other,
+    };
+    let about = alerts.get(&row.alert).map(|alert| {
+        format!("{} {} {}", scene.subject(&alert.site, &alert.subject).name, t.separator, scene.text(&alert.title))
+    });
+    let state = DeliveryState::named(&row.state).unwrap_or(DeliveryState::Queued);
+    let quiet = held.iter().find(|(alert, _)| *alert == row.alert).map(|(_, by)| *by);
+    let note = match (state, quiet, row.why.as_str()) {
+        (DeliveryState::Queued, Some("silence"), _) => t.delivery_held_silence,
+        (DeliveryState::Queued, Some("maintenance"), _) => t.delivery_held_maintenance,
+        (DeliveryState::Queued, Some(_), _) => t.delivery_held_inhibition,
+        (_, _, "cleared" | "over") => t.delivery_why_cleared,
+        (_, _, "acknowledged") => t.delivery_why_acknowledged,
+        (_, _, "needless") => t.delivery_why_needless,
+        (_, _, "channel_removed") => t.delivery_why_removed,
+        _ => row.answer.as_str(),
+    };
+    DeliveryLine {
+        state,
+        what: format!("{} {} {what}", about.unwrap_or_else(|| row.alert.to_string()), t.separator),
+        post: scene.post(&row.post),
+        channel: row.channel.clone(),
+        created: scene.when(row.created_at),
+        attempts: row.attempts,
+        next: row.next_at.map(|at| scene.when(at)),
+        note: note.to_owned(),
+        reference: row.message.map(|id| id.to_string().chars().take(8).collect()),
+    }
+}
+
+/// Where to go on after a test.
+#[derive(Debug, Deserialize)]
+pub(super) struct Test {
+    back: Option<String>,
+}
+
+/// Sends a test message, and goes back to the page, where the channel shows what its receiver said.
+pub(super) async fn test(
+    State(app): State<App>,
+    reader: Reader,
+    Path(channel): Path<String>,
+    headers: HeaderMap,
+    form: Result<Form<Test>, FormRejection>,
+) -> Response {
+    match tested(&app, &channel, &headers, form).await {
+        Ok(place) => see(&place),
+        Err(error) => refuse(&app, &reader, error),
+    }
+}
+
+async fn tested(
+    app: &App,
+    channel: &str,
+    headers: &HeaderMap,
+    form: Result<Form<Test>, FormRejection>,
+) -> Result<String, PageError> {
+    let Form(test) = ours(headers, form)?;
+    let notice = match app.notify.test(channel).await {
+        Ok(tested) if tested.taken => "test-taken",
+        Ok(_) => "test-refused",
+        Err(TestError::TooSoon(_)) => "test-soon",
+        Err(TestError::NotFound) => return Err(PageError::NotFound),
+        Err(TestError::Store(error)) => return Err(error.into()),
+    };
+    Ok(back(test.back, "/outbox", notice))
+}

@@ -1,0 +1,436 @@
+//! What is to be told: from the outbox to the channels, and from there into messages.
+//!
+//! In the transaction of an alert stands only whom to tell (`outbox`). Which channels that is decides the sender when it first looks
+//! ([`Store::expand_outbox`]): so the hot path knows nothing of channels, and a channel that is added later is not sent the past. From
+//! then on each delivery has a state of its own. A message is made, and noted as being sent, before anything leaves the hub; if the hub
+//! dies then, the lease of the message ends, and the same message goes again under the same id.
+
+use lobby_contract::SiteId;
+use lobby_domain::{
+    alert::AlertId,
+    time::{Span, Timestamp},
+};
+use uuid::Uuid;
+
+use super::{Store, StoreError, Tx, on, statements};
+
+/// Most rows of the outbox that are taken at once.
+const BATCH: i64 = 500;
+/// Most rows that are removed at once.
+const MOST_REMOVED: i64 = 1000;
+
+/// Where notifications of posts go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The channel.
+    pub channel: String,
+    /// The posts that it serves.
+    pub posts: Vec<Box<str>>,
+    /// The sites that it serves; all if none is named.
+    pub sites: Vec<SiteId>,
+}
+
+/// A delivery that waits to be put into a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queued {
+    /// What is told.
+    pub event: String,
+    /// To whom.
+    pub post: String,
+    /// Of which site.
+    pub site: SiteId,
+    /// Of which alert.
+    pub alert: AlertId,
+    /// Since when.
+    pub created_at: Timestamp,
+    /// When the channel last heard of the alert, if it may have.
+    pub told_at: Option<Timestamp>,
+}
+
+/// A message that is to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft<'a> {
+    /// Its id, for ever.
+    pub id: Uuid,
+    /// Its channel.
+    pub channel: &'a str,
+    /// `single`, `group` or `digest`.
+    pub kind: &'a str,
+    /// What it says, as JSON.
+    pub letter: &'a str,
+    /// The deliveries it carries, by event and post.
+    pub carries: Vec<(&'a str, &'a str)>,
+    /// The sites whose groups are told by it.
+    pub flushed: Vec<&'a SiteId>,
+}
+
+/// A message that is being sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Its id.
+    pub id: Uuid,
+    /// What it says, as JSON.
+    pub letter: String,
+    /// Which attempt this is, from 1.
+    pub nth: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempted<'a> {
+    /// The message.
+    pub message: Uuid,
+    /// Which attempt.
+    pub nth: i64,
+    /// Its channel.
+    pub channel: &'a str,
+    /// How long it took.
+    pub took: Span,
+    /// In one word.
+    pub outcome: &'a str,
+    /// What the receiver said.
+    pub answer: &'a str,
+    /// Whether the receiver may have heard of it.
+    pub heard: bool,
+    /// What becomes of the message.
+    pub then: Then,
+    /// Until when the receiver wants no more messages.
+    pub paused_until: Option<Timestamp>,
+}
+
+/// What becomes of a message after an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// It was taken.
+    Sent,
+    /// It is sent again at this time.
+    Again(Timestamp),
+    /// It will never be taken.
+    Dead,
+    /// Nor will any other: the receiver is gone.
+    Gone,
+}
+
+#[derive(sqlx::FromRow)]
+struct RawQueued {
+    event: String,
+    post: String,
+    site: String,
+    alert: Uuid,
+    created_at: i64,
+    told_at: Option<i64>,
+}
+
+statements! {
+    KNOW_CHANNEL = "INSERT INTO channel (name, since, taken, answer) VALUES ($1, $2, FALSE, '') ON CONFLICT DO NOTHING";
+    KNOWN_CHANNELS = "SELECT name, since FROM channel";
+    FORGET_CHANNEL = "DELETE FROM channel WHERE name = $1";
+    CANCEL_OF_CHANNEL = "UPDATE delivery SET state = 'cancelled', why = 'channel_removed'
+        WHERE channel = $1 AND state IN ('queued', 'sending', 'retry')";
+    CANCEL_MESSAGE_OF_CHANNEL = "UPDATE message SET state = 'cancelled', next_at = NULL, lease_until = NULL, settled_at = $2
+        WHERE channel = $1 AND state IN ('sending', 'retry')";
+    OUTBOX = "SELECT event, post, site, alert, created_at FROM outbox WHERE state = 'queued' ORDER BY created_at, event, post LIMIT $1";
+    EXPANDED = "UPDATE outbox SET state = $3 WHERE event = $1 AND post = $2 AND state = 'queued'";
+    DELIVER = "INSERT INTO delivery (event, post, channel, site, alert, created_at, state, why)
+        VALUES ($1, $2, $3, $4, $5, $6, 'queued', '') ON CONFLICT DO NOTHING";
+    QUEUED = "SELECT d.event, d.post, d.site, d.alert, d.created_at,
+            (SELECT MAX(t.told_at) FROM delivery t WHERE t.alert = d.alert AND t.channel = d.channel) AS told_at
+        FROM delivery d WHERE d.channel = $1 AND d.state = 'queued' ORDER BY d.created_at, d.event, d.post";
+    AGAIN = "SELECT d.alert, MIN(d.post), MIN(d.site) FROM delivery d JOIN alert a ON a.id = d.alert
+        WHERE d.channel = $1 AND a.cleared_at IS NULL AND a.acked_at IS NULL GROUP BY d.alert
+        HAVING MAX(d.told_at) <= $2 AND COUNT(CASE WHEN d.state IN ('queued', 'sending', 'retry') THEN 1 END) = 0";
+    DROP = "UPDATE delivery SET state = 'cancelled', why = $4
+        WHERE event = $1 AND post = $2 AND channel = $3 AND state = 'queued'";
+    CARRY = "UPDATE delivery SET state = 'sending', message = $4
+        WHERE event = $1 AND post = $2 AND channel = $3 AND state = 'queued'";
+    COMPOSE = "INSERT INTO message (id, channel, kind, letter, created_at, state, attempts, lease_until, answer)
+        VALUES ($1, $2, $3, $4, $5, 'sending', 1, $6, '') ON CONFLICT DO NOTHING";
+    FLUSHED = "INSERT INTO flush (channel, site, at) VALUES ($1, $2, $3) ON CONFLICT (channel, site) DO UPDATE SET at = excluded.at";
+    FLUSHES = "SELECT site, at FROM flush WHERE channel = $1";
+    UNDER_WAY = "SELECT id, next_at, lease_until FROM message WHERE channel = $1 AND state IN ('sending', 'retry')";
+    CLAIM = "UPDATE message SET state = 'sending', attempts = attempts + 1, next_at = NULL, lease_until = $4
+        WHERE id = $1 AND ((state = 'retry' AND next_at = $2) OR (state = 'sending' AND lease_until = $3))
+        RETURNING letter, attempts, created_at";
+    CARRIED_AGAIN = "UPDATE delivery SET state = 'sending' WHERE message = $1 AND state = 'retry'";
+    ATTEMPT = "INSERT INTO attempt (message, nth, channel, at, outcome, answer) VALUES ($1, $2, $3, $4, '', '')
+        ON CONFLICT DO NOTHING";
+    SPENT = "SELECT at FROM attempt WHERE channel = $1 AND at > $2";
+    ATTEMPTED = "UPDATE attempt SET took = $3, outcome = $4, answer = $5 WHERE message = $1 AND nth = $2";
+    SETTLE_MESSAGE = "UPDATE message SET state = $3, next_at = $4, lease_until = NULL, settled_at = $5, answer = $6
+        WHERE id = $1 AND attempts = $2 AND state = 'sending'";
+    SETTLE_DELIVERIES = "UPDATE delivery SET state = CASE WHEN CAST($2 AS TEXT) = 'sent' AND
+                (SELECT m.kind FROM message m WHERE m.id = $1) = 'digest' THEN 'digested' ELSE CAST($2 AS TEXT) END,
+            told_at = CASE WHEN $3 THEN COALESCE(told_at, $4) ELSE told_at END
+        WHERE message = $1 AND state IN ('sending', 'retry')";
+    HEARD_ALL_THE_SAME = "UPDATE delivery SET told_at = COALESCE(told_at, $2) WHERE message = $1";
+    ANSWERED = "UPDATE channel SET answered_at = $2, taken = $3, answer = $4, paused_until = $5,
+            disabled_at = CASE WHEN $6 THEN COALESCE(disabled_at, $2) WHEN $3 THEN NULL ELSE disabled_at END
+        WHERE name = $1";
+    CANCEL_OUTBOX = "UPDATE outbox SET state = 'cancelled' WHERE alert = $1 AND event <> $2 AND state = 'queued'";
+    CANCEL_DELIVERIES = "UPDATE delivery SET state = 'cancelled', why = $3 WHERE alert = $1 AND event <> $2 AND state = 'queued'";
+    OLD_DELIVERIES = "DELETE FROM delivery WHERE (event, post, channel) IN (SELECT d.event, d.post, d.channel FROM delivery d
+            JOIN alert a ON a.id = d.alert WHERE d.created_at < $1 AND a.cleared_at < $1
+                AND d.state IN ('sent', 'digested', 'dead', 'cancelled') LIMIT $2)";
+    OLD_MESSAGES = "DELETE FROM message WHERE id IN (SELECT m.id FROM message m
+            WHERE m.settled_at < $1 AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.message = m.id) LIMIT $2)";
+    OLD_ATTEMPTS = "DELETE FROM attempt WHERE (message, nth) IN (SELECT t.message, t.nth FROM attempt t
+            WHERE t.at < $1 AND NOT EXISTS (SELECT 1 FROM message m WHERE m.id = t.message) LIMIT $2)";
+    OLD_OUTBOX = "DELETE FROM outbox WHERE (event, post) IN (SELECT o.event, o.post FROM outbox o JOIN alert a ON a.id = o.alert
+            WHERE o.created_at < $1 AND a.cleared_at < $1 AND o.state <> 'queued' LIMIT $2)";
+}
+
+impl TryFrom<RawQueued> for Queued {
+    type Error = StoreError;
+
+    fn try_from(raw: RawQueued) -> Result<Self, StoreError> {
+        let what = |error| StoreError::Inconsistent {
+            table: "delivery",
+            id: raw.event.clone(),
+            what: format!("site: {error}"),
+        };
+        Ok(Self {
+            site: raw.site.parse().map_err(what)?,
+            event: raw.event,
+            post: raw.post,
+            alert: AlertId(raw.alert),
+            created_at: Timestamp::from_millis(raw.created_at),
+            told_at: raw.told_at.map(Timestamp::from_millis),
+        })
+    }
+}
+
+impl Tx {
+    /// What of an alert has not been sent and is not its end is not sent any more. In the transaction that made it needless.
+    pub(super) async fn cancel_notifications(&mut self, alert: AlertId, why: &str) -> Result<(), StoreError> {
+        let end = format!("{alert}:cleared");
+        on!(self, "cancel what is not yet sent", conn => sqlx::query(CANCEL_OUTBOX).bind(alert.0).bind(&end)
+            .execute(conn).await.map(drop))?;
+        on!(self, "cancel what is not yet sent", conn => sqlx::query(CANCEL_DELIVERIES).bind(alert.0).bind(&end).bind(why)
+            .execute(conn).await.map(drop))
+    }
+
+    async fn note_attempt(&mut self, message: Uuid, nth: i64, channel: &str, now: Timestamp) -> Result<(), StoreError> {
+        on!(self, "note an attempt", conn => sqlx::query(ATTEMPT).bind(message).bind(nth).bind(channel).bind(now.millis())
+            .execute(conn).await.map(drop))
+    }
+
+    async fn note_answer(&mut self, attempted: &Attempted<'_>, now: Timestamp) -> Result<(), StoreError> {
+        on!(self, "store what a receiver said", conn => sqlx::query(ATTEMPTED).bind(attempted.message).bind(attempted.nth)
+            .bind(attempted.took.millis()).bind(attempted.outcome).bind(attempted.answer).execute(conn).await.map(drop))?;
+        on!(self, "store what a receiver said", conn => sqlx::query(ANSWERED).bind(attempted.channel).bind(now.millis())
+            .bind(attempted.then == Then::Sent).bind(attempted.answer).bind(attempted.paused_until.map(Timestamp::millis))
+            .bind(attempted.then == Then::Gone).execute(conn).await.map(drop))
+    }
+}
+
+impl Store {
+    /// Takes the configured channels over: what waits for one that is gone is cancelled, and a new one is sent what comes from now on.
+    pub async fn know_channels(&self, names: &[&str], now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let known: Vec<(String, i64)> =
+            on!(&mut tx, "read channels", conn => sqlx::query_as(KNOWN_CHANNELS).fetch_all(conn).await)?;
+        for (gone, _) in known.iter().filter(|(name, _)| !names.contains(&name.as_str())) {
+            on!(&mut tx, "cancel what waits for a channel", conn => sqlx::query(CANCEL_OF_CHANNEL).bind(gone)
+                .execute(conn).await.map(drop))?;
+            on!(&mut tx, "cancel what waits for a channel", conn => sqlx::query(CANCEL_MESSAGE_OF_CHANNEL).bind(gone)
+                .bind(now.millis()).execute(conn).await.map(drop))?;
+            on!(&mut tx, "forget a channel", conn => sqlx::query(FORGET_CHANNEL).bind(gone).execute(conn).await.map(drop))?;
+        }
+        for name in names {
+            on!(&mut tx, "note a channel", conn => sqlx::query(KNOW_CHANNEL).bind(*name).bind(now.millis())
+                .execute(conn).await.map(drop))?;
+        }
+        tx.commit().await
+    }
+
+    /// Gives what is in the outbox to the channels that serve its posts, some of it at a time. Returns how many rows were taken.
+    pub async fn expand_outbox(&self, routes: &[Route]) -> Result<usize, StoreError> {
+        let mut tx = self.read().await?;
+        let rows: Vec<(String, String, String, Uuid, i64)> = on!(&mut tx, "read the outbox", conn =>
+            sqlx::query_as(OUTBOX).bind(BATCH).fetch_all(conn).await)?;
+        drop(tx);
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let mut tx = self.begin().await?;
+        let since: Vec<(String, i64)> =
+            on!(&mut tx, "read channels", conn => sqlx::query_as(KNOWN_CHANNELS).fetch_all(conn).await)?;
+        let knew = |channel: &str, at: i64| since.iter().any(|(name, since)| name == channel && *since <= at);
+        for (event, post, site, alert, created_at) in &rows {
+            let serves = |route: &&Route| {
+                route.posts.iter().any(|served| **served == **post)
+                    && (route.sites.is_empty() || route.sites.iter().any(|served| served.as_str() == site))
+                    && knew(&route.channel, *created_at)
+            };
+            let channels: Vec<&Route> = routes.iter().filter(serves).collect();
+            let state = if channels.is_empty() { "unaddressed" } else { "expanded" };
+            let taken = on!(&mut tx, "take from the outbox", conn => sqlx::query(EXPANDED).bind(event).bind(post).bind(state)
+                .execute(conn).await.map(|done| done.rows_affected() == 1))?;
+            if !taken {
+                continue;
+            }
+            for route in channels {
+                on!(&mut tx, "queue a delivery", conn => sqlx::query(DELIVER).bind(event).bind(post).bind(&route.channel)
+                    .bind(site).bind(*alert).bind(*created_at).execute(conn).await.map(drop))?;
+            }
+        }
+        tx.commit().await?;
+        Ok(rows.len())
+    }
+
+    /// What waits to be put into a message of a channel, the oldest first, and when each site's group was last told on it.
+    pub async fn queued_for(&self, channel: &str) -> Result<(Vec<Queued>, Vec<(SiteId, Timestamp)>), StoreError> {
+        let mut tx = self.read().await?;
+        let rows: Vec<RawQueued> = on!(&mut tx, "read what waits for a channel", conn =>
+            sqlx::query_as(QUEUED).bind(channel).fetch_all(conn).await)?;
+        let flushes: Vec<(String, i64)> = on!(&mut tx, "read when groups were told", conn =>
+            sqlx::query_as(FLUSHES).bind(channel).fetch_all(conn).await)?;
+        let flushes =
+            flushes.into_iter().filter_map(|(site, at)| Some((site.parse().ok()?, Timestamp::from_millis(at))));
+        Ok((rows.into_iter().map(Queued::try_from).collect::<Result<_, _>>()?, flushes.collect()))
+    }
+
+    /// Queues what was last told on a channel at `before` or earlier, is still there, and of which nobody has taken notice.
+    pub async fn queue_again(&self, channel: &str, before: Timestamp, now: Timestamp) -> Result<usize, StoreError> {
+        let mut tx = self.read().await?;
+        let due: Vec<(Uuid, String, String)> = on!(&mut tx, "look for what is to be told again", conn =>
+            sqlx::query_as(AGAIN).bind(channel).bind(before.millis()).fetch_all(conn).await)?;
+        drop(tx);
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let mut tx = self.begin().await?;
+        for (alert, post, site) in &due {
+            let event = format!("{alert}:again:{}", now.millis());
+            on!(&mut tx, "queue a delivery", conn => sqlx::query(DELIVER).bind(event).bind(post).bind(channel).bind(site)
+                .bind(*alert).bind(now.millis()).execute(conn).await.map(drop))?;
+        }
+        tx.commit().await?;
+        Ok(due.len())
+    }
+
+    /// Notes that deliveries will not be made, and why.
+    pub async fn drop_deliveries(&self, channel: &str, dropped: &[(&str, &str, &str)]) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        for (event, post, why) in dropped {
+            on!(&mut tx, "cancel a delivery", conn => sqlx::query(DROP).bind(*event).bind(*post).bind(channel).bind(*why)
+                .execute(conn).await.map(drop))?;
+        }
+        tx.commit().await
+    }
+
+    /// Makes a message and notes its first attempt. Nothing is done, and `false` returned, if what it tells of has changed meanwhile or
+    /// the channel has another message under way.
+    pub async fn compose(&self, draft: &Draft<'_>, now: Timestamp, lease: Span) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let made = on!(&mut tx, "make a message", conn => sqlx::query(COMPOSE).bind(draft.id).bind(draft.channel)
+            .bind(draft.kind).bind(draft.letter).bind(now.millis()).bind((now + lease).millis())
+            .execute(conn).await.map(|done| done.rows_affected() == 1))?;
+        if !made {
+            return Ok(false);
+        }
+        for (event, post) in &draft.carries {
+            let carried = on!(&mut tx, "put a delivery into a message", conn => sqlx::query(CARRY).bind(*event).bind(*post)
+                .bind(draft.channel).bind(draft.id).execute(conn).await.map(|done| done.rows_affected() == 1))?;
+            if !carried {
+                return Ok(false);
+            }
+        }
+        for site in &draft.flushed {
+            on!(&mut tx, "note when a group was told", conn => sqlx::query(FLUSHED).bind(draft.channel).bind(site.as_str())
+                .bind(now.millis()).execute(conn).await.map(drop))?;
+        }
+        tx.note_attempt(draft.id, 1, draft.channel, now).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// The message that a channel has under way: its id, and when it is to be sent again. One that somebody is sending just now is due
+    /// when the lease of that ends.
+    pub async fn under_way(&self, channel: &str) -> Result<Option<(Uuid, Timestamp)>, StoreError> {
+        let mut tx = self.read().await?;
+        let row: Option<(Uuid, Option<i64>, Option<i64>)> = on!(&mut tx, "read what is under way", conn =>
+            sqlx::query_as(UNDER_WAY).bind(channel).fetch_optional(conn).await)?;
+        Ok(row.map(|(id, next, lease)| (id, Timestamp::from_millis(next.or(lease).unwrap_or(0)))))
+    }
+
+    /// Takes a message that is due at `due`, to send it again. `None` if somebody else did.
+    pub async fn claim(
+        &self,
+        id: Uuid,
+        channel: &str,
+        due: Timestamp,
+        now: Timestamp,
+        lease: Span,
+    ) -> Result<Option<Outgoing>, StoreError> {
+        let mut tx = self.begin().await?;
+        let row: Option<(String, i64, i64)> = on!(&mut tx, "take a message", conn => sqlx::query_as(CLAIM).bind(id)
+            .bind(due.millis()).bind(due.millis()).bind((now + lease).millis()).fetch_optional(conn).await)?;
+        let Some((letter, nth, created_at)) = row else { return Ok(None) };
+        on!(&mut tx, "take a message", conn => sqlx::query(CARRIED_AGAIN).bind(id).execute(conn).await.map(drop))?;
+        tx.note_attempt(id, nth, channel, now).await?;
+        tx.commit().await?;
+        Ok(Some(Outgoing { id, letter, nth, created_at: Timestamp::from_millis(created_at) }))
+    }
+
+    /// When messages were last sent on a channel, after `after`.
+    pub async fn spent(&self, channel: &str, after: Timestamp) -> Result<Vec<Timestamp>, StoreError> {
+        let mut tx = self.read().await?;
+        let spent: Vec<i64> = on!(&mut tx, "read when messages were sent", conn => sqlx::query_scalar(SPENT).bind(channel)
+            .bind(after.millis()).fetch_all(conn).await)?;
+        Ok(spent.into_iter().map(Timestamp::from_millis).collect())
+    }
+
+    /// Stores what came of an attempt, for the message and all that it carries.
+    pub async fn settle_attempt(&self, attempted: &Attempted<'_>, now: Timestamp) -> Result<(), StoreError> {
+        let (state, next, settled) = match attempted.then {
+            Then::Sent => ("sent", None, Some(now)),
+            Then::Again(at) => ("retry", Some(at), None),
+            Then::Dead | Then::Gone => ("dead", None, Some(now)),
+        };
+        let mut tx = self.begin().await?;
+        tx.note_answer(attempted, now).await?;
+        let ours = on!(&mut tx, "settle a message", conn => sqlx::query(SETTLE_MESSAGE).bind(attempted.message)
+            .bind(attempted.nth).bind(state).bind(next.map(Timestamp::millis)).bind(settled.map(Timestamp::millis))
+            .bind(attempted.answer).execute(conn).await.map(|done| done.rows_affected() == 1))?;
+        if ours {
+            on!(&mut tx, "settle deliveries", conn => sqlx::query(SETTLE_DELIVERIES).bind(attempted.message).bind(state)
+                .bind(attempted.heard).bind(now.millis()).execute(conn).await.map(drop))?;
+        } else if attempted.heard {
+            // Another attempt is under way, or the channel was removed: the receiver has heard of it all the same.
+            on!(&mut tx, "settle deliveries", conn => sqlx::query(HEARD_ALL_THE_SAME).bind(attempted.message)
+                .bind(now.millis()).execute(conn).await.map(drop))?;
+        }
+        tx.commit().await
+    }
+
+    /// Notes an attempt that belongs to no message: a test. It counts for the channel's rate.
+    pub async fn begin_test(&self, id: Uuid, channel: &str, now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        tx.note_attempt(id, 1, channel, now).await?;
+        tx.commit().await
+    }
+
+    /// Stores what came of a test.
+    pub async fn end_test(&self, attempted: &Attempted<'_>, now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        tx.note_answer(attempted, now).await?;
+        tx.commit().await
+    }
+
+    /// Removes some of what is older than `before` and over, and of whose alert nothing more will be told. Returns whether there may
+    /// be more of it.
+    pub async fn forget_notifications(&self, before: Timestamp) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let mut more = false;
+        for sql in [OLD_DELIVERIES, OLD_MESSAGES, OLD_ATTEMPTS, OLD_OUTBOX] {
+            let removed = on!(&mut tx, "remove old notifications", conn => sqlx::query(sql).bind(before.millis())
+                .bind(MOST_REMOVED).execute(conn).await.map(|done| done.rows_affected()))?;
+            more |= removed >= MOST_REMOVED.unsigned_abs();
+        }
+        tx.commit().await?;
+        Ok(more)
+    }
+}
