@@ -2,7 +2,7 @@
 //!
 //! A notification is delivered at least once to each channel that serves its post, and a repeat carries the same id. Whom to tell is
 //! queued in the transaction of the alert; when and in how many messages is decided by `lobby_domain::notice`; what was sent and what
-//! the receiver said is in [`crate::store`]; [`sender`] goes from one to the other. One file for each kind of receiver makes its
+//! the receiver said is in [`crate::store`]; the sender goes from one to the other. One file for each kind of receiver makes its
 //! requests and judges its answers.
 
 mod address;

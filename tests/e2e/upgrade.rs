@@ -66,11 +66,12 @@ fn an_upgrade_killed_at_each_step_loses_nothing_and_leaves_a_backup() -> Result<
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     first_release(&runtime, &data)?;
     let loopback = "127.0.0.1:0".parse()?;
+    // Each start leaves a backup: the first of them is to be there still.
+    let options = Options { config: Some("[backup]\nkeep = 50\n".into()), ..Options::default() };
     let (mut kills, mut last) = (0, 1);
     let begun = Instant::now();
     loop {
-        let mut process =
-            Process::start("lobby-hub", &mut hub::command(&data, &Options::default(), loopback, loopback)?)?;
+        let mut process = Process::start("lobby-hub", &mut hub::command(&data, &options, loopback, loopback)?)?;
         // The step is said before it is begun; a kill comes before, within or after it.
         let step = process.line("a step, or that it is ready", PATIENCE, |line| {
             let step = line
