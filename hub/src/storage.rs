@@ -29,7 +29,7 @@ use uuid::Uuid;
 
 pub use self::refusal::{Finding, Place, Refusal};
 pub(crate) use self::{
-    aside::{files, move_postgres, move_sqlite},
+    aside::{files, move_into_folder, move_postgres, move_sqlite},
     check::reader,
     refusal::damage_of,
 };
@@ -237,6 +237,10 @@ async fn begin_anew(place: &Place, now: Timestamp) -> anyhow::Result<()> {
             warn!(schema, "the tables are moved aside into a schema, and new ones are begun");
         }
     }
+    if let Some(folder) = Folder::new(place.backups.clone()).move_aside(now)? {
+        warn!(folder = %folder.display(), "the backups of what was there are moved aside too");
+    }
+    // Last: as long as it is there, a start that follows a crash in between says that the database is missing, and this can be repeated.
     Installation::remove(&place.data_dir)?;
     Ok(())
 }

@@ -93,6 +93,7 @@ fn reported() -> Batch {
     known.kind = "led-display".into();
     known.name = "门口电子显示屏".into();
     known.announced = true;
+    known.every = Span::from_mins(4);
     let zone = TimeZone::get("Asia/Shanghai").unwrap();
     let mut stream = Stream::restored(0, 0);
     for seq in 1..=3 {

@@ -238,6 +238,14 @@ fn a_hub_begins_anew_on_purpose_only_and_deletes_nothing() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let hub = stored::run(&data)?;
     hub.store(&runtime, &mut Script::new("demo", "lobby-box"), 40)?;
+    let backups = data.join("backups");
+    let copies = || -> Result<usize> {
+        Ok(fs::read_dir(&backups)?
+            .flatten()
+            .filter(|entry| entry.path().extension().is_some_and(|end| end == "db"))
+            .count())
+    };
+    wait::until("the first backup", Duration::from_mins(1), || Ok((backups.exists() && copies()? == 1).then_some(())))?;
     hub.stop()?;
     let held = stored::content(&runtime, &data)?;
     let Start::Ready(hub) = stored::start(&data, &Options::default(), |mut command| {
@@ -249,6 +257,11 @@ fn a_hub_begins_anew_on_purpose_only_and_deletes_nothing() -> Result<()> {
     };
     assert!(hub.api.records("demo")?.is_empty());
     hub.stop()?;
+    let old = fs::read_dir(&backups)?.flatten().find(|entry| entry.file_name().to_string_lossy().starts_with("aside-"));
+    let old = old.context("backups of what was there are kept apart")?.path();
+    assert_eq!(fs::read_dir(old)?.count(), 1);
+    // The new one goes on like any other.
+    stored::run(&data)?.stop()?;
     let aside = fs::read_dir(&data)?.flatten().find(|entry| entry.file_name().to_string_lossy().starts_with("aside-"));
     let aside = aside.context("what was there is moved aside")?.path();
     let kept = home.path().join("kept");

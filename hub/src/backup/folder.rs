@@ -8,7 +8,10 @@ use std::{
 use lobby_domain::time::Timestamp;
 
 use super::{BackupError, error::disk, stamp};
-use crate::{installation::sync_folder, storage::private};
+use crate::{
+    installation::sync_folder,
+    storage::{move_into_folder, private},
+};
 
 /// A folder of backups. It need not exist.
 #[derive(Debug, Clone)]
@@ -50,6 +53,16 @@ impl Folder {
         }
         found.sort_by(|one, other| (other.at, &other.path).cmp(&(one.at, &one.path)));
         Ok(found)
+    }
+
+    /// Moves every backup into a folder of its own within this one, where it is neither the newest nor ever deleted: they are of a
+    /// database that is not used any more. Returns the folder, or `None` if there were none.
+    pub fn move_aside(&self, now: Timestamp) -> Result<Option<PathBuf>, BackupError> {
+        let backups: Vec<PathBuf> = self.list()?.into_iter().map(|entry| entry.path).collect();
+        if backups.is_empty() {
+            return Ok(None);
+        }
+        move_into_folder(&self.0, &backups, now).map(Some).map_err(disk(&self.0, "changed"))
     }
 
     /// The name of a new backup; the folder is made if it is not there.
@@ -107,6 +120,20 @@ mod tests {
         let kept: Vec<_> = folder.list().unwrap().into_iter().map(|entry| (entry.at, entry.before_schema)).collect();
         assert_eq!(kept, [(T0.shifted(4 * 86_400_000), None), (T0.shifted(3 * 86_400_000), None), (T0, Some(1))]);
         assert!(folder.path().join("notes.txt").exists(), "what is not ours stays");
+    }
+
+    #[test]
+    fn what_is_moved_aside_is_neither_the_newest_nor_deleted() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = Folder::new(home.path().join("backups"));
+        assert_eq!(folder.move_aside(T0).unwrap(), None);
+        for schema in [None, Some(1)] {
+            fs::write(folder.free_name(T0, schema).unwrap(), "").unwrap();
+        }
+        let aside = folder.move_aside(T0).unwrap().unwrap();
+        assert_eq!(folder.list().unwrap(), []);
+        folder.prune(1).unwrap();
+        assert_eq!(fs::read_dir(aside).unwrap().count(), 2);
     }
 
     #[test]

@@ -80,7 +80,10 @@ impl Storing {
         let mut held: Vec<Held> = Vec::new();
         while let Some(Judged { mut batches, mut receipts, replies, mut follow_ups, turn }) = judged.recv().await {
             // Other standards may be in effect by now.
-            self.writer.set_pack(Arc::clone(&self.fleet.setup().pack));
+            if let Err(cause) = self.writer.go_by(Arc::clone(&self.fleet.setup().pack)).await {
+                let cause = format!("{:#}", anyhow::Error::from(cause));
+                warn!(cause, "open alerts could not be given their severity by other standards; it is tried again");
+            }
             self.resume(&mut held).await;
             if !held.is_empty() || !self.store(&batches, true).await {
                 held.extend(Held::take(&mut batches, &mut follow_ups, std::mem::take(&mut receipts)));

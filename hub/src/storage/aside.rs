@@ -25,20 +25,24 @@ pub(crate) fn move_sqlite(path: &Path, now: Timestamp) -> io::Result<Option<Path
     if there.is_empty() {
         return Ok(None);
     }
-    let parent = path.parent().unwrap_or(Path::new("."));
+    // The log goes last: a database without its log is damaged, and a log without its database is nothing.
+    move_into_folder(path.parent().unwrap_or(Path::new(".")), &there, now).map(Some)
+}
+
+/// Moves files into a new folder of their own within `parent`, in their order. Returns the folder.
+pub(crate) fn move_into_folder(parent: &Path, moved: &[PathBuf], now: Timestamp) -> io::Result<PathBuf> {
     let name = format!("aside-{}", stamp(now));
     let folder = (0..100)
         .map(|count| parent.join(if count == 0 { name.clone() } else { format!("{name}-{count}") }))
         .find(|folder| !folder.exists())
-        .ok_or_else(|| io::Error::other("there are too many folders of databases moved aside"))?;
+        .ok_or_else(|| io::Error::other("there are too many folders of what was moved aside"))?;
     super::private::folder(&folder)?;
-    // The log goes last: a database without its log is damaged, and a log without its database is nothing.
-    for file in there {
-        fs::rename(&file, folder.join(file.file_name().unwrap_or_default()))?;
+    for file in moved {
+        fs::rename(file, folder.join(file.file_name().unwrap_or_default()))?;
     }
     sync_folder(&folder)?;
     sync_folder(parent)?;
-    Ok(Some(folder))
+    Ok(folder)
 }
 
 /// Moves the tables of a PostgreSQL database into a schema of their own, within the transaction of `connection`. Returns its name, or

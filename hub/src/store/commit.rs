@@ -159,9 +159,14 @@ impl Writer {
         Ok(done)
     }
 
-    /// Goes on by other standards.
-    pub fn set_pack(&mut self, pack: Arc<Pack>) {
+    /// Goes on by `pack`. If these are other standards, open alerts are given the severity that their rules have now.
+    pub async fn go_by(&mut self, pack: Arc<Pack>) -> Result<(), StoreError> {
+        if Arc::ptr_eq(&self.pack, &pack) {
+            return Ok(());
+        }
+        self.store.regrade_alerts(&pack).await?;
         self.pack = pack;
+        Ok(())
     }
 
     async fn write(&mut self, tx: &mut Tx, batches: &[Batch], now: Timestamp) -> Result<Committed, StoreError> {

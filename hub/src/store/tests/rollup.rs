@@ -14,7 +14,7 @@ use lobby_domain::{
 use rstest::rstest;
 
 use super::{
-    Batch, Database, Kind, LED, MINUTE, Store, T0, clear, commit, count, execute, raise, record, reports, site, writer,
+    Batch, Database, Kind, LED, MINUTE, Store, T0, clear, commit, count, execute, raise, record, site, writer,
 };
 use crate::{
     clock::Clock,
@@ -41,6 +41,13 @@ fn history(store: &Store, now: Timestamp) -> History {
     fleet.write().insert(site(), Site::new(site(), Calendar::always_open(super::shanghai()), Pack::built_in(), T0));
     let settings = HistorySettings::default();
     History { store: store.clone(), fleet: Arc::new(fleet), clock: Arc::new(Fixed(now)), settings }
+}
+
+/// Records of a device that reports every four minutes at least, so that it is known for twelve after each.
+fn reports(agent: &str, device: &str, records: impl IntoIterator<Item = Record>) -> Batch {
+    let mut batch = super::reports(agent, device, records);
+    batch.devices[0].every = MINUTE.times(4);
+    batch
 }
 
 fn measured(seq: u64, at: Timestamp, celsius: f64) -> Record {
