@@ -74,7 +74,7 @@ pub struct Hub {
     pub client_cert_file: Option<PathBuf>,
     /// The private key (PEM) of that certificate.
     pub client_key_file: Option<PathBuf>,
-    /// The user name, if the broker asks for one.
+    /// The user name, if the broker asks for one; with a password and no name, the agent's own, as the hub's broker knows it: `site/agent`.
     pub username: Option<String>,
     /// Where the password of that user is kept.
     pub password: Option<SecretSource>,
@@ -316,9 +316,6 @@ impl Config {
         }
         if !hub.url.tls && (hub.ca_file.is_some() || hub.client_cert_file.is_some()) {
             found.push((None, "", "`[hub]` names certificates, but the address is not `mqtts://`".into()));
-        }
-        if hub.password.is_some() && hub.username.is_none() {
-            found.push((None, "", "`[hub]` has a `password` but no `username`".into()));
         }
         if self.spool.max_bytes < MIN_SPOOL {
             found.push((

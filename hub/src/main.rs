@@ -240,7 +240,8 @@ fn user_line(site: &lobby_contract::SiteId, agent: &lobby_contract::AgentId) -> 
     let mut password = String::new();
     std::io::stdin().read_line(&mut password).context("reading the password from standard input")?;
     let hash = mqtt::hash_password(password.trim_end_matches(['\r', '\n'])).context("hashing the password")?;
-    Ok(format!("[[agent]]\nsite = \"{site}\"\nid = \"{agent}\"\npassword_hash = \"{hash}\""))
+    let user = format!("# User `{site}/{agent}`, client id `{site}.{agent}`.");
+    Ok(format!("{user}\n[[agent]]\nsite = \"{site}\"\nid = \"{agent}\"\npassword_hash = \"{hash}\""))
 }
 
 fn start_logging(logging: &Logging) {

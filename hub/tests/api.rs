@@ -243,6 +243,7 @@ async fn the_next_page_begins_where_the_last_one_ended(#[case] path: &str) {
 
 #[rstest]
 #[case::nothing_there("/api/v1/robots", 404, "/problems/not-found")]
+#[case::another_method("/api/v1/findings/clock/clock_stepped/ignore", 405, "/problems/method-not-allowed")]
 #[case::no_such_ticket("/api/v1/tickets/BX-1", 404, "/problems/not-found")]
 #[case::no_such_device("/api/v1/devices/demo/nothing", 404, "/problems/not-found")]
 #[case::no_history("/api/v1/history?site=demo&device=nothing", 404, "/problems/not-found")]

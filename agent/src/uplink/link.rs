@@ -72,7 +72,8 @@ impl Link {
             .set_outgoing_inflight_upper_limit(INFLIGHT)
             .set_connect_properties(ConnectProperties { max_packet_size: Some(largest), ..ConnectProperties::new() })
             .set_last_will(will);
-        if let Some(user) = &hub.username {
+        let own = || hub.password.as_ref().map(|_| format!("{}/{}", shared.site, shared.agent));
+        if let Some(user) = hub.username.clone().or_else(own) {
             let password = match &hub.password {
                 Some(source) => source.read().context("read the password for the broker")?.expose().to_owned(),
                 None => String::new(),

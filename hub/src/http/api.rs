@@ -51,6 +51,7 @@ pub(super) fn routes() -> Router<App> {
         .merge(findings::routes())
         .merge(notifications::routes())
         .route("/api/{*rest}", any(error::no_such_address))
+        .method_not_allowed_fallback(error::no_such_method)
 }
 
 /// A text in both languages.

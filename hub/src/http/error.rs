@@ -7,7 +7,7 @@ use axum::{
         FromRequest, FromRequestParts, Request,
         rejection::{JsonRejection, QueryRejection},
     },
-    http::{StatusCode, header},
+    http::{Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -70,6 +70,9 @@ pub(super) enum ApiError {
     /// The thing asked for is not there.
     #[error("there is no such {0}")]
     NotFound(&'static str),
+    /// The address is right, and the method is not.
+    #[error("this address does not answer to {0}; `allow` names what it answers to")]
+    Method(Method),
     /// A parameter is not what it should be.
     #[error("{0}")]
     Parameter(String),
@@ -180,6 +183,9 @@ impl IntoResponse for ApiError {
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "/problems/not-found", "Not found"),
             Self::Parameter(_) => (StatusCode::BAD_REQUEST, "/problems/invalid-parameter", "A parameter is not valid"),
             Self::Body { status, .. } => (*status, "/problems/invalid-body", "The request body is not valid"),
+            Self::Method(_) => {
+                (StatusCode::METHOD_NOT_ALLOWED, "/problems/method-not-allowed", "The method does not fit the address")
+            }
             Self::Host => (StatusCode::MISDIRECTED_REQUEST, "/problems/host", "Wrong host"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "/problems/conflict", "The state does not allow it"),
             Self::Fault { .. } => {
@@ -218,6 +224,11 @@ impl IntoResponse for ApiError {
 /// The answer to an address below `/api` that leads nowhere; pages have their own.
 pub(super) async fn no_such_address() -> ApiError {
     ApiError::NotFound("address")
+}
+
+/// The answer to an address below `/api` that does not answer to that method. `allow` is added to it.
+pub(super) async fn no_such_method(method: Method) -> ApiError {
+    ApiError::Method(method)
 }
 
 /// Refuses requests that name another host than this computer. The web server has no sign-in, so a page of another site must not be able

@@ -66,10 +66,15 @@ impl Access {
         };
         // Unknown names are refused without the cost of a hash. Names are those in topics, so that one exists is no secret worth
         // letting strangers keep the hub busy.
-        let account = users.account(user).ok_or((BAD, "there is no such user"))?;
+        let account = users
+            .account(user)
+            .ok_or((BAD, "there is no such user: its name is SITE/AGENT, such as demo/lobby-box"))?;
         match self.gate.check(&account, password).await {
             Verdict::Right if connect.client_id == client_id(user) => Ok(Some(user)),
-            Verdict::Right => Err((ReasonCode::ClientIdentifierNotValid, "the client id is not the user's")),
+            Verdict::Right => Err((
+                ReasonCode::ClientIdentifierNotValid,
+                "the client id is not the user's: it is SITE.AGENT, such as demo.lobby-box",
+            )),
             Verdict::Wrong => Err((BAD, "the password is wrong")),
             Verdict::Locked => Err((BAD, "too many failed log-ins within a minute")),
             Verdict::Busy => Err((ReasonCode::ServerBusy, "too many log-ins at once")),

@@ -383,6 +383,22 @@ async fn a_restart_with_a_pack_that_grades_an_alert_as_worse_asks_for_notice_ane
 
 #[rstest]
 #[tokio::test]
+async fn other_standards_reach_the_severity_of_open_alerts_while_the_hub_runs(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    let mut writer = writer(store);
+    commit(&mut writer, graded(Severity::Info, T0)).await;
+    let alert = all_alerts(store).await[0].id;
+    store.acknowledge(alert, "李工", at(1)).await.unwrap();
+    writer.go_by(Arc::new((*Pack::built_in()).clone())).await.unwrap();
+    let row = store.alert(alert).await.unwrap().unwrap();
+    assert_eq!((row.severity.as_str(), row.acked), (rule(DARK).severity.as_str(), None));
+}
+
+#[rstest]
+#[tokio::test]
 async fn who_cleared_an_alert_by_hand_is_kept_and_its_ticket_hears_of_it(
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {
