@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     service_hours::ServiceHours,
+    ticket,
     time::{Span, Timestamp},
 };
 
@@ -32,10 +33,110 @@ pub enum Promise {
     Completion,
 }
 
+/// How long each promise may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// See [`Promise::Response`].
+    pub response: Span,
+    /// See [`Promise::Arrival`].
+    pub arrival: Span,
+    /// See [`Promise::Completion`].
+    pub completion: Span,
+}
+
+/// From a moment on a ticket stood so, until the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stage {
+    /// The moment.
+    pub at: Timestamp,
+    /// Where the ticket stood.
+    pub state: ticket::State,
+    /// What its priority allowed.
+    pub limits: Limits,
+}
+
+/// What a stage of a ticket is for one promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It is to be kept.
+    Due,
+    /// It cannot be kept now, by no fault of those who repair.
+    Held,
+    /// It is kept, if that is true.
+    Claimed,
+    /// It is kept.
+    Kept,
+}
+
+impl Promise {
+    /// Every promise, in the order in which they fall due.
+    pub const ALL: [Self; 3] = [Self::Response, Self::Arrival, Self::Completion];
+
+    /// As it stands in the database and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Response => "response",
+            Self::Arrival => "arrival",
+            Self::Completion => "completion",
+        }
+    }
+
+    /// The promise of that name.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|promise| promise.as_str() == text)
+    }
+
+    /// How long it may take.
+    pub const fn limit(self, limits: &Limits) -> Span {
+        match self {
+            Self::Response => limits.response,
+            Self::Arrival => limits.arrival,
+            Self::Completion => limits.completion,
+        }
+    }
+
+    fn standing(self, state: ticket::State) -> Standing {
+        use ticket::State;
+        match (state, self) {
+            (State::New, _)
+            | (State::Accepted, Self::Arrival | Self::Completion)
+            | (State::InProgress, Self::Completion) => Standing::Due,
+            (State::Waiting, Self::Arrival | Self::Completion) => Standing::Held,
+            (State::SelfRecovered, _) | (State::Fixed, Self::Completion) => Standing::Claimed,
+            (State::Accepted | State::Waiting, Self::Response)
+            | (State::InProgress | State::Fixed, Self::Response | Self::Arrival)
+            | (State::Closed, _) => Standing::Kept,
+        }
+    }
+
+    /// This promise's clock of a ticket that went through these stages, in the order of time.
+    pub fn clock(self, stages: &[Stage], hours: &ServiceHours) -> Clock {
+        let mut before: Option<(Standing, Span)> = None;
+        let events = stages.iter().flat_map(|stage| {
+            let (standing, limit) = (self.standing(stage.state), self.limit(&stage.limits));
+            let retarget = before.filter(|(_, before)| *before != limit).map(|_| Event::Retarget(limit));
+            let moved = match (before.map(|(standing, _)| standing), standing) {
+                (None, _) => Some(Event::Start(limit)),
+                (Some(before), after) if before == after => None,
+                // A ticket that was closed and is opened again is a new call for help, but no new time to repair.
+                (Some(Standing::Kept), Standing::Due) if self != Self::Completion => Some(Event::Start(limit)),
+                (Some(Standing::Held), Standing::Due) => Some(Event::Resume),
+                (Some(_), Standing::Due) => Some(Event::Reopened),
+                (Some(_), Standing::Held) => Some(Event::Pause),
+                (Some(_), Standing::Claimed) => Some(Event::Fixed),
+                (Some(_), Standing::Kept) => Some(Event::Stop),
+            };
+            before = Some((standing, limit));
+            retarget.into_iter().chain(moved).map(|event| (stage.at, event))
+        });
+        Clock::fold(events.collect::<Vec<_>>(), hours)
+    }
+}
+
 /// What happens to a clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// It begins to run, with this limit.
+    /// It begins to run, or anew, with this limit.
     Start(Span),
     /// Those who repair wait for others.
     Pause,
@@ -84,10 +185,13 @@ impl Clock {
     }
 
     fn after(self, event: Event, at: Timestamp, hours: &ServiceHours) -> Self {
-        let breached_at = self.breached_at(at, hours);
-        let (consumed, at) = (self.consumed(at, hours), at.max(self.at));
+        let (breached_at, consumed) = match event {
+            Event::Start(_) => (None, Span::ZERO),
+            _ => (self.breached_at(at, hours), self.consumed(at, hours)),
+        };
+        let at = at.max(self.at);
         let state = match (self.state, event) {
-            (State::Idle, Event::Start(_)) => State::Running,
+            (_, Event::Start(_)) => State::Running,
             (State::Running, Event::Pause) => State::Paused,
             (State::Paused, Event::Resume) | (State::Fixed | State::Stopped, Event::Reopened) => State::Running,
             (State::Running | State::Paused, Event::Fixed) => State::Fixed,
@@ -95,8 +199,7 @@ impl Clock {
             (unchanged, _) => unchanged,
         };
         let limit = match event {
-            Event::Start(limit) if self.state == State::Idle => limit,
-            Event::Retarget(limit) => limit,
+            Event::Start(limit) | Event::Retarget(limit) => limit,
             _ => self.limit,
         };
         // A limit that is already behind is passed by the change itself.
@@ -275,10 +378,63 @@ mod tests {
         assert_eq!(clock.breached_at(later, &ServiceHours::Always), breached.map(|at_| at(&format!("{at_}:00+08"))));
     }
 
+    const LIMITS: Limits =
+        Limits { response: Span::from_mins(10), arrival: Span::from_mins(30), completion: Span::from_mins(240) };
+
+    /// A ticket that stood so from these minutes on.
+    fn stages(lines: &[(i64, ticket::State)]) -> Vec<Stage> {
+        let stage =
+            |(minute, state): &(i64, ticket::State)| Stage { at: minutes(*minute), state: *state, limits: LIMITS };
+        lines.iter().map(stage).collect()
+    }
+
+    fn minutes(count: i64) -> Timestamp {
+        Timestamp::from_millis(count * 60_000)
+    }
+
+    #[rstest]
+    #[case::just_opened(&[(0, ticket::State::New)], [Some(10), Some(30), Some(240)])]
+    #[case::taken_on(&[(0, ticket::State::New), (5, ticket::State::Accepted)], [None, Some(30), Some(240)])]
+    #[case::begun(&[(0, ticket::State::New), (5, ticket::State::InProgress)], [None, None, Some(240)])]
+    #[case::held_up_before_arrival(
+        &[(0, ticket::State::New), (5, ticket::State::Accepted), (10, ticket::State::Waiting)], [None; 3])]
+    #[case::gone_on(&[(0, ticket::State::New), (5, ticket::State::InProgress), (10, ticket::State::Waiting),
+        (70, ticket::State::InProgress)], [None, None, Some(300)])]
+    #[case::said_to_be_fixed(&[(0, ticket::State::New), (5, ticket::State::InProgress), (60, ticket::State::Fixed)], [None; 3])]
+    #[case::it_was_not(&[(0, ticket::State::New), (5, ticket::State::InProgress), (60, ticket::State::Fixed),
+        (90, ticket::State::InProgress)], [None, None, Some(270)])]
+    #[case::gone_by_itself_and_back(
+        &[(0, ticket::State::New), (5, ticket::State::SelfRecovered), (60, ticket::State::New)],
+        [Some(65), Some(85), Some(295)])]
+    #[case::back_after_its_end(&[(0, ticket::State::New), (5, ticket::State::InProgress), (60, ticket::State::Fixed),
+        (90, ticket::State::Closed), (200, ticket::State::New)], [Some(210), Some(230), Some(380)])]
+    fn each_promise_follows_where_the_ticket_stands(
+        #[case] lines: &[(i64, ticket::State)],
+        #[case] due: [Option<i64>; 3],
+    ) {
+        let stages = stages(lines);
+        let clocks =
+            Promise::ALL.map(|promise| promise.clock(&stages, &ServiceHours::Always).due(&ServiceHours::Always));
+        assert_eq!(clocks, due.map(|due| due.map(minutes)));
+    }
+
+    #[test]
+    fn another_priority_after_a_pause_keeps_what_was_counted() {
+        let mut stages = stages(&[
+            (0, ticket::State::New),
+            (5, ticket::State::InProgress),
+            (60, ticket::State::Waiting),
+            (120, ticket::State::InProgress),
+            (130, ticket::State::InProgress),
+        ]);
+        stages[4].limits.completion = Span::from_mins(100);
+        let clock = Promise::Completion.clock(&stages, &ServiceHours::Always);
+        assert_eq!(clock.due(&ServiceHours::Always), Some(minutes(160)));
+    }
+
     fn any_event() -> impl Strategy<Value = Event> {
         let limit = (1i64..100_000_000).prop_map(Span::from_millis);
         prop_oneof![
-            limit.clone().prop_map(Event::Start),
             Just(Event::Pause),
             Just(Event::Resume),
             limit.prop_map(Event::Retarget),
@@ -295,7 +451,8 @@ mod tests {
             always in any::<bool>(),
         ) {
             let hours = if always { ServiceHours::Always } else { weekdays("Asia/Shanghai") };
-            let (mut now, mut happened) = (at("2026-11-24T10:00:00+08"), Vec::new());
+            let mut now = at("2026-11-24T10:00:00+08");
+            let mut happened = vec![(now, Event::Start(Span::from_mins(240)))];
             let (mut consumed, mut breached) = (Span::ZERO, None);
             for (pause, event) in steps {
                 now = now.shifted(pause);
