@@ -14,7 +14,11 @@ use lobby_contract::SiteId;
 use lobby_domain::{
     calendar::Calendar,
     device::Life,
-    pack::{Pack, hours::HoursConfig},
+    pack::{
+        Pack,
+        hours::{DutyConfig, HoursConfig},
+    },
+    service_hours::ServiceHours,
     time::Span,
 };
 use serde::Deserialize;
@@ -79,6 +83,17 @@ impl<'de> Deserialize<'de> for Hours {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let hours = HoursConfig::deserialize(deserializer)?;
         Calendar::try_from(hours).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Hours of duty, checked.
+#[derive(Debug, Clone)]
+pub struct Duty(pub ServiceHours);
+
+impl<'de> Deserialize<'de> for Duty {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let duty = DutyConfig::deserialize(deserializer)?;
+        ServiceHours::try_from(duty).map(Self).map_err(serde::de::Error::custom)
     }
 }
 
@@ -171,6 +186,8 @@ pub struct SiteConfig {
     pub name: Option<String>,
     /// When it is open; without it, the site is treated as open around the clock.
     pub hours: Option<Hours>,
+    /// When those who repair are on duty; without it, around the clock.
+    pub duty: Option<Duty>,
 }
 
 /// What the command line may set.
@@ -275,8 +292,11 @@ impl Config {
             None => Pack::built_in(),
         };
         let zone = file.zone.map_or_else(TimeZone::system, |Zone(zone)| zone);
-        let settings =
-            |site: SiteConfig| SiteSettings { name: site.name, calendar: site.hours.map(|Hours(hours)| hours) };
+        let settings = |site: SiteConfig| SiteSettings {
+            name: site.name,
+            calendar: site.hours.map(|Hours(hours)| hours),
+            duty: site.duty.map(|Duty(duty)| duty).unwrap_or_default(),
+        };
         let sites = file.site.into_iter().map(|(id, site)| (id, settings(site))).collect();
         let reserve = u64::from(file.reserve_mib.unwrap_or(RESERVE_MIB)) * 1024 * 1024;
         let source = None;

@@ -14,6 +14,7 @@ use lobby_domain::{
     calendar::Calendar,
     device::Life,
     pack::Pack,
+    service_hours::{ServiceHours, SiteHours},
     site::{Changes, Site},
     time::Timestamp,
 };
@@ -29,6 +30,8 @@ pub struct SiteSettings {
     pub name: Option<String>,
     /// When it is open.
     pub calendar: Option<Calendar>,
+    /// When those who repair are on duty there.
+    pub duty: ServiceHours,
 }
 
 /// What may change while the hub is at work.
@@ -43,6 +46,12 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// The hours in which a site's deadlines count.
+    pub fn hours(&self, site: &SiteId) -> SiteHours {
+        let duty = self.sites.get(site).map(|settings| settings.duty.clone()).unwrap_or_default();
+        SiteHours::new(&self.calendar(site), duty)
+    }
+
     fn calendar(&self, site: &SiteId) -> Calendar {
         let configured = self.sites.get(site).and_then(|settings| settings.calendar.clone());
         configured.unwrap_or_else(|| Calendar::always_open(self.zone.clone()))

@@ -9,7 +9,8 @@ use jiff::{
 };
 
 use crate::{
-    calendar::local,
+    calendar::{Calendar, local},
+    pack::Counts,
     time::{Span, Timestamp},
 };
 
@@ -40,6 +41,29 @@ pub enum ServiceHours {
         /// The hours of single days.
         exceptions: BTreeMap<Date, Option<Shift>>,
     },
+}
+
+/// The hours of one site, of which a priority chooses.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SiteHours {
+    open: ServiceHours,
+    duty: ServiceHours,
+}
+
+impl SiteHours {
+    /// Of a site with these opening hours, where those who repair are on duty in `duty`.
+    pub fn new(calendar: &Calendar, duty: ServiceHours) -> Self {
+        Self { open: calendar.service_hours(), duty }
+    }
+
+    /// The hours that count.
+    pub fn of(&self, counts: Counts) -> &ServiceHours {
+        match counts {
+            Counts::Always => &ServiceHours::Always,
+            Counts::Open => &self.open,
+            Counts::Duty => &self.duty,
+        }
+    }
 }
 
 impl ServiceHours {

@@ -256,6 +256,62 @@ impl Clock {
     }
 }
 
+/// All promises of one ticket.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deadlines<'a> {
+    clocks: [(Promise, Clock); 3],
+    hours: &'a ServiceHours,
+}
+
+/// Whoever holds a ticket is to be told that much of its time is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reminder {
+    /// What was promised.
+    pub promise: Promise,
+    /// How much of its time is gone: one of [`MARKS`].
+    pub percent: u8,
+    /// When it was.
+    pub at: Timestamp,
+}
+
+/// The last reminder of each promise, in percent; 0 if there was none.
+pub type Reminded = [u8; 3];
+
+impl<'a> Deadlines<'a> {
+    /// Of a ticket that went through these stages, counted in these hours.
+    pub fn of(stages: &[Stage], hours: &'a ServiceHours) -> Self {
+        Self { clocks: Promise::ALL.map(|promise| (promise, promise.clock(stages, hours))), hours }
+    }
+
+    /// By when each promise is due; `None` while its clock does not run.
+    pub fn due(&self) -> [Option<Timestamp>; 3] {
+        self.clocks.map(|(_, clock)| clock.due(self.hours))
+    }
+
+    /// What there is to be said at `now` that was not said yet: of each promise the latest. `reminded` is brought up to date.
+    pub fn reminders(&self, reminded: &mut Reminded, now: Timestamp) -> Vec<Reminder> {
+        let one = |((promise, clock), last): (&(Promise, Clock), &mut u8)| {
+            let before = std::mem::replace(last, clock.mark(now, self.hours));
+            // A clock that began anew has less behind it than before.
+            (*last > before).then(|| {
+                let passed = clock.breached_at(now, self.hours).filter(|_| *last == MARKS[MARKS.len() - 1]);
+                let at = passed.or_else(|| clock.reaches(*last, self.hours)).unwrap_or(now);
+                Reminder { promise: *promise, percent: *last, at: at.min(now) }
+            })
+        };
+        self.clocks.iter().zip(reminded).filter_map(one).collect()
+    }
+
+    /// When there is something to be said next, if nothing happens to the ticket.
+    pub fn next(&self, reminded: &Reminded) -> Option<Timestamp> {
+        let next = |((_, clock), last): (&(Promise, Clock), &u8)| {
+            let mark = MARKS.into_iter().find(|mark| mark > last)?;
+            clock.reaches(mark, self.hours)
+        };
+        self.clocks.iter().zip(reminded).filter_map(next).min()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -430,6 +486,31 @@ mod tests {
         stages[4].limits.completion = Span::from_mins(100);
         let clock = Promise::Completion.clock(&stages, &ServiceHours::Always);
         assert_eq!(clock.due(&ServiceHours::Always), Some(minutes(160)));
+    }
+
+    #[test]
+    fn each_mark_is_told_once_and_what_begins_anew_is_told_anew() {
+        let hours = ServiceHours::Always;
+        let mut reminded = Reminded::default();
+        let mut told = |lines: &[(i64, ticket::State)], now: i64| {
+            let stages = stages(lines);
+            let deadlines = Deadlines::of(&stages, &hours);
+            let reminders = deadlines.reminders(&mut reminded, minutes(now));
+            let next = deadlines.next(&reminded).map(|at| at.millis() / 60_000);
+            (reminders.iter().map(|one| (one.promise, one.percent, one.at.millis() / 60_000)).collect::<Vec<_>>(), next)
+        };
+        let new = &[(0, ticket::State::New)][..];
+        assert_eq!(told(new, 0), (vec![], Some(5)));
+        assert_eq!(told(new, 5), (vec![(Promise::Response, 50, 5)], Some(7)));
+        assert_eq!(told(new, 5), (vec![], Some(7)));
+        assert_eq!(told(new, 9), (vec![(Promise::Response, 75, 7)], Some(10)));
+        assert_eq!(told(new, 16), (vec![(Promise::Response, 100, 10), (Promise::Arrival, 50, 15)], Some(22)));
+        let closed =
+            [new, &[(16, ticket::State::InProgress), (20, ticket::State::Fixed), (30, ticket::State::Closed)]].concat();
+        assert_eq!(told(&closed, 400), (vec![], None));
+        let again = [&closed[..], &[(400, ticket::State::New)]].concat();
+        assert_eq!(told(&again, 400), (vec![], Some(405)));
+        assert_eq!(told(&again, 411), (vec![(Promise::Response, 100, 410)], Some(415)));
     }
 
     fn any_event() -> impl Strategy<Value = Event> {

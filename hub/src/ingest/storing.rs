@@ -79,7 +79,7 @@ impl Storing {
         let mut held: Vec<Held> = Vec::new();
         while let Some(Judged { mut batches, mut receipts, replies, mut follow_ups, turn }) = judged.recv().await {
             // Other standards may be in effect by now.
-            self.writer.set_pack(Arc::clone(&self.fleet.setup().pack));
+            self.writer.set_setup(self.fleet.setup());
             self.resume(&mut held).await;
             if !held.is_empty() || !self.store(&batches, true).await {
                 held.extend(Held::take(&mut batches, &mut follow_ups, std::mem::take(&mut receipts)));

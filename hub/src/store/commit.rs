@@ -12,7 +12,6 @@ use lobby_domain::{
     agent::Agent,
     alert::{ClearReason, Raise, Step},
     device::Device,
-    pack::Pack,
     site::{AlertChange, Changes, NewRecord},
     time::Timestamp,
 };
@@ -26,6 +25,7 @@ use super::{
     records::{RecordInsert, reach_code},
     rollup,
 };
+use crate::fleet::Setup;
 
 /// Most forms whose numbers are remembered.
 const MOST_FORMS: usize = 10_000;
@@ -75,7 +75,7 @@ pub struct Spent {
 #[derive(Debug)]
 pub struct Writer {
     store: Store,
-    pack: Arc<Pack>,
+    setup: Arc<Setup>,
     known: Known,
     spent: Spent,
     code: fn() -> String,
@@ -101,11 +101,11 @@ struct KnownSite {
 
 impl Writer {
     /// A writer that takes the codes of new devices from `code`.
-    pub fn new(store: Store, pack: Arc<Pack>, code: fn() -> String) -> Self {
+    pub fn new(store: Store, setup: Arc<Setup>, code: fn() -> String) -> Self {
         let mut random = [0; 8];
         getrandom::fill(&mut random).expect("the operating system has random numbers");
         let id = format!("{:016x}", u64::from_le_bytes(random));
-        Self { store, pack, known: Known::default(), spent: Spent::default(), code, id, no: 1 }
+        Self { store, setup, known: Known::default(), spent: Spent::default(), code, id, no: 1 }
     }
 
     /// Where the time of commits has gone.
@@ -148,9 +148,9 @@ impl Writer {
         Ok(done)
     }
 
-    /// Goes on by other standards.
-    pub fn set_pack(&mut self, pack: Arc<Pack>) {
-        self.pack = pack;
+    /// Goes on by other standards and hours.
+    pub fn set_setup(&mut self, setup: Arc<Setup>) {
+        self.setup = setup;
     }
 
     async fn write(&mut self, tx: &mut Tx, batches: &[Batch], now: Timestamp) -> Result<Committed, StoreError> {
@@ -282,7 +282,7 @@ impl Writer {
                     if let Some(number) = &cleared.ticket
                         && clear.reason != ClearReason::RuleRemoved
                     {
-                        tx.ticket_recovered(number, clear.at).await?;
+                        tx.ticket_recovered(number, &self.setup, clear.at).await?;
                     }
                 }
             }
@@ -293,7 +293,7 @@ impl Writer {
     async fn take_step(&self, tx: &mut Tx, batch: &Batch, raise: &Raise) -> Result<(), StoreError> {
         match (raise.step, &raise.rule.ticket) {
             (Step::Open, Some(rule)) => {
-                let number = tx.ticket_for(&batch.site, &batch.zone, &self.pack, raise, rule).await?;
+                let number = tx.ticket_for(&batch.site, &batch.zone, &self.setup, raise, rule).await?;
                 tx.attach_alert(raise.id, &number).await
             }
             (Step::Victim(source), _) => tx.attach_victim(raise, source).await,

@@ -91,7 +91,7 @@ impl Hub {
         let (lifecycle, clock) = (Lifecycle::new(), Arc::new(Hands(AtomicI64::new(BEGIN))));
         let pack = Pack::built_in();
         let settings = |name: &&str| {
-            (name.parse().unwrap(), SiteSettings { name: Some(format!("云汀 <{name}>")), calendar: None })
+            (name.parse().unwrap(), SiteSettings { name: Some(format!("云汀 <{name}>")), ..SiteSettings::default() })
         };
         let zone = TimeZone::get("Asia/Shanghai").unwrap();
         let fleet = Arc::new(Fleet::new(pack.clone(), sites.iter().map(settings).collect(), zone));
@@ -100,6 +100,7 @@ impl Hub {
         let embedded = Settings::Embedded(EmbeddedSettings { listen: vec![any], ..EmbeddedSettings::default() });
         let mqtt = mqtt::start(embedded, &lifecycle, clock.clone(), inbound).await.unwrap();
         let restraints = Restraints::load(store.clone(), fleet.clone(), clock.clone()).await.unwrap();
+        let setup = fleet.setup();
         let app = App {
             store: store.clone(),
             fleet,
@@ -114,7 +115,7 @@ impl Hub {
             demo: false,
             backups: crate::backup::Status::default(),
         };
-        let writer = Writer::new(store, pack, code);
+        let writer = Writer::new(store, setup, code);
         Self { app, clock, writer, seq: 0, _folder: folder, _lifecycle: lifecycle }
     }
 

@@ -6,7 +6,9 @@ use rstest::rstest;
 use sqlx::{Executor, SqlSafeStr, SqlitePool};
 
 use super::{Database, Kind, Store};
-use crate::store::{alerts, delivery, findings, fleet, meta, once, past, records, restraints, rollup, schema, tickets};
+use crate::store::{
+    alerts, deadlines, delivery, findings, fleet, meta, once, past, records, restraints, rollup, schema, tickets,
+};
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
 const SQLITE_SAFE_FROM: [u32; 3] = [3, 51, 3];
@@ -17,6 +19,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
     let Some(database) = Database::create(kind).await else { return };
     let all = [
         alerts::STATEMENTS,
+        deadlines::STATEMENTS,
         delivery::STATEMENTS,
         findings::STATEMENTS,
         fleet::STATEMENTS,
