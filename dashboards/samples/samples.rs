@@ -8,8 +8,8 @@ use lobby_dashboards::{
     FindingRow, FindingSeverity, HealthPage, Incident, Lang, LifeCard, Limit, Link, Loss, LowStock, Machine, Newcomer,
     Notice, OutboxPage, OverviewPage, Page, PostStatus, Priority, Problem, QueueTicket, Range, ReceptionPage,
     Restrained, RestraintRow, RestraintsPage, SelectOption, Selection, Series, Severity, ShowflatPage, Site, SiteRow,
-    State, StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, When, WhyPage, WhyPart, WhyPhase,
-    WhyRule,
+    State, StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, WaitingFor, When, WhyPage,
+    WhyPart, WhyPhase, WhyRule,
 };
 use lobby_domain::device::Life;
 
@@ -70,6 +70,13 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         "device-unknown": s.device(State::Unknown);
         "ticket-reported": s.ticket(TicketStep::Reported);
         "ticket-working": s.ticket(TicketStep::InProgress);
+        "ticket-waiting": TicketPage {
+            waiting_for: Some(WaitingFor::Parts),
+            actions: vec![Action::Resume, Action::Finish],
+            may_wait: false,
+            priorities: vec![("P2".into(), s.say("一般", "Ordinary")), ("P3".into(), s.say("计划", "Planned"))],
+            ..s.ticket(TicketStep::InProgress)
+        };
         "ticket-confirm": s.ticket(TicketStep::AwaitingConfirmation);
         "ticket-closed": s.ticket(TicketStep::Closed);
         "ticket-cancelled": TicketPage { evidence: vec![], alerts: vec![], device: None, ..s.ticket(TicketStep::Cancelled) };
@@ -277,6 +284,7 @@ impl Scene {
                 at: self.at(-due),
             }),
             owner: (step != TicketStep::Reported).then(|| self.say("李工", "Li")),
+            waiting_for: None,
             recovered: false,
             actions: step.next_action().filter(|action| *action != Action::Confirm).into_iter().collect(),
         }
@@ -728,8 +736,13 @@ impl Scene {
             reported_at: self.at(26 * MINUTE),
             respond_by: Some(self.at(16 * MINUTE)),
             responded_at: (step != TicketStep::Reported).then(|| self.at(21 * MINUTE)),
+            arrive_by: Some(self.at(-4 * MINUTE)),
+            arrived_at: (done || step == TicketStep::InProgress).then(|| self.at(12 * MINUTE)),
             complete_by: Some(self.at(-24 * MINUTE)),
             completed_at: done.then(|| self.at(2 * MINUTE)),
+            waiting_for: None,
+            may_wait: step == TicketStep::InProgress,
+            priorities: Vec::new(),
             escalates_to: (!done).then(|| self.say("工程主管 陈刚", "Chen Gang, engineering supervisor")),
             escalates_at: (!done).then(|| self.at(-9 * MINUTE)),
             evidence: vec![Evidence {

@@ -10,7 +10,7 @@ use crate::{
     life::Newcomer,
     state::{State, Verdict},
     texts::{Texts, fill, fill2},
-    ticket::{Action, Priority, TicketStep},
+    ticket::{Action, Priority, TicketStep, WaitingFor},
     tile::DeviceRef,
     time::When,
 };
@@ -41,6 +41,8 @@ pub struct QueueTicket {
     pub deadline: Option<Deadline>,
     /// Who works on it.
     pub owner: Option<String>,
+    /// What is waited for.
+    pub waiting_for: Option<WaitingFor>,
     /// Whether the device has come back to normal by itself since.
     pub recovered: bool,
     /// What the reader may do, as buttons.

@@ -11,6 +11,8 @@ use crate::{
 pub enum DeadlineKind {
     /// Somebody must accept the ticket.
     Respond,
+    /// Somebody must be there.
+    Arrive,
     /// The fault must be put right.
     Complete,
 }
@@ -28,6 +30,7 @@ impl Deadline {
     pub(crate) fn word(&self, t: &Texts) -> &'static str {
         match self.kind {
             DeadlineKind::Respond => t.deadline_respond,
+            DeadlineKind::Arrive => t.deadline_arrive,
             DeadlineKind::Complete => t.deadline_complete,
         }
     }

@@ -59,7 +59,7 @@ pub use restraints::{Restrained, RestraintRow, RestraintsPage, SelectOption, Sel
 pub use showflat::{LowStock, Machine, ShowflatPage};
 pub use state::{State, Verdict};
 pub use texts::{EN, Lang, Texts, ZH};
-pub use ticket::{Action, Evidence, Priority, TicketEvent, TicketPage, TicketStep, TimelineEntry};
+pub use ticket::{Action, Evidence, Priority, TicketEvent, TicketPage, TicketStep, TimelineEntry, WaitingFor};
 pub use tile::{DeviceRef, DeviceTile, Fact};
 pub use time::{Calendar, When};
 pub use why::{DayPart, WhyPage, WhyPart, WhyPhase, WhyRule};

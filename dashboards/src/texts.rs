@@ -225,6 +225,7 @@ texts! {
     incident_deadline: "时限", "Deadline";
     deadline_none: "无", "none";
     deadline_respond: "接单时限", "Accept by";
+    deadline_arrive: "到场时限", "Arrive by";
     deadline_complete: "完成时限", "Complete by";
     // Engineering
     engineering_question: "接下来我该做什么？", "What must I do next?";
@@ -480,6 +481,7 @@ texts! {
     evidence_first: "首次发现", "First seen";
     evidence_last: "最近一次", "Last seen";
     limit_met: "已于 {} 完成", "Done at {}";
+    limit_paused: "暂停计时", "clock stopped";
     limit_late: "超出时限", "late";
     step_reported: "已报修", "Reported";
     step_accepted: "已接单", "Accepted";
@@ -494,13 +496,22 @@ texts! {
     progress_confirm: "{}已修复，请确认恢复", "{} has repaired it, please confirm";
     progress_closed: "工单已关闭", "the ticket is closed";
     progress_cancelled: "工单已取消", "the ticket was cancelled";
+    waiting: "等待", "Waiting for";
+    waiting_means: "等待期间不计时，请说明原因。", "The time limits stand still meanwhile; please say why.";
+    waiting_parts: "等配件", "Parts";
+    waiting_supplier: "等供应商", "Supplier";
+    waiting_access: "等进场", "Access";
+    ticket_more: "等待或调整紧急程度", "Wait, or change the priority";
+    priority_change: "改为{}", "Make it {}";
     priority_urgent: "紧急", "Urgent";
     priority_normal: "一般", "Normal";
     priority_planned: "计划", "Planned";
     action_accept: "接单", "Accept";
     action_start: "开始处理", "Start work";
+    action_resume: "继续处理", "Go on";
     action_finish: "提请验收", "Hand over";
     action_confirm: "确认已恢复", "Confirm it works";
+    action_reopen: "仍未恢复", "It still fails";
     action_by: "姓名（可不填）", "Name (optional)";
     action_note: "说明（可不填）", "Note (optional)";
     system: "系统", "System";
@@ -515,6 +526,10 @@ texts! {
     event_reopened: "重新打开", "Reopened";
     event_escalated: "上报", "Escalated";
     event_overdue: "超过时限", "Time limit passed";
+    event_reminded: "时限提醒", "Reminder";
+    event_waiting: "暂停处理", "Waiting";
+    event_resumed: "继续处理", "Work resumed";
+    event_reprioritised: "调整紧急程度", "Priority changed";
     event_noted: "备注", "Note";
     event_cancelled: "取消", "Cancelled";
     // What is told outside the pages

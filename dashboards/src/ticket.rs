@@ -86,6 +86,39 @@ impl TicketStep {
     }
 }
 
+/// What those who repair wait for. Meanwhile no time limit runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WaitingFor {
+    /// 配件.
+    Parts,
+    /// 供应商.
+    Supplier,
+    /// 进场许可.
+    Access,
+}
+
+impl WaitingFor {
+    /// Everything that may be waited for.
+    pub const ALL: [Self; 3] = [Self::Parts, Self::Supplier, Self::Access];
+
+    /// As a form says it.
+    pub fn value(self) -> &'static str {
+        match self {
+            Self::Parts => "parts",
+            Self::Supplier => "supplier",
+            Self::Access => "access",
+        }
+    }
+
+    pub(crate) fn word(self, t: &Texts) -> &'static str {
+        match self {
+            Self::Parts => t.waiting_parts,
+            Self::Supplier => t.waiting_supplier,
+            Self::Access => t.waiting_access,
+        }
+    }
+}
+
 /// How urgent a ticket is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
@@ -122,10 +155,14 @@ pub enum Action {
     Accept,
     /// 开始处理.
     Start,
+    /// 继续处理, after waiting.
+    Resume,
     /// 提请验收.
     Finish,
     /// 确认已恢复, by the reporting post.
     Confirm,
+    /// 仍未恢复, by the reporting post.
+    Reopen,
 }
 
 impl Action {
@@ -134,8 +171,10 @@ impl Action {
         match self {
             Self::Accept => "accept",
             Self::Start => "start",
+            Self::Resume => "resume",
             Self::Finish => "finish",
             Self::Confirm => "confirm",
+            Self::Reopen => "reopen",
         }
     }
 
@@ -143,8 +182,10 @@ impl Action {
         match self {
             Self::Accept => t.action_accept,
             Self::Start => t.action_start,
+            Self::Resume => t.action_resume,
             Self::Finish => t.action_finish,
             Self::Confirm => t.action_confirm,
+            Self::Reopen => t.action_reopen,
         }
     }
 }
@@ -187,8 +228,16 @@ pub enum TicketEvent {
     Reopened,
     /// It went up the chain of command.
     Escalated,
+    /// Much of a time limit is gone.
+    Reminded,
     /// A time limit passed.
     Overdue,
+    /// Those who repair wait for others.
+    Waiting,
+    /// They go on.
+    Resumed,
+    /// It has another priority.
+    Reprioritised,
     /// Somebody wrote a note.
     Noted,
     /// It ended without a repair.
@@ -208,7 +257,11 @@ impl TicketEvent {
             Self::Confirmed => t.event_confirmed,
             Self::Reopened => t.event_reopened,
             Self::Escalated => t.event_escalated,
+            Self::Reminded => t.event_reminded,
             Self::Overdue => t.event_overdue,
+            Self::Waiting => t.event_waiting,
+            Self::Resumed => t.event_resumed,
+            Self::Reprioritised => t.event_reprioritised,
             Self::Noted => t.event_noted,
             Self::Cancelled => t.event_cancelled,
         }
@@ -262,10 +315,20 @@ pub struct TicketPage {
     pub respond_by: Option<When>,
     /// When somebody did.
     pub responded_at: Option<When>,
+    /// By when somebody must be there.
+    pub arrive_by: Option<When>,
+    /// When somebody was.
+    pub arrived_at: Option<When>,
     /// By when the fault must be put right.
     pub complete_by: Option<When>,
     /// When it was.
     pub completed_at: Option<When>,
+    /// What is waited for.
+    pub waiting_for: Option<WaitingFor>,
+    /// Whether the reader may say that something has to be waited for.
+    pub may_wait: bool,
+    /// The priorities it may be given: the id and the words of each; none if it may not.
+    pub priorities: Vec<(String, String)>,
     /// Who is told next if nobody acts, such as "工程主管".
     pub escalates_to: Option<String>,
     /// When that person is told.
@@ -305,11 +368,13 @@ impl TicketPage {
         let t = self.chrome.t();
         [
             (t.deadline_respond, &self.respond_by, &self.responded_at),
+            (t.deadline_arrive, &self.arrive_by, &self.arrived_at),
             (t.deadline_complete, &self.complete_by, &self.completed_at),
         ]
         .into_iter()
         .filter_map(|(label, by, met)| {
-            Some(Limit { label, by: by.as_ref()?, met: met.as_ref(), runs: self.step.is_worked() })
+            let runs = self.step.is_worked() && self.waiting_for.is_none();
+            Some(Limit { label, by: by.as_ref()?, met: met.as_ref(), runs })
         })
         .collect()
     }

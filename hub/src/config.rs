@@ -14,7 +14,11 @@ use lobby_contract::SiteId;
 use lobby_domain::{
     calendar::Calendar,
     device::Life,
-    pack::{Pack, hours::HoursConfig},
+    pack::{
+        Pack,
+        hours::{DutyConfig, HoursConfig},
+    },
+    service_hours::ServiceHours,
     time::Span,
 };
 use serde::Deserialize;
@@ -142,6 +146,17 @@ impl<'de> Deserialize<'de> for Hours {
     }
 }
 
+/// Hours of duty, checked.
+#[derive(Debug, Clone)]
+pub struct Duty(pub ServiceHours);
+
+impl<'de> Deserialize<'de> for Duty {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let duty = DutyConfig::deserialize(deserializer)?;
+        ServiceHours::try_from(duty).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
 /// An address of this computer alone.
 #[derive(Debug, Clone, Copy)]
 pub struct Loopback(pub SocketAddr);
@@ -233,6 +248,8 @@ pub struct SiteConfig {
     pub name: Option<String>,
     /// When it is open; without it, the site is treated as open around the clock.
     pub hours: Option<Hours>,
+    /// When those who repair are on duty; without it, around the clock.
+    pub duty: Option<Duty>,
     /// See [`SiteSettings::least_gap`]; for the demonstration alone.
     #[serde(skip)]
     pub(crate) least_gap: Span,
@@ -340,6 +357,7 @@ impl Config {
             name: site.name,
             calendar: site.hours.map(|Hours(hours)| hours),
             least_gap: site.least_gap,
+            duty: site.duty.map(|Duty(duty)| duty).unwrap_or_default(),
         };
         let sites = file.site.into_iter().map(|(id, site)| (id, settings(site))).collect();
         let reserve = u64::from(file.reserve_mib.unwrap_or(RESERVE_MIB)) * 1024 * 1024;

@@ -14,6 +14,7 @@ use lobby_domain::{
     calendar::Calendar,
     device::{FRESH_FOR, Life},
     pack::Pack,
+    service_hours::{ServiceHours, SiteHours},
     site::{Changes, Site},
     time::{Span, Timestamp},
 };
@@ -31,6 +32,8 @@ pub struct SiteSettings {
     pub calendar: Option<Calendar>,
     /// Records of the past may be this far apart, however short a device's heartbeat: the demonstration's month is made up of few.
     pub least_gap: Span,
+    /// When those who repair are on duty there.
+    pub duty: ServiceHours,
 }
 
 /// What may change while the hub is at work.
@@ -50,6 +53,12 @@ impl Setup {
     pub fn gap(&self, site: &str, every: Span) -> Span {
         let least = self.sites.get(site).map_or(Span::ZERO, |settings| settings.least_gap);
         every.times(FRESH_FOR).max(least)
+    }
+
+    /// The hours in which a site's deadlines count.
+    pub fn hours(&self, site: &SiteId) -> SiteHours {
+        let duty = self.sites.get(site).map(|settings| settings.duty.clone()).unwrap_or_default();
+        SiteHours::new(&self.calendar(site), duty)
     }
 
     fn calendar(&self, site: &SiteId) -> Calendar {

@@ -22,6 +22,7 @@ pub mod mqtt;
 pub mod notify;
 pub mod progress;
 pub mod reload;
+pub mod reminders;
 pub mod restraints;
 pub mod service_manager;
 pub mod storage;
@@ -123,7 +124,7 @@ async fn serve(
     let fleet = Fleet::new(config.pack.clone(), config.sites.clone(), config.zone.clone());
     let fleet = Arc::new(fleet.admitting(config.admission));
     if mode == Mode::Demo {
-        let stored = demo::store_history(&store, &config.pack, new_code, clock.now()).await;
+        let stored = demo::store_history(&store, fleet.setup(), new_code, clock.now()).await;
         stored.context("storing the demonstration's history")?;
     }
     let reserve = keep_reserve(&config);
@@ -159,7 +160,7 @@ async fn serve(
         setups: to_work_by,
     };
     let storing = Storing {
-        writer: Writer::new(store.clone(), config.pack.clone(), new_code),
+        writer: Writer::new(store.clone(), fleet.setup(), new_code),
         fleet: fleet.clone(),
         clock: clock.clone(),
         link: mqtt.link.clone(),
@@ -171,6 +172,8 @@ async fn serve(
     let history =
         History { store: store.clone(), fleet: fleet.clone(), clock: clock.clone(), settings: config.history };
     lifecycle.supervise("history", history.run(lifecycle.stop_token()));
+    let reminders = reminders::run(store.clone(), fleet.clone(), clock.clone(), lifecycle.stop_token());
+    lifecycle.supervise("reminders", reminders);
 
     let watched = (restraints.clone(), findings.clone(), progress.clone());
     let notify = start_notify((store.clone(), fleet.clone(), clock.clone()), watched, channels, &lifecycle);

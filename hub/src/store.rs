@@ -4,6 +4,7 @@
 mod alerts;
 mod bulk;
 mod commit;
+mod deadlines;
 mod delivery;
 mod findings;
 mod fleet;
@@ -34,6 +35,7 @@ pub(crate) use self::schema::META_SINCE;
 pub use self::{
     alerts::{AlertFilter, AlertRow},
     commit::{Batch, Committed, Spent, Writer},
+    deadlines::Breach,
     delivery::{LostReason, LostRow},
     meta::Meta,
     notifications::{ChannelRow, DELIVERY_STATES, DeliveryFilter, DeliveryRow, Hold, NotificationCounts},
@@ -45,7 +47,7 @@ pub use self::{
     restraints::{ChangeError, Made, RestraintFilter},
     rollup::{Due, Grain, RolledUp},
     schema::{migrator, newest_schema},
-    tickets::{ActError, TicketEvent, TicketFilter, TicketRow},
+    tickets::{ActError, Deed, TicketEvent, TicketFilter, TicketRow},
     trouble::Trouble,
 };
 

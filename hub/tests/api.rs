@@ -119,9 +119,10 @@ impl Web {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&format!("sqlite://{}", folder.path().join("lobby.db").display())).await.unwrap();
         let (pack, clock) = (Pack::built_in(), Arc::new(Stopped(now)) as Arc<dyn Clock>);
-        Writer::new(store.clone(), pack.clone(), || "k7m2q9xa".to_owned()).commit(&[reported()], T0).await.unwrap();
         let zone = TimeZone::get("Asia/Shanghai").unwrap();
         let fleet = Arc::new(Fleet::new(pack.clone(), BTreeMap::new(), zone));
+        let mut writer = Writer::new(store.clone(), fleet.setup(), || "k7m2q9xa".to_owned());
+        writer.commit(&[reported()], T0).await.unwrap();
         ingest::restore(&store, &fleet, clock.as_ref()).await.unwrap();
         let settings = HistorySettings::default();
         let history = History { store: store.clone(), fleet: fleet.clone(), clock: clock.clone(), settings };

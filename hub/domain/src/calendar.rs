@@ -8,7 +8,10 @@ use jiff::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::time::{Span, Timestamp};
+use crate::{
+    service_hours::{ServiceHours, Shift},
+    time::{Span, Timestamp},
+};
 
 /// Before the equipment must be on, staff may switch it on without being told that it runs too early.
 const PREPARING: Span = Span::from_mins(60);
@@ -137,6 +140,17 @@ impl Calendar {
         }
     }
 
+    /// The opening hours as those in which a deadline counts.
+    pub fn service_hours(&self) -> ServiceHours {
+        let Hours::Known { weekly, exceptions } = &self.hours else { return ServiceHours::Always };
+        let shift = |day: Option<Day>| day.map(|day| Shift { from: day.open, until: day.close });
+        ServiceHours::Within {
+            zone: self.zone.clone(),
+            weekly: Box::new(weekly.map(shift)),
+            exceptions: exceptions.iter().map(|(date, day)| (*date, shift(*day))).collect(),
+        }
+    }
+
     /// The hours of a weekday, if known and open.
     pub fn weekday(&self, weekday: Weekday) -> Option<Day> {
         match &self.hours {
@@ -211,6 +225,14 @@ mod tests {
     #[case::a_long_evening("2026-11-23T20:00:00+08", PartOfDay::Open)]
     fn the_part_of_the_day_follows_the_sites_own_hours(#[case] now: &str, #[case] part: PartOfDay) {
         assert_eq!(shanghai().part_of_day(at(now)), part);
+    }
+
+    #[test]
+    fn deadlines_may_count_in_opening_hours() {
+        let (monday, tuesday) = (at("2026-11-23T20:30:00+08"), at("2026-11-24T09:00:00+08"));
+        assert_eq!(shanghai().service_hours().counted(monday, tuesday), Span::from_mins(60));
+        let unknown = Calendar::always_open(TimeZone::UTC).service_hours();
+        assert_eq!(unknown.counted(monday, tuesday), tuesday.since(monday));
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub use self::{
     problem::{PackErrors, Problem},
 };
 
-use crate::{inhibit::Inhibition, kind::Kind, label::Label, rule::Rule, time::Span};
+use crate::{inhibit::Inhibition, kind::Kind, label::Label, rule::Rule, sla::Limits, time::Span};
 
 /// A standards pack, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +58,27 @@ pub struct Priority {
     pub arrive_within: Span,
     /// By when it works again.
     pub complete_within: Span,
+    /// In which hours these times count.
+    pub counts: Counts,
+}
+
+/// In which hours a deadline counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Counts {
+    /// Around the clock.
+    #[default]
+    Always,
+    /// While the site is open.
+    Open,
+    /// While those who repair are on duty.
+    Duty,
+}
+
+impl Priority {
+    /// How long each promise may take.
+    pub fn limits(&self) -> Limits {
+        Limits { response: self.respond_within, arrival: self.arrive_within, completion: self.complete_within }
+    }
 }
 
 /// A kind with the rules that judge its devices.

@@ -1,11 +1,13 @@
 //! Repair tickets (报修单): how one is opened, joined by further alerts, moved by people, and closed.
 //!
 //! ```text
-//! new → accepted → in_progress → fixed → closed
-//!  └──────┴→ self_recovered → closed        (the fault went away before anybody worked on it)
+//! new → accepted → in_progress ⇄ waiting
+//!  │        │           └→ fixed → closed
+//!  └────────┴→ self_recovered ──────┘       (the fault went away before anybody worked on it)
 //! ```
 //!
-//! A ticket is never closed silently: the reporting post confirms. A fault that comes back re-opens the ticket it had.
+//! A ticket is never closed silently: the reporting post confirms, or says that it still does not work. A fault that comes back re-opens
+//! the ticket it had. While those who repair wait for parts, a supplier or access, no deadline runs (see [`crate::sla`]).
 
 use std::fmt;
 
@@ -54,6 +56,8 @@ pub enum State {
     Accepted,
     /// It is being worked on.
     InProgress,
+    /// Those who work on it wait for others.
+    Waiting,
     /// The department says it works again; the reporting post has to confirm.
     Fixed,
     /// The fault went away before anybody worked on it; the reporting post has to confirm.
@@ -62,18 +66,35 @@ pub enum State {
     Closed,
 }
 
-/// What a person does with a ticket.
+/// What those who repair wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+pub enum WaitingFor {
+    /// Parts.
+    Parts,
+    /// A supplier.
+    Supplier,
+    /// Access to the place.
+    Access,
+}
+
+/// What a person does with a ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Take it on.
     Accept,
-    /// Begin the work.
+    /// Begin the work, on site.
     Start,
+    /// Say what has to be waited for.
+    Wait(WaitingFor),
+    /// Go on with the work.
+    Resume,
     /// Say that it works again.
     Finish,
     /// Confirm, at the reporting post, that it does.
     Confirm,
+    /// Say, at the reporting post, that it does not.
+    Reopen,
 }
 
 /// Why an action was refused.
@@ -134,7 +155,7 @@ pub fn on_raise(last: Option<Last>, now: Timestamp) -> OnRaise {
 pub fn on_clear(state: State) -> Option<State> {
     match state {
         State::New | State::Accepted => Some(State::SelfRecovered),
-        State::InProgress | State::Fixed | State::SelfRecovered | State::Closed => None,
+        State::InProgress | State::Waiting | State::Fixed | State::SelfRecovered | State::Closed => None,
     }
 }
 
@@ -143,7 +164,11 @@ pub fn act(state: State, action: Action, faulty: bool) -> Result<State, Refusal>
     match (state, action) {
         (State::New, Action::Accept) => Ok(State::Accepted),
         (State::New | State::Accepted, Action::Start) => Ok(State::InProgress),
-        (State::Accepted | State::InProgress, Action::Finish) => Ok(State::Fixed),
+        (State::Accepted | State::InProgress, Action::Wait(_)) => Ok(State::Waiting),
+        (State::Waiting, Action::Resume) => Ok(State::InProgress),
+        (State::Accepted | State::InProgress | State::Waiting, Action::Finish) => Ok(State::Fixed),
+        (State::Fixed, Action::Reopen) => Ok(State::InProgress),
+        (State::SelfRecovered, Action::Reopen) => Ok(State::New),
         (State::Fixed | State::SelfRecovered, Action::Confirm) if faulty => Err(Refusal::StillFaulty),
         (State::Fixed | State::SelfRecovered, Action::Confirm) => Ok(State::Closed),
         _ => Err(Refusal::NotNow { action, state }),
@@ -152,8 +177,8 @@ pub fn act(state: State, action: Action, faulty: bool) -> Result<State, Refusal>
 
 impl State {
     /// Every state, in the order in which a ticket passes them.
-    pub const ALL: [Self; 6] =
-        [Self::New, Self::Accepted, Self::InProgress, Self::Fixed, Self::SelfRecovered, Self::Closed];
+    pub const ALL: [Self; 7] =
+        [Self::New, Self::Accepted, Self::InProgress, Self::Waiting, Self::Fixed, Self::SelfRecovered, Self::Closed];
 
     /// As it stands in the database and the API.
     pub const fn as_str(self) -> &'static str {
@@ -161,6 +186,7 @@ impl State {
             Self::New => "new",
             Self::Accepted => "accepted",
             Self::InProgress => "in_progress",
+            Self::Waiting => "waiting",
             Self::Fixed => "fixed",
             Self::SelfRecovered => "self_recovered",
             Self::Closed => "closed",
@@ -179,23 +205,55 @@ impl fmt::Display for State {
     }
 }
 
+impl WaitingFor {
+    /// Everything that is waited for.
+    pub const ALL: [Self; 3] = [Self::Parts, Self::Supplier, Self::Access];
+
+    /// As it stands in the database and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Parts => "parts",
+            Self::Supplier => "supplier",
+            Self::Access => "access",
+        }
+    }
+
+    /// What is called so.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|waiting| waiting.as_str() == text)
+    }
+}
+
 impl Action {
-    /// Every action.
-    pub const ALL: [Self; 4] = [Self::Accept, Self::Start, Self::Finish, Self::Confirm];
+    /// Every action, with one thing that may be waited for.
+    pub const ALL: [Self; 7] = [
+        Self::Accept,
+        Self::Start,
+        Self::Wait(WaitingFor::Parts),
+        Self::Resume,
+        Self::Finish,
+        Self::Confirm,
+        Self::Reopen,
+    ];
 
     /// As it stands in addresses and the history of a ticket.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Accept => "accept",
             Self::Start => "start",
+            Self::Wait(_) => "wait",
+            Self::Resume => "resume",
             Self::Finish => "finish",
             Self::Confirm => "confirm",
+            Self::Reopen => "reopen",
         }
     }
 
-    /// The action of that name.
-    pub fn from_text(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|action| action.as_str() == text)
+    /// The action of that name; waiting needs `waiting_for`.
+    pub fn from_text(text: &str, waiting_for: Option<WaitingFor>) -> Option<Self> {
+        let waits = waiting_for.map(Self::Wait);
+        let all = [Self::Accept, Self::Start, Self::Resume, Self::Finish, Self::Confirm, Self::Reopen];
+        all.into_iter().chain(waits).find(|action| action.as_str() == text)
     }
 }
 
@@ -218,6 +276,12 @@ mod tests {
     #[case::begun(State::Accepted, Action::Start, State::InProgress)]
     #[case::done(State::InProgress, Action::Finish, State::Fixed)]
     #[case::confirmed(State::Fixed, Action::Confirm, State::Closed)]
+    #[case::held_up(State::InProgress, Action::Wait(WaitingFor::Parts), State::Waiting)]
+    #[case::held_up_before_it_began(State::Accepted, Action::Wait(WaitingFor::Access), State::Waiting)]
+    #[case::gone_on(State::Waiting, Action::Resume, State::InProgress)]
+    #[case::done_by_those_waited_for(State::Waiting, Action::Finish, State::Fixed)]
+    #[case::not_repaired(State::Fixed, Action::Reopen, State::InProgress)]
+    #[case::not_gone(State::SelfRecovered, Action::Reopen, State::New)]
     #[case::confirmed_although_nobody_worked(State::SelfRecovered, Action::Confirm, State::Closed)]
     fn a_ticket_moves_from_opening_to_confirmation(#[case] from: State, #[case] action: Action, #[case] to: State) {
         assert_eq!(act(from, action, false), Ok(to));
@@ -247,6 +311,18 @@ mod tests {
         }
         assert_eq!(on_clear(State::New), Some(State::SelfRecovered));
         assert_eq!(on_clear(State::InProgress), None);
+    }
+
+    #[test]
+    fn actions_are_named_and_waiting_says_for_what() {
+        for action in Action::ALL {
+            assert_eq!(Action::from_text(action.as_str(), Some(WaitingFor::Parts)), Some(action));
+        }
+        assert_eq!(Action::from_text("wait", None), None);
+        assert_eq!(Action::from_text("close", Some(WaitingFor::Parts)), None);
+        for waiting in WaitingFor::ALL {
+            assert_eq!(WaitingFor::from_text(waiting.as_str()), Some(waiting));
+        }
     }
 
     proptest! {

@@ -8,7 +8,6 @@ use lobby_domain::{
     agent::Agent,
     delivery::Stream,
     device::Device,
-    pack::Pack,
     site::{Changes, NewRecord},
     time::{Span, Timestamp},
 };
@@ -16,6 +15,7 @@ use lobby_domain::{
 use super::{Demo, HistoryRecord, agents, history};
 use crate::{
     config::{File, SiteConfig, Zone},
+    fleet::Setup,
     store::{Batch, Store, StoreError, Writer},
 };
 
@@ -29,7 +29,7 @@ const PART: usize = 2000;
 /// The configuration of a hub that shows the demonstration.
 pub fn settings() -> File {
     let demo = Demo::default();
-    let site = SiteConfig { name: Some(demo.name.zh.to_string()), hours: None, least_gap: PAST_GAP };
+    let site = SiteConfig { name: Some(demo.name.zh.to_string()), hours: None, duty: None, least_gap: PAST_GAP };
     File {
         zone: TimeZone::get("Asia/Shanghai").ok().map(Zone),
         site: BTreeMap::from([(demo.site, site)]),
@@ -41,11 +41,11 @@ pub fn settings() -> File {
 /// the codes of devices' pages.
 pub async fn store_history(
     store: &Store,
-    pack: &Arc<Pack>,
+    setup: Arc<Setup>,
     code: fn() -> String,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let mut writer = Writer::new(store.clone(), Arc::clone(pack), code);
+    let mut writer = Writer::new(store.clone(), setup, code);
     let mut month = Month::default();
     for made_up in history(now) {
         month.add(made_up, now);

@@ -149,7 +149,8 @@ impl From<ActError> for ApiError {
         match error {
             ActError::NotFound => Self::NotFound("ticket"),
             ActError::Store(error) => Self::Store(error),
-            ActError::Conflict { .. } | ActError::Refused(_) => Self::Conflict(error.to_string()),
+            ActError::Conflict { .. } | ActError::Refused(_) | ActError::Closed => Self::Conflict(error.to_string()),
+            ActError::NoPriority { .. } => Self::Parameter(error.to_string()),
         }
     }
 }

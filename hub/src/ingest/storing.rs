@@ -80,7 +80,7 @@ impl Storing {
         let mut held: Vec<Held> = Vec::new();
         while let Some(Judged { mut batches, mut receipts, replies, mut follow_ups, turn }) = judged.recv().await {
             // Other standards may be in effect by now.
-            if let Err(cause) = self.writer.go_by(Arc::clone(&self.fleet.setup().pack)).await {
+            if let Err(cause) = self.writer.go_by(self.fleet.setup()).await {
                 let cause = format!("{:#}", anyhow::Error::from(cause));
                 warn!(cause, "open alerts could not be given their severity by other standards; it is tried again");
             }

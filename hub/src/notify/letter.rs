@@ -286,7 +286,8 @@ fn next_step(told: &Told, pack: &Pack, lang: Lang) -> (String, Option<Deadline>)
         ticket::State::Fixed | ticket::State::SelfRecovered => {
             (label(&pack.posts, &ticket.confirmed_by), Some(Deadline::Confirm))
         }
-        ticket::State::Closed => (named, None),
+        // While others are waited for, no time limit runs.
+        ticket::State::Waiting | ticket::State::Closed => (named, None),
     }
 }
 

@@ -312,7 +312,7 @@ impl Tx {
             .bind(format!("{id}:unstable")).bind(format!("{id}:raised")).bind(unstable.at.millis()).execute(conn).await
             .map(|done| done.rows_affected() > 0))?;
         match ticket {
-            Some(ticket) if told => self.ticket_event(&ticket, unstable.at, "unstable", "", "").await,
+            Some(ticket) if told => self.ticket_event(&ticket, unstable.at, "unstable", "").await,
             _ => Ok(()),
         }
     }
@@ -364,7 +364,7 @@ impl Tx {
         let ticket: Option<Option<String>> = on!(self, "attach an alert to its cause", conn =>
             sqlx::query_scalar(ATTACH_VICTIM).bind(victim.id.0).bind(source.0).fetch_optional(conn).await)?;
         let Some(ticket) = ticket.flatten() else { return Ok(()) };
-        self.ticket_event(&ticket, victim.at, "victim", "", &victim.rule.title.zh).await
+        self.ticket_event(&ticket, victim.at, "victim", &victim.rule.title.zh).await
     }
 }
 

@@ -12,7 +12,6 @@ use lobby_domain::{
     agent::Agent,
     alert::{ClearReason, Raise, Step},
     device::Device,
-    pack::Pack,
     site::{AlertChange, Changes, NewRecord},
     time::Timestamp,
 };
@@ -26,7 +25,7 @@ use super::{
     records::{RecordInsert, reach_code},
     rollup,
 };
-use crate::failpoint;
+use crate::{failpoint, fleet::Setup};
 
 /// Most forms whose numbers are remembered.
 const MOST_FORMS: usize = 10_000;
@@ -83,7 +82,7 @@ impl Spent {
 #[derive(Debug)]
 pub struct Writer {
     store: Store,
-    pack: Arc<Pack>,
+    setup: Arc<Setup>,
     known: Known,
     spent: Spent,
     code: fn() -> String,
@@ -109,11 +108,11 @@ struct KnownSite {
 
 impl Writer {
     /// A writer that takes the codes of new devices from `code`.
-    pub fn new(store: Store, pack: Arc<Pack>, code: fn() -> String) -> Self {
+    pub fn new(store: Store, setup: Arc<Setup>, code: fn() -> String) -> Self {
         let mut random = [0; 8];
         getrandom::fill(&mut random).expect("the operating system has random numbers");
         let id = format!("{:016x}", u64::from_le_bytes(random));
-        Self { store, pack, known: Known::default(), spent: Spent::default(), code, id, no: 1 }
+        Self { store, setup, known: Known::default(), spent: Spent::default(), code, id, no: 1 }
     }
 
     /// Where the time of commits has gone.
@@ -159,13 +158,12 @@ impl Writer {
         Ok(done)
     }
 
-    /// Goes on by `pack`. If these are other standards, open alerts are given the severity that their rules have now.
-    pub async fn go_by(&mut self, pack: Arc<Pack>) -> Result<(), StoreError> {
-        if Arc::ptr_eq(&self.pack, &pack) {
-            return Ok(());
+    /// Goes on by `setup`. If its standards are others, open alerts are given the severity that their rules have now.
+    pub async fn go_by(&mut self, setup: Arc<Setup>) -> Result<(), StoreError> {
+        if !Arc::ptr_eq(&self.setup.pack, &setup.pack) {
+            self.store.regrade_alerts(&setup.pack).await?;
         }
-        self.store.regrade_alerts(&pack).await?;
-        self.pack = pack;
+        self.setup = setup;
         Ok(())
     }
 
@@ -300,7 +298,7 @@ impl Writer {
                     if let Some(number) = &cleared.ticket
                         && clear.reason != ClearReason::RuleRemoved
                     {
-                        tx.ticket_recovered(number, clear.at).await?;
+                        tx.ticket_recovered(number, &self.setup, clear.at).await?;
                     }
                 }
             }
@@ -311,7 +309,7 @@ impl Writer {
     async fn take_step(&self, tx: &mut Tx, batch: &Batch, raise: &Raise) -> Result<(), StoreError> {
         match (raise.step, &raise.rule.ticket) {
             (Step::Open, Some(rule)) => {
-                let number = tx.ticket_for(&batch.site, &batch.zone, &self.pack, raise, rule).await?;
+                let number = tx.ticket_for(&batch.site, &batch.zone, &self.setup, raise, rule).await?;
                 tx.attach_alert(raise.id, &number).await?;
                 failpoint::pass("ticket_attached");
                 Ok(())

@@ -2,6 +2,7 @@
 
 mod backups;
 mod database;
+mod deadlines;
 mod incidents;
 mod ledger;
 mod outbox;
@@ -16,7 +17,7 @@ mod tickets;
 mod troubles;
 mod unanswered;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::tz::TimeZone;
 use lobby_contract::{AgentId, DeviceId, Reach, Record, SiteId};
@@ -34,6 +35,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use self::database::{Database, Kind};
 use super::{AlertFilter, AlertRow, Batch, Committed, Store, StoreError, TicketFilter, TicketRow, Writer};
+use crate::fleet::Setup;
 
 /// 2026-11-20 10:00 in Shanghai.
 const T0: Timestamp = Timestamp::from_millis(1_795_140_000_000);
@@ -59,7 +61,12 @@ fn code() -> String {
 }
 
 fn writer(store: &Store) -> Writer {
-    Writer::new(store.clone(), Pack::built_in(), code)
+    Writer::new(store.clone(), Arc::new(setup()), code)
+}
+
+/// The built-in standards, and a site without hours.
+fn setup() -> Setup {
+    Setup { pack: Pack::built_in(), sites: BTreeMap::new(), zone: shanghai() }
 }
 
 fn rule(id: &str) -> Arc<Rule> {

@@ -6,14 +6,13 @@ use lobby_domain::{
     alert::{Raise, Subject},
     calendar::local,
     label::Label,
-    pack::Pack,
     rule::TicketRule,
-    ticket::{Action, Last, OnRaise, Refusal, State, TicketNumber, act, on_clear, on_raise},
+    ticket::{Action, Last, OnRaise, Refusal, State, TicketNumber, WaitingFor, act, on_clear, on_raise},
     time::Timestamp,
 };
 
 use super::{Cursor, CursorError, Store, StoreError, Tx, joined, on, page, split, statements};
-use crate::failpoint;
+use crate::{failpoint, fleet::Setup};
 
 /// A ticket as it was stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +41,8 @@ pub struct TicketRow {
     pub version: i64,
     /// Who works it; empty while nobody has accepted it.
     pub owner: String,
+    /// What is waited for.
+    pub waiting_for: Option<WaitingFor>,
     /// When it was opened.
     pub opened_at: Timestamp,
     /// By when it is to be accepted.
@@ -65,12 +66,43 @@ pub struct TicketRow {
 pub struct TicketEvent {
     /// When.
     pub at: Timestamp,
-    /// What happened: `opened`, `joined`, `victim`, `recovered`, or an action.
+    /// What happened: `opened`, `joined`, `victim`, `recovered`, `reminded`, `overdue`, `priority`, or an action.
     pub what: String,
     /// Who did it; empty for the hub itself.
     pub actor: String,
     /// What was said about it.
     pub note: String,
+}
+
+/// An entry of a ticket's history that is being written.
+struct Entry<'a> {
+    at: Timestamp,
+    what: &'a str,
+    actor: &'a str,
+    note: &'a str,
+    /// Where the ticket stands from now on, if that changes.
+    state: Option<State>,
+    /// Its priority from now on, if that changes.
+    priority: Option<&'a str>,
+}
+
+impl<'a> Entry<'a> {
+    fn new(at: Timestamp, what: &'a str) -> Self {
+        Self { at, what, actor: "", note: "", state: None, priority: None }
+    }
+}
+
+/// What a person does, and who it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Deed<'a> {
+    /// The version of the ticket that the person saw.
+    pub version: i64,
+    /// Who does it.
+    pub by: &'a str,
+    /// What is said about it.
+    pub note: &'a str,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// Which tickets are wanted.
@@ -96,6 +128,15 @@ pub enum ActError {
         /// The version it has now.
         current: i64,
     },
+    /// A ticket that is closed has no deadlines any more.
+    #[error("the ticket is closed")]
+    Closed,
+    /// The standards have no such priority.
+    #[error("there is no such priority: the standards have {}", known.join(", "))]
+    NoPriority {
+        /// Those there are.
+        known: Vec<Box<str>>,
+    },
     /// It does not fit where the ticket stands.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -119,6 +160,7 @@ struct Raw {
     state: String,
     version: i64,
     owner: String,
+    waiting_for: String,
     opened_at: i64,
     respond_by: i64,
     arrive_by: i64,
@@ -136,27 +178,28 @@ statements! {
         ON CONFLICT (month) DO UPDATE SET count = ticket_count.count + 1 RETURNING count";
     OPEN = "INSERT INTO ticket (number, site, subject, fault_class, rule, clauses, department, priority, confirmed_by, title_zh, title_en,
             state, version, owner, opened_at, respond_by, arrive_by, complete_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'new', 1, '', $12, $13, $14, $15)";
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'new', 1, '', $12, $12, $12, $12)";
     // Never sets `closed`. On PostgreSQL a person may have closed the ticket since it was looked at; then it is open again.
     SET_STATE = "UPDATE ticket SET state = $2, version = version + 1, closed_at = NULL WHERE number = $1 AND state <> $2";
     REOPEN = "UPDATE ticket SET state = 'new', version = version + 1, owner = '', accepted_at = NULL, started_at = NULL,
-            fixed_at = NULL, closed_at = NULL, respond_by = $2, arrive_by = $3, complete_by = $4 WHERE number = $1";
+            fixed_at = NULL, closed_at = NULL WHERE number = $1";
     // Consequences end by themselves, or get their own ticket.
     OPEN_ALERTS = "SELECT COUNT(*) FROM alert WHERE ticket = $1 AND cleared_at IS NULL AND victim_of IS NULL";
     MOVE = "UPDATE ticket SET state = $3, version = version + 1,
             owner = CASE WHEN $4 <> '' AND $7 <> 'confirm' THEN $4 ELSE owner END,
             accepted_at = CASE WHEN $7 IN ('accept', 'start') THEN COALESCE(accepted_at, $5) ELSE accepted_at END,
             started_at = CASE WHEN $7 = 'start' THEN $5 ELSE started_at END,
-            fixed_at = CASE WHEN $7 = 'finish' THEN $5 ELSE fixed_at END,
-            closed_at = $6
+            fixed_at = CASE WHEN $7 = 'finish' THEN $5 WHEN $7 = 'reopen' THEN NULL ELSE fixed_at END,
+            closed_at = $6, waiting_for = $8
         WHERE number = $1 AND version = $2";
-    EVENT = "INSERT INTO ticket_event (ticket, at, what, actor, note) VALUES ($1, $2, $3, $4, $5)";
+    SET_PRIORITY = "UPDATE ticket SET priority = $3, version = version + 1 WHERE number = $1 AND version = $2";
+    EVENT = "INSERT INTO ticket_event (ticket, at, what, actor, note, state, priority) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     EVENTS = "SELECT at, what, actor, note FROM ticket_event WHERE ticket = $1 ORDER BY no";
     BY_NUMBER = "SELECT number, site, subject, rule, clauses, department, priority, confirmed_by, title_zh, title_en, state, version,
-            owner, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, fixed_at, closed_at
+            owner, waiting_for, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, fixed_at, closed_at
         FROM ticket WHERE number = $1";
     LIST = "SELECT number, site, subject, rule, clauses, department, priority, confirmed_by, title_zh, title_en, state, version,
-            owner, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, fixed_at, closed_at
+            owner, waiting_for, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, fixed_at, closed_at
         FROM ticket
         WHERE (CAST($1 AS TEXT) IS NULL OR site = $1) AND (CAST($2 AS TEXT) IS NULL OR subject = $2)
             AND (CAST($3 AS BOOLEAN) IS NULL OR (state <> 'closed') = $3) AND (opened_at, number) < ($4, $5)
@@ -182,6 +225,7 @@ impl TryFrom<Raw> for TicketRow {
             title: Label::new(raw.title_zh, raw.title_en),
             version: raw.version,
             owner: raw.owner,
+            waiting_for: WaitingFor::from_text(&raw.waiting_for),
             opened_at: Timestamp::from_millis(raw.opened_at),
             respond_by: Timestamp::from_millis(raw.respond_by),
             arrive_by: Timestamp::from_millis(raw.arrive_by),
@@ -194,21 +238,13 @@ impl TryFrom<Raw> for TicketRow {
     }
 }
 
-/// By when a ticket opened at `at` is to be accepted, attended and completed.
-fn deadlines(pack: &Pack, priority: &str, at: Timestamp) -> [i64; 3] {
-    // The loader refuses a pack that names a priority it does not declare.
-    pack.priorities.get(priority).map_or([at.millis(); 3], |priority| {
-        [priority.respond_within, priority.arrive_within, priority.complete_within].map(|span| (at + span).millis())
-    })
-}
-
 impl Tx {
     /// Opens, joins or re-opens the ticket of an alert that was just raised. Returns its number.
     pub(super) async fn ticket_for(
         &mut self,
         site: &SiteId,
         zone: &TimeZone,
-        pack: &Pack,
+        setup: &Setup,
         raise: &Raise,
         ticket: &TicketRule,
     ) -> Result<String, StoreError> {
@@ -227,18 +263,21 @@ impl Tx {
         let title = &raise.rule.title.zh;
         match (decision, last) {
             (OnRaise::Join(state), Some((number, ..))) => {
+                self.settle_deadlines(&number, setup, raise.at).await?;
                 self.set_ticket_state(&number, state).await?;
-                self.ticket_event(&number, raise.at, "joined", "", title).await?;
+                self.ticket_entry(&number, Entry { note: title, state: Some(state), ..Entry::new(raise.at, "joined") })
+                    .await?;
+                self.settle_deadlines(&number, setup, raise.at).await?;
                 Ok(number)
             }
             (OnRaise::Reopen, Some((number, ..))) => {
-                let [respond, arrive, complete] = deadlines(pack, &ticket.priority, raise.at);
-                on!(self, "re-open a ticket", conn => sqlx::query(REOPEN).bind(&number).bind(respond).bind(arrive)
-                    .bind(complete).execute(conn).await.map(drop))?;
-                self.ticket_event(&number, raise.at, "reopened", "", title).await?;
+                on!(self, "re-open a ticket", conn => sqlx::query(REOPEN).bind(&number).execute(conn).await.map(drop))?;
+                let entry = Entry { note: title, state: Some(State::New), ..Entry::new(raise.at, "reopened") };
+                self.ticket_entry(&number, entry).await?;
+                self.settle_deadlines(&number, setup, raise.at).await?;
                 Ok(number)
             }
-            _ => self.open_ticket(site, zone, pack, raise, ticket).await,
+            _ => self.open_ticket(site, zone, setup, raise, ticket).await,
         }
     }
 
@@ -246,7 +285,7 @@ impl Tx {
         &mut self,
         site: &SiteId,
         zone: &TimeZone,
-        pack: &Pack,
+        setup: &Setup,
         raise: &Raise,
         ticket: &TicketRule,
     ) -> Result<String, StoreError> {
@@ -255,27 +294,41 @@ impl Tx {
         let count: i64 = on!(self, "take a ticket number", conn => sqlx::query_scalar(NEXT_NUMBER).bind(month)
             .fetch_one(conn).await)?;
         let number = TicketNumber::new(opened.year(), opened.month(), count).to_string();
-        let [respond, arrive, complete] = deadlines(pack, &ticket.priority, raise.at);
         on!(self, "open a ticket", conn => sqlx::query(OPEN)
             .bind(&number).bind(site.as_str()).bind(raise.subject.to_string()).bind(&*ticket.fault_class)
             .bind(&*raise.rule.id).bind(joined(&raise.rule.clauses)).bind(&*ticket.department).bind(&*ticket.priority)
             .bind(&*ticket.confirmed_by).bind(&*raise.rule.title.zh).bind(&*raise.rule.title.en)
-            .bind(raise.at.millis()).bind(respond).bind(arrive).bind(complete).execute(conn).await.map(drop))?;
+            .bind(raise.at.millis()).execute(conn).await.map(drop))?;
         failpoint::pass("ticket_opened");
-        self.ticket_event(&number, raise.at, "opened", "", &raise.rule.title.zh).await?;
+        let entry = Entry {
+            note: &raise.rule.title.zh,
+            state: Some(State::New),
+            priority: Some(&ticket.priority),
+            ..Entry::new(raise.at, "opened")
+        };
+        self.ticket_entry(&number, entry).await?;
+        self.settle_deadlines(&number, setup, raise.at).await?;
         Ok(number)
     }
 
     /// One of a ticket's alerts was cleared: if it was the last, the fault is gone.
-    pub(super) async fn ticket_recovered(&mut self, number: &str, at: Timestamp) -> Result<(), StoreError> {
+    pub(super) async fn ticket_recovered(
+        &mut self,
+        number: &str,
+        setup: &Setup,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         if self.is_faulty(number).await? {
             return Ok(());
         }
         let Some(ticket) = self.ticket(number).await? else { return Ok(()) };
-        if let Some(state) = on_clear(ticket.state) {
+        self.settle_deadlines(number, setup, at).await?;
+        let state = on_clear(ticket.state);
+        if let Some(state) = state {
             self.set_ticket_state(number, state).await?;
         }
-        self.ticket_event(number, at, "recovered", "", "").await
+        self.ticket_entry(number, Entry { state, ..Entry::new(at, "recovered") }).await?;
+        self.settle_deadlines(number, setup, at).await
     }
 
     async fn is_faulty(&mut self, number: &str) -> Result<bool, StoreError> {
@@ -289,22 +342,58 @@ impl Tx {
             .map(drop))
     }
 
+    /// Writes an entry that changes nothing of where the ticket stands.
     pub(super) async fn ticket_event(
         &mut self,
         number: &str,
         at: Timestamp,
         what: &str,
-        actor: &str,
         note: &str,
     ) -> Result<(), StoreError> {
+        self.ticket_entry(number, Entry { note, ..Entry::new(at, what) }).await
+    }
+
+    async fn ticket_entry(&mut self, number: &str, entry: Entry<'_>) -> Result<(), StoreError> {
+        let Entry { at, what, actor, note, state, priority } = entry;
         on!(self, "write a ticket's history", conn => sqlx::query(EVENT).bind(number).bind(at.millis()).bind(what)
-            .bind(actor).bind(note).execute(conn).await.map(drop))
+            .bind(actor).bind(note).bind(state.map(State::as_str)).bind(priority).execute(conn).await.map(drop))
     }
 
     async fn ticket(&mut self, number: &str) -> Result<Option<TicketRow>, StoreError> {
         let raw: Option<Raw> = on!(self, "read a ticket", conn => sqlx::query_as(BY_NUMBER).bind(number)
             .fetch_optional(conn).await)?;
         raw.map(TicketRow::try_from).transpose()
+    }
+}
+
+impl Tx {
+    /// The ticket, if it is at the version that a person saw.
+    async fn seen(&mut self, number: &str, version: i64) -> Result<TicketRow, ActError> {
+        let ticket = self.ticket(number).await?.ok_or(ActError::NotFound)?;
+        if ticket.version == version { Ok(ticket) } else { Err(ActError::Conflict { current: ticket.version }) }
+    }
+
+    /// Ends the transaction in which a person changed `changed` tickets: one, or none if somebody else was first.
+    async fn changed(
+        mut self,
+        number: &str,
+        version: i64,
+        changed: u64,
+        entry: Entry<'_>,
+        setup: &Setup,
+    ) -> Result<TicketRow, ActError> {
+        if changed == 0 {
+            // On PostgreSQL another transaction may have been first.
+            return Err(ActError::Conflict { current: version + 1 });
+        }
+        failpoint::pass("ticket_moved");
+        let at = entry.at;
+        self.ticket_entry(number, entry).await?;
+        self.settle_deadlines(number, setup, at).await?;
+        let ticket = self.ticket(number).await?.ok_or(ActError::NotFound)?;
+        self.commit().await?;
+        failpoint::pass("ticket_committed");
+        Ok(ticket)
     }
 }
 
@@ -346,36 +435,53 @@ impl Store {
         on!(&mut tx, "count tickets", conn => sqlx::query_as(COUNTS).fetch_all(conn).await)
     }
 
-    /// A person moves a ticket of which they saw `version`; whoever comes second is told so.
+    /// A person moves a ticket of which they saw `deed.version`; whoever comes second is told so.
     pub async fn act_on_ticket(
         &self,
         number: &str,
         action: Action,
-        version: i64,
-        actor: &str,
-        note: &str,
-        now: Timestamp,
+        deed: Deed<'_>,
+        setup: &Setup,
     ) -> Result<TicketRow, ActError> {
+        let Deed { version, by, note, at } = deed;
         let mut tx = self.begin().await?;
-        let ticket = tx.ticket(number).await?.ok_or(ActError::NotFound)?;
-        if ticket.version != version {
-            return Err(ActError::Conflict { current: ticket.version });
-        }
+        let ticket = tx.seen(number, version).await?;
         let faulty = tx.is_faulty(number).await?;
         let state = act(ticket.state, action, faulty)?;
-        let closed = (state == State::Closed).then(|| now.millis());
+        let closed = (state == State::Closed).then(|| at.millis());
+        let waiting_for = match action {
+            Action::Wait(waiting_for) => waiting_for.as_str(),
+            _ => "",
+        };
+        tx.settle_deadlines(number, setup, at).await?;
         let moved = on!(&mut tx, "move a ticket", conn => sqlx::query(MOVE).bind(number).bind(version).bind(state.as_str())
-            .bind(actor).bind(now.millis()).bind(closed).bind(action.as_str()).execute(conn).await
+            .bind(by).bind(at.millis()).bind(closed).bind(action.as_str()).bind(waiting_for).execute(conn).await
             .map(|done| done.rows_affected()))?;
-        if moved == 0 {
-            // On PostgreSQL another transaction may have been first.
-            return Err(ActError::Conflict { current: version + 1 });
+        let entry = Entry { actor: by, note, state: Some(state), ..Entry::new(at, action.as_str()) };
+        tx.changed(number, version, moved, entry, setup).await
+    }
+
+    /// A person gives a ticket another priority: its deadlines follow, and what has been counted stays counted.
+    pub async fn set_priority(
+        &self,
+        number: &str,
+        priority: &str,
+        deed: Deed<'_>,
+        setup: &Setup,
+    ) -> Result<TicketRow, ActError> {
+        let Deed { version, by, note, at } = deed;
+        if !setup.pack.priorities.contains_key(priority) {
+            return Err(ActError::NoPriority { known: setup.pack.priorities.keys().cloned().collect() });
         }
-        failpoint::pass("ticket_moved");
-        tx.ticket_event(number, now, action.as_str(), actor, note).await?;
-        let ticket = tx.ticket(number).await?.ok_or(ActError::NotFound)?;
-        tx.commit().await?;
-        failpoint::pass("ticket_committed");
-        Ok(ticket)
+        let mut tx = self.begin().await?;
+        let ticket = tx.seen(number, version).await?;
+        if ticket.state == State::Closed {
+            return Err(ActError::Closed);
+        }
+        tx.settle_deadlines(number, setup, at).await?;
+        let moved = on!(&mut tx, "set a ticket's priority", conn => sqlx::query(SET_PRIORITY).bind(number).bind(version)
+            .bind(priority).execute(conn).await.map(|done| done.rows_affected()))?;
+        let entry = Entry { actor: by, note, priority: Some(priority), ..Entry::new(at, "priority") };
+        tx.changed(number, version, moved, entry, setup).await
     }
 }

@@ -824,9 +824,10 @@ impl World {
     }
 
     fn staff(&mut self) {
-        let (pick, action) = (self.rng.usize(0..8), self.rng.usize(0..4));
+        let actions = lobby_domain::ticket::Action::ALL;
+        let (pick, action) = (self.rng.usize(0..8), actions[self.rng.usize(0..actions.len())]);
         let at = self.hub.now(self.now);
-        self.hub.store.staff_acts(pick, lobby_domain::ticket::Action::ALL[action], at);
+        self.hub.store.staff_acts(pick, action, at);
         let later = self.rng.i64(MINUTE..2 * HOUR);
         self.after(later, Event::Staff);
     }

@@ -1,11 +1,14 @@
 //! Clauses, posts, departments and priorities.
 
 use super::{
-    Clause, Priority,
+    Clause, Counts, Priority,
     names::{Names, kebab, section},
     node::{Name, Node, Table},
 };
 use crate::{label::Label, time::Span};
+
+/// In which hours a priority's times count.
+const COUNTS: [(&str, Counts); 3] = [("always", Counts::Always), ("open", Counts::Open), ("duty", Counts::Duty)];
 
 /// A label or another text in both languages.
 pub(super) fn label(node: Node<'_>) -> Option<Label> {
@@ -59,14 +62,20 @@ pub(super) fn priorities<'a>(file: &Table<'a>, names: &mut Names<'a>) -> Vec<(Bo
             deadline(&table, "arrive_within"),
             deadline(&table, "complete_within"),
         );
+        let counts = table.optional("counts").map_or(Some(Counts::Always), |node| node.one_of(&COUNTS));
         table.finish();
         if let (Some(respond), Some(arrive), Some(complete)) = (respond, arrive, complete)
             && (respond > arrive || arrive > complete)
         {
             file.log.add(name.at, "the times must grow: `respond_within`, `arrive_within`, `complete_within`");
         }
-        let priority =
-            Priority { label: label?, respond_within: respond?, arrive_within: arrive?, complete_within: complete? };
+        let priority = Priority {
+            label: label?,
+            respond_within: respond?,
+            arrive_within: arrive?,
+            complete_within: complete?,
+            counts: counts?,
+        };
         Some((name.text.into(), priority))
     };
     section(file, "priority", names).into_iter().filter_map(read).collect()

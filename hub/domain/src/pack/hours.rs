@@ -9,7 +9,10 @@ use jiff::{
 use serde::{Deserialize, Serialize};
 
 use super::problem::nearest;
-use crate::calendar::{Calendar, Day};
+use crate::{
+    calendar::{Calendar, Day},
+    service_hours::{ServiceHours, Shift},
+};
 
 /// When a site is open:
 ///
@@ -31,6 +34,30 @@ pub struct HoursConfig {
     /// The hours of every day that `weekly` does not name, such as `08:30-18:00` or `closed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<String>,
+    /// The hours of single weekdays.
+    #[serde(default)]
+    pub weekly: WeeklyConfig,
+    /// The hours of single days, by date such as `2026-10-01`.
+    #[serde(default)]
+    pub exceptions: BTreeMap<String, String>,
+}
+
+/// When those who repair are on duty, for deadlines that count in these hours only:
+///
+/// ```toml
+/// zone = "Asia/Shanghai"
+/// hours = "08:00-22:00"                  # every day; `22:00-06:00` lasts until the next morning, `00:00-00:00` a whole day …
+/// weekly = { sun = "off" }               # … except on these weekdays
+/// exceptions = { "2026-10-01" = "off" }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DutyConfig {
+    /// The zone of these hours, such as `Asia/Shanghai`.
+    pub zone: String,
+    /// The hours of every day that `weekly` does not name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<String>,
     /// The hours of single weekdays.
     #[serde(default)]
     pub weekly: WeeklyConfig,
@@ -93,9 +120,22 @@ pub enum HoursError {
         /// What was written.
         text: String,
     },
+    /// Hours of duty that are none.
+    #[error("`{key}`: `{text}` are no hours of duty: write `08:00-22:00` or `off`")]
+    Duty {
+        /// The setting.
+        key: String,
+        /// What was written.
+        text: String,
+    },
     /// Neither the weekday nor every day has hours.
-    #[error("`weekly.{0}` is missing: give it, or `open` for every day")]
-    Missing(&'static str),
+    #[error("`weekly.{day}` is missing: give it, or `{every}` for every day")]
+    Missing {
+        /// The weekday.
+        day: &'static str,
+        /// The setting of every day.
+        every: &'static str,
+    },
     /// An exception's date is none.
     #[error("`exceptions`: `{0}` is not a date: write year, month and day, such as `2026-10-01`")]
     Date(String),
@@ -108,12 +148,19 @@ impl TryFrom<HoursConfig> for Calendar {
         let zone = zone(&config.zone)?;
         let ready_by = time(&config.ready_by)
             .ok_or_else(|| HoursError::Time { key: "ready_by".to_owned(), text: short(&config.ready_by) })?;
-        let weekly = weekly(&config, ready_by)?;
-        let exception = |(date, text): (&String, &String)| {
-            Ok((day_of(date)?, hours(&format!("exceptions.{}", short(date)), text, ready_by)?))
-        };
-        let exceptions = config.exceptions.iter().map(exception).collect::<Result<_, HoursError>>()?;
-        Ok(Self::new(zone, weekly, exceptions))
+        let read = |key: &str, text: &str| hours(key, text, ready_by);
+        let weekly = weekly(&config.weekly, ("open", config.open.as_deref()), read)?;
+        Ok(Self::new(zone, weekly, exceptions(&config.exceptions, read)?))
+    }
+}
+
+impl TryFrom<DutyConfig> for ServiceHours {
+    type Error = HoursError;
+
+    fn try_from(config: DutyConfig) -> Result<Self, HoursError> {
+        let zone = zone(&config.zone)?;
+        let weekly = Box::new(weekly(&config.weekly, ("hours", config.hours.as_deref()), shift)?);
+        Ok(Self::Within { zone, weekly, exceptions: exceptions(&config.exceptions, shift)? })
     }
 }
 
@@ -125,18 +172,42 @@ fn zone(name: &str) -> Result<TimeZone, HoursError> {
     })
 }
 
-fn weekly(config: &HoursConfig, ready_by: Time) -> Result<[Option<Day>; 7], HoursError> {
-    let WeeklyConfig { mon, tue, wed, thu, fri, sat, sun } = &config.weekly;
+/// The hours of each weekday: its own, or those of `every` day.
+fn weekly<T: Copy>(
+    config: &WeeklyConfig,
+    (name_of_every, every): (&'static str, Option<&str>),
+    read: impl Fn(&str, &str) -> Result<Option<T>, HoursError>,
+) -> Result<[Option<T>; 7], HoursError> {
+    let WeeklyConfig { mon, tue, wed, thu, fri, sat, sun } = config;
     let days = [("mon", mon), ("tue", tue), ("wed", wed), ("thu", thu), ("fri", fri), ("sat", sat), ("sun", sun)];
     let mut weekly = [None; 7];
-    for (hours_of_day, (name, own)) in weekly.iter_mut().zip(days) {
-        *hours_of_day = match (own, &config.open) {
-            (Some(own), _) => hours(&format!("weekly.{name}"), own, ready_by)?,
-            (None, Some(open)) => hours("open", open, ready_by)?,
-            (None, None) => return Err(HoursError::Missing(name)),
+    for (hours_of_day, (day, own)) in weekly.iter_mut().zip(days) {
+        *hours_of_day = match (own, every) {
+            (Some(own), _) => read(&format!("weekly.{day}"), own)?,
+            (None, Some(every)) => read(name_of_every, every)?,
+            (None, None) => return Err(HoursError::Missing { day, every: name_of_every }),
         };
     }
     Ok(weekly)
+}
+
+fn exceptions<T>(
+    config: &BTreeMap<String, String>,
+    read: impl Fn(&str, &str) -> Result<Option<T>, HoursError>,
+) -> Result<BTreeMap<Date, Option<T>>, HoursError> {
+    let one =
+        |(date, text): (&String, &String)| Ok((day_of(date)?, read(&format!("exceptions.{}", short(date)), text)?));
+    config.iter().map(one).collect()
+}
+
+/// `None` is off duty all day.
+fn shift(key: &str, text: &str) -> Result<Option<Shift>, HoursError> {
+    if text.trim() == "off" {
+        return Ok(None);
+    }
+    let parsed = text.split_once('-').and_then(|(from, until)| Some((time(from.trim())?, time(until.trim())?)));
+    let (from, until) = parsed.ok_or_else(|| HoursError::Duty { key: key.to_owned(), text: short(text) })?;
+    Ok(Some(Shift { from, until }))
 }
 
 /// `None` is closed all day.
@@ -250,6 +321,29 @@ mod tests {
     )]
     fn hours_that_are_none_are_refused_with_their_place(#[case] text: &str, #[case] message: &str) {
         assert_eq!(calendar(text).map_err(|error| error.to_string()), Err(message.to_owned()));
+    }
+
+    fn duty(text: &str) -> Result<ServiceHours, HoursError> {
+        toml::from_str::<DutyConfig>(text).expect("the right shape").try_into()
+    }
+
+    #[test]
+    fn hours_of_duty_may_last_into_the_next_day() {
+        let duty = duty(
+            "zone = 'UTC'\nhours = '22:00-06:00'\nweekly = { sat = 'off' }\nexceptions = { 2026-11-24 = '20:00-06:00' }",
+        );
+        let at = |text: &str| Timestamp::from_millis(text.parse::<jiff::Timestamp>().expect("a time").as_millisecond());
+        // From Monday noon to Sunday noon: three nights of eight hours, one of ten, and none from Saturday.
+        let counted = duty.expect("hours").counted(at("2026-11-23T12:00:00Z"), at("2026-11-29T12:00:00Z"));
+        assert_eq!(counted, "42h".parse().expect("a length"));
+    }
+
+    #[rstest]
+    #[case("zone = 'UTC'\nhours = '8-18'", "`hours`: `8-18` are no hours of duty: write `08:00-22:00` or `off`")]
+    #[case("zone = 'UTC'\nhours = 'closed'", "`hours`: `closed` are no hours of duty: write `08:00-22:00` or `off`")]
+    #[case("zone = 'UTC'\nweekly = { mon = 'off' }", "`weekly.tue` is missing: give it, or `hours` for every day")]
+    fn hours_of_duty_that_are_none_are_refused_with_their_place(#[case] text: &str, #[case] message: &str) {
+        assert_eq!(duty(text).map_err(|error| error.to_string()), Err(message.to_owned()));
     }
 
     #[test]

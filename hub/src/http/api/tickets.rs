@@ -8,7 +8,7 @@ use axum::{
 use lobby_contract::DeviceId;
 use lobby_domain::{
     alert::Subject,
-    ticket::{Action, State as TicketState},
+    ticket::{Action, State as TicketState, WaitingFor},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{ApiError, App, Body, Page, Query, Text, Wanted, alerts::subject, cursor, limit, name};
 use crate::{
     fleet::Changed,
-    store::{Cursor, TicketFilter, TicketRow},
+    store::{Cursor, Deed, TicketFilter, TicketRow},
 };
 
 pub(super) fn routes() -> Router<App> {
@@ -41,7 +41,7 @@ pub(in crate::http) struct Ticket {
     clauses: Vec<String>,
     /// P1, P2 or P3, as the standards pack declares.
     priority: String,
-    /// `new`, `accepted`, `in_progress`, `fixed`, `self_recovered` or `closed`.
+    /// `new`, `accepted`, `in_progress`, `waiting`, `fixed`, `self_recovered` or `closed`.
     #[schema(value_type = String)]
     state: TicketState,
     /// Grows with each change; an action names the version it was decided on.
@@ -49,10 +49,14 @@ pub(in crate::http) struct Ticket {
     department: String,
     /// Who works it; empty while nobody has accepted it.
     owner: String,
+    /// While it waits: `parts`, `supplier` or `access`.
+    #[schema(value_type = Option<String>)]
+    waiting_for: Option<WaitingFor>,
     /// The post that confirms the repair.
     confirmed_by: String,
     title: Text,
     opened_at: i64,
+    /// By when it is to be accepted, attended and repaired. While a clock stands still, this is what it was last.
     respond_by: i64,
     arrive_by: i64,
     complete_by: i64,
@@ -63,6 +67,20 @@ pub(in crate::http) struct Ticket {
     /// What happened to it; only when one ticket is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     events: Option<Vec<Event>>,
+    /// What was not done in time; only when one ticket is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    breaches: Option<Vec<Breach>>,
+}
+
+/// Something that was not done in time. It is never taken back.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Breach {
+    /// `response`, `arrival` or `completion`.
+    promise: &'static str,
+    /// When the time was over.
+    at: i64,
+    /// Who worked the ticket then; empty if nobody had accepted it.
+    holder: String,
 }
 
 /// An entry of a ticket's history.
@@ -89,6 +107,7 @@ impl From<TicketRow> for Ticket {
             version: row.version,
             department: row.department,
             owner: row.owner,
+            waiting_for: row.waiting_for,
             confirmed_by: row.confirmed_by,
             title: (&row.title).into(),
             opened_at: row.opened_at.millis(),
@@ -100,6 +119,7 @@ impl From<TicketRow> for Ticket {
             fixed_at: row.fixed_at.map(Timestamp::millis),
             closed_at: row.closed_at.map(Timestamp::millis),
             events: None,
+            breaches: None,
         }
     }
 }
@@ -134,6 +154,11 @@ pub(in crate::http) struct Act {
     /// What is to be said about it.
     #[serde(default)]
     note: String,
+    /// What `wait` waits for: `parts`, `supplier` or `access`.
+    #[schema(value_type = Option<String>)]
+    waiting_for: Option<WaitingFor>,
+    /// The priority that `priority` sets.
+    priority: Option<String>,
 }
 
 /// Tickets, newest first.
@@ -169,27 +194,44 @@ pub(in crate::http) async fn show_ticket(
     };
     let mut ticket = Ticket::from(row);
     ticket.events = Some(events.into_iter().map(event).collect());
+    let breach = |breach: crate::store::Breach| Breach {
+        promise: breach.promise.as_str(),
+        at: breach.at.millis(),
+        holder: breach.holder,
+    };
+    ticket.breaches = Some(app.store.breaches(&number).await?.into_iter().map(breach).collect());
     Ok(Json(ticket))
 }
 
-/// Moves a ticket: accept, start, finish or confirm.
+/// Moves a ticket: accept, start, wait, resume, finish, confirm or reopen; or sets its priority.
 #[utoipa::path(post, path = "/api/v1/tickets/{number}/{action}", tag = "tickets",
-    params(("number" = String, Path, description = "The ticket"), ("action" = String, Path, description = "accept, start, finish or confirm")),
+    params(("number" = String, Path, description = "The ticket"), ("action" = String, Path, description = "accept, start, wait, resume, finish, confirm, reopen or priority")),
     request_body = Act,
-    responses((status = 200, body = Ticket), (status = 404, description = "There is no such ticket or action"),
+    responses((status = 200, body = Ticket), (status = 400, description = "Something is missing or not valid"),
+        (status = 404, description = "There is no such ticket or action"),
         (status = 409, description = "The ticket was changed meanwhile, or its state does not allow it")))]
 pub(in crate::http) async fn act_on_ticket(
     State(app): State<App>,
     Path((number, action)): Path<(String, String)>,
     Body(act): Body<Act>,
 ) -> Result<Json<Ticket>, ApiError> {
-    let action = Action::from_text(&action).ok_or(ApiError::NotFound("action"))?;
     if act.by.len() > 200 || act.note.len() > 4000 || act.by.contains('\0') || act.note.contains('\0') {
         return Err(ApiError::Parameter(
             "`by` has at most 200 bytes and `note` 4000, without the character NUL".to_owned(),
         ));
     }
-    let row = app.store.act_on_ticket(&number, action, act.version, &act.by, &act.note, app.clock.now()).await?;
+    let deed = Deed { version: act.version, by: &act.by, note: &act.note, at: app.clock.now() };
+    let setup = app.fleet.setup();
+    let row = if action == "priority" {
+        let missing = || ApiError::Parameter("`priority` is missing: say which".to_owned());
+        app.store.set_priority(&number, act.priority.as_deref().ok_or_else(missing)?, deed, &setup).await?
+    } else {
+        if action == "wait" && act.waiting_for.is_none() {
+            return Err(ApiError::Parameter("`waiting_for` is missing: parts, supplier or access".to_owned()));
+        }
+        let action = Action::from_text(&action, act.waiting_for).ok_or(ApiError::NotFound("action"))?;
+        app.store.act_on_ticket(&number, action, deed, &setup).await?
+    };
     app.fleet.tell(Changed { site: row.site.clone(), device: None });
     Ok(Json(row.into()))
 }

@@ -6,7 +6,11 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::Response,
 };
-use lobby_domain::{device::Life, site::LifeError, ticket::Action};
+use lobby_domain::{
+    device::Life,
+    site::LifeError,
+    ticket::{Action, WaitingFor},
+};
 use serde::Deserialize;
 
 use super::{
@@ -17,7 +21,7 @@ use super::{
 use crate::{
     fleet::Changed,
     ingest::{Decision, DecisionError},
-    store::ActError,
+    store::{ActError, Deed},
 };
 
 /// The longest name, in bytes.
@@ -36,6 +40,10 @@ pub(super) struct Act {
     /// What is to be said about it.
     #[serde(default)]
     note: String,
+    /// What is waited for, where somebody waits.
+    waiting_for: Option<WaitingFor>,
+    /// The priority to be set, where one is.
+    priority: Option<String>,
     /// Where to go on; the ticket's own page if not given.
     back: Option<String>,
 }
@@ -113,18 +121,27 @@ async fn moved(
     form: Result<Form<Act>, FormRejection>,
 ) -> Result<String, PageError> {
     let Form(act) = ours(headers, form)?;
-    let action = Action::from_text(verb).ok_or(PageError::NotFound)?;
     let (by, note) = (act.by.trim(), act.note.trim());
     if by.len() > LONGEST_NAME || note.len() > LONGEST_NOTE {
         return Err(PageError::TooLarge);
     }
-    let notice = match app.store.act_on_ticket(no, action, act.version, by, note, app.clock.now()).await {
+    let deed = Deed { version: act.version, by, note, at: app.clock.now() };
+    let setup = app.fleet.setup();
+    let done = match act.priority.as_deref().filter(|_| verb == "priority") {
+        Some(priority) => app.store.set_priority(no, priority, deed, &setup).await,
+        None => {
+            let action = Action::from_text(verb, act.waiting_for).ok_or(PageError::NotFound)?;
+            app.store.act_on_ticket(no, action, deed, &setup).await
+        }
+    };
+    let notice = match done {
         Ok(ticket) => {
             app.fleet.tell(Changed { site: ticket.site, device: None });
             "saved"
         }
         Err(ActError::Conflict { .. }) => "conflict",
-        Err(ActError::Refused(_)) => "step",
+        Err(ActError::Refused(_) | ActError::Closed) => "step",
+        Err(ActError::NoPriority { .. }) => return Err(PageError::BadRequest),
         Err(ActError::NotFound) => return Err(PageError::NotFound),
         Err(ActError::Store(error)) => return Err(error.into()),
     };

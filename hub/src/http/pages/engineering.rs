@@ -56,6 +56,7 @@ pub(super) fn queued(scene: &Scene<'_>, ticket: &TicketRow) -> QueueTicket {
         reported_at: scene.when(ticket.opened_at),
         deadline: incident::deadline(scene, ticket),
         owner: incident::person(ticket),
+        waiting_for: incident::waiting_for(ticket),
         recovered: ticket.state == State::SelfRecovered,
         actions: next_action(scene, ticket).into_iter().collect(),
     }
@@ -64,6 +65,9 @@ pub(super) fn queued(scene: &Scene<'_>, ticket: &TicketRow) -> QueueTicket {
 /// What engineering may do next. The reporting post confirms, on its own board or on the ticket's page; engineering does where it is
 /// that post.
 fn next_action(scene: &Scene<'_>, ticket: &TicketRow) -> Option<Action> {
+    if ticket.state == State::Waiting {
+        return Some(Action::Resume);
+    }
     let action = incident::step(ticket.state).next_action()?;
     let theirs = ticket.confirmed_by == "engineering" && !scene.open.is_faulty(ticket);
     (action != Action::Confirm || theirs).then_some(action)

@@ -1,7 +1,15 @@
 //! What is wrong with a device in the six lines that a post needs: its worst open alert and how far the ticket is.
 
-use lobby_dashboards::{Deadline, DeadlineKind, Incident, Severity, TicketLine, TicketStep};
-use lobby_domain::{alert::Subject, device::Device, label::Label, rule::Effect, site::Site, ticket::State};
+use lobby_dashboards::{Deadline, DeadlineKind, Incident, Severity, TicketLine, TicketStep, WaitingFor};
+use lobby_domain::{
+    alert::Subject,
+    device::Device,
+    label::Label,
+    rule::Effect,
+    site::Site,
+    ticket::{self, State},
+    time::Timestamp,
+};
 
 use super::Scene;
 use crate::store::{AlertRow, TicketRow};
@@ -91,7 +99,7 @@ pub(super) fn step(state: State) -> TicketStep {
     match state {
         State::New => TicketStep::Reported,
         State::Accepted => TicketStep::Accepted,
-        State::InProgress => TicketStep::InProgress,
+        State::InProgress | State::Waiting => TicketStep::InProgress,
         State::Fixed | State::SelfRecovered => TicketStep::AwaitingConfirmation,
         State::Closed => TicketStep::Closed,
     }
@@ -99,12 +107,26 @@ pub(super) fn step(state: State) -> TicketStep {
 
 /// The next time limit of a ticket.
 pub(super) fn deadline(scene: &Scene<'_>, ticket: &TicketRow) -> Option<Deadline> {
-    let (kind, at) = match ticket.state {
-        State::New => (DeadlineKind::Respond, ticket.respond_by),
-        State::Accepted | State::InProgress => (DeadlineKind::Complete, ticket.complete_by),
-        State::Fixed | State::SelfRecovered | State::Closed => return None,
-    };
-    Some(Deadline { kind, at: scene.when(at) })
+    due_at(ticket).map(|(kind, at)| Deadline { kind, at: scene.when(at) })
+}
+
+/// What of a ticket is due next, and when.
+pub(super) fn due_at(ticket: &TicketRow) -> Option<(DeadlineKind, Timestamp)> {
+    match ticket.state {
+        State::New => Some((DeadlineKind::Respond, ticket.respond_by)),
+        State::Accepted => Some((DeadlineKind::Arrive, ticket.arrive_by)),
+        State::InProgress => Some((DeadlineKind::Complete, ticket.complete_by)),
+        State::Waiting | State::Fixed | State::SelfRecovered | State::Closed => None,
+    }
+}
+
+/// What a ticket waits for.
+pub(super) fn waiting_for(ticket: &TicketRow) -> Option<WaitingFor> {
+    (ticket.state == State::Waiting).then_some(ticket.waiting_for).flatten().map(|waiting| match waiting {
+        ticket::WaitingFor::Parts => WaitingFor::Parts,
+        ticket::WaitingFor::Supplier => WaitingFor::Supplier,
+        ticket::WaitingFor::Access => WaitingFor::Access,
+    })
 }
 
 /// Who works a ticket.

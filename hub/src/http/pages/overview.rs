@@ -1,9 +1,9 @@
 //! The first page: a line for each post, and one for each site.
 
 use lobby_dashboards::{Counts, OverviewPage, Page, PostStatus, SiteRow, State, Verdict};
-use lobby_domain::{alert::Subject, site::Site, ticket};
+use lobby_domain::{alert::Subject, site::Site};
 
-use super::{Scene, boards};
+use super::{Scene, boards, incident};
 use crate::store::TicketRow;
 
 /// Where is something to do?
@@ -54,11 +54,7 @@ fn count<'t>(scene: &Scene<'_>, tickets: impl Iterator<Item = &'t TicketRow>) ->
 }
 
 fn is_overdue(scene: &Scene<'_>, ticket: &TicketRow) -> bool {
-    match ticket.state {
-        ticket::State::New => ticket.respond_by < scene.now,
-        ticket::State::Accepted | ticket::State::InProgress => ticket.complete_by < scene.now,
-        ticket::State::Fixed | ticket::State::SelfRecovered | ticket::State::Closed => false,
-    }
+    incident::due_at(ticket).is_some_and(|(_, at)| at < scene.now)
 }
 
 fn counts(states: impl Iterator<Item = State>) -> Counts {

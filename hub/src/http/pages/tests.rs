@@ -110,6 +110,7 @@ impl Hub {
             settings: tokio::sync::watch::channel(Arc::default()).1,
             watched: crate::notify::Watched::default(),
         };
+        let setup = fleet.setup();
         let app = App {
             store: store.clone(),
             fleet,
@@ -125,7 +126,7 @@ impl Hub {
             backups: crate::backup::Status::default(),
             notify: Arc::new(notify),
         };
-        let writer = Writer::new(store, pack, code);
+        let writer = Writer::new(store, setup, code);
         Self { app, clock, writer, seq: 0, _folder: folder, _lifecycle: lifecycle }
     }
 

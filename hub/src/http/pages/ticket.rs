@@ -5,7 +5,7 @@ use axum::{
     response::Response,
 };
 use lobby_dashboards::{Action, Evidence, Page, TicketEvent, TicketPage, TimelineEntry};
-use lobby_domain::{alert::Subject, ticket};
+use lobby_domain::{alert::Subject, sla::Promise, ticket};
 
 use super::{App, Html, Open, PageError, Reader, Scene, alerts, answer, engineering, incident};
 use crate::store::{self, AlertFilter, AlertRow, TicketRow};
@@ -54,8 +54,13 @@ fn build(scene: &Scene<'_>, row: &TicketRow, events: &[store::TicketEvent], atta
         reported_at: scene.when(row.opened_at),
         respond_by: Some(scene.when(row.respond_by)),
         responded_at: row.accepted_at.map(|at| scene.when(at)),
+        arrive_by: Some(scene.when(row.arrive_by)),
+        arrived_at: row.started_at.map(|at| scene.when(at)),
         complete_by: Some(scene.when(row.complete_by)),
         completed_at: row.fixed_at.or(row.closed_at).map(|at| scene.when(at)),
+        waiting_for: incident::waiting_for(row),
+        may_wait: ticket::act(row.state, ticket::Action::Wait(ticket::WaitingFor::Parts), false).is_ok(),
+        priorities: if open { priorities(scene, row) } else { Vec::new() },
         escalates_to: None,
         escalates_at: None,
         evidence: attached.iter().rev().map(|alert| evidence(scene, alert)).collect(),
@@ -68,11 +73,29 @@ fn build(scene: &Scene<'_>, row: &TicketRow, events: &[store::TicketEvent], atta
 
 /// What may be done, the usual next step first. A fault that is still there cannot be confirmed as gone.
 fn actions(state: ticket::State, faulty: bool) -> Vec<Action> {
-    let every = [Action::Accept, Action::Start, Action::Finish, Action::Confirm];
+    let every = [Action::Accept, Action::Start, Action::Resume, Action::Finish, Action::Confirm, Action::Reopen];
     let may = |action: &Action| {
-        ticket::Action::from_text(action.verb()).is_some_and(|action| ticket::act(state, action, faulty).is_ok())
+        ticket::Action::from_text(action.verb(), None).is_some_and(|action| ticket::act(state, action, faulty).is_ok())
     };
     every.into_iter().filter(may).collect()
+}
+
+/// The priorities that the ticket does not have.
+fn priorities(scene: &Scene<'_>, row: &TicketRow) -> Vec<(String, String)> {
+    let others = scene.pack.priorities.iter().filter(|(id, _)| ***id != *row.priority);
+    others.map(|(id, priority)| (id.to_string(), scene.text(&priority.label))).collect()
+}
+
+/// Which time limit an entry tells of, and how much of it was gone: "response 50".
+fn limit(scene: &Scene<'_>, note: &str) -> Option<String> {
+    let (promise, percent) = note.split_once(' ')?;
+    let t = scene.texts();
+    let word = match Promise::from_text(promise)? {
+        Promise::Response => t.deadline_respond,
+        Promise::Arrival => t.deadline_arrive,
+        Promise::Completion => t.deadline_complete,
+    };
+    Some(format!("{word} {percent}%"))
 }
 
 fn evidence(scene: &Scene<'_>, alert: &AlertRow) -> Evidence {
@@ -96,12 +119,23 @@ fn entry(scene: &Scene<'_>, event: &store::TicketEvent, attached: &[AlertRow]) -
         "start" => TicketEvent::Started,
         "finish" => TicketEvent::Finished,
         "confirm" => TicketEvent::Confirmed,
+        "reopen" => TicketEvent::Reopened,
+        "wait" => TicketEvent::Waiting,
+        "resume" => TicketEvent::Resumed,
+        "priority" => TicketEvent::Reprioritised,
+        "reminded" => TicketEvent::Reminded,
+        "overdue" => TicketEvent::Overdue,
         _ => TicketEvent::Noted,
     };
     // The hub's own entries hold the title of an alert, which has the reader's language too.
     let alert = attached.iter().find(|alert| event.actor.is_empty() && *alert.title.zh == *event.note);
-    let note = alert.map_or_else(|| event.note.clone(), |alert| scene.text(&alert.title));
-    let by_hub = matches!(event.what.as_str(), "opened" | "joined" | "victim" | "reopened" | "recovered" | "unstable");
+    let limit =
+        matches!(what, TicketEvent::Reminded | TicketEvent::Overdue).then(|| limit(scene, &event.note)).flatten();
+    let note = limit.unwrap_or_else(|| alert.map_or_else(|| event.note.clone(), |alert| scene.text(&alert.title)));
+    let by_hub = matches!(
+        event.what.as_str(),
+        "opened" | "joined" | "victim" | "reopened" | "recovered" | "unstable" | "reminded" | "overdue"
+    );
     let nobody = scene.pick("未留姓名", "No name given");
     TimelineEntry {
         at: scene.when(event.at),

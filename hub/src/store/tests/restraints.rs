@@ -12,9 +12,12 @@ use uuid::Uuid;
 
 use super::{
     AlertChange, Arc, DARK, Database, Kind, LED, MINUTE, MUTED, Pack, Raise, Store, T0, Timestamp, all_alerts, clear,
-    clear_because, commit, raise, record, reports, rule, writer,
+    clear_because, commit, raise, record, reports, rule, setup, writer,
 };
-use crate::store::{ChangeError, Made, RestraintFilter};
+use crate::{
+    fleet::Setup,
+    store::{ChangeError, Made, RestraintFilter},
+};
 
 fn id(n: u128) -> RestraintId {
     RestraintId(Uuid::from_u128(n))
@@ -392,7 +395,8 @@ async fn other_standards_reach_the_severity_of_open_alerts_while_the_hub_runs(
     commit(&mut writer, graded(Severity::Info, T0)).await;
     let alert = all_alerts(store).await[0].id;
     store.acknowledge(alert, "李工", at(1)).await.unwrap();
-    writer.go_by(Arc::new((*Pack::built_in()).clone())).await.unwrap();
+    let pack = Arc::new((*Pack::built_in()).clone());
+    writer.go_by(Arc::new(Setup { pack, ..setup() })).await.unwrap();
     let row = store.alert(alert).await.unwrap().unwrap();
     assert_eq!((row.severity.as_str(), row.acked), (rule(DARK).severity.as_str(), None));
 }

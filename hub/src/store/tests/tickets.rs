@@ -8,14 +8,26 @@ use rstest::rstest;
 
 use super::{
     Batch, DARK, Database, Kind, LED, MINUTE, MUTED, Store, T0, TicketRow, TimeZone, Timestamp, alerts, all_tickets,
-    clear, clear_because, commit, happened, numbers, raise, the_ticket, writer,
+    clear, clear_because, commit, happened, numbers, raise, setup, the_ticket, writer,
 };
-use crate::store::ActError;
+use crate::store::{ActError, Deed};
+
+/// Moves a ticket as somebody who has seen it so.
+async fn act_as(
+    store: &Store,
+    seen: &TicketRow,
+    action: Action,
+    by: &str,
+    at: Timestamp,
+) -> Result<TicketRow, ActError> {
+    let deed = Deed { version: seen.version, by, note: "", at };
+    store.act_on_ticket(seen.number.as_str(), action, deed, &setup()).await
+}
 
 /// Moves the only ticket, as somebody who has just looked at it.
 async fn act(store: &Store, action: Action, at: Timestamp) -> Result<TicketRow, ActError> {
     let seen = the_ticket(store).await;
-    store.act_on_ticket(seen.number.as_str(), action, seen.version, "李工", "", at).await
+    act_as(store, &seen, action, "李工", at).await
 }
 
 #[rstest]
@@ -156,10 +168,11 @@ async fn whoever_decides_on_an_old_version_is_told_the_present_one(#[values(Kind
     commit(&mut writer(store), raise(LED, DARK, T0)).await;
     let seen = the_ticket(store).await;
     act(store, Action::Accept, T0).await.unwrap();
-    let late = store.act_on_ticket(seen.number.as_str(), Action::Start, seen.version, "王工", "", T0).await;
+    let late = act_as(store, &seen, Action::Start, "王工", T0).await;
     assert!(matches!(late, Err(ActError::Conflict { current: 2 })), "{late:?}");
     assert_eq!(happened(store).await, ["opened", "accept"]);
-    let none = store.act_on_ticket("BX-202611-9999", Action::Accept, 1, "", "", T0).await;
+    let deed = Deed { version: 1, by: "", note: "", at: T0 };
+    let none = store.act_on_ticket("BX-202611-9999", Action::Accept, deed, &setup()).await;
     assert!(matches!(none, Err(ActError::NotFound)), "{none:?}");
     let unfit = act(store, Action::Confirm, T0).await;
     assert!(matches!(unfit, Err(ActError::Refused(Refusal::NotNow { .. }))), "{unfit:?}");
@@ -173,9 +186,9 @@ async fn of_people_who_accept_at_the_same_time_exactly_one_gets_the_ticket(
     let Some(database) = Database::create(kind).await else { return };
     let store = &database.store;
     commit(&mut writer(store), raise(LED, DARK, T0)).await;
-    let number = the_ticket(store).await.number;
+    let seen = the_ticket(store).await;
     let people: Vec<String> = (0..12).map(|n| format!("engineer {n}")).collect();
-    let accepts = people.iter().map(|who| store.act_on_ticket(number.as_str(), Action::Accept, 1, who, "", T0));
+    let accepts = people.iter().map(|who| act_as(store, &seen, Action::Accept, who, T0));
     let results = futures_util::future::join_all(accepts).await;
     let won: Vec<&TicketRow> = results.iter().flatten().collect();
     assert_eq!(won.len(), 1, "{results:?}");
