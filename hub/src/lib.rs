@@ -128,9 +128,8 @@ async fn serve(
         stored.context("storing the demonstration's history")?;
     }
     let reserve = keep_reserve(&config);
-    let (findings, progress) = (Arc::<Findings>::default(), Arc::<Progress>::default());
+    let (findings, progress, timekeeping) = <(Arc<Findings>, Arc<Progress>, Arc<Timekeeping>)>::default();
     findings.remember(store.findings().await.context("reading the findings")?);
-    let timekeeping = Arc::<Timekeeping>::default();
     let certificates = config.mqtt.certificates();
     let (setups, to_work_by) = mpsc::channel(1);
     let (to_notify_by, channels) = watch::channel(config.notify.clone());
@@ -141,8 +140,8 @@ async fn serve(
     let restored = ingest::restore(&store, &fleet, clock.as_ref()).await?;
 
     let (to_ingest, inbound) = mqtt::queue(QUEUE);
-    let mqtt = mqtt::start(config.mqtt, &lifecycle, clock.clone(), to_ingest).await.context("starting MQTT")?;
-    let mqtt = Arc::new(mqtt);
+    let mqtt = mqtt::start(config.mqtt, &lifecycle, clock.clone(), to_ingest).await;
+    let mqtt = Arc::new(mqtt.context("starting MQTT")?);
     let counters = Arc::new(Counters::default());
     let (desk, asked) = Desk::new();
     let restraints = Restraints::load(store.clone(), fleet.clone(), clock.clone()).await;
@@ -172,8 +171,7 @@ async fn serve(
     let history =
         History { store: store.clone(), fleet: fleet.clone(), clock: clock.clone(), settings: config.history };
     lifecycle.supervise("history", history.run(lifecycle.stop_token()));
-    let reminders = reminders::run(store.clone(), fleet.clone(), clock.clone(), lifecycle.stop_token());
-    lifecycle.supervise("reminders", reminders);
+    reminders::start(&store, &fleet, &clock, &lifecycle);
 
     let watched = (restraints.clone(), findings.clone(), progress.clone());
     let notify = start_notify((store.clone(), fleet.clone(), clock.clone()), watched, channels, &lifecycle);

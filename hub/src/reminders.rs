@@ -10,19 +10,21 @@ use tracing::{info, warn};
 use crate::{
     clock::Clock,
     fleet::{Changed, Fleet},
+    lifecycle::Lifecycle,
     store::Store,
 };
 
 /// How late a reminder may be.
 const EVERY: Duration = Duration::from_secs(5);
 
+/// Starts the task that reminds.
+pub fn start(store: &Store, fleet: &Arc<Fleet>, clock: &Arc<dyn Clock>, lifecycle: &Lifecycle) {
+    let reminding = run(store.clone(), Arc::clone(fleet), Arc::clone(clock), lifecycle.stop_token());
+    lifecycle.supervise("reminders", reminding);
+}
+
 /// Reminds until everything stops. What cannot be stored now is tried again.
-pub async fn run(
-    store: Store,
-    fleet: Arc<Fleet>,
-    clock: Arc<dyn Clock>,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
+async fn run(store: Store, fleet: Arc<Fleet>, clock: Arc<dyn Clock>, stop: CancellationToken) -> anyhow::Result<()> {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failing = false;

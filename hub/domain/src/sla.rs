@@ -191,9 +191,10 @@ impl Clock {
         };
         let at = at.max(self.at);
         let state = match (self.state, event) {
-            (_, Event::Start(_)) => State::Running,
+            (_, Event::Start(_))
+            | (State::Paused, Event::Resume)
+            | (State::Fixed | State::Stopped, Event::Reopened) => State::Running,
             (State::Running, Event::Pause) => State::Paused,
-            (State::Paused, Event::Resume) | (State::Fixed | State::Stopped, Event::Reopened) => State::Running,
             (State::Running | State::Paused, Event::Fixed) => State::Fixed,
             (State::Running | State::Paused | State::Fixed, Event::Stop) => State::Stopped,
             (unchanged, _) => unchanged,

@@ -163,11 +163,11 @@ pub fn on_clear(state: State) -> Option<State> {
 pub fn act(state: State, action: Action, faulty: bool) -> Result<State, Refusal> {
     match (state, action) {
         (State::New, Action::Accept) => Ok(State::Accepted),
-        (State::New | State::Accepted, Action::Start) => Ok(State::InProgress),
+        (State::New | State::Accepted, Action::Start)
+        | (State::Waiting, Action::Resume)
+        | (State::Fixed, Action::Reopen) => Ok(State::InProgress),
         (State::Accepted | State::InProgress, Action::Wait(_)) => Ok(State::Waiting),
-        (State::Waiting, Action::Resume) => Ok(State::InProgress),
         (State::Accepted | State::InProgress | State::Waiting, Action::Finish) => Ok(State::Fixed),
-        (State::Fixed, Action::Reopen) => Ok(State::InProgress),
         (State::SelfRecovered, Action::Reopen) => Ok(State::New),
         (State::Fixed | State::SelfRecovered, Action::Confirm) if faulty => Err(Refusal::StillFaulty),
         (State::Fixed | State::SelfRecovered, Action::Confirm) => Ok(State::Closed),

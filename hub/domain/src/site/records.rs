@@ -85,7 +85,7 @@ impl Site {
         for record in fresh {
             let at = clock.corrected(record.at);
             // What an agent found out before its last start says nothing of the present.
-            let age = if data.epoch != current { None } else { clock.age(record.at, data.sent_at, now) };
+            let age = if data.epoch == current { clock.age(record.at, data.sent_at, now) } else { None };
             self.record(agent, data.epoch, &record, (at, age), now, changes);
             let (agent, clock_suspect) = (agent.clone(), clock.is_suspect());
             changes.records.push(NewRecord { agent, epoch: data.epoch, record, received_at: now, at, clock_suspect });

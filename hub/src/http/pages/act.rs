@@ -127,12 +127,11 @@ async fn moved(
     }
     let deed = Deed { version: act.version, by, note, at: app.clock.now() };
     let setup = app.fleet.setup();
-    let done = match act.priority.as_deref().filter(|_| verb == "priority") {
-        Some(priority) => app.store.set_priority(no, priority, deed, &setup).await,
-        None => {
-            let action = Action::from_text(verb, act.waiting_for).ok_or(PageError::NotFound)?;
-            app.store.act_on_ticket(no, action, deed, &setup).await
-        }
+    let done = if let Some(priority) = act.priority.as_deref().filter(|_| verb == "priority") {
+        app.store.set_priority(no, priority, deed, &setup).await
+    } else {
+        let action = Action::from_text(verb, act.waiting_for).ok_or(PageError::NotFound)?;
+        app.store.act_on_ticket(no, action, deed, &setup).await
     };
     let notice = match done {
         Ok(ticket) => {
