@@ -132,7 +132,7 @@ impl Rule {
     /// What this rule sees in a sample; `None` stands for no fresh data.
     pub fn input(&self, sample: Option<&Sample>, in_window: bool) -> Input {
         let Some(sample) = sample else {
-            return Input { fire: Truth::Unknown, recover: Truth::Unknown, in_window, is_new: false };
+            return Input { fire: Truth::Unknown, recover: Truth::Unknown, in_window, is_new: false, is_alone: false };
         };
         let fire = self.when.holds(sample);
         // Semantics 3: back to OK only if the problem expression is false AND the recovery expression is true.
@@ -140,7 +140,7 @@ impl Rule {
             None => self.when.clearly_not(sample),
             Some(until) => until.holds(sample).min(fire.negated()),
         };
-        Input { fire, recover, in_window, is_new: false }
+        Input { fire, recover, in_window, is_new: false, is_alone: false }
     }
 }
 

@@ -230,7 +230,8 @@ impl Clock {
 
     /// When `percent` of the limit will have been used if nothing else happens; `None` if it does not run, or never comes to that.
     pub fn reaches(&self, percent: u8, hours: &ServiceHours) -> Option<Timestamp> {
-        let share = Span::from_millis(self.limit.millis().saturating_mul(i64::from(percent)) / 100);
+        // Rounded up, so that by then it has been reached.
+        let share = Span::from_millis(self.limit.millis().saturating_mul(i64::from(percent)).saturating_add(99) / 100);
         let left = Span::from_millis(share.millis() - self.consumed.millis());
         if self.state == State::Running { hours.after(self.at, left) } else { None }
     }

@@ -154,9 +154,10 @@ impl Watch {
     /// Evaluates every rule on `sample`; `None` stands for no fresh data.
     pub fn evaluate(&mut self, subject: &Subject, sample: Option<&Sample>, scene: Scene<'_>, out: &mut Vec<Outcome>) {
         let Some(rules) = &self.rules else { return };
+        let mut is_alone = self.places.iter().all(|place| place.state().phase.alerting_since().is_none());
         for (rule, place) in rules.rules.iter().zip(&mut self.places) {
             let is_new = scene.is_new && sample.is_some();
-            let input = Input { is_new, ..rule.input(sample, rule.during.includes(scene.part)) };
+            let input = Input { is_new, is_alone, ..rule.input(sample, rule.during.includes(scene.part)) };
             let before = place.state();
             let (after, decision) = step(rule, before, input, scene.now);
             if after != before {
@@ -164,6 +165,7 @@ impl Watch {
             }
             match decision {
                 Some(Decision::Raise { since }) => {
+                    is_alone = false;
                     let evidence = match sample {
                         Some(sample) if input.fire != Truth::Unknown => explained(rule, rules, sample),
                         _ => without_data(rule),

@@ -64,6 +64,7 @@ fn same_again(channel: Channel, message: FromAgent) {
     let message = match message {
         // What could not be read is not written.
         FromAgent::Data(data) => FromAgent::Data(Data { refused: Vec::new(), ..data }),
+        FromAgent::Birth(birth) => FromAgent::Birth(Birth { refused: Vec::new(), ..birth }),
         // A reason of a later version is kept as that, not word by word.
         FromAgent::Death(_) => return,
         other => other,

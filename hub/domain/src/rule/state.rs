@@ -21,6 +21,8 @@ pub struct Input {
     pub in_window: bool,
     /// Whether this is a new sample, rather than a new look at the last one.
     pub is_new: bool,
+    /// Whether no alert about the subject is open: then what merely comes and goes may be one.
+    pub is_alone: bool,
 }
 
 /// Where a rule stands for one device.

@@ -25,7 +25,7 @@ pub fn step(rule: &Rule, state: State, input: Input, now: Timestamp) -> (State, 
     let mut state = state;
     watch_for_flaps(&mut state.flaps, input);
     let fire = counted(rule, &mut state, fire, input, now);
-    mature(rule, timed(rule, state, fire, recover, now), fire, now)
+    mature(rule, timed(rule, state, fire, recover, now), fire, input.is_alone, now)
 }
 
 fn watch_for_flaps(flaps: &mut Flaps, input: Input) {
@@ -106,7 +106,7 @@ fn timed(rule: &Rule, state: State, fire: Truth, recover: Truth, now: Timestamp)
     State { phase: after, held: state.held + credit, seen, ..state }
 }
 
-fn mature(rule: &Rule, state: State, fire: Truth, now: Timestamp) -> (State, Option<Decision>) {
+fn mature(rule: &Rule, state: State, fire: Truth, is_alone: bool, now: Timestamp) -> (State, Option<Decision>) {
     let mut state = state;
     if state.held >= rule.clear_after {
         state.flaps.steady();
@@ -121,7 +121,7 @@ fn mature(rule: &Rule, state: State, fire: Truth, now: Timestamp) -> (State, Opt
         }
         // Only an evaluation that knew what it saw may conclude anything.
         (Phase::Pending { since }, Seen::Counted(at))
-            if at == now && (rule.is_enough(&state) || rule.is_unusable(flaps)) =>
+            if at == now && (rule.is_enough(&state) || (is_alone && rule.is_unusable(flaps))) =>
         {
             raised(since)
         }
