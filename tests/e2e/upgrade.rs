@@ -58,6 +58,12 @@ fn versions(runtime: &Runtime, data: &Path) -> Result<Vec<i64>> {
     })
 }
 
+/// The step of the schema that a line of the log says is begun.
+fn step_of(line: &str) -> Option<i64> {
+    let rest = line.split("schema to version ").nth(1)?;
+    rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()
+}
+
 #[test]
 #[expect(clippy::print_stderr, reason = "the figures are what a person wants to see of it")]
 fn an_upgrade_killed_at_each_step_loses_nothing_and_leaves_a_backup() -> Result<()> {
@@ -74,17 +80,16 @@ fn an_upgrade_killed_at_each_step_loses_nothing_and_leaves_a_backup() -> Result<
         let mut process = Process::start("lobby-hub", &mut hub::command(&data, &options, loopback, loopback)?)?;
         // The step is said before it is begun; a kill comes before, within or after it.
         let step = process.line("a step, or that it is ready", PATIENCE, |line| {
-            let step = line
-                .split("schema to version ")
-                .nth(1)
-                .and_then(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<i64>().ok());
-            step.filter(|step| *step > last).or_else(|| line.contains("http listening on").then_some(0))
+            let step = step_of(line).filter(|step| *step > last);
+            step.or_else(|| line.contains("http listening on").then_some(0))
         })?;
         if step == 0 {
             ensure!(process.terminate(PATIENCE)?.success(), "a clean end");
             break;
         }
         process.kill()?;
+        // It may have come to the next ones before the kill came.
+        let step = process.said_all().lines().filter_map(step_of).max().unwrap_or(step);
         (kills, last) = (kills + 1, step);
         let there = versions(&runtime, &data)?;
         ensure!(
