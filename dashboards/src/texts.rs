@@ -496,11 +496,10 @@ texts! {
     progress_confirm: "{}已修复，请确认恢复", "{} has repaired it, please confirm";
     progress_closed: "工单已关闭", "the ticket is closed";
     progress_cancelled: "工单已取消", "the ticket was cancelled";
-    waiting: "等待", "Waiting for";
     waiting_means: "等待期间不计时，请说明原因。", "The time limits stand still meanwhile; please say why.";
-    waiting_parts: "等配件", "Parts";
-    waiting_supplier: "等供应商", "Supplier";
-    waiting_access: "等进场", "Access";
+    waiting_parts: "等配件", "Waiting for parts";
+    waiting_supplier: "等供应商", "Waiting for a supplier";
+    waiting_access: "等进场", "Waiting for access";
     ticket_more: "等待或调整紧急程度", "Wait, or change the priority";
     priority_change: "改为{}", "Make it {}";
     priority_urgent: "紧急", "Urgent";
