@@ -20,7 +20,7 @@ const STRAGGLING: Span = Span::from_secs(5);
 /// For how long a birth that seems to be of the past may turn out to be of the present.
 const PRETENDING: Span = Span::from_secs(60);
 /// The least time an agent is given to be heard of after the hub's start.
-const LEAST_WARM_UP: Span = Span::from_secs(90);
+pub(crate) const LEAST_WARM_UP: Span = Span::from_secs(90);
 /// The heartbeat of an agent that has not said one.
 const DEFAULT_HEARTBEAT: Span = Span::from_secs(30);
 
@@ -335,7 +335,8 @@ impl Agent {
         self.link != Link::Up || self.last_seen.is_none_or(|seen| now.since(seen) > overdue)
     }
 
-    fn warm_up(&self) -> Span {
+    /// How long it is given to be heard of after the hub's start.
+    pub(crate) fn warm_up(&self) -> Span {
         self.heartbeat.times(2).max(LEAST_WARM_UP)
     }
 }

@@ -52,6 +52,16 @@ impl Flaps {
         self.flapping
     }
 
+    /// What outlasts a restart, as a number: the turns, and whether it flaps. What was seen last was not seen since.
+    pub fn packed(self) -> u32 {
+        self.turns | u32::from(self.flapping) << WINDOW
+    }
+
+    /// What [`Flaps::packed`] made a number of.
+    pub fn from_packed(packed: u32) -> Self {
+        Self { turns: packed & ((1 << WINDOW) - 1), clear: None, flapping: packed >> WINDOW & 1 == 1 }
+    }
+
     /// How many of the last samples turned.
     pub fn turns(self) -> u32 {
         self.turns.count_ones()
@@ -111,6 +121,15 @@ mod tests {
         assert!(flaps.flapping(), "not yet stable for long enough");
         flaps.steady();
         assert!(!flaps.flapping());
+    }
+
+    #[test]
+    fn a_restart_forgets_neither_the_turns_nor_that_it_flaps() {
+        let flaps = seen("gbgbg");
+        let kept = Flaps::from_packed(flaps.packed());
+        assert_eq!((kept.turns(), kept.flapping()), (4, true));
+        assert_eq!(kept, Flaps { clear: None, ..flaps }, "what is seen next has not turned");
+        assert_eq!(Flaps::from_packed(Flaps::default().packed()), Flaps::default());
     }
 
     proptest! {

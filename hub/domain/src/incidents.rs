@@ -23,7 +23,7 @@ use crate::{
     time::{Span, Timestamp},
 };
 
-/// For how long after its beginning a fault that may be another one's consequence waits for that other one to show.
+/// For how long an alert that may be another one's consequence waits for that other one to show, however old its fault is (semantics 5).
 pub const SETTLE: Span = Span::from_secs(30);
 /// Most open alerts of one device or agent. Further ones wait, and the site says that there are more than people can read.
 const MOST_OF_ONE: usize = 20;
@@ -39,9 +39,11 @@ pub struct Incident {
     pub rule: Arc<Rule>,
     /// Since when the fault has been there.
     pub since: Timestamp,
+    /// When it was raised.
+    pub opened_at: Timestamp,
     /// What is done about it.
     pub step: Step,
-    /// A fault may be another one's consequence for [`SETTLE`] from here.
+    /// It may be another one's consequence for [`SETTLE`] from here.
     unsettled_since: Timestamp,
     /// Whether it waits for data that is newer than `unsettled_since`, because its cause has just ended.
     needs_news: bool,
@@ -66,9 +68,11 @@ pub(crate) struct About {
 #[derive(Debug, Clone, Default)]
 pub struct Incidents {
     open: BTreeMap<(Subject, Box<str>), Incident>,
+    /// Those of them that may explain others: few, and asked for with nearly every record while anything is open.
+    sources: BTreeSet<(Subject, Box<str>)>,
     /// Raised by their rules, and held back because too many are open.
     held_back: BTreeSet<(Subject, Box<str>)>,
-    /// Until then, after a start, causes may not have been heard of yet.
+    /// Until then, after a start of the hub or of its broker, causes may not have been heard of yet.
     warm_until: Timestamp,
 }
 
@@ -76,6 +80,19 @@ impl Incidents {
     /// Every open alert.
     pub fn iter(&self) -> impl Iterator<Item = (&Subject, &Incident)> {
         self.open.iter().map(|((subject, _), incident)| (subject, incident))
+    }
+
+    /// Those that may explain others.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = (&Subject, &Incident)> {
+        self.sources
+            .iter()
+            .filter_map(|key| self.open.get_key_value(key))
+            .map(|((subject, _), incident)| (subject, incident))
+    }
+
+    /// Which of the open alerts may explain others.
+    pub(crate) fn set_sources(&mut self, sources: BTreeSet<(Subject, Box<str>)>) {
+        self.sources = sources;
     }
 
     /// The open alert of a rule about a subject.
@@ -106,15 +123,13 @@ impl Incidents {
     pub(crate) fn rebase(&mut self, by: i64) {
         for incident in self.open.values_mut() {
             incident.since = incident.since.shifted(by);
+            incident.opened_at = incident.opened_at.shifted(by);
             incident.unsettled_since = incident.unsettled_since.shifted(by);
         }
-        // A site that was not restored has none.
-        if self.warm_until != Timestamp::default() {
-            self.warm_until = self.warm_until.shifted(by);
-        }
+        self.warm_until = self.warm_until.shifted(by);
     }
 
-    /// After a start nothing is anybody's first fault before `until`.
+    /// Before `until` nobody can tell whether a fault is another one's consequence.
     pub(crate) fn warm_up(&mut self, until: Timestamp) {
         self.warm_until = until;
     }
@@ -140,19 +155,24 @@ impl Incidents {
     }
 
     /// Takes in an alert that its rule raises, and decides what is done about it.
-    pub(crate) fn raise(&mut self, raise: &mut Raise, about: About, now: Timestamp) {
+    pub(crate) fn raise(&mut self, raise: &mut Raise, about: About, may_explain: bool, now: Timestamp) {
         let mut incident = Incident {
             id: raise.id,
             rule: Arc::clone(&raise.rule),
             since: raise.since,
+            opened_at: raise.at,
             step: Step::Later,
-            unsettled_since: raise.since,
+            unsettled_since: raise.at,
             needs_news: false,
         };
         incident.step = self.decide(&incident, about, now);
         raise.step = incident.step;
         raise.tell = about.life.pages();
-        self.open.insert((raise.subject.clone(), raise.rule.id.clone()), incident);
+        let key = (raise.subject.clone(), raise.rule.id.clone());
+        if may_explain {
+            self.sources.insert(key.clone());
+        }
+        self.open.insert(key, incident);
     }
 
     /// An alert as it was stored.
@@ -162,12 +182,18 @@ impl Incidents {
 
     /// An alert ended. Its victims wait for news of their own.
     pub(crate) fn clear(&mut self, subject: &Subject, rule: &str, now: Timestamp) {
-        let Some(ended) = self.open.remove(&(subject.clone(), rule.into())) else { return };
+        let key = (subject.clone(), rule.into());
+        let Some(ended) = self.open.remove(&key) else { return };
+        self.sources.remove(&key);
         for victim in self.open.values_mut().filter(|incident| incident.step == Step::Victim(ended.id)) {
-            victim.step = Step::Later;
-            victim.unsettled_since = now;
-            victim.needs_news = true;
+            victim.release(now);
         }
+    }
+
+    /// Alerts that are no longer consequences of another one, because the standards changed, wait for news of their own.
+    pub(crate) fn release_unless(&mut self, explained: &BTreeSet<AlertId>, now: Timestamp) {
+        let victims = self.open.values_mut().filter(|incident| matches!(incident.step, Step::Victim(_)));
+        victims.filter(|victim| !explained.contains(&victim.id)).for_each(|victim| victim.release(now));
     }
 
     /// Alerts keep by their rules as these are now.
@@ -232,7 +258,19 @@ impl Incidents {
 
 impl Incident {
     /// An open alert as it was stored. `step` says what had been done about it.
-    pub fn restored(id: AlertId, rule: Arc<Rule>, since: Timestamp, step: Step) -> Self {
-        Self { id, rule, since, step, unsettled_since: since, needs_news: false }
+    pub(crate) fn restored(
+        id: AlertId,
+        rule: Arc<Rule>,
+        (since, opened_at): (Timestamp, Timestamp),
+        step: Step,
+    ) -> Self {
+        Self { id, rule, since, opened_at, step, unsettled_since: opened_at, needs_news: false }
+    }
+
+    /// What explained it is over. It waits for news of its own.
+    pub(crate) fn release(&mut self, now: Timestamp) {
+        self.step = Step::Later;
+        self.unsettled_since = now;
+        self.needs_news = true;
     }
 }

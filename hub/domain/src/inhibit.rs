@@ -57,6 +57,11 @@ pub fn may_be_explained(inhibitions: &[Inhibition], target: &Labels<'_>) -> bool
     inhibitions.iter().any(|inhibition| inhibition.target.matches(target))
 }
 
+/// Whether an alert with these labels may ever be a cause.
+pub fn may_explain(inhibitions: &[Inhibition], source: &Labels<'_>) -> bool {
+    inhibitions.iter().any(|inhibition| inhibition.source.matches(source))
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;

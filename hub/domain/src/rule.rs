@@ -6,7 +6,7 @@ mod state;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::state::Place;
-pub use self::state::{Decision, Input, Kept, Phase, State, step};
+pub use self::state::{Beside, Decision, Input, Kept, Phase, State, step};
 use crate::{
     calendar::Window,
     condition::{Condition, Sample, Truth},
@@ -132,7 +132,13 @@ impl Rule {
     /// What this rule sees in a sample; `None` stands for no fresh data.
     pub fn input(&self, sample: Option<&Sample>, in_window: bool) -> Input {
         let Some(sample) = sample else {
-            return Input { fire: Truth::Unknown, recover: Truth::Unknown, in_window, is_new: false, is_alone: false };
+            return Input {
+                fire: Truth::Unknown,
+                recover: Truth::Unknown,
+                in_window,
+                is_new: false,
+                beside: Beside::Nothing,
+            };
         };
         let fire = self.when.holds(sample);
         // Semantics 3: back to OK only if the problem expression is false AND the recovery expression is true.
@@ -140,7 +146,7 @@ impl Rule {
             None => self.when.clearly_not(sample),
             Some(until) => until.holds(sample).min(fire.negated()),
         };
-        Input { fire, recover, in_window, is_new: false, is_alone: false }
+        Input { fire, recover, in_window, is_new: false, beside: Beside::Nothing }
     }
 }
 

@@ -28,9 +28,9 @@ use crate::{
     calendar::{Calendar, PartOfDay},
     device::{Device, Life},
     incidents::{About, Incident, Incidents},
-    inhibit::{Causes, may_be_explained},
-    maintenance,
+    inhibit::{Causes, may_be_explained, may_explain},
     matchers::Labels,
+    overlay::Facts,
     pack::Pack,
     restraint::Restraint,
     rule::{Phase, Rule},
@@ -73,7 +73,7 @@ impl Site {
     pub fn new(id: SiteId, calendar: Calendar, pack: Arc<Pack>, now: Timestamp) -> Self {
         let part = calendar.part_of_day(now);
         let watch = Watch::new(pack.kinds.get("site").cloned());
-        Self {
+        let mut site = Self {
             id,
             calendar,
             pack,
@@ -86,7 +86,9 @@ impl Site {
             sampled_at: None,
             part,
             due: BinaryHeap::new(),
-        }
+        };
+        site.warm_up(now);
+        site
     }
 
     /// Lets the life of devices that are first heard of from now on begin at `admission`: live, or announced, if a person is to look first.
@@ -109,9 +111,19 @@ impl Site {
 
     /// The open alerts that may explain others. Nobody is told of one whose device is on trial, so it must not keep others quiet.
     fn causes(&self) -> Causes<'_, &Incident> {
-        let open = self.incidents.iter().filter(|(subject, _)| self.life_of(subject) != Life::Trial);
+        let open = self.incidents.sources().filter(|(subject, _)| self.life_of(subject) != Life::Trial);
         let open = open.map(|(subject, incident)| (self.labels(subject, &incident.rule), incident));
         Causes::among(&self.pack.inhibitions, open)
+    }
+
+    /// Finds anew which open alerts may explain others: the standards have changed, or what can be matched of a device.
+    fn find_sources(&mut self) {
+        let source = |(subject, incident): &(&Subject, &Incident)| {
+            may_explain(&self.pack.inhibitions, &self.labels(subject, &incident.rule))
+        };
+        let sources = self.incidents.iter().filter(source);
+        let sources = sources.map(|(subject, incident)| (subject.clone(), incident.rule.id.clone())).collect();
+        self.incidents.set_sources(sources);
     }
 
     /// The open alert of which one of `rule` about `subject` is a consequence at present.
@@ -120,9 +132,28 @@ impl Site {
         if may_be_explained(&self.pack.inhibitions, &labels) { self.causes().of(&labels) } else { None }
     }
 
-    /// What lies around an alert of `rule` about `subject` at present, if `cause` explains it.
-    fn about(&self, subject: &Subject, rule: &Rule, cause: Option<AlertId>, now: Timestamp) -> About {
+    /// The rules by which a device's alerts would be consequences of an open one at present.
+    fn explained(&self, device: &Device) -> Vec<Box<str>> {
+        let Some(kind) = device.watch.kind() else { return Vec::new() };
+        if self.incidents.sources().next().is_none() {
+            return Vec::new();
+        }
+        let (causes, labels) = (self.causes(), Labels::of_device(&self.id, device));
+        kind.rules.iter().filter(|rule| causes.of(&labels.by(rule)).is_some()).map(|rule| rule.id.clone()).collect()
+    }
+
+    /// What lies around the alert `id` of `rule` about `subject`, raised at `opened_at`, if `cause` explains it at present.
+    fn about(
+        &self,
+        subject: &Subject,
+        rule: &Rule,
+        (id, opened_at): (AlertId, Timestamp),
+        cause: Option<AlertId>,
+        now: Timestamp,
+    ) -> About {
         let labels = self.labels(subject, rule);
+        let facts = Facts { id, labels, opened_at, cleared_at: None };
+        let mut windows = self.restraints.iter().filter(|restraint| restraint.kind.is_maintenance());
         let heard_at = match subject {
             Subject::Device(id) => self.device(id).and_then(|device| device.last.as_ref()).map(|last| last.received_at),
             Subject::Agent(id) => self.agent(id).and_then(|agent| agent.last_seen),
@@ -131,7 +162,7 @@ impl Site {
         About {
             life: self.life_of(subject),
             heard_at,
-            maintained: !self.restraints.is_empty() && maintenance::covered(&self.restraints, &labels, now).is_some(),
+            maintained: windows.any(|window| window.restrains(&facts, now)),
             cause,
             may_be_explained: may_be_explained(&self.pack.inhibitions, &labels),
         }
@@ -167,8 +198,9 @@ impl Site {
                 Outcome::Raise(mut raise) => {
                     if self.incidents.has_room(subject, &raise.rule.id) {
                         let cause = self.cause_of(subject, &raise.rule).map(|cause| cause.id);
-                        let about = self.about(subject, &raise.rule, cause, now);
-                        self.incidents.raise(&mut raise, about, now);
+                        let about = self.about(subject, &raise.rule, (raise.id, raise.at), cause, now);
+                        let may_explain = may_explain(&self.pack.inhibitions, &self.labels(subject, &raise.rule));
+                        self.incidents.raise(&mut raise, about, may_explain, now);
                         changes.alerts.push(AlertChange::Raise(raise));
                     } else if let Some(watch) = self.watch_of(subject) {
                         watch.put_back(&raise.rule.id);

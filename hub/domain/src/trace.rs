@@ -231,7 +231,7 @@ impl<'a> Past<'a> {
     }
 
     fn evaluate(&mut self, is_new: bool) {
-        let scene = Scene { site: self.question.site, part: self.part, now: self.now, is_new };
+        let scene = Scene { site: self.question.site, part: self.part, now: self.now, is_new, explained: &[] };
         // What would be raised is told by the phases.
         self.device.judge(self.link(), scene, &mut Vec::new());
         let stale_at = self.device.fresh_until().map(|until| until.shifted(1));

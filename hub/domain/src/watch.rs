@@ -10,7 +10,7 @@ use crate::{
     condition::{Sample, Truth},
     label::{Label, Lang},
     pack::KindRules,
-    rule::{Decision, Effect, Input, Kept, OnNoData, Phase, Place, Rule, State, step},
+    rule::{Beside, Decision, Effect, Input, Kept, OnNoData, Phase, Place, Rule, State, step},
     time::Timestamp,
 };
 
@@ -33,6 +33,8 @@ pub struct Scene<'a> {
     pub now: Timestamp,
     /// Whether the sample is a new one, rather than the last one looked at again.
     pub is_new: bool,
+    /// The rules whose alerts would be consequences of an open one at present, by id.
+    pub explained: &'a [Box<str>],
 }
 
 /// What came of an evaluation.
@@ -130,7 +132,7 @@ impl Watch {
     }
 
     /// Changes the kind, or its rules. A rule that stays as it was goes on with its timers, one that is changed keeps its phase and
-    /// counts anew, and open alerts of rules that are gone are cleared as such.
+    /// counts anew from there, and open alerts of rules that are gone are cleared as such.
     pub fn change_kind(
         &mut self,
         rules: Option<Arc<KindRules>>,
@@ -141,7 +143,7 @@ impl Watch {
         let before = std::mem::replace(self, Self::new(rules));
         self.raised = before.raised;
         for (rule, state) in before.states() {
-            if self.go_on(rule, state) || state.phase == Phase::Ok || self.restore(&rule.id, state.kept()) {
+            if self.go_on(rule, state) || state.phase == Phase::Ok || self.restore(&rule.id, state.phase.into()) {
                 continue;
             }
             if state.phase.alerting_since().is_some() {
@@ -154,10 +156,16 @@ impl Watch {
     /// Evaluates every rule on `sample`; `None` stands for no fresh data.
     pub fn evaluate(&mut self, subject: &Subject, sample: Option<&Sample>, scene: Scene<'_>, out: &mut Vec<Outcome>) {
         let Some(rules) = &self.rules else { return };
-        let mut is_alone = self.places.iter().all(|place| place.state().phase.alerting_since().is_none());
+        let open = self.phases().filter(|(_, phase)| phase.alerting_since().is_some());
+        let mut worst = open.map(|(rule, _)| rule.effect).max();
         for (rule, place) in rules.rules.iter().zip(&mut self.places) {
             let is_new = scene.is_new && sample.is_some();
-            let input = Input { is_new, is_alone, ..rule.input(sample, rule.during.includes(scene.part)) };
+            let beside = match worst {
+                _ if scene.explained.contains(&rule.id) => Beside::Cause,
+                Some(worst) if worst >= rule.effect => Beside::AsBad,
+                _ => Beside::Nothing,
+            };
+            let input = Input { is_new, beside, ..rule.input(sample, rule.during.includes(scene.part)) };
             let before = place.state();
             let (after, decision) = step(rule, before, input, scene.now);
             if after != before {
@@ -165,7 +173,7 @@ impl Watch {
             }
             match decision {
                 Some(Decision::Raise { since }) => {
-                    is_alone = false;
+                    worst = worst.max(Some(rule.effect));
                     let evidence = match sample {
                         Some(sample) if input.fire != Truth::Unknown => explained(rule, rules, sample),
                         _ => without_data(rule),

@@ -8,6 +8,7 @@ use lobby_domain::{
     alert::{AlertId, Subject},
     condition::Sample,
     device::{Device, Last, Life},
+    flaps::Flaps,
     rule::{Kept, Phase},
     site::{OpenAlert, Stored},
     time::{Span, Timestamp},
@@ -57,13 +58,13 @@ statements! {
             CAST(r.form AS BIGINT) AS form, r.measured
         FROM device d JOIN record r ON r.device_no = d.no
         WHERE d.no = $1 AND r.agent_no = $2 ORDER BY r.at DESC, r.epoch DESC, r.seq DESC LIMIT 1";
-    SET_PHASE = "INSERT INTO rule_phase (site, subject, rule, phase, since, better, held_ms, bad_samples)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    SET_PHASE = "INSERT INTO rule_phase (site, subject, rule, phase, since, better, held_ms, bad_samples, flaps)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         ON CONFLICT (site, subject, rule) DO UPDATE SET phase = excluded.phase, since = excluded.since, better = excluded.better,
-            held_ms = excluded.held_ms, bad_samples = excluded.bad_samples";
+            held_ms = excluded.held_ms, bad_samples = excluded.bad_samples, flaps = excluded.flaps";
     REST = "DELETE FROM rule_phase WHERE site = $1 AND subject = $2 AND rule = $3";
-    PHASES = "SELECT subject, rule, phase, since, better, held_ms, bad_samples FROM rule_phase WHERE site = $1";
-    OPEN_ALERTS = "SELECT id, subject, rule, since, ticket IS NOT NULL, victim_of FROM alert
+    PHASES = "SELECT subject, rule, phase, since, better, held_ms, bad_samples, flaps FROM rule_phase WHERE site = $1";
+    OPEN_ALERTS = "SELECT id, subject, rule, since, opened_at, ticket IS NOT NULL, victim_of FROM alert
         WHERE site = $1 AND cleared_at IS NULL";
 }
 
@@ -74,8 +75,8 @@ const DONE_AFTER: Span = Span::from_mins(10);
 
 type AgentRaw = (i64, String, String, i64, i64, i64, i64, Option<i64>);
 type DeviceRaw = (i64, String, String, String, String, String, i64, bool, String);
-type PhaseRaw = (String, String, String, i64, Option<i64>, i64, i64);
-type OpenAlertRaw = (Uuid, String, String, i64, bool, Option<Uuid>);
+type PhaseRaw = (String, String, String, i64, Option<i64>, i64, i64, i64);
+type OpenAlertRaw = (Uuid, String, String, i64, i64, bool, Option<Uuid>);
 
 /// A record that may be its device's last.
 #[derive(sqlx::FromRow)]
@@ -161,7 +162,8 @@ impl Tx {
             Phase::Recovering { since, better } => ("recovering", since, Some(better.millis())),
         };
         on!(self, "store a rule's phase", conn => sqlx::query(SET_PHASE).bind(site.as_str()).bind(subject.to_string())
-            .bind(rule).bind(name).bind(since.millis()).bind(better).bind(kept.held.millis()).bind(i64::from(kept.bad)).execute(conn).await.map(drop))
+            .bind(rule).bind(name).bind(since.millis()).bind(better).bind(kept.held.millis()).bind(i64::from(kept.bad))
+            .bind(i64::from(kept.flaps.packed())).execute(conn).await.map(drop))
     }
 
     async fn load_agent(&mut self, raw: AgentRaw) -> Result<Agent, StoreError> {
@@ -318,18 +320,20 @@ impl Store {
         }
         let phases: Vec<PhaseRaw> = on!(&mut tx, "read rules' phases", conn =>
             sqlx::query_as(PHASES).bind(site.as_str()).fetch_all(conn).await)?;
-        for (subject, rule, phase, since, better, held, bad_samples) in phases {
+        for (subject, rule, phase, since, better, held, bad_samples, flaps) in phases {
             let phase = phase_from(&phase, since, better).ok_or_else(|| bad("rule_phase", &rule, &phase))?;
             let subject = subject.parse().map_err(|error| bad("rule_phase", &rule, &error))?;
-            let bad_samples = u32::try_from(bad_samples).map_err(|error| bad("rule_phase", &rule, &error))?;
-            stored.phases.push((subject, rule.into(), Kept { phase, held: Span::from_millis(held), bad: bad_samples }));
+            let counted = |number| u32::try_from(number).map_err(|error| bad("rule_phase", &rule, &error));
+            let (bad, flaps) = (counted(bad_samples)?, Flaps::from_packed(counted(flaps)?));
+            stored.phases.push((subject, rule.into(), Kept { phase, held: Span::from_millis(held), bad, flaps }));
         }
         let open: Vec<OpenAlertRaw> = on!(&mut tx, "read open alerts", conn => sqlx::query_as(OPEN_ALERTS)
             .bind(site.as_str()).fetch_all(conn).await)?;
-        for (id, subject, rule, since, has_ticket, victim_of) in open {
+        for (id, subject, rule, since, opened_at, has_ticket, victim_of) in open {
             let subject = subject.parse().map_err(|error| bad("alert", &rule, &error))?;
-            let (id, victim_of, since) = (AlertId(id), victim_of.map(AlertId), Timestamp::from_millis(since));
-            stored.open_alerts.push(OpenAlert { id, subject, rule: rule.into(), since, has_ticket, victim_of });
+            let (since, opened_at) = (Timestamp::from_millis(since), Timestamp::from_millis(opened_at));
+            let (id, rule, victim_of) = (AlertId(id), rule.into(), victim_of.map(AlertId));
+            stored.open_alerts.push(OpenAlert { id, subject, rule, since, opened_at, has_ticket, victim_of });
         }
         Ok(stored)
     }

@@ -39,6 +39,7 @@ pub struct AlertRow {
     /// The rule's id.
     pub rule: Box<str>,
     since: Timestamp,
+    opened_at: Timestamp,
     /// Whether it is open.
     pub open: bool,
     ticket: Option<usize>,
@@ -154,6 +155,7 @@ impl Store {
                     subject: raise.subject.clone(),
                     rule: raise.rule.id.clone(),
                     since: raise.since,
+                    opened_at: raise.at,
                     open: true,
                     ticket: None,
                     victim_of: None,
@@ -271,6 +273,7 @@ impl Store {
             subject: row.subject.clone(),
             rule: row.rule.clone(),
             since: row.since,
+            opened_at: row.opened_at,
             has_ticket: row.ticket.is_some(),
             victim_of: row.victim_of,
         });

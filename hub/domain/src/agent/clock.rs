@@ -64,9 +64,15 @@ impl Clock {
     }
 
     /// How many ms the agent's clock is behind the hub's; negative if ahead. Includes the time a message travels.
+    /// 0 while nothing has been heard.
     pub fn behind_millis(&self) -> i64 {
+        self.observed_millis().unwrap_or(0)
+    }
+
+    /// The same; `None` while nothing has been heard.
+    pub fn observed_millis(&self) -> Option<i64> {
         let current = self.current.map(|(_, least)| least);
-        current.into_iter().chain(self.last).min().unwrap_or(0)
+        current.into_iter().chain(self.last).min()
     }
 
     /// Whether the clock is too far off to be believed.

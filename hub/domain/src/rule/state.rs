@@ -21,8 +21,20 @@ pub struct Input {
     pub in_window: bool,
     /// Whether this is a new sample, rather than a new look at the last one.
     pub is_new: bool,
-    /// Whether no alert about the subject is open: then what merely comes and goes may be one.
-    pub is_alone: bool,
+    /// What else is wrong.
+    pub beside: Beside,
+}
+
+/// What else is wrong where a rule is evaluated. It matters for a fault that merely comes and goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Beside {
+    /// Nothing as bad: that it cannot be used is news.
+    #[default]
+    Nothing,
+    /// An alert about the same subject is open whose effect is as bad or worse.
+    AsBad,
+    /// An alert is open that explains it: its coming and going tells of its cause, and is not counted (semantics 8).
+    Cause,
 }
 
 /// Where a rule stands for one device.
@@ -84,6 +96,8 @@ pub struct Kept {
     pub held: Span,
     /// Which of the last samples were bad, a bit for each.
     pub bad: u32,
+    /// How often it turned.
+    pub flaps: Flaps,
 }
 
 /// A [`State`] as it is kept, of every rule of every device: small while the rule is at rest, as nearly all are.
@@ -188,7 +202,7 @@ impl State {
 
     /// A state as it was stored. Its timer goes on from what had counted; what was not observed since does not count.
     pub fn from_kept(kept: Kept) -> Self {
-        Self { phase: kept.phase, held: kept.held, bad: kept.bad, ..Self::default() }
+        Self { phase: kept.phase, held: kept.held, bad: kept.bad, flaps: kept.flaps, ..Self::default() }
     }
 
     /// The state before the rule fired, with everything counted that it needs to fire.
@@ -202,7 +216,7 @@ impl State {
     /// What is to be stored.
     pub fn kept(&self) -> Kept {
         let held = if self.phase.is_timed() { self.held } else { Span::ZERO };
-        Kept { phase: self.phase, held, bad: self.bad }
+        Kept { phase: self.phase, held, bad: self.bad, flaps: self.flaps }
     }
 
     /// How many of the last samples were bad.

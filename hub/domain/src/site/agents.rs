@@ -4,7 +4,7 @@ use lobby_contract::{AgentId, Birth, CommandResult, Death, DeviceId, DeviceInfo,
 
 use super::{Cause, Changes, Site};
 use crate::{
-    agent::Agent,
+    agent::{Agent, LEAST_WARM_UP},
     alert::Subject,
     changes::LinkChange,
     device::{Device, LinkWord, heartbeat},
@@ -76,15 +76,20 @@ impl Site {
                 changes.devices.insert(device.id.clone());
             }
         }
+        let mut differs = false;
         for info in &birth.devices {
-            self.announce(agent, info, now, changes);
+            differs |= self.announce(agent, info, now, changes);
+        }
+        if differs {
+            self.find_sources();
         }
         if link_changed {
             self.link_changed(agent, now, changes);
         }
     }
 
-    fn announce(&mut self, agent: &AgentId, info: &DeviceInfo, now: Timestamp, changes: &mut Changes) {
+    /// Takes in what an agent says of a device. Returns whether it is anything new.
+    fn announce(&mut self, agent: &AgentId, info: &DeviceInfo, now: Timestamp, changes: &mut Changes) -> bool {
         let admission = self.admission;
         let device = self
             .devices
@@ -114,6 +119,7 @@ impl Site {
             changes.devices.insert(info.id.clone());
         }
         self.evaluate_device(&info.id, now, changes);
+        differs
     }
 
     /// A session ended.
@@ -140,6 +146,13 @@ impl Site {
             self.watched(&agent, now).agent.unverified(now);
             self.link_changed(&agent, now, changes);
         }
+        self.warm_up(now);
+    }
+
+    /// From `now` on, for as long as any of its agents is given to be heard of, causes may be there of which nothing is known yet.
+    pub(super) fn warm_up(&mut self, now: Timestamp) {
+        let longest = self.agents().map(Agent::warm_up).max().unwrap_or_default();
+        self.incidents.warm_up(now + longest.max(LEAST_WARM_UP));
     }
 
     /// The hub has started, or is connected to the broker anew: every agent is to be asked for its birth, each at a time of its own

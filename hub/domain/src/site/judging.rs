@@ -23,7 +23,7 @@ impl Site {
     pub(super) fn evaluate_agent(&mut self, id: &AgentId, now: Timestamp, changes: &mut Changes) {
         let is_ones_own = self.is_ones_own(id, now);
         let Some(watched) = self.agents.get_mut(id) else { return };
-        let scene = Scene { site: &self.id, part: self.part, now, is_new: watched.is_sample(now) };
+        let scene = Scene { site: &self.id, part: self.part, now, is_new: watched.is_sample(now), explained: &[] };
         let subject = Subject::Agent(id.clone());
         let mut outcomes = Vec::new();
         let sample = is_ones_own.then(|| agent_sample(&watched.agent, now));
@@ -49,7 +49,7 @@ impl Site {
         if is_new {
             self.sampled_at = Some(now);
         }
-        let scene = Scene { site: &self.id, part: self.part, now, is_new };
+        let scene = Scene { site: &self.id, part: self.part, now, is_new, explained: &[] };
         let mut outcomes = Vec::new();
         self.watch.evaluate(&Subject::Site, Some(&sample), scene, &mut outcomes);
         self.collect(&Subject::Site, outcomes, now, changes);
@@ -63,7 +63,8 @@ impl Site {
     pub(super) fn judge(&mut self, id: &DeviceId, is_new: bool, now: Timestamp, changes: &mut Changes) {
         let Some(mut device) = self.devices.remove(id) else { return };
         let link = self.link_of(&device);
-        let scene = Scene { site: &self.id, part: self.part, now, is_new };
+        let explained = self.explained(&device);
+        let scene = Scene { site: &self.id, part: self.part, now, is_new, explained: &explained };
         let subject = Subject::Device(id.clone());
         let mut outcomes = Vec::new();
         if device.life.is_judged() {

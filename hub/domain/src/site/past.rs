@@ -27,7 +27,8 @@ impl Site {
         let Some(device) = self.devices.get_mut(id) else { return };
         let Some(rules) = device.watch.kind().filter(|_| device.life.is_judged()) else { return };
         let told = Told { order, sample, fresh_for: device.fresh_for() };
-        let scene = Scene { site: &self.id, part: self.calendar.part_of_day(at), now: at, is_new: true };
+        let scene =
+            Scene { site: &self.id, part: self.calendar.part_of_day(at), now: at, is_new: true, explained: &[] };
         let replay = device.replay.get_or_insert_with(|| Box::new(Replay::new(Some(Arc::clone(rules)))));
         replay.record(&Subject::Device(id.clone()), told, scene, &mut changes.late);
     }
@@ -37,7 +38,8 @@ impl Site {
         let Some(device) = self.devices.get_mut(id) else { return };
         let told = device.last.as_ref().map(|last| Told { order, sample: &last.sample, fresh_for: device.fresh_for() });
         let (Some(replay), Some(told)) = (&mut device.replay, told) else { return };
-        let scene = Scene { site: &self.id, part: self.calendar.part_of_day(at), now: at, is_new: true };
+        let scene =
+            Scene { site: &self.id, part: self.calendar.part_of_day(at), now: at, is_new: true, explained: &[] };
         replay.record(&Subject::Device(id.clone()), told, scene, &mut changes.late);
         for (rule, since) in replay.wrong() {
             device.watch.backdate(rule, since);

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use lobby_contract::{AgentId, DeviceId};
 
-use crate::{alert::Subject, calendar::Calendar, changes::Changes, pack::Pack, site::Site, time::Timestamp};
+use crate::{
+    alert::Subject, calendar::Calendar, changes::Changes, incidents::Incident, pack::Pack, site::Site, time::Timestamp,
+};
 
 impl Site {
     /// Works by other standards and hours from `now` on. Rules that stayed as they were go on with their timers; a changed rule keeps
@@ -25,7 +27,18 @@ impl Site {
         for (id, kind) in devices {
             self.other_rules(&Subject::Device(id), &kind, now, changes);
         }
+        self.find_sources();
+        self.release_unexplained(now);
         self.evaluate_all(now, changes);
+    }
+
+    /// What was a consequence by the standards before may not be one by these.
+    fn release_unexplained(&mut self, now: Timestamp) {
+        let causes = self.causes();
+        let explained =
+            |(subject, incident): &(&Subject, &Incident)| causes.of(&self.labels(subject, &incident.rule)).is_some();
+        let explained = self.incidents.iter().filter(explained).map(|(_, incident)| incident.id).collect();
+        self.incidents.release_unless(&explained, now);
     }
 
     fn other_rules(&mut self, subject: &Subject, kind: &str, now: Timestamp, changes: &mut Changes) {

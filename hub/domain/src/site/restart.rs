@@ -1,6 +1,6 @@
 //! A site after a restart: it goes on from what was stored, and believes nothing of the present.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use lobby_contract::DeviceId;
 
@@ -11,14 +11,11 @@ use crate::{
     changes::AlertChange,
     device::{Device, State},
     incidents::Incident,
-    rule::Kept,
-    time::{Span, Timestamp},
+    rule::{Kept, Rule},
+    time::Timestamp,
     trace::Received,
     watch::Watch,
 };
-
-/// After a start of the hub, causes may not have been heard of for this long.
-const WARM_UP: Span = Span::from_secs(90);
 
 /// What was stored of a site, from which it goes on after a restart.
 #[derive(Debug, Default)]
@@ -46,6 +43,8 @@ pub struct OpenAlert {
     pub rule: Box<str>,
     /// Since when the fault has been there.
     pub since: Timestamp,
+    /// When it was raised.
+    pub opened_at: Timestamp,
     /// Whether it has a ticket.
     pub has_ticket: bool,
     /// The alert whose ticket it shares, as its consequence.
@@ -78,10 +77,9 @@ impl Site {
         for (device, record) in stored.past {
             self.tell_again(&device, &record, changes);
         }
-        self.incidents.warm_up(now + WARM_UP);
-        for open in stored.open_alerts {
-            self.restore_alert(open, now, changes);
-        }
+        self.warm_up(now);
+        self.restore_alerts(stored.open_alerts, now, changes);
+        self.find_sources();
     }
 
     /// What was told of the past before the restart is judged again, so that a fault whose end is still to come is discovered late. One that
@@ -93,23 +91,36 @@ impl Site {
         }
     }
 
-    fn restore_alert(&mut self, open: OpenAlert, now: Timestamp, changes: &mut Changes) {
-        let OpenAlert { id, subject, rule, since, has_ticket, victim_of } = open;
-        let firing = self.watch_of(&subject).and_then(|watch| {
-            let mut alerting = watch.phases().filter(|(_, phase)| phase.alerting_since().is_some());
-            alerting.find(|(known, _)| known.id == rule).map(|(known, _)| Arc::clone(known))
-        });
-        let Some(known) = firing else {
-            let reason = ClearReason::RuleRemoved;
-            changes.alerts.push(AlertChange::Clear(Clear { subject, rule, at: now, reason, by: "".into() }));
-            return;
-        };
-        let step = match victim_of {
-            Some(source) => Step::Victim(source),
-            None if has_ticket => Step::Open,
-            None if known.ticket.is_none() && self.life_of(&subject).pages() => Step::None,
-            None => Step::Later,
-        };
-        self.incidents.restore(subject, Incident::restored(id, known, since, step));
+    fn restore_alerts(&mut self, stored: Vec<OpenAlert>, now: Timestamp, changes: &mut Changes) {
+        let known = stored.into_iter().map(|open| (self.firing(&open), open)).collect::<Vec<_>>();
+        let still_open: BTreeSet<AlertId> =
+            known.iter().filter(|(rule, _)| rule.is_some()).map(|(_, open)| open.id).collect();
+        for (firing, open) in known {
+            let OpenAlert { id, subject, rule, since, opened_at, has_ticket, victim_of } = open;
+            let Some(firing) = firing else {
+                let reason = ClearReason::RuleRemoved;
+                changes.alerts.push(AlertChange::Clear(Clear { subject, rule, at: now, reason, by: "".into() }));
+                continue;
+            };
+            let step = match victim_of {
+                Some(source) => Step::Victim(source),
+                None if has_ticket => Step::Open,
+                None if firing.ticket.is_none() && self.life_of(&subject).pages() => Step::None,
+                None => Step::Later,
+            };
+            let mut incident = Incident::restored(id, firing, (since, opened_at), step);
+            // Its cause may have ended just before the restart, or with it.
+            if victim_of.is_some_and(|source| !still_open.contains(&source)) {
+                incident.release(now);
+            }
+            self.incidents.restore(subject, incident);
+        }
+    }
+
+    /// The rule of a stored alert, if it is still there and the alert is still open by it.
+    fn firing(&mut self, open: &OpenAlert) -> Option<Arc<Rule>> {
+        let watch = self.watch_of(&open.subject)?;
+        let mut alerting = watch.phases().filter(|(_, phase)| phase.alerting_since().is_some());
+        alerting.find(|(known, _)| known.id == open.rule).map(|(known, _)| Arc::clone(known))
     }
 }

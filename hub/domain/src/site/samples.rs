@@ -11,6 +11,7 @@ use crate::{
 /// Agents that were lost within this time of one another were lost together: by the site, not each by itself.
 const TOGETHER: Span = Span::from_secs(60);
 
+/// Of an agent that is not heard, nothing but that is known.
 pub(super) fn agent_sample(agent: &Agent, now: Timestamp) -> Sample {
     let link = match agent.link {
         Link::Unverified { .. } => FactValue::Unknown,
@@ -20,9 +21,12 @@ pub(super) fn agent_sample(agent: &Agent, now: Timestamp) -> Sample {
         clippy::cast_precision_loss,
         reason = "a clock's offset in seconds and a count of records need no more than 52 bits"
     )]
-    let (offset, backlog) = (agent.clock.behind_millis() as f64 / 1000.0, agent.backlog(now).map(|count| count as f64));
-    let backlog = backlog.map_or(FactValue::Unknown, FactValue::from);
-    let facts = [("link", link), ("clock_offset_s", FactValue::from(offset.abs())), ("spool", backlog)];
+    let (offset, backlog) = (
+        agent.clock.observed_millis().map(|behind| (behind as f64 / 1000.0).abs()),
+        agent.backlog(now).map(|count| count as f64),
+    );
+    let heard = |fact: Option<f64>| fact.filter(|_| agent.link == Link::Up).map_or(FactValue::Unknown, FactValue::from);
+    let facts = [("link", link), ("clock_offset_s", heard(offset)), ("spool", heard(backlog))];
     Sample { reach: Reach::Ok, facts: facts.map(|(name, value)| (name.into(), value)).into(), faults: Vec::new() }
 }
 
@@ -49,13 +53,15 @@ pub(super) fn site_sample<'a>(agents: impl Iterator<Item = &'a Agent>, held_back
     }
     let down = u32::try_from(lost.len()).unwrap_or(u32::MAX).saturating_add(stopped);
     let held_back = held_back.map(|held_back| f64::from(u32::try_from(held_back).unwrap_or(u32::MAX)));
+    let lost_together = together(lost);
     let percent = |part: u32| if all == 0 { 0.0 } else { f64::from(part) * 100.0 / f64::from(all) };
     let known = |number: f64| if unverified { FactValue::Unknown } else { FactValue::Number(number) };
     let facts = [
         ("agents", FactValue::Number(f64::from(all))),
         ("agents_down", known(f64::from(down))),
         ("agents_down_percent", known(percent(down))),
-        ("agents_lost_together_percent", known(percent(together(lost)))),
+        ("agents_lost_together", known(f64::from(lost_together))),
+        ("agents_lost_together_percent", known(percent(lost_together))),
         ("alerts_held_back", held_back.map_or(FactValue::Unknown, FactValue::Number)),
     ];
     Sample { reach: Reach::Ok, facts: facts.map(|(name, value)| (name.into(), value)).into(), faults: Vec::new() }

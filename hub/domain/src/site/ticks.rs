@@ -65,7 +65,8 @@ impl Site {
             }?;
             let (_, phase) = watch.phases().find(|(known, _)| known.id == incident.rule.id)?;
             let cause = causes.of(&self.labels(subject, &incident.rule)).map(|cause| cause.id);
-            let about = self.about(subject, &incident.rule, cause, now);
+            let alert = (incident.id, incident.opened_at);
+            let about = self.about(subject, &incident.rule, alert, cause, now);
             Some((about, matches!(phase, Phase::Firing { .. })))
         };
         for follow in self.incidents.steps(about, now) {

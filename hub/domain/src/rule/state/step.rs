@@ -8,7 +8,7 @@
 //! Timers count only time that is known to have been bad (or good): between two evaluations of which either knew nothing, no time is
 //! credited. So nothing is ever concluded from missing data, a restart of the hub included; what had counted before it is kept.
 
-use super::{Decision, Input, Phase, Seen, State};
+use super::{Beside, Decision, Input, Phase, Seen, State};
 use crate::{
     calendar::Window,
     condition::Truth,
@@ -25,14 +25,14 @@ pub fn step(rule: &Rule, state: State, input: Input, now: Timestamp) -> (State, 
     let mut state = state;
     watch_for_flaps(&mut state.flaps, input);
     let fire = counted(rule, &mut state, fire, input, now);
-    mature(rule, timed(rule, state, fire, recover, now), fire, input.is_alone, now)
+    mature(rule, timed(rule, state, fire, recover, now), fire, input.beside == Beside::Nothing, now)
 }
 
 fn watch_for_flaps(flaps: &mut Flaps, input: Input) {
     if !input.in_window {
         // Whatever it does at this time of day does not matter.
         *flaps = Flaps::default();
-    } else if input.fire == Truth::Unknown && input.recover == Truth::Unknown {
+    } else if input.beside == Beside::Cause || (input.fire == Truth::Unknown && input.recover == Truth::Unknown) {
         flaps.lost_sight();
     } else if input.is_new {
         flaps.sampled(match (input.fire, input.recover) {

@@ -32,12 +32,14 @@ fn rule(raise_after: i64, clear_after: i64, during: Window) -> Rule {
     }
 }
 
-const BAD: Input = Input { fire: Truth::True, recover: Truth::False, in_window: true, is_new: true, is_alone: true };
-const GOOD: Input = Input { fire: Truth::False, recover: Truth::True, in_window: true, is_new: true, is_alone: true };
+const BAD: Input =
+    Input { fire: Truth::True, recover: Truth::False, in_window: true, is_new: true, beside: Beside::Nothing };
+const GOOD: Input =
+    Input { fire: Truth::False, recover: Truth::True, in_window: true, is_new: true, beside: Beside::Nothing };
 const NEITHER: Input =
-    Input { fire: Truth::False, recover: Truth::False, in_window: true, is_new: true, is_alone: true };
+    Input { fire: Truth::False, recover: Truth::False, in_window: true, is_new: true, beside: Beside::Nothing };
 const UNKNOWN: Input =
-    Input { fire: Truth::Unknown, recover: Truth::Unknown, in_window: true, is_new: true, is_alone: true };
+    Input { fire: Truth::Unknown, recover: Truth::Unknown, in_window: true, is_new: true, beside: Beside::Nothing };
 
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
@@ -126,7 +128,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         recover,
         in_window,
         is_new: false,
-        is_alone: false,
+        beside: Beside::AsBad,
     })
 }
 
@@ -374,7 +376,7 @@ fn what_comes_and_goes_and_cannot_be_used_meanwhile_is_told_though_no_fault_of_i
 #[test]
 fn what_comes_and_goes_beside_an_open_alert_is_no_alert_of_its_own() {
     let rule = rule(100, 50, Window::Always);
-    let turn = |number: i64| Input { is_alone: false, ..if number % 2 == 0 { BAD } else { GOOD } };
+    let turn = |number: i64| Input { beside: Beside::AsBad, ..if number % 2 == 0 { BAD } else { GOOD } };
     let inputs: Vec<(i64, Input)> = (0..20).map(|number| (number * 10, turn(number))).collect();
     assert_eq!(decisions(&rule, &inputs), []);
 }
