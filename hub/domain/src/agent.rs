@@ -563,7 +563,9 @@ mod tests {
         agent.unverified(at(1000));
         agent.clock.observe(300_000, at(1001));
         assert_eq!(agent.clock.age(300_000, 300_000, at(1001)), None);
+        assert_eq!(agent.clock.plainly_behind_millis(), None);
         agent.clock.observe(1_002_000, at(1002));
+        assert_eq!(agent.clock.plainly_behind_millis(), Some(0));
         assert_eq!(agent.clock.age(1_002_000, 1_002_000, at(1002)), Some(Span::ZERO));
         assert_eq!(agent.clock.age(300_000, 300_000, at(1002)), Some(Span::from_secs(702)));
     }

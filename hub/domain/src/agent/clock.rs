@@ -66,13 +66,17 @@ impl Clock {
     /// How many ms the agent's clock is behind the hub's; negative if ahead. Includes the time a message travels.
     /// 0 while nothing has been heard.
     pub fn behind_millis(&self) -> i64 {
-        self.observed_millis().unwrap_or(0)
+        let current = self.current.map(|(_, least)| least);
+        current.into_iter().chain(self.last).min().unwrap_or(0)
     }
 
-    /// The same; `None` while nothing has been heard.
-    pub fn observed_millis(&self) -> Option<i64> {
-        let current = self.current.map(|(_, least)| least);
-        current.into_iter().chain(self.last).min()
+    /// The same; `None` while nothing has been heard, or nothing that tells a slow clock from a message that waited in a broker.
+    pub fn plainly_behind_millis(&self) -> Option<i64> {
+        (self.current.is_some() && !self.may_have_waited()).then(|| self.behind_millis())
+    }
+
+    fn may_have_waited(&self) -> bool {
+        self.doubt.is_there() && self.behind_millis() > CLOCK_TOLERANCE.millis()
     }
 
     /// Whether the clock is too far off to be believed.
@@ -83,7 +87,7 @@ impl Clock {
     /// How old at `now` is what was probed at `at` and sent at `sent_at`, both by the agent's clock: what it waited before it was sent,
     /// and what it was longer on its way than others. `None` while nobody can tell.
     pub fn age(&self, at: i64, sent_at: i64, now: Timestamp) -> Option<Span> {
-        if self.doubt.is_there() && self.behind_millis() > CLOCK_TOLERANCE.millis() {
+        if self.may_have_waited() {
             return None;
         }
         // Nothing is sent before it is made: the clock was set back in between.

@@ -22,7 +22,7 @@ pub(super) fn agent_sample(agent: &Agent, now: Timestamp) -> Sample {
         reason = "a clock's offset in seconds and a count of records need no more than 52 bits"
     )]
     let (offset, backlog) = (
-        agent.clock.observed_millis().map(|behind| (behind as f64 / 1000.0).abs()),
+        agent.clock.plainly_behind_millis().map(|behind| (behind as f64 / 1000.0).abs()),
         agent.backlog(now).map(|count| count as f64),
     );
     let heard = |fact: Option<f64>| fact.filter(|_| agent.link == Link::Up).map_or(FactValue::Unknown, FactValue::from);
