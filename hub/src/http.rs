@@ -3,6 +3,7 @@
 mod api;
 mod error;
 mod events;
+mod gate;
 mod health;
 mod metrics;
 mod openapi;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use axum::{Router, middleware};
 use tokio_util::sync::CancellationToken;
 
+use self::gate::Routes;
 pub use self::openapi::document as openapi;
 use crate::{
     backup,
@@ -61,14 +63,20 @@ pub struct App {
 
 /// Every route.
 pub fn router(app: App) -> Router {
-    Router::new()
+    routes()
+        .with(|router| router.fallback(pages::no_such_page))
+        .guarded(&app)
+        .layer(middleware::from_fn(error::own_host_only))
+        .with_state(app)
+}
+
+/// Every route with what it asks of whoever calls.
+fn routes() -> Routes {
+    Routes::new()
         .merge(api::routes())
         .merge(openapi::routes())
         .merge(health::routes())
         .merge(metrics::routes())
         .merge(events::routes())
         .merge(pages::routes())
-        .fallback(pages::no_such_page)
-        .layer(middleware::from_fn(error::own_host_only))
-        .with_state(app)
 }

@@ -27,6 +27,7 @@ pub mod restraints;
 pub mod service_manager;
 pub mod storage;
 pub mod store;
+pub mod token;
 
 use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 

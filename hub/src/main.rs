@@ -55,6 +55,8 @@ enum Command {
     Restore(command::Restore),
     /// Checks a backup, or the database itself
     Verify(command::Verify),
+    /// Makes, lists and revokes the tokens with which programs use the API
+    Token(command::Token),
 }
 
 #[derive(Debug, Args)]
@@ -150,6 +152,7 @@ fn main() -> ExitCode {
         Command::Backup(backup) => to_the_end(backup.run(&say)),
         Command::Restore(restore) => to_the_end(restore.run(&say)),
         Command::Verify(verify) => to_the_end(verify.run(&say)),
+        Command::Token(token) => to_the_end(token.run(&say)),
     }
 }
 

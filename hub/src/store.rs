@@ -21,6 +21,7 @@ mod restraints;
 mod rollup;
 mod schema;
 mod tickets;
+mod tokens;
 mod trouble;
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
@@ -48,6 +49,7 @@ pub use self::{
     rollup::{Due, Grain, RolledUp},
     schema::{migrator, newest_schema},
     tickets::{ActError, Deed, TicketEvent, TicketFilter, TicketRow},
+    tokens::TokenRow,
     trouble::Trouble,
 };
 

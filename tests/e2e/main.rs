@@ -24,6 +24,7 @@ mod partition;
 mod power_cut;
 mod pressure;
 mod real_equipment;
+mod tokens;
 mod unattended;
 mod upgrade;
 mod watchdog;

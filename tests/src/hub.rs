@@ -46,7 +46,11 @@ impl Hub {
 
     /// A hub as `options` say, in a fresh data directory.
     pub fn with(options: Options) -> Result<Self> {
-        let data = tempfile::Builder::new().prefix("lobby-hub-").tempdir()?;
+        Self::on(tempfile::Builder::new().prefix("lobby-hub-").tempdir()?, options)
+    }
+
+    /// A hub as `options` say, in a data directory that is there.
+    pub fn on(data: TempDir, options: Options) -> Result<Self> {
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
         let (process, http, mqtt) = launch(data.path(), &options, loopback, loopback)?;
         Ok(Self { process, data, options, http, mqtt, api: Api::at(http) })

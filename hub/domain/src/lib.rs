@@ -4,6 +4,7 @@
 //! any clock, database, network, web page or async runtime. Time is an argument, identity is derived from content, so every
 //! decision can be replayed.
 
+pub mod access;
 pub mod agent;
 pub mod alert;
 pub mod calendar;

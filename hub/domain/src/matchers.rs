@@ -165,6 +165,11 @@ impl<'a> Labels<'a> {
 }
 
 impl Matchers {
+    /// Whether they match nothing but what has this very value.
+    pub fn is_only(&self, field: Field, value: &str) -> bool {
+        self.0.get(&field).is_some_and(|values| values.len() == 1 && values.contains(value))
+    }
+
     /// Matchers from fields and the values that each may have.
     pub fn new(fields: impl IntoIterator<Item = (Field, Vec<Box<str>>)>) -> Result<Self, MatchersError> {
         let mut matchers = BTreeMap::new();

@@ -13,12 +13,15 @@ mod silences;
 mod tickets;
 mod trace;
 
-use axum::{Router, routing::any};
+use axum::routing::any;
 use lobby_domain::label::Label;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{App, error};
+use super::{
+    App, error,
+    gate::{About, Caller, Policy, Routes},
+};
 use crate::{
     http::error::{ApiError, Body, Query},
     store::Cursor,
@@ -37,8 +40,8 @@ const MOST: i64 = 1000;
 /// Items of one page if nothing is said.
 const USUAL: i64 = 100;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::new()
         .merge(agents::routes())
         .merge(devices::routes())
         .merge(records::routes())
@@ -50,8 +53,9 @@ pub(super) fn routes() -> Router<App> {
         .merge(maintenance::routes())
         .merge(findings::routes())
         .merge(notifications::routes())
-        .route("/api/{*rest}", any(error::no_such_address))
-        .method_not_allowed_fallback(error::no_such_method)
+        // Of no use to anybody, so nothing is asked.
+        .with(|router| router.route("/api/{*rest}", any(error::no_such_address)))
+        .with(|router| router.method_not_allowed_fallback(error::no_such_method))
 }
 
 /// A text in both languages.

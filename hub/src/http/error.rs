@@ -7,11 +7,13 @@ use axum::{
         FromRequest, FromRequestParts, Request,
         rejection::{JsonRejection, QueryRejection},
     },
-    http::{Method, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use lobby_contract::SiteId;
 use lobby_domain::{
+    access::{Need, Role},
     alert::{AlertId, ClearRefusal},
     restraint::Refusal,
     site::LifeError,
@@ -84,6 +86,17 @@ pub(super) enum ApiError {
         /// What is wrong with it, and where.
         detail: String,
     },
+    /// No token that is good.
+    #[error(
+        "no good token: send `Authorization: Bearer TOKEN` with one that `lobby-hub token create` made and that is neither revoked nor over"
+    )]
+    Token,
+    /// The caller's role may not do it.
+    #[error("this needs one of the roles {}", roles(*.0))]
+    Role(Need),
+    /// The caller is limited to a site, and this is not of that site alone.
+    #[error("this token is for site `{0}` alone: name that site, and nothing beyond it")]
+    OtherSite(SiteId),
     /// The address names another computer than the one that listens.
     #[error("this server answers to its IP address or `localhost` only")]
     Host,
@@ -187,6 +200,8 @@ impl IntoResponse for ApiError {
             Self::Method(_) => {
                 (StatusCode::METHOD_NOT_ALLOWED, "/problems/method-not-allowed", "The method does not fit the address")
             }
+            Self::Token => (StatusCode::UNAUTHORIZED, "/problems/token", "Not signed in"),
+            Self::Role(_) | Self::OtherSite(_) => (StatusCode::FORBIDDEN, "/problems/forbidden", "Not allowed"),
             Self::Host => (StatusCode::MISDIRECTED_REQUEST, "/problems/host", "Wrong host"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "/problems/conflict", "The state does not allow it"),
             Self::Fault { .. } => {
@@ -218,8 +233,16 @@ impl IntoResponse for ApiError {
             Some(self.to_string())
         };
         let body = axum::Json(Problem { r#type, title, status: status.as_u16(), detail, offer });
-        (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
     }
+}
+
+fn roles(need: Need) -> String {
+    need.roles().map(Role::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// The answer to an address below `/api` that leads nowhere; pages have their own.

@@ -4,11 +4,10 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
-    Extension, Router,
+    Extension,
     extract::{Query, State},
     http::StatusCode,
     response::{IntoResponse, Response, Sse, sse::Event},
-    routing::get,
 };
 use futures_util::{Stream, StreamExt, stream};
 use lobby_contract::SiteId;
@@ -22,7 +21,10 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval, sleep_until},
 };
 
-use super::App;
+use super::{
+    App,
+    gate::{About, Policy, Routes},
+};
 use crate::fleet::Changed;
 
 /// How often a page hears that the hub is there.
@@ -35,8 +37,9 @@ const RETRY: Duration = Duration::from_secs(2);
 const MOST: usize = 1000;
 
 /// The stream.
-pub fn routes() -> Router<App> {
-    Router::new().route("/events", get(listen)).layer(Extension(Arc::new(Semaphore::new(MOST))))
+pub fn routes() -> Routes {
+    let places = Extension(Arc::new(Semaphore::new(MOST)));
+    Routes::new().get("/events", Policy::read(About::List), listen).with(|router| router.layer(places))
 }
 
 /// What a page wants to hear of.

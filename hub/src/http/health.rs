@@ -2,14 +2,17 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
+use axum::{Json, extract::State, http::StatusCode};
 use serde_json::{Value, json};
 
-use super::App;
+use super::{
+    App,
+    gate::{Policy, Routes},
+};
 use crate::findings::{Domain, Severity};
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/livez", get(live)).route("/readyz", get(ready))
+pub(super) fn routes() -> Routes {
+    Routes::new().get("/livez", Policy::PUBLIC, live).get("/readyz", Policy::PUBLIC, ready)
 }
 
 async fn live() -> &'static str {

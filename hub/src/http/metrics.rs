@@ -7,10 +7,13 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
+use axum::{extract::State, http::header, response::IntoResponse};
 use lobby_domain::{ledger::Ledger, site::Cause};
 
-use super::App;
+use super::{
+    App,
+    gate::{About, Policy, Routes},
+};
 use crate::{
     findings::{Domain, Severity},
     ingest::Stage,
@@ -22,8 +25,8 @@ use crate::{
 /// How long counting what is stored may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/metrics", get(metrics))
+pub(super) fn routes() -> Routes {
+    Routes::new().get("/metrics", Policy::read(About::AllSites), metrics)
 }
 
 /// Writes metrics one by one.

@@ -1,12 +1,15 @@
 //! The OpenAPI document, made from the handlers themselves.
 
-use axum::{Json, Router, routing::get};
+use axum::Json;
 use utoipa::OpenApi;
 
-use super::{App, api::docs};
+use super::{
+    api::docs,
+    gate::{Policy, Routes},
+};
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/api/v1/openapi.json", get(|| async { Json(document()) }))
+pub(super) fn routes() -> Routes {
+    Routes::new().get("/api/v1/openapi.json", Policy::PUBLIC, || async { Json(document()) })
 }
 
 /// The OpenAPI 3.1 document of the API.

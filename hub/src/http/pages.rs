@@ -25,11 +25,10 @@ mod tiles;
 mod why;
 
 use axum::{
-    Router,
     extract::{DefaultBodyLimit, State},
     response::Response,
-    routing::{get, post},
 };
+use lobby_domain::access::Need;
 use tower_http::compression::CompressionLayer;
 
 use self::{
@@ -38,40 +37,46 @@ use self::{
     reader::Reader,
     scene::Scene,
 };
-use super::App;
+use super::{
+    App,
+    gate::{About, Caller, Policy, Routes},
+};
 
 /// The largest form, in bytes: a note of 1000 characters, each of three bytes written as `%XX`, and some more.
 const LARGEST_FORM: usize = 16 * 1024;
 
 /// The pages.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/", get(overview))
-        .route("/concierge", get(concierge))
-        .route("/engineering", get(engineering))
-        .route("/showflat", get(showflat))
-        .route("/reception", get(reception))
-        .route("/alerts", get(alerts::show))
-        .route("/agents", get(agents::list))
-        .route("/a/{site}/{agent}", get(agents::show))
-        .route("/alerts/{id}/{verb}", post(restrain::act_on_alert))
-        .route("/silences", get(restraints::silences).post(restrain::make_silence))
-        .route("/silences/{id}/end", post(restrain::end_silence))
-        .route("/maintenance", get(restraints::maintenance).post(restrain::make_maintenance))
-        .route("/maintenance/{id}/end", post(restrain::end_maintenance))
-        .route("/outbox", get(outbox::show))
-        .route("/outbox/{channel}/test", post(outbox::test))
-        .route("/health", get(health::show))
-        .route("/health/ignore", post(health::ignore))
-        .route("/d/{code}", get(device::show))
-        .route("/d/{code}/life", post(act::set_life))
-        .route("/d/{code}/why", get(why::show))
-        .route("/t/{no}", get(ticket::show))
-        .route("/t/{no}/{verb}", post(act::act))
-        .route("/lang/{lang}", get(language::choose))
-        .route("/static/{version}/{name}", get(statics::file))
-        .layer(DefaultBodyLimit::max(LARGEST_FORM))
-        .layer(CompressionLayer::new())
+pub(super) fn routes() -> Routes {
+    let read = Policy::read(About::List);
+    let restrain = |about| Policy::to(Need::Restrain, about);
+    Routes::new()
+        .get("/", read, overview)
+        .get("/concierge", read, concierge)
+        .get("/engineering", read, engineering)
+        .get("/showflat", read, showflat)
+        .get("/reception", read, reception)
+        .get("/alerts", read, alerts::show)
+        .get("/agents", read, agents::list)
+        .get("/a/{site}/{agent}", Policy::read(About::Site), agents::show)
+        .post("/alerts/{id}/{verb}", Policy::to(Need::Answer, About::AlertStep), restrain::act_on_alert)
+        .get("/silences", Policy::read(About::AllSites), restraints::silences)
+        .post("/silences", restrain(About::AllSites), restrain::make_silence)
+        .post("/silences/{id}/end", restrain(About::Restraint), restrain::end_silence)
+        .get("/maintenance", Policy::read(About::AllSites), restraints::maintenance)
+        .post("/maintenance", restrain(About::AllSites), restrain::make_maintenance)
+        .post("/maintenance/{id}/end", restrain(About::Restraint), restrain::end_maintenance)
+        .get("/outbox", Policy::read(About::AllSites), outbox::show)
+        .post("/outbox/{channel}/test", Policy::to(Need::Operate, About::AllSites), outbox::test)
+        .get("/health", Policy::read(About::AllSites), health::show)
+        .post("/health/ignore", Policy::to(Need::Operate, About::AllSites), health::ignore)
+        .get("/d/{code}", Policy::read(About::Device), device::show)
+        .post("/d/{code}/life", Policy::to(Need::Equip, About::Device), act::set_life)
+        .get("/d/{code}/why", Policy::read(About::Device), why::show)
+        .get("/t/{no}", Policy::read(About::Ticket), ticket::show)
+        .post("/t/{no}/{verb}", Policy::to(Need::Answer, About::TicketStep), act::act)
+        .get("/lang/{lang}", Policy::PUBLIC, language::choose)
+        .get("/static/{version}/{name}", Policy::PUBLIC, statics::file)
+        .with(|router| router.layer(DefaultBodyLimit::max(LARGEST_FORM)).layer(CompressionLayer::new()))
 }
 
 /// The answer to an address at which there is nothing.

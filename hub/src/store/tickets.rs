@@ -172,6 +172,7 @@ struct Raw {
 }
 
 statements! {
+    SITE_OF = "SELECT site FROM ticket WHERE number = $1";
     LAST = "SELECT number, state, closed_at FROM ticket WHERE site = $1 AND subject = $2 AND fault_class = $3
         ORDER BY opened_at DESC, number DESC LIMIT 1";
     NEXT_NUMBER = "INSERT INTO ticket_count (month, count) VALUES ($1, 1)
@@ -417,6 +418,19 @@ impl Store {
         let mut rows = raw.into_iter().map(TicketRow::try_from).collect::<Result<Vec<_>, _>>()?;
         let next = page::cut(&mut rows, limit, |row| vec![row.opened_at.millis().to_string(), row.number.to_string()]);
         Ok(Ok((rows, next)))
+    }
+
+    /// The site of a ticket.
+    pub async fn site_of_ticket(&self, number: &str) -> Result<Option<SiteId>, StoreError> {
+        let mut tx = self.read().await?;
+        let site: Option<String> = on!(&mut tx, "look up a ticket's site", conn => sqlx::query_scalar(SITE_OF).bind(number)
+            .fetch_optional(conn).await)?;
+        let bad = |error: lobby_contract::NameError| StoreError::Inconsistent {
+            table: "ticket",
+            id: number.to_owned(),
+            what: error.to_string(),
+        };
+        site.map(|site| site.parse().map_err(bad)).transpose()
     }
 
     /// A ticket and its history.

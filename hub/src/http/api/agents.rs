@@ -1,9 +1,8 @@
 //! Agents: whether they are there, and what has become of their records.
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{Path, State},
-    routing::get,
 };
 use lobby_contract::{AgentId, SiteId};
 use lobby_domain::{
@@ -16,17 +15,17 @@ use lobby_domain::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ApiError, App, Page, Query, cursor, limit, name};
+use super::{About, ApiError, App, Page, Policy, Query, Routes, cursor, limit, name};
 use crate::store::{Cursor, LostRow};
 
 /// Most epochs that are told one by one, the newest first.
 const EPOCHS: usize = 20;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/v1/agents", get(list_agents))
-        .route("/api/v1/agents/{site}/{id}", get(show_agent))
-        .route("/api/v1/agents/{site}/{id}/lost", get(list_lost))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/api/v1/agents", Policy::read(About::List), list_agents)
+        .get("/api/v1/agents/{site}/{id}", Policy::read(About::Site), show_agent)
+        .get("/api/v1/agents/{site}/{id}/lost", Policy::read(About::Site), list_lost)
 }
 
 /// An agent and the delivery of its records.

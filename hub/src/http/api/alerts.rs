@@ -1,11 +1,11 @@
 //! Alerts.
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{Path, State},
-    routing::{get, post},
 };
 use lobby_contract::DeviceId;
+use lobby_domain::access::Need;
 use lobby_domain::{
     alert::{ClearRefusal, Subject},
     overlay,
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    ApiError, App, Body, Page, Query, Text, Wanted, cursor, limit, name,
+    About, ApiError, App, Body, Caller, Page, Policy, Query, Routes, Text, Wanted, cursor, limit, name,
     restraints::{alert_id, check_texts},
 };
 use crate::{
@@ -25,12 +25,12 @@ use crate::{
     store::{AlertFilter, AlertRow, Cursor},
 };
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/v1/alerts", get(list_alerts))
-        .route("/api/v1/alerts/{id}", get(show_alert))
-        .route("/api/v1/alerts/{id}/ack", post(acknowledge_alert))
-        .route("/api/v1/alerts/{id}/clear", post(clear_alert))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/api/v1/alerts", Policy::read(About::List), list_alerts)
+        .get("/api/v1/alerts/{id}", Policy::read(About::Alert), show_alert)
+        .post("/api/v1/alerts/{id}/ack", Policy::to(Need::Answer, About::Alert), acknowledge_alert)
+        .post("/api/v1/alerts/{id}/clear", Policy::to(Need::Equip, About::Alert), clear_alert)
 }
 
 /// An alert.
@@ -234,12 +234,14 @@ pub(in crate::http) async fn show_alert(
     responses((status = 200, body = Alert), (status = 404, description = "There is no such alert")))]
 pub(in crate::http) async fn acknowledge_alert(
     State(app): State<App>,
+    caller: Caller,
     Path(id): Path<String>,
     Body(body): Body<By>,
 ) -> Result<Json<Alert>, ApiError> {
-    check_texts(&body.by, "")?;
+    let by = caller.signs(body.by);
+    check_texts(&by, "")?;
     let now = app.clock.now();
-    let row = app.store.acknowledge(alert_id(&id)?, &body.by, now).await?.ok_or(ApiError::NotFound("alert"))?;
+    let row = app.store.acknowledge(alert_id(&id)?, &by, now).await?.ok_or(ApiError::NotFound("alert"))?;
     app.fleet.tell(Changed { site: row.site.clone(), device: None });
     Ok(Json(Alert::of(&app, row, now)))
 }
@@ -251,14 +253,16 @@ pub(in crate::http) async fn acknowledge_alert(
         (status = 409, description = "The fault is there or nobody can tell; the problem offers a silence until it is resolved")))]
 pub(in crate::http) async fn clear_alert(
     State(app): State<App>,
+    caller: Caller,
     Path(id): Path<String>,
     Body(body): Body<By>,
 ) -> Result<Json<Alert>, ApiError> {
-    check_texts(&body.by, "")?;
+    let by = caller.signs(body.by);
+    check_texts(&by, "")?;
     let id = alert_id(&id)?;
     let row = app.store.alert(id).await?.ok_or(ApiError::NotFound("alert"))?;
     if row.cleared_at.is_none() {
-        let decision = Decision::Clear { subject: row.subject, rule: row.rule, by: body.by };
+        let decision = Decision::Clear { subject: row.subject, rule: row.rule, by };
         match app.desk.decide(row.site, decision).await {
             // Its rule may have cleared it just now: then what was asked for is done.
             Ok(()) | Err(DecisionError::Clear(ClearRefusal::NotOpen)) => {}

@@ -3,25 +3,25 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{Path, State},
-    routing::{get, put},
 };
 use lobby_contract::{DeviceId, FactValue, SiteId};
+use lobby_domain::access::Need;
 use lobby_domain::{device, site, time::Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ApiError, App, Page, Query, limit, name};
+use super::{About, ApiError, App, Caller, Page, Policy, Query, Routes, limit, name};
 use crate::{http::error::Body, ingest::Decision};
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/v1/sites", get(list_sites))
-        .route("/api/v1/devices", get(list_devices))
-        .route("/api/v1/devices/{site}/{id}", get(show_device))
-        .route("/api/v1/devices/{site}/{id}/life", put(set_life))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/api/v1/sites", Policy::read(About::Body), list_sites)
+        .get("/api/v1/devices", Policy::read(About::List), list_devices)
+        .get("/api/v1/devices/{site}/{id}", Policy::read(About::Site), show_device)
+        .put("/api/v1/devices/{site}/{id}/life", Policy::to(Need::Equip, About::Site), set_life)
 }
 
 /// A site.
@@ -135,10 +135,10 @@ pub(in crate::http) struct DeviceQuery {
 
 /// Every site.
 #[utoipa::path(get, path = "/api/v1/sites", tag = "sites", responses((status = 200, body = Page<Site>)))]
-pub(in crate::http) async fn list_sites(State(app): State<App>) -> Json<Page<Site>> {
+pub(in crate::http) async fn list_sites(State(app): State<App>, caller: Caller) -> Json<Page<Site>> {
     let now = app.clock.now();
     let sites = app.fleet.read();
-    let items = sites.values().map(|site| {
+    let items = sites.values().filter(|site| caller.reaches(&site.id)).map(|site| {
         let mut devices = BTreeMap::new();
         for device in site.devices() {
             let verdict = device.verdict(site.link_of(device), site.part_of_day().expected(), now);

@@ -1,21 +1,24 @@
 //! Findings: the product's own troubles.
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{Path, State},
-    routing::{get, post},
 };
 use lobby_dashboards::Lang;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ApiError, App, Page, Text};
+use lobby_domain::access::Need;
+
+use super::{About, ApiError, App, Page, Policy, Routes, Text};
 use crate::findings::{self, Domain};
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/v1/findings", get(list_findings))
-        .route("/api/v1/findings/{domain}/{id}/ignore", post(ignore_finding))
+pub(super) fn routes() -> Routes {
+    Routes::new().get("/api/v1/findings", Policy::read(About::AllSites), list_findings).post(
+        "/api/v1/findings/{domain}/{id}/ignore",
+        Policy::to(Need::Operate, About::AllSites),
+        ignore_finding,
+    )
 }
 
 /// A trouble of the product itself; never a fault of a device.

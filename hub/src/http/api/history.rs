@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use axum::{Json, Router, extract::State, routing::get};
+use axum::{Json, extract::State};
 use lobby_contract::{DeviceId, SiteId};
 use lobby_domain::{past, time::Span};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ApiError, App, Query, name};
+use super::{About, ApiError, App, Policy, Query, Routes, name};
 use crate::store::{Grain, RolledUp};
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/api/v1/history", get(show_history))
+pub(super) fn routes() -> Routes {
+    Routes::new().get("/api/v1/history", Policy::read(About::List), show_history)
 }
 
 /// How far back a history reaches.

@@ -1,28 +1,30 @@
 //! Maintenance windows.
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{Path, State},
     http::HeaderMap,
     response::Response,
-    routing::get,
 };
+use lobby_domain::access::Need;
 use lobby_domain::{matchers::Matchers, restraint::Kind};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    ApiError, App, Body, Page, Query,
+    About, ApiError, App, Body, Caller, Page, Policy, Query, Routes,
     restraints::{self, EndQuery, Key, Restraint, RestraintChange, RestraintQuery, Wish},
 };
 
 const PATH: &str = "/api/v1/maintenance";
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/api/v1/maintenance", get(list_maintenance).post(make_maintenance_window)).route(
-        "/api/v1/maintenance/{id}",
-        get(show_maintenance_window).patch(change_maintenance_window).delete(end_maintenance_window),
-    )
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/api/v1/maintenance", Policy::read(About::Body), list_maintenance)
+        .post("/api/v1/maintenance", Policy::to(Need::Restrain, About::Body), make_maintenance_window)
+        .get("/api/v1/maintenance/{id}", Policy::read(About::Restraint), show_maintenance_window)
+        .patch("/api/v1/maintenance/{id}", Policy::to(Need::Restrain, About::Restraint), change_maintenance_window)
+        .delete("/api/v1/maintenance/{id}", Policy::to(Need::Restrain, About::Restraint), end_maintenance_window)
 }
 
 /// A maintenance window: data is collected and judged, and alerts that begin within it are not told before it ends.
@@ -52,9 +54,10 @@ pub(in crate::http) struct NewMaintenance {
     responses((status = 200, body = Page<Restraint>), (status = 400, description = "A parameter is not valid")))]
 pub(in crate::http) async fn list_maintenance(
     State(app): State<App>,
+    caller: Caller,
     Query(query): Query<RestraintQuery>,
 ) -> Result<Json<Page<Restraint>>, ApiError> {
-    restraints::list(&app, true, query).await
+    restraints::list(&app, &caller, true, query).await
 }
 
 /// One maintenance window.
@@ -76,13 +79,14 @@ pub(in crate::http) async fn show_maintenance_window(
         (status = 422, description = "The body is not valid, or the key is that of another request")))]
 pub(in crate::http) async fn make_maintenance_window(
     State(app): State<App>,
+    caller: Caller,
     headers: HeaderMap,
     Body(new): Body<NewMaintenance>,
 ) -> Result<Response, ApiError> {
     let key = Key::of(&headers, PATH, &new)?;
     let kind = Kind::Maintenance { matchers: new.matchers, include_firing: new.include_firing };
-    let wish = Wish { kind, starts: new.starts, ends: Some(new.ends), by: new.by, comment: new.comment };
-    restraints::make(&app, PATH, wish, key).await
+    let wish = Wish { kind, starts: new.starts, ends: Some(new.ends), by: caller.signs(new.by), comment: new.comment };
+    restraints::make(&app, &caller, PATH, wish, key).await
 }
 
 /// Changes a maintenance window that is not over. With other matchers, or another beginning of an active one, it ends and another one goes on in its
@@ -93,10 +97,11 @@ pub(in crate::http) async fn make_maintenance_window(
         (status = 404, description = "There is no such maintenance window"), (status = 409, description = "It is over")))]
 pub(in crate::http) async fn change_maintenance_window(
     State(app): State<App>,
+    caller: Caller,
     Path(id): Path<String>,
     Body(change): Body<RestraintChange>,
 ) -> Result<Json<Restraint>, ApiError> {
-    restraints::change(&app, true, &id, change).await
+    restraints::change(&app, &caller, true, &id, change).await
 }
 
 /// Ends a maintenance window now. It stays in the list.
@@ -106,8 +111,9 @@ pub(in crate::http) async fn change_maintenance_window(
         (status = 409, description = "It is over")))]
 pub(in crate::http) async fn end_maintenance_window(
     State(app): State<App>,
+    caller: Caller,
     Path(id): Path<String>,
     Query(query): Query<EndQuery>,
 ) -> Result<Json<Restraint>, ApiError> {
-    restraints::end(&app, true, &id, query.into_name()).await
+    restraints::end(&app, true, &id, caller.signs(query.into_name())).await
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{Path, State},
-    routing::{get, post},
 };
 use lobby_contract::SiteId;
+use lobby_domain::access::Need;
 use lobby_domain::{
     alert::AlertId,
     time::{Span, Timestamp},
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{ApiError, App, Body, Page, Query, cursor, limit, name};
+use super::{About, ApiError, App, Body, Page, Policy, Query, Routes, cursor, limit, name};
 use crate::{
     notify::Channel as Configured,
     store::{self, ChannelRow, Cursor, DELIVERY_STATES, DeliveryFilter, DeliveryRow},
@@ -25,11 +25,11 @@ use crate::{
 /// Deliveries that will not be made are counted for this long.
 pub(in crate::http) const DEAD_FOR: Span = Span::from_mins(24 * 60);
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/v1/notifications", get(list_notifications))
-        .route("/api/v1/channels", get(list_channels))
-        .route("/api/v1/channels/{name}/test", post(test_channel))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/api/v1/notifications", Policy::read(About::List), list_notifications)
+        .get("/api/v1/channels", Policy::read(About::AllSites), list_channels)
+        .post("/api/v1/channels/{name}/test", Policy::to(Need::Operate, About::AllSites), test_channel)
 }
 
 /// One event for one post through one channel.

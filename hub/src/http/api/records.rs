@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use axum::{Json, Router, extract::State, routing::get};
+use axum::{Json, extract::State};
 use lobby_contract::{FactValue, Reach};
 use lobby_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ApiError, App, Page, Query, cursor, limit, name};
+use super::{About, ApiError, App, Page, Policy, Query, Routes, cursor, limit, name};
 use crate::store::{Cursor, RecordFilter};
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/api/v1/records", get(list_records))
+pub(super) fn routes() -> Routes {
+    Routes::new().get("/api/v1/records", Policy::read(About::List), list_records)
 }
 
 /// A record.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{ApiError, App, Page, cursor, limit};
+use super::{ApiError, App, Caller, Page, cursor, limit};
 use crate::{
     restraints::new_id,
     store::{Cursor, Made, RestraintFilter},
@@ -189,6 +189,7 @@ pub(super) fn check_texts(by: &str, comment: &str) -> Result<(), ApiError> {
 
 pub(super) async fn list(
     app: &App,
+    caller: &Caller,
     maintenance: bool,
     query: RestraintQuery,
 ) -> Result<Json<Page<Restraint>>, ApiError> {
@@ -201,7 +202,13 @@ pub(super) async fn list(
     let (filter, now) = (RestraintFilter { maintenance, state }, app.clock.now());
     let after = cursor(query.after.as_deref())?;
     let (rows, next) = app.store.restraints(filter, now, after.as_ref(), limit(query.limit)?).await??;
-    let items = rows.iter().map(|row| Restraint::new(row, now)).collect();
+    let mut items = Vec::with_capacity(rows.len());
+    for row in &rows {
+        // A page may so have fewer items than were asked for, and still another one after it.
+        if caller.check_restraint(app, &row.kind).await.is_ok() {
+            items.push(Restraint::new(row, now));
+        }
+    }
     Ok(Json(Page { items, next: next.as_ref().map(Cursor::to_string) }))
 }
 
@@ -217,8 +224,15 @@ async fn find(app: &App, maintenance: bool, id: &str) -> Result<restraint::Restr
     row.filter(|row| row.kind.is_maintenance() == maintenance).ok_or(ApiError::NotFound(what))
 }
 
-pub(super) async fn make(app: &App, path: &str, wish: Wish, key: Option<Key>) -> Result<Response, ApiError> {
+pub(super) async fn make(
+    app: &App,
+    caller: &Caller,
+    path: &str,
+    wish: Wish,
+    key: Option<Key>,
+) -> Result<Response, ApiError> {
     check_texts(&wish.by, &wish.comment)?;
+    caller.check_restraint(app, &wish.kind).await?;
     let now = app.clock.now();
     let wanted = restraint::Restraint {
         id: key.as_ref().map_or_else(new_id, |key| key.id),
@@ -252,19 +266,23 @@ pub(super) async fn make(app: &App, path: &str, wish: Wish, key: Option<Key>) ->
 
 pub(super) async fn change(
     app: &App,
+    caller: &Caller,
     maintenance: bool,
     id: &str,
     change: RestraintChange,
 ) -> Result<Json<Restraint>, ApiError> {
     let row = find(app, maintenance, id).await?;
     check_texts(&change.by, change.comment.as_deref().unwrap_or_default())?;
+    if let Some(matchers) = &change.matchers {
+        caller.check_restraint(app, &Kind::Silence(matchers.clone())).await?;
+    }
     let change = Change {
         matchers: change.matchers,
         include_firing: change.include_firing,
         starts: change.starts.map(Timestamp::from_millis),
         ends: change.ends.map(Timestamp::from_millis),
         comment: change.comment.map(Into::into),
-        by: change.by.into(),
+        by: caller.signs(change.by).into(),
     };
     let now = app.clock.now();
     let changed = app.restraints.change(row.id, |row| row.change(change, new_id(), now)).await?;

@@ -1,28 +1,31 @@
 //! Silences.
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{Path, State},
     http::HeaderMap,
     response::Response,
-    routing::get,
 };
+use lobby_domain::access::Need;
 use lobby_domain::{alert::AlertId, matchers::Matchers, restraint::Kind};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    ApiError, App, Body, Page, Query,
+    About, ApiError, App, Body, Caller, Page, Policy, Query, Routes,
     restraints::{self, EndQuery, Key, Restraint, RestraintChange, RestraintQuery, Wish},
 };
 
 const PATH: &str = "/api/v1/silences";
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/v1/silences", get(list_silences).post(make_silence))
-        .route("/api/v1/silences/{id}", get(show_silence).patch(change_silence).delete(end_silence))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/api/v1/silences", Policy::read(About::Body), list_silences)
+        .post("/api/v1/silences", Policy::to(Need::Restrain, About::Body), make_silence)
+        .get("/api/v1/silences/{id}", Policy::read(About::Restraint), show_silence)
+        .patch("/api/v1/silences/{id}", Policy::to(Need::Restrain, About::Restraint), change_silence)
+        .delete("/api/v1/silences/{id}", Policy::to(Need::Restrain, About::Restraint), end_silence)
 }
 
 /// A silence: matching alerts are raised, stored and shown, and not told.
@@ -52,9 +55,10 @@ pub(in crate::http) struct NewSilence {
     responses((status = 200, body = Page<Restraint>), (status = 400, description = "A parameter is not valid")))]
 pub(in crate::http) async fn list_silences(
     State(app): State<App>,
+    caller: Caller,
     Query(query): Query<RestraintQuery>,
 ) -> Result<Json<Page<Restraint>>, ApiError> {
-    restraints::list(&app, false, query).await
+    restraints::list(&app, &caller, false, query).await
 }
 
 /// One silence.
@@ -76,6 +80,7 @@ pub(in crate::http) async fn show_silence(
         (status = 422, description = "The body is not valid, or the key is that of another request")))]
 pub(in crate::http) async fn make_silence(
     State(app): State<App>,
+    caller: Caller,
     headers: HeaderMap,
     Body(new): Body<NewSilence>,
 ) -> Result<Response, ApiError> {
@@ -90,8 +95,8 @@ pub(in crate::http) async fn make_silence(
         }
         _ => return Err(ApiError::Parameter("give either `matchers` or `until_resolved`".to_owned())),
     };
-    let wish = Wish { kind, starts: new.starts, ends: new.ends, by: new.by, comment: new.comment };
-    restraints::make(&app, PATH, wish, key).await
+    let wish = Wish { kind, starts: new.starts, ends: new.ends, by: caller.signs(new.by), comment: new.comment };
+    restraints::make(&app, &caller, PATH, wish, key).await
 }
 
 /// Changes a silence that is not over. With other matchers, or another beginning of an active one, it ends and another one goes on in its
@@ -102,10 +107,11 @@ pub(in crate::http) async fn make_silence(
         (status = 404, description = "There is no such silence"), (status = 409, description = "It is over")))]
 pub(in crate::http) async fn change_silence(
     State(app): State<App>,
+    caller: Caller,
     Path(id): Path<String>,
     Body(change): Body<RestraintChange>,
 ) -> Result<Json<Restraint>, ApiError> {
-    restraints::change(&app, false, &id, change).await
+    restraints::change(&app, &caller, false, &id, change).await
 }
 
 /// Ends a silence now. It stays in the list.
@@ -115,8 +121,9 @@ pub(in crate::http) async fn change_silence(
         (status = 409, description = "It is over")))]
 pub(in crate::http) async fn end_silence(
     State(app): State<App>,
+    caller: Caller,
     Path(id): Path<String>,
     Query(query): Query<EndQuery>,
 ) -> Result<Json<Restraint>, ApiError> {
-    restraints::end(&app, false, &id, query.into_name()).await
+    restraints::end(&app, false, &id, caller.signs(query.into_name())).await
 }

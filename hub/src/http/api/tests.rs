@@ -29,13 +29,13 @@ impl Hub {
         (answer.status.as_u16(), json)
     }
 
-    async fn read(&self, path: &str) -> Value {
+    pub(in crate::http) async fn read(&self, path: &str) -> Value {
         let (status, body) = self.api(Method::GET, path, &Value::Null, None).await;
         assert_eq!(status, 200, "{path}: {body}");
         body
     }
 
-    async fn make(&self, what: &str, body: Value) -> Value {
+    pub(in crate::http) async fn make(&self, what: &str, body: Value) -> Value {
         let (status, made) = self.api(Method::POST, &format!("/api/v1/{what}"), &body, None).await;
         assert_eq!(status, 201, "{made}");
         made

@@ -1,11 +1,11 @@
 //! Repair tickets: lists, one, and what people do with it.
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{Path, State},
-    routing::{get, post},
 };
 use lobby_contract::DeviceId;
+use lobby_domain::access::Need;
 use lobby_domain::{
     alert::Subject,
     ticket::{Action, State as TicketState, WaitingFor},
@@ -14,17 +14,19 @@ use lobby_domain::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ApiError, App, Body, Page, Query, Text, Wanted, alerts::subject, cursor, limit, name};
+use super::{
+    About, ApiError, App, Body, Caller, Page, Policy, Query, Routes, Text, Wanted, alerts::subject, cursor, limit, name,
+};
 use crate::{
     fleet::Changed,
     store::{Cursor, Deed, TicketFilter, TicketRow},
 };
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/v1/tickets", get(list_tickets))
-        .route("/api/v1/tickets/{number}", get(show_ticket))
-        .route("/api/v1/tickets/{number}/{action}", post(act_on_ticket))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/api/v1/tickets", Policy::read(About::List), list_tickets)
+        .get("/api/v1/tickets/{number}", Policy::read(About::Ticket), show_ticket)
+        .post("/api/v1/tickets/{number}/{action}", Policy::to(Need::Answer, About::TicketStep), act_on_ticket)
 }
 
 /// A repair ticket.
@@ -212,15 +214,17 @@ pub(in crate::http) async fn show_ticket(
         (status = 409, description = "The ticket was changed meanwhile, or its state does not allow it")))]
 pub(in crate::http) async fn act_on_ticket(
     State(app): State<App>,
+    caller: Caller,
     Path((number, action)): Path<(String, String)>,
     Body(act): Body<Act>,
 ) -> Result<Json<Ticket>, ApiError> {
-    if act.by.len() > 200 || act.note.len() > 4000 || act.by.contains('\0') || act.note.contains('\0') {
+    let by = caller.signs(act.by);
+    if by.len() > 200 || act.note.len() > 4000 || by.contains('\0') || act.note.contains('\0') {
         return Err(ApiError::Parameter(
             "`by` has at most 200 bytes and `note` 4000, without the character NUL".to_owned(),
         ));
     }
-    let deed = Deed { version: act.version, by: &act.by, note: &act.note, at: app.clock.now() };
+    let deed = Deed { version: act.version, by: &by, note: &act.note, at: app.clock.now() };
     let setup = app.fleet.setup();
     let row = if action == "priority" {
         let missing = || ApiError::Parameter("`priority` is missing: say which".to_owned());

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{Path, State},
-    routing::get,
 };
 use lobby_contract::{FactValue, Reach};
 use lobby_domain::{
@@ -19,11 +18,11 @@ use lobby_domain::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ApiError, App, Query, Text};
+use super::{About, ApiError, App, Policy, Query, Routes, Text};
 use crate::http::trace::{self as shell, Traced};
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/api/v1/devices/{site}/{id}/trace", get(trace_device))
+pub(super) fn routes() -> Routes {
+    Routes::new().get("/api/v1/devices/{site}/{id}/trace", Policy::read(About::Site), trace_device)
 }
 
 /// What was known of a device at some time, and what each rule made of it. Times are ms since 1970 UTC.

@@ -51,11 +51,14 @@ pub(super) async fn show(State(app): State<App>, reader: Reader, Path(code): Pat
 
 async fn find(app: &App, reader: &Reader, code: &str) -> Result<Found, PageError> {
     let id: DeviceId = code.parse().map_err(|_| PageError::NotFound)?;
-    if let Some(site) = reader.site()? {
-        if let Some(found) = within(app, &site, &id) {
-            return Ok(found);
-        }
-    } else if let Some((site, device)) = app.store.device_by_code(code).await? {
+    if let Some(site) = reader.site()?
+        && let Some(found) = within(app, &site, &id)
+    {
+        return Ok(found);
+    }
+    if let Some((site, device)) = app.store.device_by_code(code).await?
+        && reader.site()?.is_none_or(|asked| asked == site)
+    {
         return Ok(Found::Device(site, device));
     }
     // Without a site, a name that only one site has is enough.

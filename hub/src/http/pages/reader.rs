@@ -11,7 +11,7 @@ use lobby_dashboards::{Lang, Notice};
 use lobby_domain::label;
 use serde::Deserialize;
 
-use super::PageError;
+use super::{Caller, PageError};
 
 /// The cookie that keeps a reader's language.
 pub(super) const COOKIE: &str = "lang";
@@ -27,6 +27,8 @@ pub(in crate::http) struct Reader {
     pub path: String,
     /// What was asked.
     pub asked: Asked,
+    /// The only site that they may read of; all if there is none.
+    pub only: Option<SiteId>,
 }
 
 /// The parameters of pages; any other is ignored.
@@ -52,7 +54,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Reader {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let asked = Query::try_from_uri(&parts.uri).map_or_else(|_| Asked::default(), |Query(asked)| asked);
+        let mut asked = Query::try_from_uri(&parts.uri).map_or_else(|_| Asked::default(), |Query(asked)| asked);
+        // Whoever is limited to a site reads of no other, whatever is asked.
+        let only = parts.extensions.get().and_then(Caller::only_site).cloned();
+        if let Some(only) = &only {
+            asked.site = Some(only.to_string());
+        }
         let query: Vec<&str> = parts.uri.query().unwrap_or_default().split('&').collect();
         let query: Vec<&str> =
             query.into_iter().filter(|part| !part.is_empty() && !part.starts_with("notice=")).collect();
@@ -62,6 +69,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Reader {
             fragment: parts.headers.get("x-fragment").is_some_and(|wanted| wanted == "main"),
             path: if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) },
             asked,
+            only,
         })
     }
 }
@@ -71,6 +79,11 @@ impl Reader {
     pub(super) fn site(&self) -> Result<Option<SiteId>, PageError> {
         let named = self.asked.site.as_deref().filter(|site| !site.is_empty());
         named.map(str::parse).transpose().map_err(|_| PageError::NotFound)
+    }
+
+    /// Whether they may read of a site.
+    pub(super) fn reaches(&self, site: &SiteId) -> bool {
+        self.only.as_ref().is_none_or(|only| only == site)
     }
 
     /// What became of the reader's last action.

@@ -54,8 +54,9 @@ impl Scene<'_> {
     ) -> Result<T, PageError> {
         let sites = app.fleet.read();
         let setup = app.fleet.setup();
-        let names: BTreeSet<&SiteId> = sites.keys().chain(setup.sites.keys()).collect();
-        let chosen = match site {
+        let names = sites.keys().chain(setup.sites.keys());
+        let names: BTreeSet<&SiteId> = names.filter(|site| reader.reaches(site)).collect();
+        let chosen = match site.or_else(|| reader.only.clone()) {
             Some(site) if names.contains(&site) => Some(site),
             Some(_) => return Err(PageError::NotFound),
             None if names.len() == 1 => names.first().copied().cloned(),

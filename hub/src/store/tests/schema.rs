@@ -8,7 +8,7 @@ use sqlx::{Executor, SqlSafeStr, SqlitePool};
 use super::{Database, Kind, Store};
 use crate::store::{
     alerts, deadlines, delivery, findings, fleet, meta, notifications, once, outbox, past, records, restraints, rollup,
-    schema, tickets,
+    schema, tickets, tokens,
 };
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
@@ -34,6 +34,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         rollup::STATEMENTS,
         schema::STATEMENTS,
         tickets::STATEMENTS,
+        tokens::STATEMENTS,
     ];
     for statement in all.concat() {
         // A transaction of its own: on PostgreSQL a refusal ends it.

@@ -1,0 +1,192 @@
+//! Who may do what: roles, and what a request asks of whoever makes it.
+//!
+//! ```text
+//! caller ─► its role may do it? ─ no ─► refused, and told which roles may
+//!              │ yes
+//!              ▼
+//!           it is limited to one site, and this is of another? ─ yes ─► as if it were not there
+//! ```
+
+use std::{fmt, str::FromStr};
+
+use lobby_contract::SiteId;
+use serde::Serialize;
+
+/// What somebody is, by which it is decided what they may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Looks only: a wall display, a report.
+    Viewer,
+    /// 礼宾: the entrance, its display and its guests.
+    Concierge,
+    /// 样板房: the show flat and its shoe covers.
+    Showflat,
+    /// 接待: the recreation area.
+    Reception,
+    /// 水吧: the ground floor's patrols.
+    Waterbar,
+    /// 样板房通道: the passage and the lift lobby, with its television.
+    Passage,
+    /// 物业咨询台: questions of guests.
+    Enquiry,
+    /// 工程: repairs.
+    Engineering,
+    /// 主管: the superior of posts.
+    Supervisor,
+    /// 经理: the superior of a site.
+    Manager,
+    /// Runs the product itself.
+    Admin,
+}
+
+/// What is asked of a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Need {
+    /// Nothing: anybody who reaches the hub.
+    Nothing,
+    /// To read what the hub knows.
+    Read,
+    /// To say that one has taken notice of an alert, and to confirm a repair or say that it still fails: any post.
+    Answer,
+    /// To work on a ticket.
+    Repair,
+    /// To keep alerts quiet for a time.
+    Restrain,
+    /// To decide about equipment: its life, and that a fault is gone.
+    Equip,
+    /// To see and change how the product itself does.
+    Operate,
+}
+
+impl Role {
+    /// Every role, from the least to the most.
+    pub const ALL: [Self; 11] = [
+        Self::Viewer,
+        Self::Concierge,
+        Self::Showflat,
+        Self::Reception,
+        Self::Waterbar,
+        Self::Passage,
+        Self::Enquiry,
+        Self::Engineering,
+        Self::Supervisor,
+        Self::Manager,
+        Self::Admin,
+    ];
+
+    /// As it stands on the command line, in the database and in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Concierge => "concierge",
+            Self::Showflat => "showflat",
+            Self::Reception => "reception",
+            Self::Waterbar => "waterbar",
+            Self::Passage => "passage",
+            Self::Enquiry => "enquiry",
+            Self::Engineering => "engineering",
+            Self::Supervisor => "supervisor",
+            Self::Manager => "manager",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// Whether somebody of this role may do what is asked. What is not named here is refused.
+    pub const fn may(self, need: Need) -> bool {
+        match need {
+            Need::Nothing | Need::Read => true,
+            Need::Answer => !matches!(self, Self::Viewer),
+            Need::Repair | Need::Restrain | Need::Equip => {
+                matches!(self, Self::Engineering | Self::Supervisor | Self::Manager | Self::Admin)
+            }
+            Need::Operate => matches!(self, Self::Manager | Self::Admin),
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// There is no role of that name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "there is no role `{0}`: use viewer, concierge, showflat, reception, waterbar, passage, enquiry, engineering, supervisor, manager or admin"
+)]
+pub struct NoSuchRole(pub Box<str>);
+
+impl FromStr for Role {
+    type Err = NoSuchRole;
+
+    fn from_str(text: &str) -> Result<Self, NoSuchRole> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or_else(|| NoSuchRole(text.into()))
+    }
+}
+
+impl Need {
+    /// The roles that may do it, for whoever may not.
+    pub fn roles(self) -> impl Iterator<Item = Role> {
+        Role::ALL.into_iter().filter(move |role| role.may(self))
+    }
+}
+
+/// What somebody was granted: a role, at one site or at all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The role.
+    pub role: Role,
+    /// The only site it is for; all if there is none.
+    pub site: Option<SiteId>,
+}
+
+impl Grant {
+    /// Whether it reaches a site.
+    pub fn reaches(&self, site: &SiteId) -> bool {
+        self.site.as_ref().is_none_or(|only| only == site)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(
+        Need::Nothing,
+        "viewer concierge showflat reception waterbar passage enquiry engineering supervisor manager admin"
+    )]
+    #[case(
+        Need::Read,
+        "viewer concierge showflat reception waterbar passage enquiry engineering supervisor manager admin"
+    )]
+    #[case(Need::Answer, "concierge showflat reception waterbar passage enquiry engineering supervisor manager admin")]
+    #[case(Need::Repair, "engineering supervisor manager admin")]
+    #[case(Need::Restrain, "engineering supervisor manager admin")]
+    #[case(Need::Equip, "engineering supervisor manager admin")]
+    #[case(Need::Operate, "manager admin")]
+    fn who_may_do_what(#[case] need: Need, #[case] roles: &str) {
+        let may: Vec<&str> = need.roles().map(Role::as_str).collect();
+        assert_eq!(may.join(" "), roles);
+    }
+
+    #[test]
+    fn a_role_is_read_as_it_is_written() {
+        for role in Role::ALL {
+            assert_eq!(role.as_str().parse(), Ok(role));
+        }
+        assert_eq!("root".parse::<Role>(), Err(NoSuchRole("root".into())));
+    }
+
+    #[test]
+    fn a_grant_for_one_site_reaches_no_other() {
+        let (ours, theirs): (SiteId, SiteId) = ("hz-01".parse().unwrap(), "hz-02".parse().unwrap());
+        let of_one = Grant { role: Role::Admin, site: Some(ours.clone()) };
+        assert!(of_one.reaches(&ours) && !of_one.reaches(&theirs));
+        assert!(Grant { role: Role::Viewer, site: None }.reaches(&theirs));
+    }
+}
