@@ -670,8 +670,9 @@ impl World {
             let (later, run) = (100 << attempt, self.hub.run);
             return self.after(later, Event::Committed { run, attempt: attempt + 1 });
         }
+        let doubled = self.hub.store.doubled();
         let kept = self.oracle.committed(&self.hub, working.batch.alerts());
-        self.hold(kept);
+        self.hold(doubled.map_or(kept, Err));
         self.say_what_is_stored();
         self.hub.working = None;
         if !self.hub.inbox.is_empty() {
