@@ -29,7 +29,7 @@ struct Arguments {
     /// Print everything that happens.
     #[arg(long)]
     trace: bool,
-    /// Plant a bug: `ack-before-commit`, `sync-lies`, `stale-will`, `no-dedupe` or `believes-links`.
+    /// Plant a bug: `ack-before-commit`, `sync-lies`, `stale-will`, `no-dedupe`, `believes-links` or `puts-off-backlog`.
     #[arg(long, value_parser = bug)]
     bug: Option<Bug>,
     /// Seeds run at once.
