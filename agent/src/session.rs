@@ -41,6 +41,8 @@ const MAX_RESENDS: usize = 16;
 const SMALL_RANGE: u64 = 100;
 /// Most bytes of a bad message that are logged.
 const EXCERPT: usize = 120;
+/// What is lost is said again after this, until the hub is known to have it: nothing that arrives of other records shows that it has.
+const LOST_AGAIN: Duration = Duration::from_mins(1);
 /// How far apart births are that nobody asked for.
 const BIRTHS_APART: Duration = Duration::from_secs(10);
 
@@ -168,6 +170,8 @@ pub struct Session {
     rebirths: Vec<Box<str>>,
     /// What was said to be lost in this session.
     told: Vec<Lost>,
+    /// When that is to be said again.
+    tell_again_at: Option<Duration>,
     seen: Changes,
     hub_online: Option<bool>,
     bad: u64,
@@ -189,6 +193,7 @@ impl Session {
             resends: VecDeque::new(),
             rebirths: Vec::new(),
             told: Vec::new(),
+            tell_again_at: None,
             seen,
             hub_online: None,
             bad: 0,
@@ -265,6 +270,10 @@ impl Session {
         if self.lanes.is_due(now.at) {
             self.lose_patience();
         }
+        if self.tell_again_at.is_some_and(|at| now.at >= at) {
+            self.told.clear();
+            self.wishes.losses = true;
+        }
         let (asked, query) = self.question(now)?;
         self.asked = Some(asked);
         Some(Action::Spool(query))
@@ -273,7 +282,7 @@ impl Session {
     /// When [`Session::next`] is to be called at the latest.
     pub fn deadline(&self) -> Option<Duration> {
         let birth = self.born_at.filter(|_| self.owes_birth).map(|born| born + BIRTHS_APART);
-        self.lanes.deadline().into_iter().chain(birth).min()
+        self.lanes.deadline().into_iter().chain(birth).chain(self.tell_again_at).min()
     }
 
     /// The spool's answer to the last [`Action::Spool`].
@@ -325,7 +334,7 @@ impl Session {
             self.lanes.split(status.live_from);
         }
         if losses {
-            self.tell_losses(status.lost);
+            self.tell_losses(status.lost, now);
         }
     }
 
@@ -343,7 +352,8 @@ impl Session {
         self.publish(Channel::Birth, &birth);
     }
 
-    fn tell_losses(&mut self, lost: Vec<Lost>) {
+    fn tell_losses(&mut self, lost: Vec<Lost>, now: Now) {
+        self.tell_again_at = (!lost.is_empty()).then_some(now.at + LOST_AGAIN);
         let told = std::mem::take(&mut self.told);
         for range in lost.iter().filter(|range| !told.contains(range)) {
             warn!(epoch = range.epoch, from = range.from, to = range.to, "telling the hub of lost records");

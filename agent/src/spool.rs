@@ -406,6 +406,12 @@ impl<F: Files> Spool<F> {
         let next = self.state.acked(epoch) + 1;
         let on_disk = self.disk.at_or_after(Place { epoch, seq: next }).filter(|stretch| stretch.first.epoch == epoch);
         let in_memory = (epoch == self.state.epoch).then(|| self.waiting.front().map(|(seq, _)| *seq)).flatten();
+        // A hub that has never heard of this epoch would take what is gone from its beginning for something that was never there:
+        // nobody would count it. It has to ask, and is told.
+        let unheard = next == 1 && self.lost().iter().any(|lost| lost.epoch == epoch && lost.from == 1);
+        if unheard {
+            return 1;
+        }
         on_disk.map(|stretch| stretch.from.max(next)).or(in_memory).unwrap_or(next)
     }
 

@@ -3,7 +3,8 @@
 //!
 //! Of several agents of a site one tells. Where they hear one another on the local network, it is the lowest name that is there; the
 //! next ones tell only where the ones before have not, each a little later. Otherwise each waits for its configured place, and tells
-//! if the hub is still silent then. Must not know: MQTT, probes, how records lie on disk.
+//! if the hub is still silent then. The end is told by whoever told the beginning; if that agent is gone when the hub is back, by the
+//! lowest of the others, with the same id. Must not know: MQTT, probes, how records lie on disk.
 
 mod indicator;
 mod lan;
@@ -27,7 +28,7 @@ use tracing::{error, info, warn};
 
 use self::{
     lan::Lan,
-    outage::{Message, Outages, Told},
+    outage::{Message, Notice, Outages, Told},
     peers::{Beacon, Peers},
     silence::{Hub, Silence},
     webhook::{Webhook, WebhookError},
@@ -48,8 +49,6 @@ const LOOK: (Duration, Duration) = (Duration::from_millis(50), Duration::from_se
 const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 /// How long to wait before a local network that could not be joined is tried again.
 const JOIN_AGAIN: Duration = Duration::from_mins(1);
-/// So many beacons are listened to after a start before anything is told.
-const LISTEN_FOR: u32 = 3;
 
 type Sending = Pin<Box<dyn Future<Output = Result<(), WebhookError>> + Send>>;
 
@@ -62,7 +61,8 @@ pub struct Watchdog {
     spool: SpoolHandle,
     seen: watch::Receiver<Seen>,
     clock: Arc<dyn Clock>,
-    started: Instant,
+    /// Since when the others are listened to.
+    listens_since: Instant,
     webhook: Option<Webhook>,
     silence: Silence,
     peers: Peers,
@@ -71,6 +71,12 @@ pub struct Watchdog {
     outages: Outages,
     /// When this run found the silence that lasts.
     found_at: Option<Instant>,
+    /// When this run last found that the silences that others told are over, or that they were before it.
+    over_at: Instant,
+    /// What others say has changed what must be kept.
+    unsaved: bool,
+    /// Beacons sent so far.
+    turn: usize,
     hub: Hub,
     queued: u64,
     /// A message under way.
@@ -86,11 +92,15 @@ impl Watchdog {
         let now = Instant::now();
         let watchdog = config.watchdog.clone();
         let path = outages_path(&config.state_dir);
-        let outages = Outages::load(&path).unwrap_or_else(|cause| {
+        let mut outages = Outages::load(&path).unwrap_or_else(|cause| {
             // What was told before is forgotten: at worst somebody is told twice.
             warn!(path = %path.display(), cause = chain(&cause), "what was told of the hub's silence cannot be read");
             Outages::default()
         });
+        if !watchdog.lan || watchdog.url.is_none() {
+            // It cannot know whether they are gone, or has no way to tell.
+            outages.forget_heard();
+        }
         Self {
             site: config.site.clone(),
             agent: config.id.clone(),
@@ -98,7 +108,7 @@ impl Watchdog {
             spool,
             seen,
             clock,
-            started: now,
+            listens_since: now,
             webhook: Webhook::of(&watchdog),
             silence: Silence::new(watchdog.hub_silence, now),
             peers: Peers::new(config.site.clone(), config.id.clone(), watchdog.lan_every),
@@ -106,6 +116,9 @@ impl Watchdog {
             join_at: now,
             found_at: outages.current.as_ref().map(|_| now),
             outages,
+            over_at: now,
+            unsaved: false,
+            turn: 0,
             hub: Hub::Unsure,
             queued: 0,
             sending: None,
@@ -131,7 +144,7 @@ impl Watchdog {
                 _ = beacons.tick(), if self.config.lan => self.say().await,
                 heard = hear(self.lan.as_ref()) => {
                     match heard {
-                        Ok(Some(beacon)) => self.peers.hear(beacon, Instant::now()),
+                        Ok(Some(beacon)) => self.hear(beacon),
                         Ok(None) => {}
                         Err(cause) => self.leave(&cause),
                     }
@@ -162,14 +175,10 @@ impl Watchdog {
                 self.keep();
             }
             // While a message is under way its end would overtake it.
-            Hub::Heard if self.sending.is_none() && self.outages.end(self.clock.now()) => {
-                info!("the hub is heard again");
-                (self.found_at, self.failures, self.send_at) = (None, 0, now);
-                self.keep();
-            }
+            Hub::Heard if self.sending.is_none() => self.hear_the_hub(now),
             Hub::Silent
                 if self.sending.is_none()
-                    && self.peers.have_told(now)
+                    && self.others_have_told(now)
                     && matches!(self.outages.told(), Some(Told::No | Told::Maybe)) =>
             {
                 info!("another agent of the site has told that the hub is silent");
@@ -178,10 +187,46 @@ impl Watchdog {
             }
             _ => {}
         }
+        if self.unsaved {
+            self.keep();
+        }
         if is_other && self.config.lan {
             self.say().await;
         }
         Ok(())
+    }
+
+    fn hear_the_hub(&mut self, now: Instant) {
+        let wall = self.clock.now();
+        if self.outages.end(wall) {
+            info!("the hub is heard again");
+            (self.found_at, self.failures, self.send_at) = (None, 0, now);
+            self.keep();
+        }
+        if self.outages.end_heard(wall) {
+            self.over_at = now;
+            self.keep();
+        }
+    }
+
+    /// Takes in what another agent says. What it changes is kept at the next look, however much is said.
+    fn hear(&mut self, beacon: Beacon) {
+        let (outage, ended) = (beacon.outage.clone(), beacon.ended.clone());
+        if !self.peers.hear(beacon, Instant::now()) {
+            return;
+        }
+        if let Some(ended) = ended {
+            self.unsaved |= self.outages.hear_end(&ended, &self.agent);
+        }
+        // Whoever hears the hub knows of no silence; what is then said of one is late or made up. And without a webhook there is nothing
+        // to be done about it.
+        if let Some(outage) = outage.filter(|_| self.hub != Hub::Heard && self.webhook.is_some()) {
+            self.unsaved |= self.outages.hear(&outage, &self.agent);
+        }
+    }
+
+    fn others_have_told(&self, now: Instant) -> bool {
+        self.outages.others_have_told() || self.peers.have_told(now, |notice| self.outages.has_ended(notice))
     }
 
     /// Begins to tell what is due, if nothing is being told.
@@ -191,7 +236,7 @@ impl Watchdog {
         if self.sending.is_some() || now < self.send_at {
             return;
         }
-        let message = match self.outages.next_end(&self.site, &self.agent) {
+        let message = match self.next_end(now) {
             Some(end) => end,
             None if self.is_due(now) => {
                 let Some(message) = self.outages.beginning(&self.site, &self.agent, self.queued) else { return };
@@ -205,17 +250,37 @@ impl Watchdog {
         self.sending = Some((message.clone(), Box::pin(webhook.send(message))));
     }
 
+    /// The next end to be told: one's own, or one that was left behind.
+    fn next_end(&self, now: Instant) -> Option<Message> {
+        if self.config.lan && !self.has_listened(now) {
+            // Another one may have told it while this agent was away.
+            return None;
+        }
+        self.outages.next_end(&self.site, &self.agent).or_else(|| self.inherited_end(now))
+    }
+
+    /// The end of a silence whose teller has been gone for as long as it takes to be sure, if it is this agent's turn.
+    fn inherited_end(&self, now: Instant) -> Option<Message> {
+        self.lan.as_ref()?;
+        let pause = self.peers.life() + self.config.stagger * self.peers.rank(now).unwrap_or_default();
+        if now.duration_since(self.over_at.max(self.listens_since)) < pause {
+            return None;
+        }
+        self.outages.inherited_end(&self.site, &self.agent, |notice| self.peers.hold(notice, now))
+    }
+
+    fn has_listened(&self, now: Instant) -> bool {
+        now.duration_since(self.listens_since) >= self.peers.life()
+    }
+
     /// Whether it is this agent's turn to tell that the hub is silent.
     fn is_due(&self, now: Instant) -> bool {
         let Some(found_at) = self.found_at.filter(|_| self.hub != Hub::Heard) else { return false };
-        if !self.config.may_tell(self.clock.now()) {
+        if !self.config.may_tell(self.clock.now()) || self.others_have_told(now) {
             return false;
         }
-        if self.config.lan {
-            let listened = now.duration_since(self.started) >= self.config.lan_every * LISTEN_FOR;
-            if !listened || self.peers.hear_the_hub(now) {
-                return false;
-            }
+        if self.config.lan && (!self.has_listened(now) || self.peers.hear_the_hub(now)) {
+            return false;
         }
         let place = self.peers.rank(now).unwrap_or(self.config.order);
         now.duration_since(found_at) >= self.config.stagger * place
@@ -230,7 +295,7 @@ impl Watchdog {
                 self.failures = 0;
                 self.last_cause.clear();
                 if is_end {
-                    self.outages.ends.remove(0);
+                    self.outages.end_told(&message.notice, &self.agent);
                 } else {
                     self.outages.set_told(Told::Yes);
                 }
@@ -267,12 +332,18 @@ impl Watchdog {
         let now = Instant::now();
         if self.lan.is_none() && now >= self.join_at {
             match Lan::join(&self.config) {
-                Ok(lan) => self.lan = Some(lan),
+                Ok(lan) => (self.lan, self.listens_since) = (Some(lan), now),
                 Err(cause) => self.leave(&cause),
             }
         }
-        let told = self.outages.told() == Some(Told::Yes);
-        let beacon = Beacon::new(self.site.clone(), self.agent.clone(), self.hub, told);
+        let told = self.outages.told() == Some(Told::Yes) || self.outages.others_have_told();
+        // Whoever takes for open what has ended is told so, each in its turn; otherwise the last one is.
+        self.turn = self.turn.wrapping_add(1);
+        let mistaken: Vec<&Notice> = self.peers.open(now).filter(|notice| self.outages.has_ended(notice)).collect();
+        let turn = self.turn.checked_rem(mistaken.len()).and_then(|turn| mistaken.get(turn).copied());
+        let ended = turn.or_else(|| self.outages.last_ended()).cloned();
+        let outage = self.outages.open(&self.agent, self.turn);
+        let beacon = Beacon::new(self.site.clone(), self.agent.clone(), self.hub, told).of(outage, ended);
         let said = match &self.lan {
             Some(lan) => lan.say(&beacon).await,
             None => return,
@@ -290,7 +361,8 @@ impl Watchdog {
     }
 
     /// Makes durable what has been found and told, and shows it on the spot.
-    fn keep(&self) {
+    fn keep(&mut self) {
+        self.unsaved = false;
         let path = outages_path(&self.state_dir);
         if let Err(cause) = self.outages.save(&path) {
             // The disk's trouble must not keep anybody from being told; at worst somebody is told twice.

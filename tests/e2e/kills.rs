@@ -42,10 +42,12 @@ fn an_agent_killed_thirty_times_loses_nothing_says_nothing_twice_and_keeps_the_o
     let mut agent = Agent::start(SITE, "lobby-box", &hub.mqtt_url(), &devices)?;
     let mut random = fastrand::Rng::with_seed(1_946);
     let mut accepted = Watermarks::new();
+    let mut newest = Vec::new();
     for _ in 0..AGENT_KILLS {
         wait::pause(Duration::from_millis(random.u64(150..1_200)));
         agent.kill()?;
         merge(&mut accepted, spool::accepted(&agent.state_dir())?);
+        newest.push(spool::newest(&agent.state_dir())?);
         agent.restart()?;
     }
     let kept: u64 = accepted.values().sum();
@@ -58,7 +60,19 @@ fn an_agent_killed_thirty_times_loses_nothing_says_nothing_twice_and_keeps_the_o
     let records = hub.api.records(SITE)?;
     let stored = Delivered::of(&records, "lobby-box")?;
     assert!(stored.holds(&stored.highest()), "nothing is missing in between: {:?}", stored.highest());
+    newest.iter().try_for_each(|newest| delivery::holds_newest(&stored, newest))?;
+    assert_eq!(all_accounted(&hub)?, 0, "its disk lost nothing");
     delivery::in_order(&records)
+}
+
+/// How many records of the agent are lost; fails unless each one that it made is stored once, or said to be lost.
+fn all_accounted(hub: &Hub) -> Result<u64> {
+    wait::until("nothing to be under way", PATIENCE, || {
+        let ledger = hub.api.json(&format!("/api/v1/agents/{SITE}/lobby-box"))?["ledger"].clone();
+        let stored = ledger["stored"].as_u64() == Some(hub.api.records(SITE)?.len() as u64);
+        Ok((stored && ledger["missing"] == 0).then_some(()))
+    })?;
+    Ok(delivery::accounted(&hub.api, SITE, "lobby-box")?.1)
 }
 
 fn survive(options: Options, seed: u64) -> Result<()> {

@@ -13,10 +13,12 @@ use anyhow::{Context, Result, ensure};
 use lobby_tests::{
     agent,
     broker::Mosquitto,
+    delivery::{self, Delivered},
     disk::Disk,
     hub::Options,
     mqtt::Peer,
     process::Process,
+    spool,
     stored::{self, Running, Start},
     wait,
 };
@@ -133,13 +135,26 @@ fn wake(cut: &Cut) -> Result<()> {
     let stored = numbers(&hub)?;
     ensure!(covers(&stored, &cut.acked), "what was acknowledged is there before the agent sends again");
     let url = broker.url();
+    let kept = spool::newest(&agent_disk.path().join("state"))?;
     // Nobody answers there: what counts is what the agent still has to send.
     let config = agent::write_config(agent_disk.path(), SITE, "lobby-box", &url, &laptops(9))?;
     let mut agent = Process::start("lobby-agent", agent::command("run", &config)?.args(["--log-format", "json"]))?;
     wait::until("everything that was sent to be stored", PATIENCE, || {
         Ok(covers(&numbers(&hub)?, &cut.sent).then_some(()))
     })?;
-    agent.kill()?;
+    // What had not been sent either is on the disk, and comes.
+    wait::until("the newest state of each device", PATIENCE, || {
+        let stored = Delivered::at(&hub.api, SITE, "lobby-box")?;
+        Ok(delivery::holds_newest(&stored, &kept).is_ok().then_some(()))
+    })?;
+    agent.terminate(PATIENCE)?;
+    wait::until("nothing to be under way", PATIENCE, || {
+        let ledger = hub.api.json(&format!("/api/v1/agents/{SITE}/lobby-box"))?["ledger"].clone();
+        let stored = ledger["stored"].as_u64() == Some(hub.api.records(SITE)?.len() as u64);
+        Ok((stored && ledger["missing"] == 0).then_some(()))
+    })?;
+    let (_, lost) = delivery::accounted(&hub.api, SITE, "lobby-box")?;
+    ensure!(lost == 0, "{lost} records of a disk that lost nothing are lost");
     hub.stop()?;
     let (whole, said) = stored::command(&["verify", "--data-dir", &data.display().to_string()])?;
     ensure!(whole, "{said}");

@@ -159,3 +159,49 @@ fn two_agents_of_a_site_that_hear_one_another_tell_once() -> Result<()> {
     }
     webhook.has_nothing_more()
 }
+
+#[test]
+fn when_the_agent_that_told_is_killed_before_the_hub_is_back_another_tells_the_end_with_its_id_and_nobody_twice()
+-> Result<()> {
+    let (mut hub, webhook) = (Hub::start()?, Webhook::start()?);
+    let group = format!("239.255.76.66:{}", program::free_port()?);
+    let lan = format!("lan = true\nlan_group = \"{group}\"\nlan_interface = \"127.0.0.1\"\nlan_every = \"200ms\"");
+    let start = |id: &str| {
+        let devices = webhook.watchdog(&lan) + &every_second(&format!("pc-of-{id}"));
+        Agent::start("demo", id, &hub.mqtt_url(), &devices)
+    };
+    let [mut teller, next, last] = [start("box-a")?, start("box-b")?, start("box-c")?];
+    for agent in ["box-a", "box-b", "box-c"] {
+        all_stored(&hub, agent)?;
+    }
+    hub.stop()?;
+    let (begin, body) = webhook.next("hub_silent")?;
+    ensure!(body["agent"] == "box-a", "{body}");
+    let knows = |agent: &Agent, what: &str| {
+        let sign = agent.state_dir().join("hub-silent");
+        wait::until("the sign that it has been told", PATIENCE, || {
+            Ok(std::fs::read_to_string(&sign).is_ok_and(|sign| sign.contains(what)).then_some(()))
+        })
+    };
+    knows(&teller, "the fallback webhook has been told")?;
+    for agent in [&next, &last] {
+        knows(agent, "another agent of the site has told")?;
+    }
+    teller.kill()?;
+    hub.restart()?;
+    let (end, body) = webhook.next("hub_back")?;
+    ensure!(end == format!("{begin}.end") && body["agent"] == "box-b", "{end} {body}");
+    ensure!(body["until"].as_i64() > body["since"].as_i64(), "{body}");
+    // It believes that the hub is silent and that it has to tell the end, until the others say that they did.
+    teller.restart()?;
+    for agent in [&teller, &next, &last] {
+        let sign = agent.state_dir().join("hub-silent");
+        wait::until("the silence to be over for all", PATIENCE, || Ok((!sign.exists()).then_some(())))?;
+    }
+    webhook.has_nothing_more()?;
+    // The next message is the next beginning: the end was told once.
+    hub.kill()?;
+    let (second, body) = webhook.next("hub_silent")?;
+    ensure!(second != begin && body["agent"] == "box-a", "{second} {body}");
+    Ok(())
+}

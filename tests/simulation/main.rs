@@ -55,6 +55,7 @@ fn tell(seed: u64) -> ! {
 #[case(Bug::StaleWill, "by the will of an earlier session")]
 #[case(Bug::NoDedupe, "is stored 2 times")]
 #[case(Bug::BelievesLinks, "nothing has been heard of its agent")]
+#[case(Bug::PutsOffBacklog, "waits, and newer ones get through")]
 fn a_planted_bug_is_found(#[case] bug: Bug, #[case] what: &str) {
     let options = Options { bug: Some(bug), ..Options::default() };
     let breach = (1..=SEEDS).find_map(|seed| run(seed, options).err()).expect("one of these seeds finds it");

@@ -6,6 +6,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 use anyhow::{Context, Result};
 use lobby_contract::{Record, encode};
 
+use crate::delivery::Newest;
+
 /// The highest `seq` of each epoch.
 pub type Watermarks = BTreeMap<u64, u64>;
 
@@ -23,6 +25,27 @@ pub fn merge(into: &mut Watermarks, marks: Watermarks) {
 /// What a killed agent has accepted and not forgotten. A torn last frame was not accepted.
 pub fn accepted(state_dir: &Path) -> Result<Watermarks> {
     let mut marks = Watermarks::new();
+    each_record(state_dir, |epoch, seq, _| {
+        merge(&mut marks, [(epoch, seq)].into());
+        Ok(())
+    })?;
+    Ok(marks)
+}
+
+/// The newest record of each device that an agent has on its disk.
+pub fn newest(state_dir: &Path) -> Result<Newest> {
+    let mut newest = Newest::new();
+    each_record(state_dir, |epoch, seq, payload| {
+        // What is damaged is told of by whoever reads it.
+        let Ok(record) = serde_json::from_slice::<Record>(payload) else { return Ok(()) };
+        let known = newest.entry(record.device.to_string()).or_default();
+        *known = (epoch, seq).max(*known);
+        Ok(())
+    })?;
+    Ok(newest)
+}
+
+fn each_record(state_dir: &Path, mut take: impl FnMut(u64, u64, &[u8]) -> Result<()>) -> Result<()> {
     for entry in fs::read_dir(state_dir.join("spool"))? {
         let path = entry?.path();
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -33,12 +56,12 @@ pub fn accepted(state_dir: &Path) -> Result<Watermarks> {
         while let Some((header, after)) = rest.split_first_chunk::<16>() {
             let length = u32::from_le_bytes(header[..4].try_into()?) as usize;
             let seq = u64::from_le_bytes(header[8..].try_into()?);
-            let Some(next) = after.get(length..) else { break };
-            merge(&mut marks, [(epoch, seq)].into());
+            let Some((payload, next)) = after.split_at_checked(length) else { break };
+            take(epoch, seq, payload)?;
             rest = next;
         }
     }
-    Ok(marks)
+    Ok(())
 }
 
 /// Fills the spool of an agent that has never run with `records` of `epoch`, as if it had been offline for long.

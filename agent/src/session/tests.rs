@@ -16,6 +16,8 @@ struct Bench {
     at: Duration,
     seen: Changes,
     sent: Vec<FromAgent>,
+    /// What the spool says to be lost.
+    lost: Vec<Lost>,
     _dir: TempDir,
 }
 
@@ -33,7 +35,7 @@ impl Bench {
         let speaker = Speaker { epoch: spool.epoch(), session: 1, devices: Arc::new([]), patience: PATIENCE };
         let session = Session::begin(speaker, Changes::default());
         let (at, seen, sent) = (Duration::from_secs(1000), Changes::default(), Vec::new());
-        Self { session, spool, at, seen, sent, _dir: dir }
+        Self { session, spool, at, seen, sent, lost: Vec::new(), _dir: dir }
     }
 
     fn now(&self) -> Now {
@@ -49,7 +51,7 @@ impl Bench {
                 Action::Publish { channel, payload } => published.push(FromAgent::decode(channel, &payload).unwrap()),
                 Action::Spool(query) => {
                     let answer = match query {
-                        Query::Status => Answer::Status(self.spool.status()),
+                        Query::Status => Answer::Status(Status { lost: self.lost.clone(), ..self.spool.status() }),
                         Query::Ack(ack) => Answer::Ack(self.spool.ack(ack)),
                         Query::Unacked { from, until, most } => Answer::Unacked(self.spool.unacked(from, until, most)),
                         Query::Again { epoch, from, to } => Answer::Again(self.spool.again(epoch, from, to)),
@@ -252,4 +254,29 @@ fn trouble_with_the_disk_is_told_in_a_birth_but_not_each_second() {
         told += births(&bench.pass(Duration::from_secs(1)));
     }
     assert!((5..=6).contains(&told), "{told}");
+}
+
+#[test]
+fn a_loss_is_told_again_until_it_is_acknowledged_although_other_records_arrive() {
+    let mut bench = Bench::with(0);
+    let of_an_earlier_run = Lost { epoch: bench.spool.epoch() - 1, from: 3, to: 9 };
+    let lost = |messages: &[FromAgent]| messages.iter().filter(|message| matches!(message, FromAgent::Lost(_))).count();
+    let tell = |bench: &mut Bench| {
+        bench.lost = vec![of_an_earlier_run];
+        bench.seen.lost += 1;
+        bench.session.spool_changed(bench.seen);
+        bench.act()
+    };
+    bench.act();
+    assert_eq!(lost(&tell(&mut bench)), 1);
+    let mut again = 0;
+    for seq in 1..=30 {
+        bench.append("led");
+        bench.ack(seq);
+        again += lost(&bench.act()) + lost(&bench.pass(PATIENCE / 2));
+    }
+    assert_eq!(again, 2, "once a minute");
+    bench.lost.clear();
+    bench.pass(LOST_AGAIN);
+    assert_eq!((lost(&bench.pass(LOST_AGAIN * 3)), bench.session.deadline()), (0, None), "it is acknowledged");
 }

@@ -348,6 +348,121 @@ async fn of_agents_that_hear_one_another_the_lowest_tells_for_all_once_and_once_
     }
 }
 
+/// Three agents of a silence that `box-a` has told, as all of them know; and the id of its message.
+async fn told_by_a(webhook: &mut Receiver) -> ([Agent; 3], String) {
+    let settings = on_lan(webhook).await;
+    let agents = ["box-a", "box-b", "box-c"].map(|id| Agent::start(id, settings.clone()));
+    for agent in &agents {
+        agent.record().await;
+    }
+    let (event, id) = webhook.event().await;
+    assert!(event == "hub_silent" && id.starts_with("demo.box-a."), "{event} {id}");
+    for agent in &agents {
+        let knows = async || {
+            agent.sign().is_some_and(|sign| sign.contains("webhook has been told") || sign.contains("another agent"))
+        };
+        until("every agent knows that it has been told", knows).await;
+    }
+    (agents, id)
+}
+
+#[tokio::test]
+async fn when_the_one_that_told_is_gone_the_lowest_of_the_others_tells_the_end_and_when_it_is_back_it_does_not() {
+    let mut webhook = Receiver::start(&[]).await;
+    let ([teller, next, last], id) = told_by_a(&mut webhook).await;
+    let (config, clock, dir) = teller.end().await;
+    for agent in [&next, &last] {
+        agent.hear_the_hub().await;
+    }
+    let told = webhook.next().await;
+    assert_eq!(
+        (told.id, &told.body["event"], &told.body["agent"]),
+        (format!("{id}.end"), &"hub_back".into(), &"box-b".into())
+    );
+    let teller = Agent::begin(config, clock, dir);
+    assert!(teller.sign().is_some(), "it has not heard the hub yet");
+    let learnt = async || teller.sign().is_some_and(|sign| sign.contains("another agent"));
+    until("it learns that the end has been told", learnt).await;
+    teller.record().await;
+    teller.hear_the_hub().await;
+    until("its silence is over", async || teller.sign().is_none()).await;
+    // What comes next is the next silence: nobody has told the end once more.
+    for agent in [&teller, &next, &last] {
+        agent.record().await;
+        agent.clock.0.fetch_add(60_000, Ordering::SeqCst);
+        agent.lose_the_hub();
+    }
+    assert_eq!(webhook.event().await, ("hub_silent".to_owned(), format!("demo.box-a.{}", NOON + 60_000)));
+    for agent in [teller, next, last] {
+        agent.end().await;
+    }
+}
+
+#[tokio::test]
+async fn an_end_that_was_left_behind_is_told_although_the_heir_was_restarted_and_the_webhook_refuses_at_first() {
+    let mut webhook = Receiver::start(&[204, 500]).await;
+    let ([teller, next, last], id) = told_by_a(&mut webhook).await;
+    teller.end().await;
+    last.end().await;
+    let next = next.restart().await;
+    next.record().await;
+    next.hear_the_hub().await;
+    until("the silence is over", async || next.sign().is_none()).await;
+    let next = next.restart().await;
+    for status in [500, 204] {
+        let told = webhook.next().await;
+        assert_eq!((told.id, told.status), (format!("{id}.end"), status));
+    }
+    next.end().await;
+}
+
+#[tokio::test]
+async fn an_agent_that_starts_when_the_one_that_told_is_gone_learns_from_the_others_that_it_was_told() {
+    let mut webhook = Receiver::start(&[]).await;
+    let ([teller, next, last], id) = told_by_a(&mut webhook).await;
+    let settings = teller.config.watchdog.clone();
+    teller.end().await;
+    last.end().await;
+    let new = Agent::start("box-0", settings);
+    new.record().await;
+    until("it knows", async || new.sign().is_some_and(|sign| sign.contains("another agent"))).await;
+    next.end().await;
+    // It is the only one left.
+    new.hear_the_hub().await;
+    assert_eq!(webhook.event().await, ("hub_back".to_owned(), format!("{id}.end")));
+    new.end().await;
+}
+
+#[tokio::test]
+async fn what_is_said_of_silences_while_the_hub_is_heard_and_what_is_no_beacon_makes_nobody_tell() {
+    let mut webhook = Receiver::start(&[]).await;
+    let settings = on_lan(&webhook).await;
+    let agent = Agent::start("box-b", settings.clone());
+    agent.record().await;
+    agent.hear_the_hub().await;
+    let liar = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    socket2::SockRef::from(&liar).set_multicast_if_v4(&Ipv4Addr::LOCALHOST).unwrap();
+    // For a while in which the hub is heard all the time; the last words are followed by the silence itself.
+    let heard_until = Instant::now() + Duration::from_secs(2);
+    let mut since = 0;
+    while Instant::now() < heard_until {
+        agent.hear_the_hub().await;
+        since += 1;
+        let made_up = format!(
+            r#"{{"lobby_beacon":1,"site":"demo","agent":"liar","hub":"silent","told":true,"outage":{{"by":"gone","since":{since}}}}}"#
+        );
+        for datagram in [made_up.as_bytes(), &made_up.as_bytes()[..60], &[0xff; 600], b"{}", b""] {
+            liar.send_to(datagram, settings.lan_group).await.unwrap();
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    agent.record().await;
+    agent.lose_the_hub();
+    let (event, id) = webhook.event().await;
+    assert!(event == "hub_silent" && id.starts_with("demo.box-b."), "{event} {id}");
+    agent.end().await;
+}
+
 #[tokio::test]
 async fn where_the_lowest_cannot_tell_the_next_one_does_a_little_later() {
     let mut webhook = Receiver::start(&[]).await;

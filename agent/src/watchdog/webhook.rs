@@ -229,7 +229,7 @@ fn texts(message: &Message, zone: &TimeZone) -> (String, String) {
 mod tests {
     use rstest::rstest;
 
-    use super::*;
+    use super::{super::outage::Notice, *};
 
     #[rstest]
     #[case::wecom(r#"{"errcode":0,"errmsg":"ok"}"#, true)]
@@ -244,6 +244,7 @@ mod tests {
     #[test]
     fn each_form_of_message_holds_both_languages_and_the_time_of_the_place() {
         let message = Message {
+            notice: Notice { by: "box".parse().unwrap(), since: 1 },
             id: "demo.box.1".into(),
             event: "hub_silent",
             site: "demo".parse().unwrap(),

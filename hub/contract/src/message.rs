@@ -125,7 +125,8 @@ pub struct Data {
     /// The agent's clock when it sent this, in ms since 1970 UTC.
     pub sent_at: i64,
     /// The lowest `seq` of this epoch that the agent still holds. Whatever is below it and not in the database is lost, so the
-    /// hub need not wait for it. Agents that say nothing are asked to `resend`.
+    /// hub need not wait for it; of an epoch of which it knows nothing, that is where it begins. So an agent that lost the first records
+    /// of an epoch says 1 until that is acknowledged. Agents that say nothing are asked to `resend`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest: Option<u64>,
     /// The records.

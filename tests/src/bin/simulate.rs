@@ -29,7 +29,7 @@ struct Arguments {
     /// Print everything that happens.
     #[arg(long)]
     trace: bool,
-    /// Plant a bug: `ack-before-commit`, `sync-lies`, `stale-will`, `no-dedupe` or `believes-links`.
+    /// Plant a bug: `ack-before-commit`, `sync-lies`, `stale-will`, `no-dedupe`, `believes-links` or `puts-off-backlog`.
     #[arg(long, value_parser = bug)]
     bug: Option<Bug>,
     /// Seeds run at once.
@@ -79,10 +79,10 @@ fn main() -> ExitCode {
         println!("{}", again.err().unwrap_or(breach));
         return ExitCode::FAILURE;
     }
-    let Summary { steps, records, lost, duplicates, crashes, alerts, .. } = total;
+    let Summary { steps, records, lost, duplicates, crashes, alerts, digest } = total;
     println!(
         "{done} seeds of {} h in {:.1} s: {steps} steps, {records} records ({lost} given up by full or damaged disks, {duplicates} repeats refused), \
-         {crashes} crashes, {alerts} alerts; every promise kept",
+         {crashes} crashes, {alerts} alerts; every promise kept; digest {digest:016x}",
         arguments.hours,
         started.elapsed().as_secs_f64()
     );
@@ -96,4 +96,6 @@ fn add(total: &mut Summary, one: Summary) {
     total.duplicates += one.duplicates;
     total.crashes += one.crashes;
     total.alerts += one.alerts;
+    // The same in whatever order the seeds end.
+    total.digest = total.digest.wrapping_add(one.digest);
 }

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use lobby_agent::{
     session::{Answer, Now, Query, Session, Speaker},
-    spool::{Changes, Limits, Spool, SpoolError},
+    spool::{Acked, Changes, Limits, Place, Spool, SpoolError},
 };
-use lobby_contract::{AgentId, DeviceId, DeviceInfo, FactValue, Reach, Record};
+use lobby_contract::{Ack, AgentId, Channel, DeviceId, DeviceInfo, FactValue, Reach, Record, encode};
 
 use super::disk::Disk;
 
@@ -78,6 +78,10 @@ pub struct Agent {
     pub cut_off: bool,
     /// Failed attempts to connect.
     pub failures: u32,
+    /// Whether its devices report all the time.
+    pub busy: bool,
+    /// The oldest record of an earlier run that the hub lacks although nothing is in the way, and since when.
+    pub waits: Option<(Place, i64)>,
     /// Whether its disk was ever full, refused writes or failed a sync, so that it may say that records are lost.
     pub may_lose: bool,
     /// When it has an appointment to look after its session.
@@ -86,11 +90,13 @@ pub struct Agent {
     pub tidies_at: Option<i64>,
     changes: Changes,
     limits: Limits,
+    /// What arrives of this run counts as progress of an earlier one: a planted bug.
+    puts_off_backlog: bool,
 }
 
 impl Agent {
     /// A machine that is switched off.
-    pub fn new(id: AgentId, disk: Disk, devices: Vec<Device>, max_bytes: u64) -> Self {
+    pub fn new(id: AgentId, disk: Disk, devices: Vec<Device>, max_bytes: u64, puts_off_backlog: bool) -> Self {
         Self {
             id,
             disk,
@@ -103,11 +109,14 @@ impl Agent {
             seq: 0,
             cut_off: false,
             failures: 0,
+            busy: false,
+            waits: None,
             may_lose: false,
             wakes_at: None,
             tidies_at: None,
             changes: Changes::default(),
             limits: Limits { max_bytes, segment_bytes: (max_bytes / 16).clamp(512, 16 * 1024) },
+            puts_off_backlog,
         }
     }
 
@@ -124,7 +133,7 @@ impl Agent {
     /// The process is gone.
     pub fn stop(&mut self) {
         (self.spool, self.session) = (None, None);
-        (self.wakes_at, self.tidies_at) = (None, None);
+        (self.wakes_at, self.tidies_at, self.waits) = (None, None, None);
         self.run += 1;
     }
 
@@ -161,6 +170,24 @@ impl Agent {
         on_disk
     }
 
+    /// The oldest record of an earlier run that the hub has not acknowledged.
+    pub fn backlog(&mut self) -> Option<Place> {
+        let spool = self.spool.as_mut().filter(|spool| spool.queued() > 0)?;
+        let this_run = Place { epoch: spool.epoch(), seq: 0 };
+        let batch = spool.unacked(Place::default(), this_run, 1)?;
+        Some(Place { epoch: batch.epoch, seq: batch.records.first()?.seq })
+    }
+
+    /// Lets the session hear what the hub says to it.
+    pub fn hear(&mut self, channel: Channel, payload: &[u8], now: Now) {
+        let backlog = if self.puts_off_backlog && channel == Channel::Ack { self.backlog() } else { None };
+        let Some((_, session)) = &mut self.session else { return };
+        session.message(channel, payload, now);
+        if let Some(Place { epoch, .. }) = backlog {
+            session.message(channel, &encode(&Ack { epoch, committed: 0 }), now);
+        }
+    }
+
     /// Lets the session see what has changed in the spool.
     pub fn show_changes(&mut self) {
         let Some(spool) = &self.spool else { return };
@@ -175,6 +202,7 @@ impl Agent {
         let spool = self.spool.as_mut()?;
         Some(match query {
             Query::Status => Answer::Status(spool.status()),
+            Query::Ack(ack) if self.puts_off_backlog && ack.committed == 0 => Answer::Ack(Acked::Advanced),
             Query::Ack(ack) => Answer::Ack(spool.ack(ack)),
             Query::Unacked { from, until, most } => Answer::Unacked(spool.unacked(from, until, most)),
             Query::Again { epoch, from, to } => Answer::Again(spool.again(epoch, from, to)),

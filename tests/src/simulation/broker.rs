@@ -8,7 +8,7 @@ use fastrand::Rng;
 pub const QUEUE: usize = 200;
 
 /// How the network behaves at present.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Weather {
     /// Of 1000 messages so many are dropped.
     pub drop: u32,

@@ -13,12 +13,20 @@ pub enum Bug {
     NoDedupe,
     /// After a start the hub believes that agents are there because they were.
     BelievesLinks,
+    /// What arrives of an agent's present run puts off the repeat of what was lost of an earlier one.
+    PutsOffBacklog,
 }
 
 impl Bug {
     /// Every one of them.
-    pub const ALL: [Self; 5] =
-        [Self::AckBeforeCommit, Self::SyncLies, Self::StaleWill, Self::NoDedupe, Self::BelievesLinks];
+    pub const ALL: [Self; 6] = [
+        Self::AckBeforeCommit,
+        Self::SyncLies,
+        Self::StaleWill,
+        Self::NoDedupe,
+        Self::BelievesLinks,
+        Self::PutsOffBacklog,
+    ];
 
     /// Its name on the command line.
     pub const fn as_str(self) -> &'static str {
@@ -28,6 +36,7 @@ impl Bug {
             Self::StaleWill => "stale-will",
             Self::NoDedupe => "no-dedupe",
             Self::BelievesLinks => "believes-links",
+            Self::PutsOffBacklog => "puts-off-backlog",
         }
     }
 }

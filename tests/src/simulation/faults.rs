@@ -2,7 +2,7 @@
 
 use super::{
     broker::Weather,
-    world::{Event, HOUR, MINUTE, SECOND, World},
+    world::{Event, HOUR, MINUTE, SECOND, SWIFT, World},
 };
 
 /// Something that breaks for a while.
@@ -22,6 +22,8 @@ pub enum Fault {
     Database,
     /// The broker is away.
     Broker,
+    /// An agent comes back with a backlog, has much to say, and the network loses a part of it.
+    Rush(usize),
 }
 
 impl World {
@@ -31,7 +33,7 @@ impl World {
             return;
         }
         let agent = self.rng.usize(0..self.agents.len());
-        match self.rng.u8(0..15) {
+        match self.rng.u8(0..16) {
             0 | 1 => self.light_fuse(agent),
             2 => self.kill_agent(agent),
             3 | 4 => self.crash_hub(),
@@ -42,6 +44,7 @@ impl World {
             11 => self.lasting(Fault::Syncs(agent), 10 * MINUTE),
             12 => self.lasting(Fault::Database, 20 * MINUTE),
             13 => self.lasting(Fault::Broker, 2 * MINUTE),
+            14 => self.lasting(Fault::Rush(agent), 0),
             _ => self.set_clock(agent),
         }
         let later = self.rng.i64(0..self.calm * 2);
@@ -68,16 +71,32 @@ impl World {
         self.tell(|| format!("agent {agent}: its clock is set by {by} ms"));
     }
 
+    /// Records pile up while the network is cut, the power goes, and the next run finds a network that loses much.
+    fn rush(&mut self, agent: usize) {
+        self.agents[agent].busy = true;
+        self.report_soon(agent);
+        self.light_fuse(agent);
+        let cut_off = self.rng.i64(MINUTE..4 * MINUTE);
+        self.cut_off(agent);
+        self.after(cut_off, Event::Heal(Fault::CutOff(agent)));
+        self.weather = Weather { drop: self.rng.u32(100..500), ..Weather::FAIR };
+        self.after(cut_off + MINUTE, Event::Heal(Fault::Weather));
+        self.after(cut_off + 10 * MINUTE, Event::Heal(Fault::Rush(agent)));
+    }
+
+    fn cut_off(&mut self, agent: usize) {
+        self.agents[agent].cut_off = true;
+        let connection = self.agents[agent].session.as_ref().map(|(connection, _)| *connection);
+        if let Some(connection) = connection {
+            self.doom(connection);
+        }
+    }
+
     fn lasting(&mut self, fault: Fault, most: i64) {
         self.tell(|| format!("breaks: {fault:?}"));
         match fault {
-            Fault::CutOff(agent) => {
-                self.agents[agent].cut_off = true;
-                let connection = self.agents[agent].session.as_ref().map(|(connection, _)| *connection);
-                if let Some(connection) = connection {
-                    self.doom(connection);
-                }
-            }
+            Fault::CutOff(agent) => self.cut_off(agent),
+            Fault::Rush(agent) => return self.rush(agent),
             Fault::Weather => self.weather = Weather::any(&mut self.rng),
             Fault::Full(agent) => {
                 let room = self.rng.u64(0..3000);
@@ -109,8 +128,9 @@ impl World {
             Fault::Full(agent) => self.agents[agent].disk.free(),
             Fault::ReadOnly(agent) => self.agents[agent].disk.set_read_only(false),
             Fault::Syncs(agent) => self.agents[agent].disk.set_syncs_fail(false),
-            Fault::Database => self.database = (10, 0),
+            Fault::Database => self.database = SWIFT,
             Fault::Broker => self.after(0, Event::StartBroker),
+            Fault::Rush(agent) => self.agents[agent].busy = false,
         }
     }
 
@@ -119,8 +139,9 @@ impl World {
         self.peace = true;
         self.tell(|| "peace".to_owned());
         for agent in 0..self.agents.len() {
-            for fault in [Fault::CutOff(agent), Fault::Full(agent), Fault::ReadOnly(agent), Fault::Syncs(agent)] {
-                self.heal(fault);
+            let faults = [Fault::CutOff, Fault::Full, Fault::ReadOnly, Fault::Syncs, Fault::Rush];
+            for fault in faults {
+                self.heal(fault(agent));
             }
             self.agents[agent].disk.process_ended();
             self.after(1, Event::StartAgent { agent });

@@ -70,6 +70,8 @@ pub struct Store {
     /// Every alert, in order of raising.
     pub alerts: Vec<AlertRow>,
     tickets: Vec<TicketRow>,
+    /// Something was written of which nothing may be there twice, and nobody has looked since.
+    unchecked: bool,
     /// Without the rule that a record is unique: a planted bug.
     no_dedupe: bool,
 }
@@ -142,6 +144,7 @@ impl Store {
     }
 
     fn write_alert(&mut self, change: &AlertChange) {
+        self.unchecked = true;
         match change {
             AlertChange::Raise(raise) => {
                 let same = |row: &&AlertRow| {
@@ -236,6 +239,7 @@ impl Store {
         if open.is_empty() {
             return;
         }
+        self.unchecked = true;
         let no = open[pick % open.len()];
         let faulty = self.is_faulty(no);
         if let Ok(state) = act(self.tickets[no].state, action, faulty) {
@@ -249,8 +253,11 @@ impl Store {
         self.alerts.iter().filter(|row| row.open).map(|row| (&row.subject, &*row.rule))
     }
 
-    /// Something that is there twice although it must be unique, in words.
-    pub fn doubled(&self) -> Option<String> {
+    /// Something that is there twice since it was last asked, although it must be unique, in words.
+    pub fn doubled(&mut self) -> Option<String> {
+        if !std::mem::take(&mut self.unchecked) {
+            return None;
+        }
         let mut seen = BTreeSet::new();
         let alert = self.open_alerts().find(|key| !seen.insert(*key));
         let mut seen = BTreeSet::new();

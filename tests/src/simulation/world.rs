@@ -8,7 +8,7 @@ use std::{
 };
 
 use fastrand::Rng;
-use lobby_agent::session::Action;
+use lobby_agent::{session::Action, spool::Place};
 use lobby_contract::{Ack, Channel, Command, Death, DeathReason, FromAgent, HubState, Order, encode};
 
 use super::{
@@ -35,6 +35,10 @@ pub const HOUR: i64 = 60 * MINUTE;
 const IDLE_TICK: i64 = 128 * SECOND;
 /// A broken connection that nobody closed is noticed within this.
 const KEEP_ALIVE: i64 = 20 * SECOND;
+/// How long the database takes at most on a good day, in ms, and how many of 10 commits seem to fail.
+pub const SWIFT: (i64, u32) = (10, 0);
+/// With nothing in the way, no record of an earlier run waits for longer: what is under way is sent again each minute.
+const BACKLOG_PATIENCE: i64 = 3 * MINUTE;
 /// More steps mean that the nodes do nothing but talk.
 const MOST_STEPS: u64 = 3_000_000;
 /// Most lines of a trace.
@@ -150,6 +154,8 @@ pub struct World {
     pub calm: i64,
     /// Mean time between two changes of a device, in ms.
     pub steadiness: i64,
+    /// What is reported later would still be under way at the end.
+    last_report: i64,
     ticks_at: i64,
     tick_after: i64,
     oracle: Oracle,
@@ -179,10 +185,11 @@ impl World {
             hub: Hub::new(options.bug),
             broker,
             weather: Weather::FAIR,
-            database: (10, 0),
+            database: SWIFT,
             peace: false,
             calm,
             steadiness,
+            last_report: i64::MAX,
             ticks_at: 0,
             tick_after: SECOND,
             oracle: Oracle::default(),
@@ -200,6 +207,7 @@ impl World {
         self.after(end, Event::Peace);
         let longest = self.agents.iter().flat_map(|agent| &agent.devices).map(|device| device.every).max().unwrap_or(0);
         let settled = end + 3 * longest + 20 * MINUTE;
+        self.last_report = settled - 10 * SECOND;
         while let Some(Reverse(due)) = self.queue.pop() {
             if due.at > settled {
                 break;
@@ -340,13 +348,14 @@ impl World {
 
     fn report(&mut self, agent: usize, device: usize, turn: u64) {
         let node = &mut self.agents[agent];
-        if node.spool.is_none() || node.devices[device].turn != turn {
+        if node.spool.is_none() || node.devices[device].turn != turn || self.now > self.last_report {
             return;
         }
         node.devices[device].turn += 1;
         let (turn, every) = (turn + 1, node.devices[device].every);
         self.oracle.made(&self.agents[agent], device, self.now);
         let on_disk = self.agents[agent].report(device, self.now);
+        let every = if self.agents[agent].busy { self.rng.i64(2 * SECOND..6 * SECOND) } else { every };
         self.summary.records += 1;
         self.tell_agent(agent, |node| {
             let made = &node.devices[device];
@@ -354,6 +363,40 @@ impl World {
         });
         self.after(every, Event::Report { agent, device, turn });
         self.act(agent);
+        self.look_at_backlog(agent);
+    }
+
+    /// Lets each device of an agent report now, whatever was appointed.
+    pub fn report_soon(&mut self, agent: usize) {
+        for device in 0..self.agents[agent].devices.len() {
+            let turn = self.agents[agent].devices[device].turn;
+            self.after(1, Event::Report { agent, device, turn });
+        }
+    }
+
+    /// With nothing in the way, records of an earlier run get through however much there is of this one.
+    fn look_at_backlog(&mut self, agent: usize) {
+        let clear = self.weather == Weather::FAIR
+            && self.database == SWIFT
+            && self.broker.up
+            && self.hub.up
+            && self.hub.connects.1;
+        let node = &mut self.agents[agent];
+        let clear = clear
+            && node.busy
+            && !node.cut_off
+            && node.spool.as_ref().is_some_and(|spool| !spool.in_trouble())
+            && node.session.as_ref().is_some_and(|(connection, _)| self.broker.connections[*connection].broker_end);
+        let first = if clear { node.backlog() } else { None };
+        node.waits = first
+            .map(|first| (first, node.waits.filter(|(known, _)| *known == first).map_or(self.now, |(_, since)| since)));
+        if let Some((first, since)) = node.waits
+            && self.now - since > BACKLOG_PATIENCE
+        {
+            let (id, Place { epoch, seq }) = (&node.id, first);
+            let what = format!("record {seq} of {id} {epoch} waits, and newer ones get through");
+            self.breach(what);
+        }
     }
 
     fn tell_agent(&mut self, agent: usize, line: impl FnOnce(&Agent) -> String) {
@@ -610,7 +653,7 @@ impl World {
         }
         match message {
             ToAgent::Message(channel, payload) => {
-                session.message(channel, &payload, now);
+                self.agents[agent].hear(channel, &payload, now);
                 self.tell_agent(agent, |_| format!("hears {channel} {}", excerpt(&payload)));
             }
             ToAgent::State(online) => session.hub_state(&encode(&HubState { online, at: 0 }), now),
@@ -670,8 +713,9 @@ impl World {
             let (later, run) = (100 << attempt, self.hub.run);
             return self.after(later, Event::Committed { run, attempt: attempt + 1 });
         }
+        let doubled = self.hub.store.doubled();
         let kept = self.oracle.committed(&self.hub, working.batch.alerts());
-        self.hold(kept);
+        self.hold(doubled.map_or(kept, Err));
         self.say_what_is_stored();
         self.hub.working = None;
         if !self.hub.inbox.is_empty() {
@@ -850,7 +894,9 @@ fn new_agent(no: usize, rng: &mut Rng, options: Options) -> Agent {
     let devices = (0..rng.usize(1..=2)).map(device).collect();
     let disk = Disk::new(rng.u64(..), options.bug == Some(Bug::SyncLies));
     let max_bytes = if rng.u8(0..4) == 0 { 3 * 1024 } else { 256 * 1024 };
-    let mut agent = Agent::new(format!("box-{no}").parse().expect("a name"), disk, devices, max_bytes);
+    let puts_off_backlog = options.bug == Some(Bug::PutsOffBacklog);
+    let id = format!("box-{no}").parse().expect("a name");
+    let mut agent = Agent::new(id, disk, devices, max_bytes, puts_off_backlog);
     agent.may_lose = max_bytes < 64 * 1024;
     agent.clock = if rng.bool() { 0 } else { rng.i64(-110 * SECOND..110 * SECOND) };
     agent
