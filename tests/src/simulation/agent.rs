@@ -55,6 +55,7 @@ pub struct Device {
 
 /// An agent's machine, its disk and what runs on it.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each may be so or not, whatever the others are")]
 pub struct Agent {
     /// Its name.
     pub id: AgentId,
