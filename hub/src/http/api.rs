@@ -13,14 +13,14 @@ mod silences;
 mod tickets;
 mod trace;
 
-use axum::{Router, routing::any};
+use axum::{Router, middleware, routing::any};
 use lobby_domain::label::Label;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{App, error};
+use super::{App, conditional, error};
 use crate::{
-    http::error::{ApiError, Body, Query},
+    http::error::{ApiError, Body, Path, Query},
     store::Cursor,
 };
 
@@ -52,6 +52,7 @@ pub(super) fn routes() -> Router<App> {
         .merge(notifications::routes())
         .route("/api/{*rest}", any(error::no_such_address))
         .method_not_allowed_fallback(error::no_such_method)
+        .layer(middleware::from_fn(conditional::answer))
 }
 
 /// A text in both languages.

@@ -1,17 +1,20 @@
 //! The OpenAPI document, made from the handlers themselves.
 
-use axum::{Json, Router, routing::get};
+use axum::{Json, Router, middleware, routing::get};
 use utoipa::OpenApi;
 
-use super::{App, api::docs};
+use super::{App, api::docs, conditional};
 
 pub(super) fn routes() -> Router<App> {
-    Router::new().route("/api/v1/openapi.json", get(|| async { Json(document()) }))
+    let routes = Router::new().route("/api/v1/openapi.json", get(|| async { Json(document()) }));
+    routes.layer(middleware::from_fn(conditional::answer))
 }
 
 /// The OpenAPI 3.1 document of the API.
 pub fn document() -> utoipa::openapi::OpenApi {
-    Api::openapi()
+    let mut document = Api::openapi();
+    conditional::describe(&mut document);
+    document
 }
 
 #[derive(OpenApi)]

@@ -1,10 +1,6 @@
 //! Agents: whether they are there, and what has become of their records.
 
-use axum::{
-    Json, Router,
-    extract::{Path, State},
-    routing::get,
-};
+use axum::{Json, Router, extract::State, routing::get};
 use lobby_contract::{AgentId, SiteId};
 use lobby_domain::{
     agent::{self, Agent, Link},
@@ -16,7 +12,7 @@ use lobby_domain::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ApiError, App, Page, Query, cursor, limit, name};
+use super::{ApiError, App, Page, Path, Query, cursor, limit, name};
 use crate::store::{Cursor, LostRow};
 
 /// Most epochs that are told one by one, the newest first.

@@ -2,7 +2,7 @@
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::State,
     routing::{get, post},
 };
 use lobby_contract::DeviceId;
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    ApiError, App, Body, Page, Query, Text, Wanted, cursor, limit, name,
+    ApiError, App, Body, Page, Path, Query, Text, Wanted, cursor, limit, name,
     restraints::{alert_id, check_texts},
 };
 use crate::{

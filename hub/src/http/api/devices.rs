@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::State,
     routing::{get, put},
 };
 use lobby_contract::{DeviceId, FactValue, SiteId};
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ApiError, App, Page, Query, limit, name};
+use super::{ApiError, App, Page, Path, Query, limit, name};
 use crate::{http::error::Body, ingest::Decision};
 
 pub(super) fn routes() -> Router<App> {

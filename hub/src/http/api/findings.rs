@@ -2,14 +2,14 @@
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::State,
     routing::{get, post},
 };
 use lobby_dashboards::Lang;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ApiError, App, Page, Text};
+use super::{ApiError, App, Page, Path, Text};
 use crate::findings::{self, Domain};
 
 pub(super) fn routes() -> Router<App> {

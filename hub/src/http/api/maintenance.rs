@@ -1,20 +1,15 @@
 //! Maintenance windows.
 
-use axum::{
-    Json, Router,
-    extract::{Path, State},
-    http::HeaderMap,
-    response::Response,
-    routing::get,
-};
+use axum::{Json, Router, extract::State, http::HeaderMap, response::Response, routing::get};
 use lobby_domain::{matchers::Matchers, restraint::Kind};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    ApiError, App, Body, Page, Query,
+    ApiError, App, Body, Page, Path, Query,
     restraints::{self, EndQuery, Key, Restraint, RestraintChange, RestraintQuery, Wish},
 };
+use crate::http::conditional::Conditions;
 
 const PATH: &str = "/api/v1/maintenance";
 
@@ -94,9 +89,10 @@ pub(in crate::http) async fn make_maintenance_window(
 pub(in crate::http) async fn change_maintenance_window(
     State(app): State<App>,
     Path(id): Path<String>,
+    headers: HeaderMap,
     Body(change): Body<RestraintChange>,
 ) -> Result<Json<Restraint>, ApiError> {
-    restraints::change(&app, true, &id, change).await
+    restraints::change(&app, true, &id, &Conditions::of(&headers), change).await
 }
 
 /// Ends a maintenance window now. It stays in the list.
@@ -107,7 +103,8 @@ pub(in crate::http) async fn change_maintenance_window(
 pub(in crate::http) async fn end_maintenance_window(
     State(app): State<App>,
     Path(id): Path<String>,
+    headers: HeaderMap,
     Query(query): Query<EndQuery>,
 ) -> Result<Json<Restraint>, ApiError> {
-    restraints::end(&app, true, &id, query.into_name()).await
+    restraints::end(&app, true, &id, &Conditions::of(&headers), query.into_name()).await
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::State,
     routing::{get, post},
 };
 use lobby_contract::SiteId;
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{ApiError, App, Body, Page, Query, cursor, limit, name};
+use super::{ApiError, App, Body, Page, Path, Query, cursor, limit, name};
 use crate::{
     notify::Channel as Configured,
     store::{self, ChannelRow, Cursor, DELIVERY_STATES, DeliveryFilter, DeliveryRow},

@@ -1,21 +1,16 @@
 //! Silences.
 
-use axum::{
-    Json, Router,
-    extract::{Path, State},
-    http::HeaderMap,
-    response::Response,
-    routing::get,
-};
+use axum::{Json, Router, extract::State, http::HeaderMap, response::Response, routing::get};
 use lobby_domain::{alert::AlertId, matchers::Matchers, restraint::Kind};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    ApiError, App, Body, Page, Query,
+    ApiError, App, Body, Page, Path, Query,
     restraints::{self, EndQuery, Key, Restraint, RestraintChange, RestraintQuery, Wish},
 };
+use crate::http::conditional::Conditions;
 
 const PATH: &str = "/api/v1/silences";
 
@@ -103,9 +98,10 @@ pub(in crate::http) async fn make_silence(
 pub(in crate::http) async fn change_silence(
     State(app): State<App>,
     Path(id): Path<String>,
+    headers: HeaderMap,
     Body(change): Body<RestraintChange>,
 ) -> Result<Json<Restraint>, ApiError> {
-    restraints::change(&app, false, &id, change).await
+    restraints::change(&app, false, &id, &Conditions::of(&headers), change).await
 }
 
 /// Ends a silence now. It stays in the list.
@@ -116,7 +112,8 @@ pub(in crate::http) async fn change_silence(
 pub(in crate::http) async fn end_silence(
     State(app): State<App>,
     Path(id): Path<String>,
+    headers: HeaderMap,
     Query(query): Query<EndQuery>,
 ) -> Result<Json<Restraint>, ApiError> {
-    restraints::end(&app, false, &id, query.into_name()).await
+    restraints::end(&app, false, &id, &Conditions::of(&headers), query.into_name()).await
 }

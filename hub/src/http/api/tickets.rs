@@ -2,7 +2,7 @@
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::State,
     routing::{get, post},
 };
 use lobby_contract::DeviceId;
@@ -14,7 +14,7 @@ use lobby_domain::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ApiError, App, Body, Page, Query, Text, Wanted, alerts::subject, cursor, limit, name};
+use super::{ApiError, App, Body, Page, Path, Query, Text, Wanted, alerts::subject, cursor, limit, name};
 use crate::{
     fleet::Changed,
     store::{Cursor, Deed, TicketFilter, TicketRow},

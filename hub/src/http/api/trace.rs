@@ -2,11 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    Json, Router,
-    extract::{Path, State},
-    routing::get,
-};
+use axum::{Json, Router, extract::State, routing::get};
 use lobby_contract::{FactValue, Reach};
 use lobby_domain::{
     calendar::{PartOfDay, Window},
@@ -19,7 +15,7 @@ use lobby_domain::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ApiError, App, Query, Text};
+use super::{ApiError, App, Path, Query, Text};
 use crate::http::trace::{self as shell, Traced};
 
 pub(super) fn routes() -> Router<App> {
