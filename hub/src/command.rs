@@ -67,7 +67,7 @@ pub struct Verify {
 
 impl Where {
     fn place(self) -> anyhow::Result<Place> {
-        let file = self.config.as_deref().map_or_else(|| Ok(File::default()), File::read)?;
+        let file = self.config.as_deref().map_or_else(|| Ok(File::default()), File::read)?.whole()?;
         let over = Overrides { data_dir: self.data_dir, database_url: self.database_url, ..Overrides::default() };
         let (data_dir, database_url, settings) = stored(&file, &over);
         let backups = self.folder.unwrap_or(settings.folder);
