@@ -1,9 +1,10 @@
 //! Backups: one file format for both databases, made beside a running hub, verified before they count, restored into either.
 //!
 //! A backup is a SQLite file with the schema of the database it was made of, and two more tables that say what it is: version, schema,
-//! installation, time, and the number of rows and a digest of every table. It gets its name only after it was verified: a file of that
+//! installation, time, the number of rows and a digest of every table, and a digest of all its bytes. It gets its name only after it was verified: a file of that
 //! name is a good one, or was damaged later, which verifying finds again.
 
+mod bytes;
 mod error;
 mod folder;
 mod invariants;
@@ -23,7 +24,7 @@ pub(crate) use self::postgres::move_aside as move_postgres_aside;
 pub use self::{
     error::BackupError,
     folder::{Entry, Folder},
-    make::make,
+    make::{look, make},
     manifest::Manifest,
     restore::{restore, restore_latest},
     schedule::{Failure, Settings, Status, run},

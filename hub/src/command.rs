@@ -232,7 +232,7 @@ fn day(at: Timestamp) -> String {
 
 impl Where {
     fn settings(&self) -> anyhow::Result<(PathBuf, String, backup::Settings)> {
-        let file = self.config.as_deref().map_or_else(|| Ok(File::default()), File::read)?;
+        let file = self.config.as_deref().map_or_else(|| Ok(File::default()), File::read)?.whole()?;
         let (data_dir, database_url) = (self.data_dir.clone(), self.database_url.clone());
         Ok(stored(&file, &Overrides { data_dir, database_url, ..Overrides::default() }))
     }
@@ -262,9 +262,12 @@ impl Backup {
         let place = self.place.place()?;
         let _lock = looked_at(&place)?;
         let now = SystemClock.now();
-        let file = match self.to {
-            Some(file) => file,
-            None => Folder::new(place.backups.clone()).free_name(now, None)?,
+        let file = if let Some(file) = self.to {
+            file
+        } else {
+            // Nothing is made where there is nothing to back up.
+            backup::look(&place.database_url).await.context("the backup was not made")?;
+            Folder::new(place.backups.clone()).free_name(now, None)?
         };
         let manifest = backup::make(&place.database_url, &file, now, say).await.context("the backup was not made")?;
         say(&format!("{}: {}", file.display(), described(&manifest)));
@@ -276,6 +279,9 @@ impl Restore {
     /// Restores it.
     pub async fn run(self, say: Say<'_>) -> anyhow::Result<()> {
         let place = self.place.place()?;
+        if let Some(file) = self.file.as_ref().filter(|file| !file.exists()) {
+            return Err(backup::BackupError::NoFile(file.clone())).context("nothing was restored");
+        }
         storage::private::folder(&place.data_dir)
             .with_context(|| format!("{}: the data folder cannot be made", place.data_dir.display()))?;
         let Some(_lock) = DataDirLock::try_take(&place.data_dir)? else {
@@ -297,7 +303,8 @@ impl Verify {
     pub async fn run(self, say: Say<'_>) -> anyhow::Result<()> {
         if let Some(file) = &self.file {
             let manifest = backup::verify_file(file, say).await?;
-            say(&format!("{}: whole; {}", file.display(), described(&manifest)));
+            let whole = if manifest.tells_of_all_bytes() { "whole" } else { "its rows are whole" };
+            say(&format!("{}: {whole}; {}", file.display(), described(&manifest)));
             return Ok(());
         }
         let place = self.place.place()?;
@@ -318,4 +325,45 @@ fn described(manifest: &Manifest) -> String {
         manifest.schema,
         manifest.rows()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn in_folder(folder: &Path) -> Where {
+        Where { config: None, data_dir: Some(folder.join("data")), database_url: None, folder: None }
+    }
+
+    fn nothing_in(folder: &Path) -> bool {
+        std::fs::read_dir(folder).unwrap().next().is_none()
+    }
+
+    #[tokio::test]
+    async fn where_there_is_no_database_a_backup_makes_nothing_and_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = Backup { to: None, place: in_folder(folder.path()) }.run(&|_| {}).await.unwrap_err();
+        let database = folder.path().join("data/lobby.db");
+        let expected = format!("the backup was not made: {}: there is no database of a hub here", database.display());
+        assert!(format!("{refused:#}").starts_with(&expected), "{refused:#}");
+        assert!(nothing_in(folder.path()), "an empty folder looks like a place where backups are");
+    }
+
+    #[tokio::test]
+    async fn a_backup_that_is_not_there_is_neither_verified_nor_restored() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("nope.db");
+        let place = || in_folder(folder.path());
+        let expected = format!("{}: there is no such file", file.display());
+        let refused = Verify { file: Some(file.clone()), place: place() }.run(&|_| {}).await.unwrap_err();
+        assert_eq!(format!("{refused:#}"), expected);
+        let restore = Restore { file: Some(file), latest: false, replace: false, place: place() };
+        assert_eq!(
+            format!("{:#}", restore.run(&|_| {}).await.unwrap_err()),
+            format!("nothing was restored: {expected}")
+        );
+        assert!(nothing_in(folder.path()));
+    }
 }

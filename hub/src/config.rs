@@ -1,4 +1,6 @@
-//! The hub's settings: defaults, then a TOML file, then the command line. Every mistake is said with its place.
+//! The hub's settings: defaults, then a TOML file, then the command line. All mistakes are said at once, each with its place.
+
+mod reading;
 
 use std::{
     collections::BTreeMap,
@@ -12,18 +14,17 @@ use anyhow::{Context, bail};
 use jiff::tz::TimeZone;
 use lobby_contract::SiteId;
 use lobby_domain::{
-    calendar::Calendar,
     device::Life,
     pack::{
         Pack,
-        hours::{DutyConfig, HoursConfig},
+        hours::{DutyConfig, HoursConfig, HoursError},
     },
-    service_hours::ServiceHours,
     time::Span,
 };
 use serde::Deserialize;
 use toml::Spanned;
 
+use self::reading::Mistakes;
 use crate::{
     backup,
     fleet::SiteSettings,
@@ -35,6 +36,8 @@ use crate::{
 
 /// Room kept back if nothing is said, in MiB.
 const RESERVE_MIB: u32 = 16;
+/// The longest time between two backups.
+const MOST_SELDOM: Span = Span::from_mins(366 * 24 * 60);
 
 /// The configuration file. Every part is optional.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -67,12 +70,9 @@ pub struct File {
     /// Where everything stands, for what is found wrong with it later.
     #[serde(skip)]
     pub(crate) places: Places,
-    /// Where `standards` stands, for what is found wrong with it later.
+    /// What was left out because it could not be read.
     #[serde(skip)]
-    pub(crate) standards_at: String,
-    /// Where `[history]` stands.
-    #[serde(skip)]
-    pub(crate) history_at: String,
+    pub(crate) mistakes: Mistakes,
 }
 
 /// Turns a place in the text of a file into what people call it. The text may hold keys and is not shown.
@@ -100,6 +100,11 @@ impl Places {
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         format!("{origin}:{line}:{column}")
+    }
+
+    /// The same of what has that path, or of the table in which it is missing.
+    fn of_key(&self, path: &[&str]) -> String {
+        self.of(reading::place(&self.text, path))
     }
 }
 
@@ -132,28 +137,6 @@ impl<'de> Deserialize<'de> for Zone {
         let name = String::deserialize(deserializer)?;
         let zone = TimeZone::get(&name);
         zone.map(Self).map_err(|_| serde::de::Error::custom(format!("`{name}`: no such time zone")))
-    }
-}
-
-/// Opening hours, checked.
-#[derive(Debug, Clone)]
-pub struct Hours(pub Calendar);
-
-impl<'de> Deserialize<'de> for Hours {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let hours = HoursConfig::deserialize(deserializer)?;
-        Calendar::try_from(hours).map(Self).map_err(serde::de::Error::custom)
-    }
-}
-
-/// Hours of duty, checked.
-#[derive(Debug, Clone)]
-pub struct Duty(pub ServiceHours);
-
-impl<'de> Deserialize<'de> for Duty {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let duty = DutyConfig::deserialize(deserializer)?;
-        ServiceHours::try_from(duty).map(Self).map_err(serde::de::Error::custom)
     }
 }
 
@@ -232,8 +215,11 @@ impl TryFrom<String> for BackupPeriod {
         match text.as_str() {
             "never" => Ok(Self(None)),
             period => match period.parse::<Span>() {
-                Ok(period) if period.millis() >= 1000 => Ok(Self(Some(period))),
-                Ok(_) => Err("backups are made once a second at most".to_owned()),
+                Ok(period) if period.millis() < 1000 => Err("backups are made once a second at most".to_owned()),
+                Ok(period) if period > MOST_SELDOM => {
+                    Err(format!("`{period}` is too seldom: use at most `{MOST_SELDOM}`, or `never`"))
+                }
+                Ok(period) => Ok(Self(Some(period))),
                 Err(error) => Err(format!("{error}, or `never`")),
             },
         }
@@ -247,9 +233,9 @@ pub struct SiteConfig {
     /// What people call it.
     pub name: Option<String>,
     /// When it is open; without it, the site is treated as open around the clock.
-    pub hours: Option<Hours>,
+    pub hours: Option<HoursConfig>,
     /// When those who repair are on duty; without it, around the clock.
-    pub duty: Option<Duty>,
+    pub duty: Option<DutyConfig>,
     /// See [`SiteSettings::least_gap`]; for the demonstration alone.
     #[serde(skip)]
     pub(crate) least_gap: Span,
@@ -308,25 +294,27 @@ pub struct Config {
 }
 
 impl File {
-    /// Reads a file; a mistake is said with file, line and column.
+    /// Reads a file as far as it can be read; see [`File::parse`].
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text = read_text(path)?;
         Self::parse(&text, &path.display().to_string())
     }
 
-    /// Reads the text of a file called `origin`.
+    /// Reads the text of a file called `origin`. A text that is no TOML is an error. What is wrong in it is left out and told by
+    /// [`Config::new`], with everything else that is wrong.
     pub fn parse(text: &str, origin: &str) -> anyhow::Result<Self> {
         let places = Places { origin: origin.to_owned(), text: text.to_owned() };
-        let place = |offset: usize| places.of(offset);
-        let mut file: Self = toml::from_str(text).map_err(|error| {
-            anyhow::anyhow!("{}: {}", place(error.span().map_or(0, |span| span.start)), error.message())
-        })?;
-        file.history_at = place(text.find("[history").unwrap_or(0));
-        if let Some(standards) = &file.standards {
-            file.standards_at = place(standards.span().start);
+        let (file, mistakes) =
+            reading::read::<Self>(&places).map_err(|mistakes| anyhow::anyhow!(mistakes.join("\n")))?;
+        Ok(Self { places, mistakes, ..file })
+    }
+
+    /// Refuses a file of which something was left out.
+    pub fn whole(self) -> anyhow::Result<Self> {
+        if self.mistakes.lines.is_empty() {
+            return Ok(self);
         }
-        file.places = places;
-        Ok(file)
+        bail!("{}", self.mistakes.lines.join("\n"))
     }
 }
 
@@ -337,6 +325,8 @@ impl Config {
         let listen_http = over.listen_http.map(only_here).transpose().context("--listen-http")?;
         let listen_http = listen_http.or(file.http.listen.map(|Loopback(address)| address));
         let listen_http = listen_http.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
+        let mut check = Check { places: &file.places, left_out: &file.mistakes, mistakes: file.mistakes.lines.clone() };
+        check.broker(file.mqtt.as_ref());
         let mqtt = broker(file.mqtt, over.listen_mqtt, over.mqtt_url)?;
         let admission = match file.devices.admit {
             Some(Admit::Live) => Life::Live,
@@ -344,22 +334,17 @@ impl Config {
             None if mqtt.is_local() => Life::Live,
             Some(Admit::Announced) | None => Life::Announced,
         };
-        file.history.check().map_err(|error| anyhow::anyhow!("{}: [history]: {error}", file.history_at))?;
+        check.history(&file.history);
         let history = file.history;
-        let standards = file.standards.map(Spanned::into_inner);
-        let pack = match &standards {
-            Some(folder) => Arc::new(read_pack(folder, &file.standards_at)?),
-            None => Pack::built_in(),
-        };
-        let notify = Arc::new(channels(file.channel, file.http.public_url, &pack, &file.places)?);
         let zone = file.zone.map_or_else(TimeZone::system, |Zone(zone)| zone);
-        let settings = |site: SiteConfig| SiteSettings {
-            name: site.name,
-            calendar: site.hours.map(|Hours(hours)| hours),
-            least_gap: site.least_gap,
-            duty: site.duty.map(|Duty(duty)| duty).unwrap_or_default(),
-        };
-        let sites = file.site.into_iter().map(|(id, site)| (id, settings(site))).collect();
+        let sites = file.site.into_iter().map(|(id, site)| (id.clone(), check.site(&id, site, &zone))).collect();
+        let standards = file.standards.as_ref().map(|folder| folder.get_ref().clone());
+        let pack = check.pack(file.standards);
+        let channels = check.channels(file.channel, pack.as_deref());
+        let mistakes = check.mistakes;
+        let (Some(pack), true) = (pack, mistakes.is_empty()) else { bail!("{}", mistakes.join("\n")) };
+        let public_url = file.http.public_url.map(|PublicUrl(url)| url);
+        let notify = Arc::new(notify::Settings { channels, public_url });
         let reserve = u64::from(file.reserve_mib.unwrap_or(RESERVE_MIB)) * 1024 * 1024;
         let source = None;
         Ok(Self {
@@ -401,23 +386,89 @@ impl Config {
     }
 }
 
-/// Checks every channel, and says all mistakes at once.
-fn channels(
-    file: BTreeMap<ChannelName, Spanned<ChannelFile>>,
-    public_url: Option<PublicUrl>,
-    pack: &Pack,
-    places: &Places,
-) -> anyhow::Result<notify::Settings> {
-    let (mut mistakes, place) = (Vec::new(), |offset| places.of(offset));
-    let check = |(name, file)| {
-        let channel = notify::check_channel(&name, file, pack, &place, &mut mistakes)?;
-        Some((name, Arc::new(channel)))
-    };
-    let channels = file.into_iter().filter_map(check).collect();
-    if !mistakes.is_empty() {
-        bail!("{}", mistakes.join("\n"));
+/// Checks what was read, and gathers everything that is wrong. What was left out is not complained of again for what follows from that.
+struct Check<'a> {
+    places: &'a Places,
+    left_out: &'a Mistakes,
+    mistakes: Vec<String>,
+}
+
+impl Check<'_> {
+    fn wrong(&mut self, path: &[&str], heading: &str, what: impl std::fmt::Display) {
+        self.mistakes.push(format!("{}: [{heading}] {what}", self.places.of_key(path)));
     }
-    Ok(notify::Settings { channels, public_url: public_url.map(|PublicUrl(url)| url) })
+
+    fn broker(&mut self, settings: Option<&mqtt::Settings>) {
+        if self.left_out.touch(&["mqtt"]) {
+            return;
+        }
+        for wrong in settings.map(mqtt::Settings::mistakes).unwrap_or_default() {
+            self.wrong(&["mqtt", wrong.key().unwrap_or_default()], "mqtt", &wrong);
+        }
+    }
+
+    fn history(&mut self, settings: &HistorySettings) {
+        if self.left_out.touch(&["history"]) {
+            return;
+        }
+        for (key, wrong) in settings.mistakes() {
+            self.wrong(&["history", key], "history", wrong);
+        }
+    }
+
+    fn site(&mut self, id: &SiteId, site: SiteConfig, zone: &TimeZone) -> SiteSettings {
+        let calendar = site.hours.map(|hours| hours.calendar(zone));
+        let duty = site.duty.map(|duty| duty.service_hours(zone));
+        SiteSettings {
+            name: site.name,
+            calendar: calendar.and_then(|calendar| self.hours(id, "hours", calendar)),
+            least_gap: site.least_gap,
+            duty: duty.and_then(|duty| self.hours(id, "duty", duty)).unwrap_or_default(),
+        }
+    }
+
+    fn hours<T>(&mut self, id: &SiteId, table: &str, read: Result<T, Vec<HoursError>>) -> Option<T> {
+        let path = ["site", id.as_str(), table];
+        match read {
+            Ok(hours) => Some(hours),
+            Err(_) if self.left_out.touch(&path) => None,
+            Err(wrong) => {
+                for wrong in wrong {
+                    self.wrong(&[&path[..], &wrong.key()].concat(), &path.join("."), &wrong);
+                }
+                None
+            }
+        }
+    }
+
+    fn pack(&mut self, folder: Option<Spanned<PathBuf>>) -> Option<Arc<Pack>> {
+        let Some(folder) = folder else {
+            // Names of other standards may be right.
+            return (!self.left_out.touch(&["standards"])).then(Pack::built_in);
+        };
+        match read_pack(folder.get_ref(), &self.places.of(folder.span().start)) {
+            Ok(pack) => Some(Arc::new(pack)),
+            Err(error) => {
+                self.mistakes.push(format!("{error:#}"));
+                None
+            }
+        }
+    }
+
+    fn channels(
+        &mut self,
+        file: BTreeMap<ChannelName, Spanned<ChannelFile>>,
+        pack: Option<&Pack>,
+    ) -> BTreeMap<ChannelName, Arc<notify::Channel>> {
+        let (places, mistakes) = (self.places, &mut self.mistakes);
+        let place = |offset| places.of(offset);
+        let whole = file.into_iter().filter(|(name, _)| !self.left_out.touch(&["channel", name.as_str()]));
+        let check = |(name, file)| {
+            let channel = notify::check_channel(&name, file, pack, &place, mistakes)?;
+            Some((name, Arc::new(channel)))
+        };
+        whole.filter_map(check).collect()
+    }
 }
 
 /// Where things are stored, apart from the rest: a mistake elsewhere must not keep anybody from restoring a backup.
@@ -550,21 +601,108 @@ mod tests {
     #[case::unknown_key("data_dri = 'x'", "hub.toml:1:1: unknown field `data_dri`")]
     #[case::wrong_type("[http]\nlisten = 8080", "hub.toml:2:10")]
     #[case::bad_site_name("[site.Demo]\nname = 'x'", "hub.toml:1:7")]
-    #[case::raw_kept_too_short("[history]\nraw = '12h'", "hub.toml:1:1: [history]: `raw` is 12h")]
-    #[case::hours_kept_less_long("[history]\nhourly = '20d'", "each be kept at least as long")]
+    #[case::raw_kept_too_short("[history]\nraw = '12h'", "hub.toml:2:7: [history] `raw` is 12h")]
+    #[case::hours_kept_less_long(
+        "[history]\nhourly = '20d'",
+        "hub.toml:2:10: [history] `hourly` is 20d, and must be kept at least as long as `raw`, 30d"
+    )]
     #[case::beyond_loopback(
         "[http]\nlisten = '0.0.0.0:80'",
-        "hub.toml:2:10: 0.0.0.0:80: the web server has no sign-in"
+        "hub.toml:2:10: [http] `listen`: 0.0.0.0:80: the web server has no sign-in"
     )]
-    #[case::bad_period("[backup]\nevery = 'daily'", "hub.toml:2:9: `daily` is not a length of time")]
+    #[case::bad_period("[backup]\nevery = 'daily'", "hub.toml:2:9: [backup] `every`: `daily` is not a length of time")]
     #[case::too_often("[backup]\nevery = '1ms'", "once a second at most")]
     #[case::none_kept("[backup]\nkeep = 0", "hub.toml:2:8")]
-    #[case::bad_zone("zone = 'Asia/Shangai'", "hub.toml:1:8: `Asia/Shangai`: no such time zone")]
-    #[case::bad_hours("[site.a.hours]\nzone = 'Asia/Shanghai'\nopen = '18:00-08:30'", "hub.toml:1:")]
+    #[case::bad_zone("zone = 'Asia/Shangai'", "hub.toml:1:8: `zone`: `Asia/Shangai`: no such time zone")]
+    #[case::bad_hours(
+        "[site.a.hours]\nzone = 'Asia/Shanghai'\nopen = '18:00-08:30'",
+        "hub.toml:3:8: [site.a.hours] `open`: `18:00-08:30` closes"
+    )]
+    #[case::unknown_key_in_a_part("[http]\nport = 8080", "hub.toml:2:1: [http] unknown field `port`")]
+    #[case::missing_hours(
+        "[site.a.hours]\nweekly = { mon = 'closed' }",
+        "hub.toml:2:10: [site.a.hours] `weekly.tue` is missing"
+    )]
+    #[case::too_seldom(
+        "[backup]\nevery = '400d'",
+        "hub.toml:2:9: [backup] `every`: `400d` is too seldom: use at most `366d`"
+    )]
+    #[case::kept_for_ever("[history]\ndaily = '99999999d'", "hub.toml:2:9: [history] `daily`: `99999999d` is too long")]
+    #[case::in_the_broker(
+        "[mqtt]\nbroker = 'embedded'\nhandshake = 'soon'",
+        "hub.toml:3:13: [mqtt] `handshake`: `soon` is not a length"
+    )]
+    #[case::unknown_in_the_broker(
+        "[mqtt]\nbroker = 'embedded'\nhanshake = '5s'",
+        "hub.toml:3:1: [mqtt] unknown field `hanshake`"
+    )]
+    #[case::bounds_of_the_broker(
+        "[mqtt]\nbroker = 'embedded'\nhandshake = '5m'",
+        "hub.toml:3:13: [mqtt] `mqtt.handshake` is 300000: use"
+    )]
+    #[case::other_broker(
+        "[mqtt]\nbroker = 'external'\nhost = 'b'\nsession_expiry = '4000d'",
+        "hub.toml:4:18: [mqtt] `mqtt.session_expiry`"
+    )]
+    #[case::missing_in_the_broker("[mqtt]\nbroker = 'external'", "hub.toml:1:1: [mqtt] missing field `host`")]
+    #[case::no_such_broker("[mqtt]\nbroker = 'rabbit'", "hub.toml:")]
     #[case::no_such_folder("\nstandards = '/no/such'", "hub.toml:2:13: standards")]
     fn a_mistake_is_said_with_its_place(#[case] text: &str, #[case] said: &str) {
         let error = format!("{:#}", config(text, Overrides::default()).unwrap_err());
         assert!(error.contains(said), "{error}");
+    }
+
+    #[test]
+    fn all_mistakes_are_said_at_once_each_with_its_place() {
+        let text = "zone = 'Mars'\nreserve_mib = -1\ndata_dri = 'x'\n[http]\nlisten = '0.0.0.0:80'\n\
+                    [mqtt]\nbroker = 'embedded'\nlisten = ['a', '127.0.0.1:1883', 'b']\nhandshake = 'soon'\n\
+                    [history]\nraw = '1d'\nhourly = '1h'\n[backup]\nevery = 'daily'\n\
+                    [site.a.hours]\nzone = 'Mars'\nopen = '9-5'\n[site.b.hours]\nopen = 8\n[site.Demo]\nname = 'x'\n\
+                    [channel.x]\nkind = 'wechat'\nposts = ['nobody']\n\
+                    [channel.y]\nkind = 'feishu'\nposts = ['nobody']\nrate = 'often'\nurl = 'https://x.example/'\n";
+        let error = format!("{:#}", config(text, Overrides::default()).unwrap_err());
+        let mut told: Vec<&str> = error.lines().collect();
+        told.sort_by_key(|line| line.split(':').nth(1).and_then(|line| line.parse::<u32>().ok()));
+        let expected = [
+            "hub.toml:1:8: `zone`: `Mars`: no such time zone",
+            "hub.toml:2:15: `reserve_mib`: ",
+            "hub.toml:3:1: unknown field `data_dri`",
+            "hub.toml:5:10: [http] `listen`: 0.0.0.0:80",
+            "hub.toml:8:10: [mqtt] `listen`: ",
+            "hub.toml:9:13: [mqtt] `handshake`: `soon` is not",
+            "hub.toml:11:7: [history] `raw` is 1d",
+            "hub.toml:12:10: [history] `hourly` is 1h",
+            "hub.toml:14:9: [backup] `every`: `daily` is not",
+            "hub.toml:16:8: [site.a.hours] `zone`: there is no time zone `Mars`",
+            "hub.toml:17:8: [site.a.hours] `open`: `9-5` are no",
+            "hub.toml:19:8: [site.b.hours] `open`: invalid type",
+            "hub.toml:20:7: [site.Demo] `D` at position 1",
+            "hub.toml:23:8: [channel.x] `kind`: unknown variant `wechat`",
+            "hub.toml:27:10: [channel.y] there is no post `nobody`",
+            "hub.toml:28:8: [channel.y] rate",
+        ];
+        for (line, expected) in told.iter().zip(expected) {
+            assert!(line.starts_with(expected), "{line}, not {expected}\n{error}");
+        }
+        assert_eq!(told.len(), expected.len(), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_toml_is_said_in_every_place() {
+        let error = format!("{:#}", File::parse("a =\nb = 1\nc = '\n", "hub.toml").unwrap_err());
+        let places: Vec<&str> = error.lines().map(|line| &line[..11]).collect();
+        assert_eq!(places, ["hub.toml:1:", "hub.toml:3:"], "{error}");
+    }
+
+    #[test]
+    fn hours_without_a_zone_of_their_own_are_in_that_of_all_sites() {
+        let text =
+            "zone = 'Asia/Shanghai'\n[site.a.hours]\nopen = '08:30-18:00'\n[site.a.duty]\nhours = '08:00-22:00'\n";
+        let config = config(text, Overrides::default()).unwrap();
+        let site = &config.sites["a"];
+        let zone = site.calendar.as_ref().unwrap().zone();
+        assert_eq!(zone.iana_name(), Some("Asia/Shanghai"));
+        assert!(format!("{:?}", site.duty).contains("Asia/Shanghai"), "{:?}", site.duty);
     }
 
     #[test]

@@ -56,19 +56,25 @@ impl Default for HistorySettings {
 }
 
 impl HistorySettings {
-    /// Whether the times make sense together.
-    pub fn check(&self) -> Result<(), String> {
+    /// What makes no sense, each with its setting.
+    pub fn mistakes(&self) -> Vec<(&'static str, String)> {
         let least = Span::from_mins(2 * 24 * 60);
+        let mut wrong = Vec::new();
         if self.raw < least {
-            return Err(format!("`raw` is {}, use at least {least}: the charts of a day are made of it", self.raw));
+            let why = "the charts of a day are made of it";
+            wrong.push(("raw", format!("`raw` is {}, use at least {least}: {why}", self.raw)));
         }
-        if self.hourly < self.raw || self.daily < self.hourly {
-            return Err(format!(
-                "`raw` {}, `hourly` {} and `daily` {} must each be kept at least as long as the one before",
-                self.raw, self.hourly, self.daily
-            ));
+        for (key, length, (before, least)) in
+            [("hourly", self.hourly, ("raw", self.raw)), ("daily", self.daily, ("hourly", self.hourly))]
+        {
+            if length < least {
+                wrong.push((
+                    key,
+                    format!("`{key}` is {length}, and must be kept at least as long as `{before}`, {least}"),
+                ));
+            }
         }
-        Ok(())
+        wrong
     }
 }
 

@@ -1,6 +1,7 @@
 //! The web: API, pages, live events, health and metrics. A handler reads its input, makes one call, and answers.
 
 mod api;
+mod conditional;
 mod error;
 mod events;
 mod gate;

@@ -79,6 +79,14 @@ pub enum Settings {
 }
 
 impl Settings {
+    /// What would be unsafe or cannot work.
+    pub fn mistakes(&self) -> Vec<StartError> {
+        match self {
+            Self::Embedded(settings) => settings.mistakes(),
+            Self::External(settings) => settings.mistakes(),
+        }
+    }
+
     /// The files of our own listeners' certificates.
     pub fn certificates(&self) -> Vec<PathBuf> {
         match self {
@@ -203,6 +211,18 @@ pub enum StartError {
     /// The embedded broker refused its own start.
     #[error("the embedded broker did not start: {0}")]
     Broker(String),
+}
+
+impl StartError {
+    /// The setting of `[mqtt]` that it is about, if it is one.
+    pub fn key(&self) -> Option<&'static str> {
+        match self {
+            Self::Bounds { key, .. } => Some(key),
+            Self::Open(_) | Self::NoListener => Some("listen"),
+            Self::NoCertificate => Some("websocket"),
+            _ => None,
+        }
+    }
 }
 
 /// Why something could not be said to an agent.

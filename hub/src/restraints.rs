@@ -11,7 +11,7 @@ use lobby_contract::SiteId;
 use lobby_domain::{
     alert::AlertId,
     overlay::{Event, Muted, Overlay, muted, overlay},
-    restraint::{Changed, Kind, Refusal, Restraint, RestraintId, State},
+    restraint::{Changed, Kind, Restraint, RestraintId, State},
     time::Timestamp,
 };
 use tokio::time::{MissedTickBehavior, interval};
@@ -87,7 +87,7 @@ impl Restraints {
     pub async fn change(
         &self,
         id: RestraintId,
-        change: impl FnOnce(&Restraint) -> Result<Changed, Refusal> + Send,
+        change: impl FnOnce(&Restraint) -> Result<Changed, ChangeError> + Send,
     ) -> Result<Restraint, ChangeError> {
         let changed = self.store.change_restraint(id, change).await?;
         self.changed(&changed).await?;

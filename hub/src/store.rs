@@ -16,6 +16,7 @@ mod outbox;
 mod page;
 mod past;
 mod pool;
+mod reach;
 mod records;
 mod restraints;
 mod rollup;
@@ -27,12 +28,11 @@ mod trouble;
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use sqlx::{
-    Postgres, Sqlite, Transaction,
+    Connection, Postgres, Sqlite, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-pub(crate) use self::schema::META_SINCE;
 pub use self::{
     alerts::{AlertFilter, AlertRow},
     commit::{Batch, Committed, Spent, Writer},
@@ -44,6 +44,7 @@ pub use self::{
     page::{Cursor, CursorError},
     past::MOST_TRACED,
     pool::Pool,
+    reach::Server,
     records::{RecordFilter, RecordRow},
     restraints::{ChangeError, Made, RestraintFilter},
     rollup::{Due, Grain, RolledUp},
@@ -52,6 +53,7 @@ pub use self::{
     tokens::TokenRow,
     trouble::Trouble,
 };
+pub(crate) use self::{reach::reach, schema::META_SINCE};
 
 /// How long a writer waits for another one.
 pub(crate) const BUSY: Duration = Duration::from_secs(10);
@@ -115,6 +117,16 @@ pub enum StoreError {
         /// How long was waited.
         seconds: u64,
     },
+    /// There is no connection to PostgreSQL to begin with.
+    #[error("the database at {server} cannot be reached: {what}; {advice}")]
+    Unreachable {
+        /// The database.
+        server: Server,
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        advice: String,
+    },
     /// The schema could not be brought up to date.
     #[error("could not bring the database's schema up to date")]
     Migrate(#[source] sqlx::migrate::MigrateError),
@@ -176,8 +188,11 @@ impl Store {
         }
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let options = PgConnectOptions::from_str(url).map_err(doing("read the database URL"))?;
+            let options = options.application_name(APPLICATION).options(SESSION);
+            // A pool would only say that it has waited long enough.
+            reach(&options).await?.close().await.map_err(doing("connect to PostgreSQL"))?;
             let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(BUSY);
-            let pool = Pool::connect(pool, options.application_name(APPLICATION).options(SESSION));
+            let pool = Pool::connect(pool, options);
             return Ok(Self::Postgres(pool.await.map_err(doing("connect to PostgreSQL"))?));
         }
         // The URL may hold a password: only its scheme is shown.

@@ -42,23 +42,18 @@ const WORDS: [&str; 16] = [
 
 /// Reads the text as the hub does at its start; whether it was taken.
 fn read(text: &str) -> bool {
-    match File::parse(text, "hub.toml") {
-        Ok(file) => match Config::new(file, Overrides::default()) {
-            Ok(_) => true,
-            Err(error) => {
-                assert!(!format!("{error:#}").is_empty());
-                false
-            }
-        },
-        Err(error) => {
-            let told = format!("{error:#}");
-            let mut place = told.strip_prefix("hub.toml:").expect("it names the file").splitn(3, ':');
-            let (line, column) = (place.next().and_then(number), place.next().and_then(number));
-            assert!(line.is_some_and(|line| line >= 1) && column.is_some_and(|column| column >= 1), "{told}");
-            assert!(line.unwrap_or(0) <= text.matches('\n').count() + 1, "the line is in the file: {told}");
-            false
-        }
+    let Err(error) = File::parse(text, "hub.toml").and_then(|file| Config::new(file, Overrides::default())) else {
+        return true;
+    };
+    let told = format!("{error:#}");
+    assert!(!told.is_empty());
+    for told in told.lines() {
+        let mut place = told.strip_prefix("hub.toml:").expect("it names the file").splitn(3, ':');
+        let (line, column) = (place.next().and_then(number), place.next().and_then(number));
+        assert!(line.is_some_and(|line| line >= 1) && column.is_some_and(|column| column >= 1), "{told}");
+        assert!(line.unwrap_or(0) <= text.matches('\n').count() + 1, "the line is in the file: {told}");
     }
+    false
 }
 
 fn number(text: &str) -> Option<usize> {

@@ -44,6 +44,8 @@ impl Timestamp {
 impl Span {
     /// No time at all.
     pub const ZERO: Self = Self(0);
+    /// The longest that may be written: with more, an end could not be told from never, and lies beyond every calendar.
+    pub const LONGEST: Self = Self(36_525 * 86_400_000);
 
     /// `millis` ms; zero if negative.
     pub fn from_millis(millis: i64) -> Self {
@@ -95,8 +97,14 @@ impl Add for Span {
 
 /// Why a text is not a length of time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a length of time: write a whole number and ms, s, m, h or d, such as `90s`")]
-pub struct SpanError(String);
+pub enum SpanError {
+    /// It is no number with a unit.
+    #[error("`{0}` is not a length of time: write a whole number and ms, s, m, h or d, such as `90s`")]
+    NoLength(String),
+    /// It is longer than anything that is meant.
+    #[error("`{0}` is too long: write at most `{longest}`, which is a hundred years", longest = Span::LONGEST)]
+    TooLong(String),
+}
 
 /// Units from the largest, so that [`fmt::Display`] finds the shortest text.
 const UNITS: [(&str, i64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
@@ -105,12 +113,17 @@ impl FromStr for Span {
     type Err = SpanError;
 
     fn from_str(text: &str) -> Result<Self, SpanError> {
-        let refused = || SpanError(text.chars().take(40).collect());
+        let short = || text.chars().take(40).collect();
+        let refused = || SpanError::NoLength(short());
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at(digits);
         let (_, factor) = UNITS.into_iter().find(|(name, _)| *name == unit).ok_or_else(refused)?;
-        let number: i64 = number.parse().map_err(|_| refused())?;
-        number.checked_mul(factor).map(Self).ok_or_else(refused)
+        if number.is_empty() {
+            return Err(refused());
+        }
+        // Digits alone: what is no number is too large for one.
+        let length = number.parse().ok().and_then(|number: i64| number.checked_mul(factor)).map(Self);
+        length.filter(|length| *length <= Self::LONGEST).ok_or_else(|| SpanError::TooLong(short()))
     }
 }
 
@@ -159,14 +172,25 @@ mod tests {
     #[case("s")]
     #[case("-1s")]
     #[case("1.5h")]
-    #[case("99999999999999d")]
     fn any_other_text_is_refused(#[case] text: &str) {
         assert!(text.parse::<Span>().is_err());
     }
 
+    #[rstest]
+    #[case("36526d")]
+    #[case("999999999999999ms")]
+    #[case("99999999999999d")]
+    #[case("99999999999999999999999999999999999999999999s")]
+    fn what_is_longer_than_a_hundred_years_is_refused_as_too_long(#[case] text: &str) {
+        let told = text.parse::<Span>().map_err(|error| error.to_string());
+        let shown: String = text.chars().take(40).collect();
+        assert_eq!(told, Err(format!("`{shown}` is too long: write at most `36525d`, which is a hundred years")));
+        assert_eq!("36525d".parse(), Ok(Span::LONGEST));
+    }
+
     proptest! {
         #[test]
-        fn a_length_reads_back_as_written(millis in 0..i64::MAX) {
+        fn a_length_reads_back_as_written(millis in 0..=Span::LONGEST.millis()) {
             let span = Span::from_millis(millis);
             prop_assert_eq!(span.to_string().parse(), Ok(span));
         }

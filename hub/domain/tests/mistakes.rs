@@ -213,6 +213,16 @@ when = { fact = "power", is = "off" }"#;
 )]
 #[case::deadline("respond_within = \"10m\"", "respond_within = ▶\"10 min\"", "not a length of time", None)]
 #[case::deadline_as_number("arrive_within = \"30m\"", "arrive_within = ▶30", "expected a text, found a number", None)]
+#[case::deadline_of_centuries(
+    "respond_within = \"10m\"",
+    "respond_within = ▶\"999999d\"",
+    "is too long: write at most",
+    None
+)]
+#[case::deadline_of_years("respond_within = \"10m\"", "respond_within = ▶\"367d\"", "use at most 366d", None)]
+#[case::held_for_centuries("for = \"10s\"", "for = ▶\"99999999999999999999d\"", "is too long: write at most", None)]
+#[case::held_for_years("for = \"10s\"", "for = ▶\"400d\"", "400d is too long for standards: use at most 366d", None)]
+#[case::recovers_in_years("recover_for = \"30s\"", "recover_for = ▶\"400d\"", "use at most 366d", None)]
 #[case::no_time_at_all("respond_within = \"10m\"", "respond_within = ▶\"0s\"", "longer than nothing", None)]
 #[case::deadlines_that_shrink(
     "[priority.P1]\nlabel = { zh = \"紧急\", en = \"Urgent\" }\nrespond_within = \"10m\"",

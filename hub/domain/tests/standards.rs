@@ -17,7 +17,7 @@ use rstest::rstest;
 fn calendar() -> Calendar {
     let hours = "zone = 'Asia/Shanghai'\nopen = '08:30-18:00'\nweekly = { sun = 'closed' }";
     let hours: HoursConfig = toml::from_str(hours).expect("hours");
-    hours.try_into().expect("a calendar")
+    hours.calendar(&jiff::tz::TimeZone::UTC).expect("a calendar")
 }
 
 /// A Tuesday's local time, such as `08:20:00`.

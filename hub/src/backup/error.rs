@@ -42,6 +42,9 @@ pub enum BackupError {
         /// What there is.
         free_mb: u64,
     },
+    /// There is no file of that name.
+    #[error("{0}: there is no such file")]
+    NoFile(PathBuf),
     /// The file is none of ours.
     #[error("{0}: this is no backup of a hub")]
     NotABackup(PathBuf),
@@ -70,8 +73,8 @@ pub enum BackupError {
         /// The newest schema it knows.
         known: i64,
     },
-    /// The database has no tables.
-    #[error("{0}: there is no database of a hub, so there is nothing to back up")]
+    /// There is no database, or it has no tables.
+    #[error("{0}: there is no database of a hub here; --data-dir, --database-url or --config say where it is")]
     NoDatabase(String),
     /// Something would be overwritten.
     #[error("{0}: there is a database already; with --replace it is moved aside first")]

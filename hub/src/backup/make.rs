@@ -15,7 +15,7 @@ use sqlx::{
 use uuid::Uuid;
 
 use super::{
-    BackupError, Manifest, Say,
+    BackupError, Manifest, Say, bytes,
     error::{disk, doing},
     manifest::digest_of_schema,
     postgres, rows, verify,
@@ -51,6 +51,17 @@ pub async fn make(url: &str, to: &Path, now: Timestamp, say: Say<'_>) -> Result<
     Ok(manifest)
 }
 
+/// Whether there is a database to back up; an error says why not.
+pub async fn look(url: &str) -> Result<(), BackupError> {
+    match sqlite_path(url) {
+        Some(path) => {
+            let connection = read_sqlite(&path).await?;
+            connection.close().await.map_err(doing("close the database"))
+        }
+        None => postgres::look(url).await,
+    }
+}
+
 fn part_of(to: &Path) -> PathBuf {
     let name = to.file_name().unwrap_or_default().to_string_lossy();
     to.with_file_name(format!(".{name}.part"))
@@ -68,6 +79,11 @@ async fn make_part(url: &str, part: &Path, now: Timestamp, say: Say<'_>) -> Resu
     let manifest = describe(&mut connection, source, now, say).await?;
     manifest.write(&mut connection).await.map_err(doing("write the backup's manifest"))?;
     connection.close().await.map_err(doing("close the backup"))?;
+    if let Some(placeholder) = manifest.bytes {
+        let file = part.to_owned();
+        let sealed = tokio::task::spawn_blocking(move || bytes::seal(&file, &placeholder)).await;
+        sealed.map_err(std::io::Error::other).flatten().map_err(disk(part, "read for its digest"))?;
+    }
     File::open(part).and_then(|file| file.sync_all()).map_err(disk(part, "synced"))?;
     say("verifying");
     verify::verify_file(part, &|_| {}).await
@@ -81,7 +97,8 @@ pub(super) async fn writer(path: &Path, synchronous: SqliteSynchronous) -> Resul
     options.synchronous(synchronous).foreign_keys(false).disable_statement_logging().connect().await
 }
 
-async fn copy_sqlite(from: &Path, part: &Path, say: Say<'_>) -> Result<(), BackupError> {
+/// A connection to a hub's database.
+async fn read_sqlite(from: &Path) -> Result<SqliteConnection, BackupError> {
     if !from.exists() {
         return Err(BackupError::NoDatabase(from.display().to_string()));
     }
@@ -93,6 +110,11 @@ async fn copy_sqlite(from: &Path, part: &Path, say: Say<'_>) -> Result<(), Backu
     if !has {
         return Err(BackupError::NoDatabase(from.display().to_string()));
     }
+    Ok(connection)
+}
+
+async fn copy_sqlite(from: &Path, part: &Path, say: Say<'_>) -> Result<(), BackupError> {
+    let mut connection = read_sqlite(from).await?;
     let pages: (i64, i64) = sqlx::query_as("SELECT page_count, page_size FROM pragma_page_count, pragma_page_size")
         .fetch_one(&mut connection)
         .await
@@ -165,5 +187,6 @@ async fn describe(
         made_at: now,
         source: source.to_owned(),
         tables: digests,
+        bytes: Some(bytes::placeholder()),
     })
 }

@@ -10,7 +10,9 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::rows::Digest;
 
 /// The version of the format. A program refuses one that it does not know.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
+/// The format before there was a digest of the whole file.
+const WITHOUT_BYTES: i64 = 1;
 /// The name under which the schema itself has a digest.
 const SCHEMA: &str = "sqlite_schema";
 
@@ -30,13 +32,16 @@ pub struct Manifest {
     /// The database it was made of: `sqlite` or `postgres`.
     pub source: String,
     pub(super) tables: Vec<(String, Digest)>,
+    /// The digest of all bytes; `None` in backups made before there was one.
+    pub(super) bytes: Option<String>,
 }
 
 const TABLES: &str = "CREATE TABLE backup_manifest (
         format INTEGER NOT NULL, product TEXT NOT NULL, schema INTEGER NOT NULL, installation BLOB, starts INTEGER NOT NULL,
         made_at INTEGER NOT NULL, source TEXT NOT NULL, digest TEXT NOT NULL
     ) STRICT;
-    CREATE TABLE backup_table (name TEXT PRIMARY KEY, rows INTEGER NOT NULL, digest TEXT NOT NULL) STRICT";
+    CREATE TABLE backup_table (name TEXT PRIMARY KEY, rows INTEGER NOT NULL, digest TEXT NOT NULL) STRICT;
+    CREATE TABLE backup_file (sha256 TEXT NOT NULL) STRICT";
 
 impl Manifest {
     /// All rows of all tables.
@@ -51,6 +56,11 @@ impl Manifest {
             manifest.tables.iter().filter(|(name, _)| name != SCHEMA && !name.starts_with('_')).cloned().collect()
         };
         content(self) == content(other)
+    }
+
+    /// Whether the backup holds a digest of all its bytes, so that verifying finds what has changed in its unused parts too.
+    pub fn tells_of_all_bytes(&self) -> bool {
+        self.bytes.is_some()
     }
 
     /// The rows of one table.
@@ -73,13 +83,14 @@ impl Manifest {
             .bind(self.starts)
             .bind(self.made_at.millis())
             .bind(&self.source)
-            .bind(self.digest())
+            .bind(self.digest(FORMAT))
             .execute(&mut *connection)
             .await?;
         for (name, digest) in &self.tables {
             let insert = sqlx::query("INSERT INTO backup_table VALUES ($1, $2, $3)");
             insert.bind(name).bind(digest.rows).bind(digest.text()).execute(&mut *connection).await?;
         }
+        sqlx::query("INSERT INTO backup_file VALUES ($1)").bind(&self.bytes).execute(connection).await?;
         Ok(())
     }
 
@@ -88,20 +99,28 @@ impl Manifest {
         type Row = (i64, String, i64, Option<Uuid>, i64, i64, String, String);
         let rows: Vec<Row> = sqlx::query_as("SELECT * FROM backup_manifest").fetch_all(&mut *connection).await?;
         let tables: Vec<(String, i64, String)> =
-            sqlx::query_as("SELECT name, rows, digest FROM backup_table ORDER BY name").fetch_all(connection).await?;
+            sqlx::query_as("SELECT name, rows, digest FROM backup_table ORDER BY name")
+                .fetch_all(&mut *connection)
+                .await?;
         let [(format, product, schema, installation, starts, made_at, source, digest)] =
             <[Row; 1]>::try_from(rows).map_err(|_| sqlx::Error::RowNotFound)?;
         let tables: Option<Vec<_>> =
             tables.into_iter().map(|(name, rows, text)| Some((name, Digest::parse(rows, &text)?))).collect();
         let Some(tables) = tables else { return Ok(None) };
         let made_at = Timestamp::from_millis(made_at);
-        let read = Self { product, schema, installation, starts, made_at, source, tables };
-        Ok((format == FORMAT && read.digest() == digest).then_some(read))
+        let bytes = match format {
+            WITHOUT_BYTES => None,
+            _ => Some(sqlx::query_scalar("SELECT sha256 FROM backup_file").fetch_one(connection).await?),
+        };
+        let read = Self { product, schema, installation, starts, made_at, source, tables, bytes };
+        let known = (WITHOUT_BYTES..=FORMAT).contains(&format);
+        Ok((known && read.digest(format) == digest).then_some(read))
     }
 
-    fn digest(&self) -> String {
+    /// Of what it says of its rows. The digest of all bytes is made later, and of this too.
+    fn digest(&self, format: i64) -> String {
         let mut text = format!(
-            "{FORMAT}|{}|{}|{:?}|{}|{}|{}",
+            "{format}|{}|{}|{:?}|{}|{}|{}",
             self.product,
             self.schema,
             self.installation,

@@ -16,7 +16,7 @@ use super::{
     rows::{self, Table, Value},
     verify::{Asked, violations},
 };
-use crate::store::{APPLICATION, migrator, newest_schema};
+use crate::store::{APPLICATION, migrator, newest_schema, reach};
 
 /// Rows that are written in one statement.
 const ROWS: usize = 200;
@@ -24,12 +24,15 @@ const ROWS: usize = 200;
 /// A connection under the hub's name.
 pub(super) async fn connect(url: &str) -> Result<PgConnection, BackupError> {
     let options = PgConnectOptions::from_str(url).map_err(doing("read the database URL"))?;
-    options
-        .application_name(APPLICATION)
-        .disable_statement_logging()
-        .connect()
-        .await
-        .map_err(doing("connect to PostgreSQL"))
+    Ok(reach(&options.application_name(APPLICATION).disable_statement_logging()).await?)
+}
+
+/// Whether there is a hub's database.
+pub(super) async fn look(url: &str) -> Result<(), BackupError> {
+    let mut connection = connect(url).await?;
+    let schema = schema(&mut connection).await?;
+    connection.close().await.map_err(doing("close the database"))?;
+    schema.map(drop).ok_or_else(|| BackupError::NoDatabase("PostgreSQL".to_owned()))
 }
 
 /// The version of the schema; `None` if there is none.

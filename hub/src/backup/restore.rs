@@ -132,7 +132,7 @@ async fn copy(file: &Path, manifest: &Manifest, fresh: &Path) -> Result<(), Back
     fs::copy(file, fresh).map_err(disk(fresh, "written"))?;
     storage::private::file(fresh);
     let mut connection = writer(fresh, SqliteSynchronous::Full).await.map_err(doing("open the restored file"))?;
-    for table in ["DROP TABLE backup_manifest", "DROP TABLE backup_table"] {
+    for table in ["DROP TABLE backup_manifest", "DROP TABLE backup_table", "DROP TABLE IF EXISTS backup_file"] {
         connection.execute(table).await.map_err(doing("take the manifest away"))?;
     }
     for table in rows::tables(&mut connection).await.map_err(doing("list the tables"))? {

@@ -5,15 +5,23 @@ use std::path::Path;
 use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use super::{
-    BackupError, Manifest, Say, error::doing, invariants::INVARIANTS, manifest::digest_of_schema, postgres, rows,
+    BackupError, Manifest, Say, bytes,
+    error::{disk, doing},
+    invariants::INVARIANTS,
+    manifest::digest_of_schema,
+    postgres, rows,
 };
 use crate::{
     storage::{PRODUCT, Place, damage_of, reader},
     store::{newest_schema, sqlite_path},
 };
 
-/// Verifies a backup: SQLite's own check, the digest of every table, references between tables, and what the product promises.
+/// Verifies a backup: SQLite's own check, the digest of every table, references between tables, what the product promises, and the
+/// digest of all bytes.
 pub async fn verify_file(path: &Path, say: Say<'_>) -> Result<Manifest, BackupError> {
+    if !path.exists() {
+        return Err(BackupError::NoFile(path.to_owned()));
+    }
     if !path.is_file() {
         return Err(BackupError::NotABackup(path.to_owned()));
     }
@@ -23,6 +31,7 @@ pub async fn verify_file(path: &Path, say: Say<'_>) -> Result<Manifest, BackupEr
         let mut connection = options.connect().await.map_err(doing("open the backup"))?;
         let manifest = read(&mut connection, path, say).await?;
         connection.close().await.map_err(doing("close the backup"))?;
+        compare_bytes(path, &manifest, say).await?;
         Ok(manifest)
     };
     verified.await.map_err(|error| match error {
@@ -32,6 +41,22 @@ pub async fn verify_file(path: &Path, say: Say<'_>) -> Result<Manifest, BackupEr
         },
         other => other,
     })
+}
+
+async fn compare_bytes(path: &Path, manifest: &Manifest, say: Say<'_>) -> Result<(), BackupError> {
+    let Some(held) = manifest.bytes.clone() else {
+        say("made before backups held a digest of all their bytes: what stands in unused parts is not compared");
+        return Ok(());
+    };
+    let file = path.to_owned();
+    let compared = tokio::task::spawn_blocking(move || bytes::is_as_written(&file, &held)).await;
+    if compared.map_err(std::io::Error::other).flatten().map_err(disk(path, "read"))? {
+        return Ok(());
+    }
+    Err(damaged(
+        path,
+        "its rows are as written and other bytes are not: something else has written to it, or its disk fails",
+    ))
 }
 
 fn damaged(path: &Path, what: impl Into<String>) -> BackupError {

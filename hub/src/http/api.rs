@@ -13,17 +13,17 @@ mod silences;
 mod tickets;
 mod trace;
 
-use axum::routing::any;
+use axum::{middleware, routing::any};
 use lobby_domain::label::Label;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    App, error,
+    App, conditional, error,
     gate::{About, Caller, Policy, Routes},
 };
 use crate::{
-    http::error::{ApiError, Body, Query},
+    http::error::{ApiError, Body, Path, Query},
     store::Cursor,
 };
 
@@ -56,6 +56,7 @@ pub(super) fn routes() -> Routes {
         // Of no use to anybody, so nothing is asked.
         .with(|router| router.route("/api/{*rest}", any(error::no_such_address)))
         .with(|router| router.method_not_allowed_fallback(error::no_such_method))
+        .with(|router| router.layer(middleware::from_fn(conditional::answer)))
 }
 
 /// A text in both languages.

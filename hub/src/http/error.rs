@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 
 use axum::{
+    body::Bytes,
     extract::{
         FromRequest, FromRequestParts, Request,
-        rejection::{JsonRejection, QueryRejection},
+        rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection},
     },
     http::{HeaderValue, Method, StatusCode, header},
     middleware::Next,
@@ -18,7 +19,10 @@ use lobby_domain::{
     restraint::Refusal,
     site::LifeError,
 };
-use serde::Serialize;
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use utoipa::ToSchema;
 
 use crate::{
@@ -32,10 +36,45 @@ use crate::{
 #[from_request(via(axum::extract::Query), rejection(ApiError))]
 pub(super) struct Query<T>(pub(super) T);
 
-/// The JSON body of a request of the API; a mistake is answered with a problem document.
-#[derive(Debug, FromRequest)]
-#[from_request(via(axum::Json), rejection(ApiError))]
+/// The parts of an address of the API; one that is not UTF-8 is answered with a problem document.
+#[derive(Debug, FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(ApiError))]
+pub(super) struct Path<T>(pub(super) T);
+
+/// The JSON object that is the body of a request of the API; a mistake is answered with a problem document.
+#[derive(Debug)]
 pub(super) struct Body<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let (head, body) = request.into_parts();
+        let bytes = Bytes::from_request(Request::from_parts(head.clone(), body), state).await?;
+        let read = axum::Json::<T>::from_request(Request::from_parts(head, bytes.clone().into()), state).await;
+        // To serde a list is an object whose fields have no names, and an empty one an object without any.
+        if !matches!(read, Err(JsonRejection::MissingJsonContentType(_)))
+            && let Some(found) = other_than_an_object(&bytes)
+            && serde_json::from_slice::<IgnoredAny>(&bytes).is_ok()
+        {
+            let detail = format!("the body is {found} where an object is expected: `{{\"name\": value, …}}`");
+            return Err(ApiError::Body { status: StatusCode::UNPROCESSABLE_ENTITY, detail });
+        }
+        Ok(Self(read?.0))
+    }
+}
+
+/// What a text of JSON holds, unless it is an object.
+fn other_than_an_object(json: &[u8]) -> Option<&'static str> {
+    match json.iter().find(|byte| !byte.is_ascii_whitespace())? {
+        b'{' => None,
+        b'[' => Some("a list"),
+        b'"' => Some("a text"),
+        b't' | b'f' => Some("true or false"),
+        b'n' => Some("null"),
+        _ => Some("a number"),
+    }
+}
 
 /// A problem document.
 #[derive(Debug, Serialize, ToSchema)]
@@ -114,6 +153,12 @@ pub(super) enum ApiError {
         /// The alert.
         alert: AlertId,
     },
+    /// What was to be changed is not in the state that `If-Match` or `If-None-Match` asks for.
+    #[error("it is no longer in the state that `If-Match` or `If-None-Match` asks for: read it again")]
+    Precondition,
+    /// `If-Match` at an address that has no state to compare.
+    #[error("`If-Match` is never true here, because nothing with an `ETag` is changed at this address: leave it out")]
+    NoTag,
     /// The key of a request is that of another one.
     #[error("another request had this `Idempotency-Key`: use a new one")]
     KeyReused,
@@ -148,6 +193,18 @@ impl From<CursorError> for ApiError {
 impl From<QueryRejection> for ApiError {
     fn from(rejection: QueryRejection) -> Self {
         Self::Parameter(rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for ApiError {
+    fn from(_: PathRejection) -> Self {
+        Self::Parameter("a part of the address is not UTF-8, written as `%XX`".to_owned())
+    }
+}
+
+impl From<BytesRejection> for ApiError {
+    fn from(rejection: BytesRejection) -> Self {
+        Self::Body { status: rejection.status(), detail: rejection.body_text() }
     }
 }
 
@@ -206,6 +263,9 @@ impl IntoResponse for ApiError {
             Self::Conflict(_) => (StatusCode::CONFLICT, "/problems/conflict", "The state does not allow it"),
             Self::Fault { .. } => {
                 (StatusCode::CONFLICT, "/problems/fault-not-gone", "The fault is not known to be gone")
+            }
+            Self::Precondition | Self::NoTag => {
+                (StatusCode::PRECONDITION_FAILED, "/problems/precondition-failed", "The condition is not true")
             }
             Self::KeyReused => (
                 StatusCode::UNPROCESSABLE_ENTITY,

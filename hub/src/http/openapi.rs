@@ -1,20 +1,24 @@
 //! The OpenAPI document, made from the handlers themselves.
 
-use axum::Json;
+use axum::{Json, middleware};
 use utoipa::OpenApi;
 
 use super::{
     api::docs,
+    conditional,
     gate::{Policy, Routes},
 };
 
 pub(super) fn routes() -> Routes {
-    Routes::new().get("/api/v1/openapi.json", Policy::PUBLIC, || async { Json(document()) })
+    let routes = Routes::new().get("/api/v1/openapi.json", Policy::PUBLIC, || async { Json(document()) });
+    routes.with(|router| router.layer(middleware::from_fn(conditional::answer)))
 }
 
 /// The OpenAPI 3.1 document of the API.
 pub fn document() -> utoipa::openapi::OpenApi {
-    Api::openapi()
+    let mut document = Api::openapi();
+    conditional::describe(&mut document);
+    document
 }
 
 #[derive(OpenApi)]

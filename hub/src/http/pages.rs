@@ -34,7 +34,7 @@ use tower_http::compression::CompressionLayer;
 use self::{
     answer::{Html, PageError, answer},
     open::Open,
-    reader::Reader,
+    reader::{Path, Reader},
     scene::Scene,
 };
 use super::{

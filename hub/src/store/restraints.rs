@@ -214,7 +214,7 @@ impl Store {
     pub async fn change_restraint(
         &self,
         id: RestraintId,
-        change: impl FnOnce(&Restraint) -> Result<Changed, Refusal> + Send,
+        change: impl FnOnce(&Restraint) -> Result<Changed, ChangeError> + Send,
     ) -> Result<Restraint, ChangeError> {
         let mut tx = self.begin().await?;
         let raw = tx.restraint(id).await?.ok_or(ChangeError::NotFound)?;

@@ -22,7 +22,7 @@ impl StoreError {
     pub fn trouble(&self) -> Trouble {
         match self {
             Self::Database { source, .. } => of(source),
-            Self::Late { .. } => Trouble::Lost,
+            Self::Late { .. } | Self::Unreachable { .. } => Trouble::Lost,
             Self::Migrate(_) | Self::Url(_) | Self::Inconsistent { .. } => Trouble::Other,
         }
     }

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
 use lobby_contract::{
     Birth, Channel, CommandResult, Data, Death, FactValue, FromAgent, Lost, Reach, ToAgent, Topic, encode,
 };
 use lobby_domain::{
-    calendar::Calendar,
     condition::Sample,
     delivery::Stream,
     label::Lang,
@@ -105,7 +105,7 @@ pub fn broker(bytes: &[u8]) {
 pub fn site(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let hours: HoursConfig = toml::from_str("zone = 'Asia/Shanghai'\nopen = '08:30-18:00'").expect("hours of a test");
-    let calendar = Calendar::try_from(hours).expect("hours of a test");
+    let calendar = hours.calendar(&TimeZone::UTC).expect("hours of a test");
     let mut now = Timestamp::from_millis(1_795_140_000_000);
     let mut site = Site::new("s".parse().expect("a name"), calendar, Pack::built_in(), now);
     for line in text.lines().take(64) {
@@ -152,7 +152,7 @@ pub fn agent_config(bytes: &[u8]) {
 pub fn hours(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Ok(hours) = toml::from_str::<HoursConfig>(text) else { return };
-    let Ok(calendar) = Calendar::try_from(hours) else { return };
+    let Ok(calendar) = hours.calendar(&TimeZone::UTC) else { return };
     for days in 0..30 {
         let _ = calendar.part_of_day(Timestamp::from_millis(1_795_140_000_000 + days * 40_000_000));
     }

@@ -84,7 +84,7 @@ pub(super) fn priorities<'a>(file: &Table<'a>, names: &mut Names<'a>) -> Vec<(Bo
 /// A time that a department has: some at least.
 fn deadline(table: &Table<'_>, key: &'static str) -> Option<Span> {
     let node = table.required(key)?;
-    let span: Span = node.parsed()?;
+    let span = node.span()?;
     if span == Span::ZERO {
         node.wrong(format!("`{key}` must be longer than nothing"));
     }

@@ -17,7 +17,7 @@ use crate::{
 /// When a site is open:
 ///
 /// ```toml
-/// zone = "Asia/Shanghai"
+/// zone = "Asia/Shanghai"                 # optional; otherwise that of all sites
 /// ready_by = "08:20"                     # optional; what must be on at opening is on by then
 /// open = "08:30-18:00"                   # every day …
 /// weekly = { sun = "closed" }            # … except on these weekdays
@@ -26,8 +26,9 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HoursConfig {
-    /// The site's time zone, such as `Asia/Shanghai`.
-    pub zone: String,
+    /// The site's time zone, such as `Asia/Shanghai`; that of all sites if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
     /// By when everything must be on, such as `08:20`; on a day that opens earlier, by opening.
     #[serde(default = "ready_by")]
     pub ready_by: String,
@@ -45,7 +46,7 @@ pub struct HoursConfig {
 /// When those who repair are on duty, for deadlines that count in these hours only:
 ///
 /// ```toml
-/// zone = "Asia/Shanghai"
+/// zone = "Asia/Shanghai"                 # optional; otherwise that of all sites
 /// hours = "08:00-22:00"                  # every day; `22:00-06:00` lasts until the next morning, `00:00-00:00` a whole day …
 /// weekly = { sun = "off" }               # … except on these weekdays
 /// exceptions = { "2026-10-01" = "off" }
@@ -53,8 +54,9 @@ pub struct HoursConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DutyConfig {
-    /// The zone of these hours, such as `Asia/Shanghai`.
-    pub zone: String,
+    /// The zone of these hours, such as `Asia/Shanghai`; that of all sites if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
     /// The hours of every day that `weekly` does not name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<String>,
@@ -141,34 +143,55 @@ pub enum HoursError {
     Date(String),
 }
 
-impl TryFrom<HoursConfig> for Calendar {
-    type Error = HoursError;
+impl HoursError {
+    /// The path of the setting within its table.
+    pub fn key(&self) -> Vec<&str> {
+        match self {
+            Self::Zone { .. } => vec!["zone"],
+            Self::Time { key, .. } | Self::Hours { key, .. } | Self::Backwards { key, .. } | Self::Duty { key, .. } => {
+                // A date holds no dot.
+                key.split('.').collect()
+            }
+            Self::Missing { .. } => vec!["weekly"],
+            Self::Date(date) => vec!["exceptions", date],
+        }
+    }
+}
 
-    fn try_from(config: HoursConfig) -> Result<Self, HoursError> {
-        let zone = zone(&config.zone)?;
-        let ready_by = time(&config.ready_by)
-            .ok_or_else(|| HoursError::Time { key: "ready_by".to_owned(), text: short(&config.ready_by) })?;
+impl HoursConfig {
+    /// The calendar they make, in `zone` unless they name their own; or everything that is wrong with them.
+    pub fn calendar(&self, zone: &TimeZone) -> Result<Calendar, Vec<HoursError>> {
+        let mut wrong = Vec::new();
+        let zone = zone_or(self.zone.as_deref(), zone, &mut wrong);
+        let ready_by = time(&self.ready_by).unwrap_or_else(|| {
+            wrong.push(HoursError::Time { key: "ready_by".to_owned(), text: short(&self.ready_by) });
+            Time::MAX
+        });
         let read = |key: &str, text: &str| hours(key, text, ready_by);
-        let weekly = weekly(&config.weekly, ("open", config.open.as_deref()), read)?;
-        Ok(Self::new(zone, weekly, exceptions(&config.exceptions, read)?))
+        let weekly = weekly(&self.weekly, ("open", self.open.as_deref()), read, &mut wrong);
+        let exceptions = exceptions(&self.exceptions, read, &mut wrong);
+        if wrong.is_empty() { Ok(Calendar::new(zone, weekly, exceptions)) } else { Err(wrong) }
     }
 }
 
-impl TryFrom<DutyConfig> for ServiceHours {
-    type Error = HoursError;
-
-    fn try_from(config: DutyConfig) -> Result<Self, HoursError> {
-        let zone = zone(&config.zone)?;
-        let weekly = Box::new(weekly(&config.weekly, ("hours", config.hours.as_deref()), shift)?);
-        Ok(Self::Within { zone, weekly, exceptions: exceptions(&config.exceptions, shift)? })
+impl DutyConfig {
+    /// The hours they make, in `zone` unless they name their own; or everything that is wrong with them.
+    pub fn service_hours(&self, zone: &TimeZone) -> Result<ServiceHours, Vec<HoursError>> {
+        let mut wrong = Vec::new();
+        let zone = zone_or(self.zone.as_deref(), zone, &mut wrong);
+        let weekly = Box::new(weekly(&self.weekly, ("hours", self.hours.as_deref()), shift, &mut wrong));
+        let exceptions = exceptions(&self.exceptions, shift, &mut wrong);
+        if wrong.is_empty() { Ok(ServiceHours::Within { zone, weekly, exceptions }) } else { Err(wrong) }
     }
 }
 
-fn zone(name: &str) -> Result<TimeZone, HoursError> {
-    TimeZone::get(name).map_err(|_| {
+fn zone_or(name: Option<&str>, usual: &TimeZone, wrong: &mut Vec<HoursError>) -> TimeZone {
+    let Some(name) = name else { return usual.clone() };
+    TimeZone::get(name).unwrap_or_else(|_| {
         let available: Vec<String> = jiff::tz::db().available().map(|known| known.as_str().to_owned()).collect();
         let nearest = nearest(name, available.iter().map(String::as_str)).map(str::to_owned);
-        HoursError::Zone { zone: short(name), nearest }
+        wrong.push(HoursError::Zone { zone: short(name), nearest });
+        usual.clone()
     })
 }
 
@@ -177,27 +200,34 @@ fn weekly<T: Copy>(
     config: &WeeklyConfig,
     (name_of_every, every): (&'static str, Option<&str>),
     read: impl Fn(&str, &str) -> Result<Option<T>, HoursError>,
-) -> Result<[Option<T>; 7], HoursError> {
+    wrong: &mut Vec<HoursError>,
+) -> [Option<T>; 7] {
+    let mut noted = |hours: Result<Option<T>, HoursError>| hours.map_err(|error| wrong.push(error)).ok().flatten();
+    let every = every.map(|every| noted(read(name_of_every, every)));
     let WeeklyConfig { mon, tue, wed, thu, fri, sat, sun } = config;
     let days = [("mon", mon), ("tue", tue), ("wed", wed), ("thu", thu), ("fri", fri), ("sat", sat), ("sun", sun)];
-    let mut weekly = [None; 7];
-    for (hours_of_day, (day, own)) in weekly.iter_mut().zip(days) {
-        *hours_of_day = match (own, every) {
-            (Some(own), _) => read(&format!("weekly.{day}"), own)?,
-            (None, Some(every)) => read(name_of_every, every)?,
-            (None, None) => return Err(HoursError::Missing { day, every: name_of_every }),
-        };
-    }
-    Ok(weekly)
+    // One day that is missing tells of the others.
+    let mut told = false;
+    days.map(|(day, own)| match (own, every) {
+        (Some(own), _) => noted(read(&format!("weekly.{day}"), own)),
+        (None, Some(every)) => every,
+        (None, None) if std::mem::replace(&mut told, true) => None,
+        (None, None) => noted(Err(HoursError::Missing { day, every: name_of_every })),
+    })
 }
 
 fn exceptions<T>(
     config: &BTreeMap<String, String>,
     read: impl Fn(&str, &str) -> Result<Option<T>, HoursError>,
-) -> Result<BTreeMap<Date, Option<T>>, HoursError> {
-    let one =
-        |(date, text): (&String, &String)| Ok((day_of(date)?, read(&format!("exceptions.{}", short(date)), text)?));
-    config.iter().map(one).collect()
+    wrong: &mut Vec<HoursError>,
+) -> BTreeMap<Date, Option<T>> {
+    let one = |(date, text): (&String, &String)| {
+        let day = day_of(date).map_err(|error| wrong.push(error)).ok();
+        // An exception whose date is none has its hours looked at too.
+        let hours = read(&format!("exceptions.{}", short(date)), text).map_err(|error| wrong.push(error)).ok();
+        Some((day?, hours?))
+    };
+    config.iter().filter_map(one).collect()
 }
 
 /// `None` is off duty all day.
@@ -252,8 +282,13 @@ mod tests {
     use super::*;
     use crate::{calendar::PartOfDay, time::Timestamp};
 
-    fn calendar(text: &str) -> Result<Calendar, HoursError> {
-        toml::from_str::<HoursConfig>(text).expect("the right shape").try_into()
+    fn calendar(text: &str) -> Result<Calendar, String> {
+        let calendar = toml::from_str::<HoursConfig>(text).expect("the right shape").calendar(&TimeZone::UTC);
+        calendar.map_err(|wrong| lines(&wrong))
+    }
+
+    fn lines(wrong: &[HoursError]) -> String {
+        wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     }
 
     #[test]
@@ -320,11 +355,38 @@ mod tests {
         "`exceptions.2026-02-28`: `9-5` are no opening hours: write `08:30-18:00` or `closed`"
     )]
     fn hours_that_are_none_are_refused_with_their_place(#[case] text: &str, #[case] message: &str) {
-        assert_eq!(calendar(text).map_err(|error| error.to_string()), Err(message.to_owned()));
+        assert_eq!(calendar(text), Err(message.to_owned()));
     }
 
-    fn duty(text: &str) -> Result<ServiceHours, HoursError> {
-        toml::from_str::<DutyConfig>(text).expect("the right shape").try_into()
+    fn duty(text: &str) -> Result<ServiceHours, String> {
+        let duty = toml::from_str::<DutyConfig>(text).expect("the right shape").service_hours(&TimeZone::UTC);
+        duty.map_err(|wrong| lines(&wrong))
+    }
+
+    #[test]
+    fn hours_without_a_zone_are_in_that_of_all_sites() {
+        let shanghai = TimeZone::get("Asia/Shanghai").expect("a zone");
+        let hours: HoursConfig = toml::from_str("open = '08:30-18:00'").expect("hours");
+        assert_eq!(hours.calendar(&shanghai).expect("a calendar").zone(), &shanghai);
+        let hours: HoursConfig = toml::from_str("zone = 'UTC'\nopen = '08:30-18:00'").expect("hours");
+        assert_eq!(hours.calendar(&shanghai).expect("a calendar").zone(), &TimeZone::get("UTC").expect("a zone"));
+        let duty: DutyConfig = toml::from_str("hours = '08:00-22:00'").expect("hours");
+        let ServiceHours::Within { zone, .. } = duty.service_hours(&shanghai).expect("hours") else { panic!("hours") };
+        assert_eq!(zone, shanghai);
+    }
+
+    #[test]
+    fn every_mistake_is_told_with_its_setting() {
+        let hours: HoursConfig = toml::from_str(
+            "zone = 'Mars'\nready_by = 'noon'\nweekly = { mon = 'shut', tue = '18:00-08:00' }\n\
+             exceptions = { 2026-02-30 = '9-5', 2026-10-01 = 'x' }",
+        )
+        .expect("hours");
+        let wrong = hours.calendar(&TimeZone::UTC).map(drop).expect_err("mistakes");
+        let keys: Vec<String> = wrong.iter().map(|wrong| wrong.key().join(".")).collect();
+        let exceptions = ["exceptions.2026-02-30", "exceptions.2026-02-30", "exceptions.2026-10-01"];
+        assert_eq!(keys[..5], ["zone", "ready_by", "weekly.mon", "weekly.tue", "weekly"]);
+        assert_eq!(keys[5..], exceptions);
     }
 
     #[test]
@@ -343,7 +405,7 @@ mod tests {
     #[case("zone = 'UTC'\nhours = 'closed'", "`hours`: `closed` are no hours of duty: write `08:00-22:00` or `off`")]
     #[case("zone = 'UTC'\nweekly = { mon = 'off' }", "`weekly.tue` is missing: give it, or `hours` for every day")]
     fn hours_of_duty_that_are_none_are_refused_with_their_place(#[case] text: &str, #[case] message: &str) {
-        assert_eq!(duty(text).map_err(|error| error.to_string()), Err(message.to_owned()));
+        assert_eq!(duty(text), Err(message.to_owned()));
     }
 
     #[test]
@@ -357,9 +419,9 @@ mod tests {
         fn any_text_is_hours_or_an_error(open in "\\PC{0,20}|[0-9:]{0,6}-[0-9:]{0,6}", day in "[0-9-]{0,12}") {
             let exceptions = BTreeMap::from([(day, open.clone())]);
             let config = HoursConfig {
-                zone: "UTC".to_owned(), ready_by: ready_by(), open: Some(open), weekly: WeeklyConfig::default(), exceptions,
+                zone: None, ready_by: ready_by(), open: Some(open), weekly: WeeklyConfig::default(), exceptions,
             };
-            let _ = Calendar::try_from(config);
+            let _ = config.calendar(&TimeZone::UTC);
         }
     }
 }

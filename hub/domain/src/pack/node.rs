@@ -11,6 +11,10 @@ use super::{
     problem::{Log, nearest},
     source::{At, Source},
 };
+use crate::time::{Span, SpanError};
+
+/// A year. A rule that waits longer fires never, and a deadline beyond it is none.
+const LONGEST: Span = Span::from_mins(366 * 24 * 60);
 
 /// One value.
 #[derive(Clone, Copy)]
@@ -165,9 +169,14 @@ impl<'a> Node<'a> {
         found
     }
 
-    /// A text that its type can read; the type's error says what is wrong with it.
-    pub(super) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(self) -> Option<T> {
-        self.text()?.parse().map_err(|error: T::Err| self.wrong(error.to_string())).ok()
+    /// A length of time that a rule or a deadline may have.
+    pub(super) fn span(self) -> Option<Span> {
+        let span: Span = self.text()?.parse().map_err(|error: SpanError| self.wrong(error.to_string())).ok()?;
+        if span > LONGEST {
+            self.wrong(format!("{span} is too long for standards: use at most {LONGEST}"));
+            return None;
+        }
+        Some(span)
     }
 }
 

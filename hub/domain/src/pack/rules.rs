@@ -71,7 +71,7 @@ fn rule<'a>(table: Table<'a>, declared: &Declared<'a>, ids: &mut Names<'a>, judg
     let until = table.optional("until").map(|node| condition(node, &drafts).ok_or(())).transpose();
     let (raise_after, samples) = raised(&table);
     let on_no_data = table.optional("on_no_data").map(|node| on_no_data(node, kinds.as_deref()).ok_or(())).transpose();
-    let clear_after = table.required("recover_for").and_then(Node::parsed::<Span>);
+    let clear_after = table.required("recover_for").and_then(Node::span);
     let during = table.optional("during").map_or(Some(Window::Always), |node| node.one_of(&WINDOWS));
     let severity = table.required("severity").and_then(|node| node.one_of(&SEVERITIES));
     let effect = table.required("effect").and_then(|node| node.one_of(&EFFECTS));
@@ -105,7 +105,7 @@ fn raised(table: &Table<'_>) -> (Option<Span>, Result<Option<Samples>, ()>) {
     let Some(node) = table.optional("samples") else {
         // With `samples` misspelt, `for` is not missing.
         let needed = if table.misspells(&["samples"]) { table.optional("for") } else { table.required("for") };
-        return (needed.and_then(Node::parsed::<Span>), Ok(None));
+        return (needed.and_then(Node::span), Ok(None));
     };
     if table.optional("for").is_some() {
         node.wrong("`for` and `samples` stand in one rule: it is raised by time or by samples");
@@ -147,7 +147,7 @@ fn on_no_data(node: Node<'_>, kinds: Option<&[Name<'_>]>) -> Option<OnNoData> {
     };
     let fire_after = table.required("fire_after");
     table.finish();
-    let (at, span) = fire_after.and_then(|node| Some((node, node.parsed::<Span>()?)))?;
+    let (at, span) = fire_after.and_then(|node| Some((node, node.span()?)))?;
     if span == Span::ZERO {
         at.wrong("`fire_after` must be longer than nothing");
         return None;

@@ -1,9 +1,6 @@
 //! Agents: whether they are there, and what has become of their records.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use lobby_contract::{AgentId, SiteId};
 use lobby_domain::{
     agent::{self, Agent, Link},
@@ -15,7 +12,7 @@ use lobby_domain::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{About, ApiError, App, Page, Policy, Query, Routes, cursor, limit, name};
+use super::{About, ApiError, App, Page, Path, Policy, Query, Routes, cursor, limit, name};
 use crate::store::{Cursor, LostRow};
 
 /// Most epochs that are told one by one, the newest first.

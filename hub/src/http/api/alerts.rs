@@ -1,9 +1,6 @@
 //! Alerts.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use lobby_contract::DeviceId;
 use lobby_domain::access::Need;
 use lobby_domain::{
@@ -16,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    About, ApiError, App, Body, Caller, Page, Policy, Query, Routes, Text, Wanted, cursor, limit, name,
+    About, ApiError, App, Body, Caller, Page, Path, Policy, Query, Routes, Text, Wanted, cursor, limit, name,
     restraints::{alert_id, check_texts},
 };
 use crate::{

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use lobby_contract::{DeviceId, FactValue, SiteId};
 use lobby_domain::access::Need;
 use lobby_domain::{device, site, time::Timestamp};
@@ -13,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{About, ApiError, App, Caller, Page, Policy, Query, Routes, limit, name};
+use super::{About, ApiError, App, Caller, Page, Path, Policy, Query, Routes, limit, name};
 use crate::{http::error::Body, ingest::Decision};
 
 pub(super) fn routes() -> Routes {

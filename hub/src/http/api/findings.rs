@@ -1,16 +1,13 @@
 //! Findings: the product's own troubles.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use lobby_dashboards::Lang;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use lobby_domain::access::Need;
 
-use super::{About, ApiError, App, Page, Policy, Routes, Text};
+use super::{About, ApiError, App, Page, Path, Policy, Routes, Text};
 use crate::findings::{self, Domain};
 
 pub(super) fn routes() -> Routes {

@@ -1,20 +1,16 @@
 //! Maintenance windows.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::HeaderMap,
-    response::Response,
-};
+use axum::{Json, extract::State, http::HeaderMap, response::Response};
 use lobby_domain::access::Need;
 use lobby_domain::{matchers::Matchers, restraint::Kind};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    About, ApiError, App, Body, Caller, Page, Policy, Query, Routes,
+    About, ApiError, App, Body, Caller, Page, Path, Policy, Query, Routes,
     restraints::{self, EndQuery, Key, Restraint, RestraintChange, RestraintQuery, Wish},
 };
+use crate::http::conditional::Conditions;
 
 const PATH: &str = "/api/v1/maintenance";
 
@@ -99,9 +95,10 @@ pub(in crate::http) async fn change_maintenance_window(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
+    headers: HeaderMap,
     Body(change): Body<RestraintChange>,
 ) -> Result<Json<Restraint>, ApiError> {
-    restraints::change(&app, &caller, true, &id, change).await
+    restraints::change(&app, &caller, true, &id, &Conditions::of(&headers), change).await
 }
 
 /// Ends a maintenance window now. It stays in the list.
@@ -113,7 +110,8 @@ pub(in crate::http) async fn end_maintenance_window(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
+    headers: HeaderMap,
     Query(query): Query<EndQuery>,
 ) -> Result<Json<Restraint>, ApiError> {
-    restraints::end(&app, true, &id, caller.signs(query.into_name())).await
+    restraints::end(&app, true, &id, &Conditions::of(&headers), caller.signs(query.into_name())).await
 }

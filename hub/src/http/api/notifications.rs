@@ -2,10 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use lobby_contract::SiteId;
 use lobby_domain::access::Need;
 use lobby_domain::{
@@ -16,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{About, ApiError, App, Body, Page, Policy, Query, Routes, cursor, limit, name};
+use super::{About, ApiError, App, Body, Page, Path, Policy, Query, Routes, cursor, limit, name};
 use crate::{
     notify::Channel as Configured,
     store::{self, ChannelRow, Cursor, DELIVERY_STATES, DeliveryFilter, DeliveryRow},

@@ -8,7 +8,7 @@ use axum::{
 use lobby_domain::{
     alert::AlertId,
     matchers::Matchers,
-    restraint::{self, Change, Kind, RestraintId},
+    restraint::{self, Change, Kind, Refusal, RestraintId},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -17,8 +17,9 @@ use uuid::Uuid;
 
 use super::{ApiError, App, Caller, Page, cursor, limit};
 use crate::{
+    http::conditional::Conditions,
     restraints::new_id,
-    store::{Cursor, Made, RestraintFilter},
+    store::{ChangeError, Cursor, Made, RestraintFilter},
 };
 
 /// The longest name, in bytes.
@@ -269,6 +270,7 @@ pub(super) async fn change(
     caller: &Caller,
     maintenance: bool,
     id: &str,
+    conditions: &Conditions,
     change: RestraintChange,
 ) -> Result<Json<Restraint>, ApiError> {
     let row = find(app, maintenance, id).await?;
@@ -285,16 +287,43 @@ pub(super) async fn change(
         by: caller.signs(change.by).into(),
     };
     let now = app.clock.now();
-    let changed = app.restraints.change(row.id, |row| row.change(change, new_id(), now)).await?;
+    let changed = change_if(app, row.id, conditions, now, |row| row.change(change, new_id(), now)).await?;
     Ok(Json(Restraint::new(&changed, now)))
 }
 
-pub(super) async fn end(app: &App, maintenance: bool, id: &str, by: String) -> Result<Json<Restraint>, ApiError> {
+pub(super) async fn end(
+    app: &App,
+    maintenance: bool,
+    id: &str,
+    conditions: &Conditions,
+    by: String,
+) -> Result<Json<Restraint>, ApiError> {
     let row = find(app, maintenance, id).await?;
     check_texts(&by, "")?;
     let now = app.clock.now();
-    let ended = app.restraints.change(row.id, |row| row.end(by.into(), now).map(restraint::Changed::Same)).await?;
+    let end = |row: &restraint::Restraint| row.end(by.into(), now).map(restraint::Changed::Same);
+    let ended = change_if(app, row.id, conditions, now, end).await?;
     Ok(Json(Restraint::new(&ended, now)))
+}
+
+/// Makes a change of what is in the state that the request expects. That is looked at in the transaction of the change, so that nobody
+/// else's comes in between.
+async fn change_if(
+    app: &App,
+    id: RestraintId,
+    conditions: &Conditions,
+    now: Timestamp,
+    change: impl FnOnce(&restraint::Restraint) -> Result<restraint::Changed, Refusal> + Send,
+) -> Result<restraint::Restraint, ApiError> {
+    let mut expected = true;
+    let changed = app.restraints.change(id, |row| {
+        expected = conditions.allow_change_of(&Restraint::new(row, now));
+        if expected { Ok(change(row)?) } else { Err(ChangeError::Conflict) }
+    });
+    match changed.await {
+        Err(ChangeError::Conflict) if !expected => Err(ApiError::Precondition),
+        changed => Ok(changed?),
+    }
 }
 
 /// An alert by its id as it stands in an address.

@@ -1,11 +1,6 @@
 //! Silences.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::HeaderMap,
-    response::Response,
-};
+use axum::{Json, extract::State, http::HeaderMap, response::Response};
 use lobby_domain::access::Need;
 use lobby_domain::{alert::AlertId, matchers::Matchers, restraint::Kind};
 use serde::{Deserialize, Serialize};
@@ -13,9 +8,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    About, ApiError, App, Body, Caller, Page, Policy, Query, Routes,
+    About, ApiError, App, Body, Caller, Page, Path, Policy, Query, Routes,
     restraints::{self, EndQuery, Key, Restraint, RestraintChange, RestraintQuery, Wish},
 };
+use crate::http::conditional::Conditions;
 
 const PATH: &str = "/api/v1/silences";
 
@@ -109,9 +105,10 @@ pub(in crate::http) async fn change_silence(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
+    headers: HeaderMap,
     Body(change): Body<RestraintChange>,
 ) -> Result<Json<Restraint>, ApiError> {
-    restraints::change(&app, &caller, false, &id, change).await
+    restraints::change(&app, &caller, false, &id, &Conditions::of(&headers), change).await
 }
 
 /// Ends a silence now. It stays in the list.
@@ -123,7 +120,8 @@ pub(in crate::http) async fn end_silence(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
+    headers: HeaderMap,
     Query(query): Query<EndQuery>,
 ) -> Result<Json<Restraint>, ApiError> {
-    restraints::end(&app, false, &id, caller.signs(query.into_name())).await
+    restraints::end(&app, false, &id, &Conditions::of(&headers), caller.signs(query.into_name())).await
 }

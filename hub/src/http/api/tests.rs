@@ -300,3 +300,116 @@ async fn an_open_alert_of_a_device_that_fell_silent_is_unverified() {
     let alert = hub.display().await;
     assert_eq!((&alert["state"], &alert["overlays"]["unverified"]), (&json!("open"), &json!(true)));
 }
+
+/// A request with headers: the status, the tag and the body.
+async fn with(hub: &Hub, method: Method, path: &str, body: &str, headers: &[(&str, &str)]) -> (u16, String, String) {
+    let mut request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let answer = hub.ask(request.body(Body::from(body.to_owned())).unwrap()).await;
+    let tag = answer.headers.get("etag").map(|tag| tag.to_str().unwrap().to_owned());
+    (answer.status.as_u16(), tag.unwrap_or_default(), answer.body)
+}
+
+#[tokio::test]
+async fn an_answer_that_the_caller_has_is_not_sent_again() {
+    let mut hub = Hub::reporting().await;
+    for path in ["/api/v1/devices/hz-01/entrance-led", "/api/v1/devices", "/api/v1/alerts", "/api/v1/openapi.json"] {
+        let (status, tag, _) = with(&hub, Method::GET, path, "", &[]).await;
+        assert_eq!((status, tag.starts_with('"')), (200, true), "{path} has no strong tag: {tag}");
+        let head = with(&hub, Method::HEAD, path, "", &[]).await;
+        assert_eq!(head, (200, tag.clone(), String::new()), "{path}");
+        for known in [tag.clone(), format!("W/{tag}"), "*".to_owned(), format!("\"other\", {tag}")] {
+            let again = with(&hub, Method::GET, path, "", &[("if-none-match", &known)]).await;
+            assert_eq!(again, (304, tag.clone(), String::new()), "{path} for {known}");
+        }
+        let (status, ..) = with(&hub, Method::GET, path, "", &[("if-none-match", "\"other\"")]).await;
+        assert_eq!(status, 200, "{path}");
+        for (wanted, expected) in [(tag.clone(), 200), ("*".to_owned(), 200), (format!("W/{tag}"), 412)] {
+            let (status, ..) = with(&hub, Method::GET, path, "", &[("if-match", &wanted)]).await;
+            assert_eq!(status, expected, "{path} for {wanted}");
+        }
+    }
+    let path = "/api/v1/devices/hz-01/entrance-led";
+    let (_, before, _) = with(&hub, Method::GET, path, "", &[]).await;
+    hub.pass(10 * SECOND);
+    hub.report("none", 180.0).await;
+    let (status, after, body) = with(&hub, Method::GET, path, "", &[("if-none-match", &before)]).await;
+    assert!(status == 200 && after != before && body.contains("\"none\""), "{status} {after} {body}");
+    let missing = with(&hub, Method::GET, "/api/v1/tickets/BX-1", "", &[("if-none-match", "*")]).await;
+    assert_eq!((missing.0, missing.1.as_str()), (404, ""));
+}
+
+#[rstest]
+#[case::change("silences", Method::PATCH)]
+#[case::change_of_maintenance("maintenance", Method::PATCH)]
+#[case::end("silences", Method::DELETE)]
+#[case::end_of_maintenance("maintenance", Method::DELETE)]
+#[tokio::test]
+async fn a_change_is_made_only_of_the_state_it_was_decided_on(#[case] what: &str, #[case] method: Method) {
+    let hub = Hub::reporting().await;
+    let made = hub.make(what, json!({ "matchers": led(), "ends": hub.now() + 60 * SECOND })).await;
+    let path = format!("/api/v1/{what}/{}", made["id"].as_str().unwrap());
+    let (_, seen, _) = with(&hub, Method::GET, &path, "", &[]).await;
+    let other = json!({ "comment": "等备件" }).to_string();
+    assert_eq!(with(&hub, Method::PATCH, &path, &other, &[("if-match", "*")]).await.0, 200);
+    let (_, now, before) = with(&hub, Method::GET, &path, "", &[]).await;
+    assert_ne!(now, seen);
+    let body = json!({ "comment": "备件已到" }).to_string();
+    let (weak, quoted) = (format!("W/{now}"), "\"*\"".to_owned());
+    for (name, value) in [("if-match", &seen), ("if-match", &weak), ("if-match", &quoted), ("if-none-match", &weak)] {
+        let (status, _, problem) = with(&hub, method.clone(), &path, &body, &[(name, value)]).await;
+        assert!(status == 412 && problem.contains("/problems/precondition-failed"), "{name}: {value}: {problem}");
+    }
+    assert_eq!(with(&hub, Method::GET, &path, "", &[]).await.2, before, "nothing was changed");
+    let both = format!("{seen}, {now}");
+    assert_eq!(with(&hub, method, &path, &body, &[("if-match", &both)]).await.0, 200);
+}
+
+#[tokio::test]
+async fn if_match_is_never_passed_over_where_there_is_nothing_to_compare() {
+    let hub = Hub::in_trouble().await;
+    let path = format!("/api/v1/alerts/{}/ack", hub.display().await["id"].as_str().unwrap());
+    let (status, _, problem) = with(&hub, Method::POST, &path, "{}", &[("if-match", "*")]).await;
+    assert!(status == 412 && problem.contains("leave it out"), "{problem}");
+    assert_eq!(hub.display().await["acknowledged"], false);
+}
+
+#[rstest]
+#[case(Method::GET, "/api/v1/devices/%FF")]
+#[case(Method::GET, "/api/v1/devices/hz-01/%FF")]
+#[case(Method::GET, "/api/v1/tickets/%C3%28")]
+#[case(Method::POST, "/api/v1/alerts/%FF/ack")]
+#[case(Method::PATCH, "/api/v1/silences/%FF")]
+#[case(Method::POST, "/api/v1/findings/clock/%FF/ignore")]
+#[tokio::test]
+async fn an_address_that_is_not_utf_8_is_answered_with_a_problem(#[case] method: Method, #[case] path: &str) {
+    let hub = Hub::reporting().await;
+    let (status, problem) = hub.api(method, path, &json!({}), None).await;
+    assert!(status == 400 || status == 404, "{status}");
+    assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{problem}");
+}
+
+#[rstest]
+#[case::a_list("[]", 422, "a list")]
+#[case::a_list_of_the_fields(" [\"李工\"]", 422, "a list")]
+#[case::null("null", 422, "null")]
+#[case::a_text("\"李工\"", 422, "a text")]
+#[case::a_number("-1", 422, "a number")]
+#[case::no_json("[", 400, "EOF")]
+#[case::nothing("", 400, "EOF")]
+#[tokio::test]
+async fn a_body_that_is_no_object_is_not_taken_for_an_empty_one(
+    #[case] body: &str,
+    #[case] expected: u16,
+    #[case] says: &str,
+) {
+    let hub = Hub::in_trouble().await;
+    let path = format!("/api/v1/alerts/{}/ack", hub.display().await["id"].as_str().unwrap());
+    for path in [path.as_str(), "/api/v1/silences", "/api/v1/channels/nobody/test"] {
+        let (status, _, problem) = with(&hub, Method::POST, path, body, &[]).await;
+        assert!(status == expected && problem.contains(says), "{path}: {status} {problem}");
+    }
+    assert_eq!(hub.display().await["acknowledged"], false);
+}

@@ -1,9 +1,6 @@
 //! Repair tickets: lists, one, and what people do with it.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use lobby_contract::DeviceId;
 use lobby_domain::access::Need;
 use lobby_domain::{
@@ -15,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    About, ApiError, App, Body, Caller, Page, Policy, Query, Routes, Text, Wanted, alerts::subject, cursor, limit, name,
+    About, ApiError, App, Body, Caller, Page, Path, Policy, Query, Routes, Text, Wanted, alerts::subject, cursor,
+    limit, name,
 };
 use crate::{
     fleet::Changed,

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use lobby_contract::{FactValue, Reach};
 use lobby_domain::{
     calendar::{PartOfDay, Window},
@@ -18,7 +15,7 @@ use lobby_domain::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{About, ApiError, App, Policy, Query, Routes, Text};
+use super::{About, ApiError, App, Path, Policy, Query, Routes, Text};
 use crate::http::trace::{self as shell, Traced};
 
 pub(super) fn routes() -> Routes {

@@ -2,7 +2,7 @@
 
 use axum::{
     Form,
-    extract::{Path, State, rejection::FormRejection},
+    extract::{State, rejection::FormRejection},
     http::{HeaderMap, StatusCode, header},
     response::Response,
 };
@@ -14,7 +14,7 @@ use lobby_domain::{
 use serde::Deserialize;
 
 use super::{
-    App, PageError, Reader,
+    App, PageError, Path, Reader,
     answer::{is_local, refuse, see},
     device,
 };

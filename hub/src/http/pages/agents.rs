@@ -1,9 +1,6 @@
 //! The list of agents, and the page of one: its link, its ledger, and what it has lost.
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use lobby_contract::{AgentId, SiteId};
 use lobby_dashboards::{AgentPage, AgentsPage, Delivery, Loss, Page};
 use lobby_domain::{
@@ -11,7 +8,7 @@ use lobby_domain::{
     time::Timestamp,
 };
 
-use super::{App, Html, Open, PageError, Reader, Scene, alerts::further, answer, engineering};
+use super::{App, Html, Open, PageError, Path, Reader, Scene, alerts::further, answer, engineering};
 use crate::store::{Cursor, LostReason, LostRow};
 
 /// Agents of one part of the list.

@@ -1,9 +1,6 @@
 //! The page of one device, found by its name and site or by the code on its label.
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use lobby_contract::{AgentId, DeviceId, SiteId};
 use lobby_dashboards::{DevicePage, LifeCard, Page, Range};
 use lobby_domain::{
@@ -14,7 +11,8 @@ use lobby_domain::{
 };
 
 use super::{
-    App, Html, Open, PageError, Reader, Scene, agents, alerts, answer, engineering, history, incident, overlay, tiles,
+    App, Html, Open, PageError, Path, Reader, Scene, agents, alerts, answer, engineering, history, incident, overlay,
+    tiles,
 };
 use crate::store::{AlertFilter, AlertRow, Grain, LostRow, TicketFilter, TicketRow};
 

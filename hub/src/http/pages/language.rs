@@ -1,14 +1,14 @@
 //! The reader's choice of language, kept in a cookie.
 
 use axum::{
-    extract::{Path, Query, State},
+    extract::{Query, State, rejection::QueryRejection},
     http::{HeaderValue, header},
     response::Response,
 };
 use lobby_dashboards::Lang;
 use serde::Deserialize;
 
-use super::{App, PageError, Reader, answer, reader::COOKIE};
+use super::{App, PageError, Path, Reader, answer, reader::COOKIE};
 
 /// Where the reader came from.
 #[derive(Debug, Deserialize)]
@@ -22,9 +22,10 @@ pub(super) async fn choose(
     State(app): State<App>,
     reader: Reader,
     Path(lang): Path<String>,
-    Query(from): Query<From>,
+    from: Result<Query<From>, QueryRejection>,
 ) -> Response {
     let Some(lang) = Lang::named(&lang) else { return answer::refuse(&app, &reader, PageError::NotFound) };
+    let Ok(Query(from)) = from else { return answer::refuse(&app, &reader, PageError::BadRequest) };
     let back = from.back.unwrap_or_else(|| "/".to_owned());
     if !answer::is_local(&back) {
         return answer::refuse(&app, &reader, PageError::BadRequest);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::{
     Form,
-    extract::{Path, State, rejection::FormRejection},
+    extract::{State, rejection::FormRejection},
     http::HeaderMap,
     response::Response,
 };
@@ -13,7 +13,7 @@ use lobby_domain::{alert::AlertId, notice::What};
 use serde::Deserialize;
 
 use super::{
-    App, Html, Open, PageError, Reader, Scene,
+    App, Html, Open, PageError, Path, Reader, Scene,
     act::ours,
     alerts::further,
     answer::{self, refuse, see},

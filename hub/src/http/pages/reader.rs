@@ -3,15 +3,16 @@
 use std::convert::Infallible;
 
 use axum::{
-    extract::{FromRequestParts, Query},
+    extract::{self, FromRequestParts, Query},
     http::{HeaderMap, header, request::Parts},
+    response::Response,
 };
 use lobby_contract::SiteId;
 use lobby_dashboards::{Lang, Notice};
 use lobby_domain::label;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{Caller, PageError};
+use super::{App, Caller, PageError, answer::refuse};
 
 /// The cookie that keeps a reader's language.
 pub(super) const COOKIE: &str = "lang";
@@ -71,6 +72,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Reader {
             asked,
             only,
         })
+    }
+}
+
+/// The parts of a page's address; one that is not UTF-8 is answered with the page that says so.
+pub(super) struct Path<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        if let Ok(extract::Path(named)) = extract::Path::from_request_parts(parts, app).await {
+            return Ok(Self(named));
+        }
+        let Ok(reader) = Reader::from_request_parts(parts, app).await;
+        Err(refuse(app, &reader, PageError::BadRequest))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use axum::{
     Form,
-    extract::{Path, State, rejection::FormRejection},
+    extract::{State, rejection::FormRejection},
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -17,7 +17,7 @@ use lobby_domain::{
 use serde::Deserialize;
 
 use super::{
-    App, PageError, Reader,
+    App, PageError, Path, Reader,
     act::{LONGEST_NAME, LONGEST_NOTE, noticed, ours},
     answer::{document, is_local, refuse, see},
     restraints,
@@ -270,7 +270,7 @@ async fn ended(
     let row = app.store.restraint(id).await?;
     row.filter(|row| row.kind.is_maintenance() == maintenance).ok_or(PageError::NotFound)?;
     let now = app.clock.now();
-    let notice = match app.restraints.change(id, |row| row.end(by, now).map(Changed::Same)).await {
+    let notice = match app.restraints.change(id, |row| Ok(Changed::Same(row.end(by, now)?))).await {
         Ok(_) => "saved",
         Err(ChangeError::Refused(_) | ChangeError::Conflict) => "over",
         Err(ChangeError::NotFound) => return Err(PageError::NotFound),

@@ -1,13 +1,13 @@
 //! The static files. Their address changes with their contents, so browsers keep them for ever.
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
 use lobby_dashboards::{FAVICON, FAVICON_PATH, SCRIPT, SCRIPT_PATH, STYLES, STYLES_PATH, VERSION};
 
-use super::{App, PageError, Reader, answer::refuse};
+use super::{App, PageError, Path, Reader, answer::refuse};
 
 /// One of the static files.
 pub(super) async fn file(

@@ -630,3 +630,20 @@ async fn a_form_about_nothing_is_answered_by_a_page(#[case] path: &str, #[case] 
         hub.post("/silences", "kind=tv&ends=2026-11-23T18%3A00", &[("origin", "https://other.example")]).await;
     assert_eq!((foreign.status, hub.app.restraints.all().len()), (StatusCode::FORBIDDEN, 0));
 }
+
+#[rstest]
+#[case("/d/%FF")]
+#[case("/d/%FF/why")]
+#[case("/t/%FF")]
+#[case("/a/hz-01/%FF")]
+#[case("/lang/%FF")]
+#[case("/lang/en?back=/&back=/")]
+#[case("/static/%FF/lobby.css")]
+#[tokio::test]
+async fn an_address_that_nobody_can_read_is_answered_with_a_page(#[case] path: &str) {
+    let answer = Hub::reporting().await.get(path, "en").await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.body);
+    assert_eq!(answer.headers[header::CONTENT_TYPE], "text/html; charset=utf-8");
+    assert!(answer.headers.contains_key(header::CONTENT_SECURITY_POLICY));
+    answer.says(&["<main"]);
+}

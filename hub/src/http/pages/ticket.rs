@@ -1,13 +1,10 @@
 //! The page of one repair ticket: why it exists, what happened to it, and what may be done now.
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use lobby_dashboards::{Action, Evidence, Page, TicketEvent, TicketPage, TimelineEntry};
 use lobby_domain::{alert::Subject, sla::Promise, ticket};
 
-use super::{App, Html, Open, PageError, Reader, Scene, alerts, answer, engineering, incident};
+use super::{App, Html, Open, PageError, Path, Reader, Scene, alerts, answer, engineering, incident};
 use crate::store::{self, AlertFilter, AlertRow, TicketRow};
 
 /// The most alerts of one ticket that are listed.

@@ -1,9 +1,6 @@
 //! The page that tells why there was an alert about a device at some minute, or none.
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use lobby_contract::{DeviceId, FactValue, SiteId};
 use lobby_dashboards::{DayPart, Fact, Link, Page, WhyPage, WhyPart, WhyPhase, WhyRule};
 use lobby_domain::{
@@ -16,7 +13,7 @@ use lobby_domain::{
     trace::{Held, RuleTrace, Trace},
 };
 
-use super::{App, Html, Open, PageError, Reader, Scene, alerts, answer, device};
+use super::{App, Html, Open, PageError, Path, Reader, Scene, alerts, answer, device};
 use crate::http::trace::{self, Traced};
 
 /// The page.

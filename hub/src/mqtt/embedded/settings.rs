@@ -79,27 +79,33 @@ impl EmbeddedSettings {
         self.listen.iter().chain(tls).chain(websocket).copied()
     }
 
-    /// Refuses what would be unsafe or cannot work.
-    pub(super) fn check(&self) -> Result<(), StartError> {
+    /// What would be unsafe or cannot work.
+    pub(crate) fn mistakes(&self) -> Vec<StartError> {
+        let mut wrong = Vec::new();
         if self.addresses().next().is_none() {
-            return Err(StartError::NoListener);
+            wrong.push(StartError::NoListener);
         }
         let open = self.addresses().find(|address| !address.ip().is_loopback());
         if let (Some(open), None) = (open, &self.users_file) {
-            return Err(StartError::Open(open));
+            wrong.push(StartError::Open(open));
         }
         if self.websocket.as_ref().is_some_and(|websocket| websocket.secure) && self.tls.is_none() {
-            return Err(StartError::NoCertificate);
+            wrong.push(StartError::NoCertificate);
         }
         if !(1..=100_000).contains(&self.max_clients) {
             let found = self.max_clients as u64;
-            return Err(StartError::Bounds { key: "max_clients", found, wanted: "1 to 100000" });
+            wrong.push(StartError::Bounds { key: "max_clients", found, wanted: "1 to 100000" });
         }
         if !(100..=10_000).contains(&self.handshake.millis()) {
             let found = self.handshake.millis().unsigned_abs();
-            return Err(StartError::Bounds { key: "handshake", found, wanted: "100 to 10000 ms" });
+            wrong.push(StartError::Bounds { key: "handshake", found, wanted: "100 to 10000 ms" });
         }
-        Ok(())
+        wrong
+    }
+
+    /// Refuses what would be unsafe or cannot work.
+    pub(super) fn check(&self) -> Result<(), StartError> {
+        self.mistakes().into_iter().next().map_or(Ok(()), Err)
     }
 }
 

@@ -89,16 +89,22 @@ impl fmt::Debug for Credentials {
 }
 
 impl ExternalSettings {
-    pub(super) fn check(&self) -> Result<(), StartError> {
+    /// What is out of bounds.
+    pub(crate) fn mistakes(&self) -> Vec<StartError> {
         let bounds = |key, value: i64, least: i64, most: i64, wanted| {
-            if (least..=most).contains(&value) {
-                return Ok(());
-            }
-            Err(StartError::Bounds { key, found: value.unsigned_abs(), wanted })
+            let found = value.unsigned_abs();
+            (!(least..=most).contains(&value)).then_some(StartError::Bounds { key, found, wanted })
         };
-        bounds("receive_maximum", self.receive_maximum.into(), 1, 1000, "1 to 1000")?;
-        bounds("keep_alive", self.keep_alive.millis(), 5000, 600_000, "5000 to 600000 ms")?;
-        bounds("session_expiry", self.session_expiry.millis(), 0, 30 * 86_400_000, "up to 30 days in ms")
+        let wrong = [
+            bounds("receive_maximum", self.receive_maximum.into(), 1, 1000, "1 to 1000"),
+            bounds("keep_alive", self.keep_alive.millis(), 5000, 600_000, "5000 to 600000 ms"),
+            bounds("session_expiry", self.session_expiry.millis(), 0, 30 * 86_400_000, "up to 30 days in ms"),
+        ];
+        wrong.into_iter().flatten().collect()
+    }
+
+    pub(super) fn check(&self) -> Result<(), StartError> {
+        self.mistakes().into_iter().next().map_or(Ok(()), Err)
     }
 
     pub(super) fn port(&self) -> u16 {

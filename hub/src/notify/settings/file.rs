@@ -37,6 +37,7 @@ pub(super) enum Kind {
 #[serde(deny_unknown_fields)]
 pub struct ChannelFile {
     kind: Kind,
+    #[serde(default)]
     posts: Vec<Spanned<String>>,
     #[serde(default)]
     sites: Vec<SiteId>,
@@ -103,11 +104,11 @@ impl Kind {
 /// A place in a configuration file, for what is found wrong there.
 pub(crate) type PlaceOf<'a> = &'a dyn Fn(usize) -> String;
 
-/// Checks one channel; every mistake is added to `mistakes` with its place.
+/// Checks one channel; every mistake is added to `mistakes` with its place. Without a pack, posts are not compared with it.
 pub(crate) fn channel(
     name: &ChannelName,
     file: Spanned<ChannelFile>,
-    pack: &Pack,
+    pack: Option<&Pack>,
     place: PlaceOf<'_>,
     mistakes: &mut Vec<String>,
 ) -> Option<Channel> {
@@ -294,13 +295,13 @@ impl Check<'_> {
         Some(Mail { host: host.get_ref().clone(), port, tls, user, secret, from: from?, to })
     }
 
-    fn posts(&mut self, posts: &[Spanned<String>], pack: &Pack) -> Vec<Box<str>> {
+    fn posts(&mut self, posts: &[Spanned<String>], pack: Option<&Pack>) -> Vec<Box<str>> {
         if posts.is_empty() {
             self.wrong(None, "`posts` names nobody: say whose notifications go there, such as [\"engineering\"]");
         }
         let mut named = BTreeSet::new();
         for post in posts {
-            if !pack.posts.contains_key(post.get_ref().as_str()) {
+            if let Some(pack) = pack.filter(|pack| !pack.posts.contains_key(post.get_ref().as_str())) {
                 let known = pack.posts.keys().map(|post| &**post).collect::<Vec<_>>().join(", ");
                 self.wrong(Some(post.span().start), &format!("there is no post `{}`: use {known}", post.get_ref()));
             }
@@ -333,9 +334,9 @@ impl Check<'_> {
             return None;
         }
         match given.get_ref().parse::<Span>() {
-            Ok(span) if span.millis() >= 1000 => Some(span),
+            Ok(span) if (1000..=366 * 86_400_000).contains(&span.millis()) => Some(span),
             Ok(_) => {
-                self.wrong(Some(given.span().start), "`repeat` is at least 1s, or \"never\"");
+                self.wrong(Some(given.span().start), "`repeat` is 1s to 366d, or \"never\"");
                 None
             }
             Err(error) => {

@@ -81,14 +81,16 @@ fn mail_is_encrypted_unless_it_is_said_otherwise(#[case] more: &str, #[case] por
 #[case::bad_rate(wecom("rate = '20'"), "hub.toml:5:8: [channel.ops] rate")]
 #[case::short_timeout(wecom("timeout = '1ms'"), "hub.toml:5:11: [channel.ops] `timeout` is 1ms, use 100ms to 1m")]
 #[case::bad_repeat(wecom("repeat = 'often'"), "hub.toml:5:10: [channel.ops] repeat")]
+#[case::hardly_ever(wecom("repeat = '9999d'"), "hub.toml:5:10: [channel.ops] `repeat` is 1s to 366d")]
+#[case::without_posts(wecom("").replace("posts = ['engineering']", ""), "hub.toml:1:1: [channel.ops] `posts` names nobody")]
 #[case::bad_range(wecom("allow = ['10.0.0.0/40']"), "hub.toml:5:10: [channel.ops] allow")]
 #[case::long_keyword(wecom(&format!("keyword = '{}'", "k".repeat(61))), "hub.toml:5:11: [channel.ops] a `keyword`")]
 #[case::foreign(wecom("topic = 'x'"), "hub.toml:5:9: [channel.ops] `topic` does not belong to kind = \"wecom\"")]
-#[case::bad_name(wecom("").replace("channel.ops", "channel.Ops"), "hub.toml:1:10: the name of a channel")]
+#[case::bad_name(wecom("").replace("channel.ops", "channel.Ops"), "hub.toml:1:10: [channel.Ops] the name of a channel")]
 #[case::no_topic(wecom("").replace("wecom", "ntfy"), "needs a `topic`")]
 #[case::bad_receiver(MAIL.replace("eng@", "eng "), "hub.toml:6:7: [channel.mail] \"eng hotel.example\" is no e-mail address")]
 #[case::no_password(format!("{MAIL}user = 'x'"), "hub.toml:7:8: [channel.mail] `user` needs a password")]
-#[case::bad_public_url("[http]\npublic_url = 'lobby.example.com'".into(), "hub.toml:2:14: `lobby.example.com` is no address of pages")]
+#[case::bad_public_url("[http]\npublic_url = 'lobby.example.com'".into(), "hub.toml:2:14: [http] `public_url`: `lobby.example.com` is no address of pages")]
 fn a_mistake_in_a_channel_is_said_with_its_place_and_without_its_key(#[case] text: String, #[case] said: &str) {
     let error = format!("{:#}", read(&text).unwrap_err());
     assert!(error.contains(said), "{error}");

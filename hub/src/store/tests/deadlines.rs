@@ -129,7 +129,8 @@ async fn deadlines_count_in_the_hours_of_duty_of_their_site(#[values(Kind::Sqlit
     let store = &database.store;
     commit(&mut writer(store), raise(LED, DARK, T0)).await;
     let duty = "zone = 'Asia/Shanghai'\nhours = '08:00-18:00'";
-    let duty = toml::from_str::<crate::config::Duty>(duty).unwrap().0;
+    let duty = toml::from_str::<lobby_domain::pack::hours::DutyConfig>(duty).unwrap();
+    let duty = duty.service_hours(&jiff::tz::TimeZone::UTC).unwrap();
     let settings = crate::fleet::SiteSettings { duty, ..Default::default() };
     let setup = Setup { sites: [(super::site(), settings)].into(), ..setup() };
     let seen = the_ticket(store).await;

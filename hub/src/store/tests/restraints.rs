@@ -163,17 +163,17 @@ async fn changed_matchers_keep_the_old_silence_as_it_was_and_go_on_in_a_new_one(
     make(store, &before).await;
     let change = |matchers, ends| Change { matchers, ends, by: "王工".into(), ..Change::default() };
     let longer =
-        store.change_restraint(id(1), |row| row.change(change(None, Some(at(20))), id(2), at(1))).await.unwrap();
+        store.change_restraint(id(1), |row| Ok(row.change(change(None, Some(at(20))), id(2), at(1))?)).await.unwrap();
     assert_eq!((longer.id, longer.ends), (id(1), Some(at(20))));
     let other = Some(matchers(Field::Device, "lift-tv"));
-    let new = store.change_restraint(id(1), |row| row.change(change(other, None), id(2), at(5))).await.unwrap();
+    let new = store.change_restraint(id(1), |row| Ok(row.change(change(other, None), id(2), at(5))?)).await.unwrap();
     assert_eq!((new.id, new.replaces, new.starts, new.ends), (id(2), Some(id(1)), at(5), Some(at(20))));
     let old = store.restraint(id(1)).await.unwrap().unwrap();
     assert_eq!((old.kind, old.starts, old.ends), (before.kind, at(0), Some(at(5))));
     assert_eq!(store.restraint(id(2)).await.unwrap(), Some(new));
-    let late = store.change_restraint(id(1), |row| row.end("".into(), at(6)).map(Changed::Same)).await;
+    let late = store.change_restraint(id(1), |row| Ok(Changed::Same(row.end("".into(), at(6))?))).await;
     assert!(matches!(late, Err(ChangeError::Refused(Refusal::Over))), "{late:?}");
-    let none = store.change_restraint(id(9), |row| row.end("".into(), at(6)).map(Changed::Same)).await;
+    let none = store.change_restraint(id(9), |row| Ok(Changed::Same(row.end("".into(), at(6))?))).await;
     assert!(matches!(none, Err(ChangeError::NotFound)), "{none:?}");
 }
 
