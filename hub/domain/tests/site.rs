@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 use lobby_contract::{
-    AgentId, AgentInfo, Birth, Data, Death, DeathReason, DeviceInfo, FactValue, Lost, Reach, Record, SiteId,
+    AgentId, AgentInfo, Birth, CommandResult, Data, Death, DeathReason, DeviceInfo, FactValue, Lost, Reach, Record,
+    SiteId,
 };
 use lobby_domain::{
     agent::Link,
@@ -314,4 +315,39 @@ fn a_fault_is_declared_gone_by_hand_only_when_what_is_reported_agrees() {
     let [AlertChange::Raise(raise)] = again.alerts.as_slice() else { panic!("{again:?}") };
     let [AlertChange::Raise(before)] = raised.alerts.as_slice() else { panic!("{raised:?}") };
     assert_ne!(raise.id, before.id, "a cleared alert never re-opens");
+}
+
+#[test]
+fn asking_an_agent_and_its_answer_to_a_command_are_no_sign_that_its_devices_are_watched() {
+    let mut world = World::new();
+    world.apply(&Event::Birth { epoch: 1, session: 1 });
+    world.apply(&Event::Data { epoch: 1, session: 1, first: 1, count: 1 });
+    let heard = world.now;
+    let seen = |world: &World| world.site.agent(&world.agent).unwrap().last_seen;
+    assert_eq!(seen(&world), Some(heard));
+    let machine = MACHINE.parse().unwrap();
+    let known = |world: &World| {
+        let device = world.site.device(&machine).unwrap();
+        device.known(world.site.link_of(device), world.now).is_some()
+    };
+    assert!(known(&world));
+    // A probe that somebody asked for, or a picture: whether it succeeds or not, the records are what counts.
+    let mut down = None;
+    for second in 1..=300 {
+        let (agent, now) = (world.agent.clone(), world.now);
+        world.site.ask_for_births(lobby_domain::time::Span::from_secs(0), now);
+        let ok = second % 2 == 0;
+        let result = CommandResult { id: second.to_string().into(), ok, error: (!ok).then(|| "no such device".into()) };
+        world.site.result(&agent, &result, &mut Changes::default());
+        world.apply(&Event::Pass { millis: 1000, tick: true });
+        assert_eq!(seen(&world), Some(heard), "after {second} s");
+        if let Link::Down { since } = world.site.agent(&agent).unwrap().link {
+            down.get_or_insert((second, since));
+        }
+    }
+    let heartbeat = world.site.agent(&world.agent).unwrap().heartbeat;
+    let (after, since) = down.expect("it is taken for lost");
+    assert_eq!(since, heard, "since it was last heard of");
+    assert_eq!(after, heartbeat.times(3).millis() / 1000 + 1, "no later than without the answers");
+    assert!(!known(&world));
 }

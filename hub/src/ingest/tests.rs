@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod peer;
+mod reload;
 
 use std::time::Duration;
 

@@ -60,7 +60,9 @@ impl Hub {
             listen_mqtt: Some(anywhere),
             ..Overrides::default()
         };
-        let config = Config::new(File::default(), over).unwrap();
+        let file = folder.path().join("hub.toml");
+        let config =
+            if file.exists() { Config::read(&file, over) } else { Config::new(File::default(), over) }.unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let (tell_ready, ready) = oneshot::channel();
         let (tell_ending, ending) = oneshot::channel();
