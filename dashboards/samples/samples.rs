@@ -412,6 +412,8 @@ impl Scene {
             version: "0.1.0".into(),
             devices: 6,
             backlog: (link != Link::Unverified).then_some(if up { 0 } else { 132 }),
+            missing: if up { 0 } else { 7 },
+            lost: if up { 0 } else { 42 },
             clock_offset_ms: Some(if up { -38 } else { 184_200 }),
             clock_suspect: !up,
         }
@@ -901,6 +903,7 @@ impl Scene {
                 severity,
                 title: key.title(self.0, &values),
                 advice: key.advice(self.0, &values),
+                page: None,
                 since: self.at(12 * MINUTE),
                 ignored: false,
                 persistent: false,
@@ -923,11 +926,20 @@ impl Scene {
                 )
             },
             FindingRow {
+                page: Some("/a/hz-01/lobby-box".to_owned()),
+                ..finding(
+                    ("estate", t.finding_estate),
+                    FindingKey::AgentLost,
+                    FindingSeverity::Warning,
+                    &["hz-01/lobby-box", "42"],
+                )
+            },
+            FindingRow {
                 ignored: true,
                 ..finding(("estate", t.finding_estate), FindingKey::NoHours, FindingSeverity::Warning, &["hz-01"])
             },
         ];
-        let chrome = Chrome { troubles: 2, ..self.chrome(Page::Health) };
+        let chrome = Chrome { troubles: 3, ..self.chrome(Page::Health) };
         HealthPage { chrome, findings, evaluated: Some(self.at(SECOND)) }
     }
 

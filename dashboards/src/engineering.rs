@@ -102,6 +102,10 @@ pub struct AgentRow {
     pub devices: u32,
     /// About how many records it holds that are not yet in the database, if that is known.
     pub backlog: Option<u64>,
+    /// How many records are waited for.
+    pub missing: u64,
+    /// How many it has lost.
+    pub lost: u64,
     /// How far its clock is ahead of the hub's, in ms.
     pub clock_offset_ms: Option<i64>,
     /// Whether its clock is so wrong that the hub does not use its times.

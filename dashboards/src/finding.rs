@@ -122,6 +122,12 @@ findings! {
     /// Devices that an agent announces and that cannot be read.
     BadDevice: "bad_device", 3, "采集端 {} 有 {} 台设备的申报无法读取：{}", "Agent {} announces {} devices that cannot be read: {}",
         "这些设备没有被监测。请更正采集端配置；其他设备不受影响。", "Nobody watches them. Correct the agent's configuration; its other devices are not affected.";
+    /// Records that an agent no longer has.
+    AgentLost: "agent_lost", 2, "采集端 {} 近日丢失了 {} 条记录", "Agent {} has lately lost {} records",
+        "这些记录不会再来，历史曲线上有空缺；设备的当前状态不受影响。请在采集端页面查看是哪一段，并检查它的磁盘是否太小、已满或损坏。", "They will never come, and history has gaps there; the present state of devices is not affected. See on the agent's page which they are, and whether its disk is too small, full or broken.";
+    /// A device that two agents report.
+    ForeignDevice: "foreign_device", 3, "设备 {} 同时由两个采集端上报：{} 和 {}", "Device {} is reported by two agents: {} and {}",
+        "只判断其中一个的数据，另一个的只记录。请从其中一个的配置中删除该设备，或改用另一个名称。", "Only what one of them says is judged, and the other's is recorded. Remove the device from the configuration of one, or give it another name there.";
     /// Devices that were retired and that their agents still watch.
     RetiredReports: "retired_reports", 3, "案场 {} 有 {} 台已停用的设备仍在上报：{}", "At site {}, {} retired devices still report: {}",
         "这些设备只记录、不判断，也不告警。请从采集端配置中删除，或在设备页重新启用。", "They are recorded, and neither judged nor alerted on. Remove them from the agent's configuration, or put them back into use on their pages.";

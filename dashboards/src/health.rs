@@ -54,6 +54,8 @@ pub struct FindingRow {
     pub title: String,
     /// What to do next.
     pub advice: String,
+    /// The page of what it is about, if it has one.
+    pub page: Option<String>,
     /// Since when.
     pub since: When,
     /// Whether somebody has said that it may be ignored.

@@ -1,12 +1,16 @@
 //! One agent's session as the hub sees it: whether it is there, how far its clock is off, and what it has delivered.
 
 mod clock;
+mod losses;
 
 use std::collections::BTreeMap;
 
 use lobby_contract::{AgentId, Birth, Death, DeathReason};
 
-pub use self::clock::{CLOCK_TOLERANCE, Clock};
+pub use self::{
+    clock::{CLOCK_TOLERANCE, Clock},
+    losses::Losses,
+};
 use crate::{
     delivery::Stream,
     ledger::{Ledger, Rate},
@@ -75,6 +79,8 @@ pub struct Agent {
     pub clock: Clock,
     /// What it has delivered, by epoch.
     pub streams: BTreeMap<u64, Stream>,
+    /// What it has lost lately.
+    pub losses: Losses,
     /// How many records come in.
     pub rate: Rate,
     /// Whether it said that it stops.
@@ -118,6 +124,7 @@ impl Agent {
             heartbeat: DEFAULT_HEARTBEAT,
             clock: Clock::default(),
             streams: BTreeMap::new(),
+            losses: Losses::default(),
             rate: Rate::default(),
             stopped: false,
             ended: None,

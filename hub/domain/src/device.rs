@@ -1,8 +1,11 @@
 //! One device: what it last stated, how fresh that is, and what may be said of it.
 
+mod contest;
+
 use lobby_contract::{AgentId, DeviceId, DeviceInfo, Reach};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::contest::Contest;
 use crate::{
     agent::Link,
     alert::Subject,
@@ -58,6 +61,8 @@ pub struct Device {
     pub(crate) due: Option<Timestamp>,
     /// Its past, while records that came late tell of it.
     pub replay: Option<Box<Replay>>,
+    /// Records of another agent than its own.
+    pub(crate) contest: Option<Box<Contest>>,
 }
 
 /// Where a device stands in its life.
@@ -253,6 +258,7 @@ impl Device {
             in_sight: false,
             due: None,
             replay: None,
+            contest: None,
         }
     }
 

@@ -8,6 +8,7 @@ use lobby_domain::{
     agent::{Agent, Link},
     device::{Device, Life},
     site::Site,
+    time::Timestamp,
 };
 
 use super::{Found, Severity, clock::signed};
@@ -19,13 +20,15 @@ const OFF: i64 = 60_000;
 /// Agents that must agree before the hub's own clock is doubted.
 const WITNESSES: usize = 3;
 
-pub(super) fn probe(sites: &BTreeMap<SiteId, Site>) -> Vec<Found> {
+pub(super) fn probe(sites: &BTreeMap<SiteId, Site>, now: Timestamp) -> Vec<Found> {
     let mut found = clocks(sites);
     for site in sites.values() {
         found.extend(disks(site));
         found.extend(unknown_kinds(site));
         found.extend(retired(site));
         found.extend(site.agents().filter_map(|agent| bad_devices(site, agent)));
+        found.extend(site.agents().filter_map(|agent| losses(site, agent, now)));
+        found.extend(site.devices().filter_map(|device| contested(site, device, now)));
         if !site.calendar.is_known() {
             found.push(Found::new(FindingKey::NoHours, Severity::Warning).about(site.id.as_str()).with(&site.id));
         }
@@ -84,6 +87,21 @@ fn bad_devices(site: &Site, agent: &Agent) -> Option<Found> {
     Some(found.with(&name).with(agent.bad_devices.len()).with(first))
 }
 
+/// Records that an agent no longer has: they will never come.
+fn losses(site: &Site, agent: &Agent, now: Timestamp) -> Option<Found> {
+    let lost = agent.losses.lately(now);
+    let name = format!("{}/{}", site.id, agent.id);
+    (lost > 0).then(|| Found::new(FindingKey::AgentLost, Severity::Warning).about(&name).with(&name).with(lost))
+}
+
+/// A device that two agents report: what one of them says of it is not judged.
+fn contested(site: &Site, device: &Device, now: Timestamp) -> Option<Found> {
+    let [one, other] = device.contested_by(now)?;
+    let name = format!("{}/{}", site.id, device.id);
+    let found = Found::new(FindingKey::ForeignDevice, Severity::Error).about(&name);
+    Some(found.with(&name).with(one).with(other))
+}
+
 /// What is gone, and yet reports (semantics 14: a finding, never an alert).
 fn retired(site: &Site) -> Option<Found> {
     let reports =
@@ -100,8 +118,8 @@ fn retired(site: &Site) -> Option<Found> {
 #[cfg(test)]
 mod tests {
     use jiff::tz::TimeZone;
-    use lobby_contract::{AgentInfo, Birth, DeviceInfo, RefusedDevice};
-    use lobby_domain::{calendar::Calendar, pack::Pack, site::Changes, time::Timestamp};
+    use lobby_contract::{AgentInfo, Birth, Data, DeviceInfo, Lost, Reach, Record, RefusedDevice};
+    use lobby_domain::{calendar::Calendar, pack::Pack, site::Changes, time::Span};
 
     use super::*;
 
@@ -133,6 +151,10 @@ mod tests {
             site.birth(&id.parse().unwrap(), &birth, NOW, &mut Changes::default());
         }
         [(site.id.clone(), site)].into()
+    }
+
+    fn probe(sites: &BTreeMap<SiteId, Site>) -> Vec<Found> {
+        super::probe(sites, NOW)
     }
 
     fn ids(sites: &BTreeMap<SiteId, Site>) -> Vec<Box<str>> {
@@ -231,6 +253,47 @@ mod tests {
         assert_eq!(probe(&sites), told("b-1", 1));
         sites.get_mut("hz").expect("the site").broker_lost(NOW, &mut Changes::default());
         assert_eq!(probe(&sites), [], "of an agent that is not heard nobody knows");
+    }
+
+    #[test]
+    fn what_an_agent_has_lost_is_told_until_a_day_has_passed_without_more() {
+        let mut sites = sites(&[("a", 0, "tv"), ("b", 0, "tv")]);
+        let site = sites.get_mut("hz").expect("the site");
+        let lost = Lost { epoch: 1, from: 4, to: 9 };
+        site.lost(&"b".parse().unwrap(), &lost, NOW, &mut Changes::default());
+        // A repeat loses nothing.
+        site.lost(&"b".parse().unwrap(), &lost, NOW, &mut Changes::default());
+        let told = Found::new(FindingKey::AgentLost, Severity::Warning).about("hz/b").with("hz/b").with(6);
+        let day = Span::from_mins(24 * 60);
+        assert_eq!(super::probe(&sites, (NOW + day).shifted(-1)), [told]);
+        assert_eq!(super::probe(&sites, NOW + day), []);
+    }
+
+    #[test]
+    fn a_device_that_two_agents_report_is_told_with_both_until_one_stops() {
+        let mut sites = sites(&[("a", 0, "tv"), ("b", 0, "tv")]);
+        let site = sites.get_mut("hz").expect("the site");
+        let mut report = |seq: u64, now: Timestamp| {
+            let (at, device) = (now.millis(), "a-1".parse().unwrap());
+            let record = Record { seq, at, device, reach: Reach::Ok, facts: BTreeMap::new(), faults: Vec::new() };
+            let (records, refused) = (vec![record], Vec::new());
+            let data = Data { epoch: 1, session: 1, sent_at: at, oldest: None, records, refused };
+            site.data(&"b".parse().unwrap(), data, now, &mut Changes::default());
+        };
+        let minutes = Span::from_mins;
+        // One record while a device changes hands is nothing, and neither is a second one long after.
+        report(1, NOW);
+        report(2, NOW + minutes(11));
+        report(3, NOW + minutes(12));
+        let last = NOW + minutes(12);
+        let contested = |now| {
+            let found = super::probe(&sites, now).into_iter();
+            found.filter(|found| found.key == FindingKey::ForeignDevice).collect::<Vec<_>>()
+        };
+        let told = Found::new(FindingKey::ForeignDevice, Severity::Error).about("hz/a-1");
+        assert_eq!(contested(last), [told.with("hz/a-1").with("a").with("b")]);
+        assert_eq!(contested((last + minutes(10)).shifted(-1)).len(), 1);
+        assert_eq!(contested(last + minutes(10)), []);
     }
 
     #[test]

@@ -60,6 +60,23 @@ pub struct Finding {
     pub ignored: bool,
 }
 
+impl Finding {
+    /// The page of the agent or device that it is about: its first value is SITE/NAME.
+    pub fn page(&self) -> Option<String> {
+        let name = self.values.first()?;
+        match self.key {
+            FindingKey::AgentClock | FindingKey::AgentDisk | FindingKey::AgentLost | FindingKey::BadDevice => {
+                Some(format!("/a/{name}"))
+            }
+            FindingKey::ForeignDevice => {
+                let (site, device) = name.split_once('/')?;
+                Some(format!("/d/{device}?site={site}"))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// A finding as a prober says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -167,5 +184,26 @@ impl Finding {
     /// What is wrong, for the log.
     pub fn english(&self) -> String {
         self.key.title(Lang::En, &self.values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::agent(FindingKey::AgentLost, "hz-01/lobby-box", Some("/a/hz-01/lobby-box"))]
+    #[case::device(FindingKey::ForeignDevice, "hz-01/led", Some("/d/led?site=hz-01"))]
+    #[case::site(FindingKey::NoHours, "hz-01", None)]
+    fn a_finding_leads_to_the_page_of_what_it_is_about(
+        #[case] key: FindingKey,
+        #[case] name: &str,
+        #[case] page: Option<&str>,
+    ) {
+        let found = Found::new(key, Severity::Warning).about(name).with(name);
+        let finding = found.into_finding(Domain::Estate, None, Timestamp::default());
+        assert_eq!(finding.page().as_deref(), page);
     }
 }

@@ -109,7 +109,7 @@ impl Inspection {
     }
 
     fn slow_round(&self, started: Timestamp, now: Timestamp) {
-        let found = estate::probe(&self.fleet.read());
+        let found = estate::probe(&self.fleet.read(), now);
         self.findings.replace(Domain::Estate, found, now);
         self.findings.replace(Domain::Certificates, certificates::probe(&self.certificates, now), now);
         let found = backup::probe(&self.backups, started, now);

@@ -2,7 +2,7 @@
 
 use lobby_contract::{AgentId, Lost, SiteId};
 use lobby_domain::{
-    agent::Agent,
+    agent::{Agent, Losses},
     delivery::Stream,
     ledger::{Delays, Tally},
     time::{Span, Timestamp},
@@ -147,6 +147,10 @@ statements! {
     LOST_OUTSIDE = "SELECT s.epoch, l.from_seq, l.to_seq FROM stream s JOIN lost l ON l.agent_no = s.agent_no AND l.epoch = s.epoch
             AND (l.to_seq > s.committed OR l.from_seq <= s.base)
         WHERE s.agent_no = $1";
+    // What was learnt of within a day of the last; what could not be read is no loss of the agent's.
+    LOST_LATELY = "SELECT CAST(SUM(to_seq - from_seq + 1) AS BIGINT), MAX(at) FROM lost
+        WHERE agent_no = $1 AND reason = 'gone'
+            AND at > (SELECT MAX(at) - 86400000 FROM lost WHERE agent_no = $1 AND reason = 'gone')";
     INSERT_LOST = "INSERT INTO lost (agent_no, epoch, from_seq, to_seq, at, reason) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (agent_no, epoch, from_seq) DO UPDATE SET to_seq = excluded.to_seq, at = excluded.at
             WHERE excluded.to_seq > lost.to_seq";
@@ -280,6 +284,10 @@ impl Tx {
             if let Some(stream) = agent.streams.get_mut(&unsigned(epoch)) {
                 stream.give_up(unsigned(from), unsigned(to));
             }
+        }
+        let lately: (Option<i64>, Option<i64>) = on!(self, "read what was lost lately", conn => sqlx::query_as(LOST_LATELY).bind(agent_no).fetch_one(conn).await)?;
+        if let (Some(count), Some(last)) = lately {
+            agent.losses = Losses::restored(unsigned(count), Timestamp::from_millis(last));
         }
         for raw in streams {
             if let Some(stream) = agent.streams.get_mut(&unsigned(raw.epoch)) {

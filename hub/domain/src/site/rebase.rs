@@ -91,6 +91,7 @@ impl Rebase for Agent {
         self.rebase_comings(by);
         self.clock.rebase(by);
         self.streams.rebase(by);
+        self.losses.rebase(by);
     }
 }
 
@@ -111,6 +112,9 @@ impl Rebase for Device {
         self.watch.rebase(by);
         if let Some(replay) = &mut self.replay {
             replay.rebase(by);
+        }
+        if let Some(contest) = &mut self.contest {
+            contest.rebase(by);
         }
     }
 }

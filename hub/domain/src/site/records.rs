@@ -31,6 +31,7 @@ impl Site {
         let (before, counted) = (stream.committed(), changes.duplicates);
         let lost = data.oldest.map(|oldest| stream.starts_at(oldest)).unwrap_or_default();
         let mut news = !lost.is_empty();
+        watched.agent.losses.add(&lost, now);
         changes.lost.extend(lost.into_iter().map(|(from, to)| (agent.clone(), Lost { epoch: data.epoch, from, to })));
         for refused in data.refused {
             if let Some(seq) = refused.seq.filter(|seq| stream.may_be(*seq))
@@ -112,6 +113,10 @@ impl Site {
         if device.agent != *agent {
             let detail = format!("the device belongs to agent `{}`: the record is stored, not judged", device.agent);
             changes.complain(agent, Some(&record.device), Cause::ForeignDevice, detail);
+            // What had waited may be from before the device was given to another agent.
+            if age.is_some_and(|age| age <= device.fresh_for()) {
+                device.reported_by(agent, now);
+            }
             return;
         }
         let order = (epoch, record.seq);
@@ -149,6 +154,7 @@ impl Site {
         let stream = watched.agent.streams.entry(lost.epoch).or_insert_with(|| Stream::opened(now));
         let new = stream.give_up(lost.from, lost.to);
         stream.note(now);
+        watched.agent.losses.add(&new, now);
         changes.agents.insert(agent.clone());
         changes.streams.insert((agent.clone(), lost.epoch));
         changes.acks.insert((agent.clone(), lost.epoch));

@@ -33,6 +33,8 @@ pub(in crate::http) struct Finding {
     title: Text,
     /// What to do next.
     advice: Text,
+    /// The page of the agent or device that it is about, if it is about one.
+    page: Option<String>,
     /// Since when, in ms since 1970 UTC.
     since: i64,
     /// Whether it stays until somebody has seen it, though its cause may be over.
@@ -48,6 +50,7 @@ impl From<findings::Finding> for Finding {
             domain: finding.domain.as_str(),
             title: text(&|lang| finding.key.title(lang, &finding.values)),
             advice: text(&|lang| finding.key.advice(lang, &finding.values)),
+            page: finding.page(),
             id: finding.id.into(),
             key: finding.key.as_str(),
             severity: finding.severity.as_str(),

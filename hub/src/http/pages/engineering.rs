@@ -91,6 +91,7 @@ pub(super) fn row(scene: &Scene<'_>, site: &Site, agent: &Agent) -> AgentRow {
         agent::Link::Unverified { since } => (Link::Unverified, Some(since)),
     };
     let devices = site.devices().filter(|device| device.announced && device.agent == agent.id).count();
+    let ledger = agent.ledger(scene.now);
     AgentRow {
         site: site.id.clone(),
         id: agent.id.clone(),
@@ -101,6 +102,8 @@ pub(super) fn row(scene: &Scene<'_>, site: &Site, agent: &Agent) -> AgentRow {
         version: agent.version.to_string(),
         devices: u32::try_from(devices).unwrap_or(u32::MAX),
         backlog: agent.backlog(scene.now),
+        missing: ledger.missing,
+        lost: ledger.lost,
         clock_offset_ms: (agent.link == agent::Link::Up).then(|| -agent.clock.behind_millis()),
         clock_suspect: agent.clock.is_suspect(),
     }

@@ -41,6 +41,7 @@ fn row(scene: &Scene<'_>, finding: Finding) -> FindingRow {
         },
         title: finding.key.title(lang, &finding.values),
         advice: finding.key.advice(lang, &finding.values),
+        page: finding.page(),
         id: finding.id.into(),
         since: scene.when(finding.since),
         ignored: finding.ignored,

@@ -10,6 +10,10 @@ use super::{
 };
 use crate::store::{LostReason, LostRow, Store};
 
+fn lost_lately(hub: &Hub) -> u64 {
+    hub.site.agent(&agent()).unwrap().losses.lately(hub.now)
+}
+
 fn ledger(hub: &Hub) -> Ledger {
     hub.site.agent(&agent()).unwrap().ledger(hub.now)
 }
@@ -35,7 +39,7 @@ async fn a_restart_changes_nothing_in_the_ledger(#[values(Kind::Sqlite, Kind::Po
     assert_eq!((before.produced, before.stored, before.missing, before.lost), (9, 5, 2, 2));
     assert_eq!((before.duplicates, before.resends, before.missing_since), (2, 1, Some(T0)));
     let (mut hub, _) = Hub::start(&database.again().await, hub.now).await;
-    assert_eq!(ledger(&hub), before);
+    assert_eq!((ledger(&hub), lost_lately(&hub)), (before, 2));
     hub.data(&[6, 8, 8], "on").await;
     let after = ledger(&hub);
     assert_eq!((after.stored, after.missing, after.missing_since, after.duplicates), (7, 0, None, 3));
@@ -58,6 +62,10 @@ async fn ranges_of_losses_that_overlap_or_were_partly_stored_count_once(
         hub = again;
     }
     assert_eq!((ledger(&hub).lost, database.store.lost_total().await.unwrap()), (25, 25), "5 to 30 without 25");
+    assert_eq!(lost_lately(&hub), 25);
+    hub.now = hub.now + MINUTE.times(24 * 60);
+    let (hub, _) = Hub::start(&database.again().await, hub.now).await;
+    assert_eq!((ledger(&hub).lost, lost_lately(&hub)), (25, 0), "what was lost yesterday is no news");
 }
 
 #[rstest]
