@@ -106,13 +106,11 @@ async fn of_a_thousand_mutated_files_none_that_is_invalid_takes_effect_and_each_
     let good = files.texts();
     let paths: Vec<&PathBuf> = good.keys().collect();
     let mut random = Random(0x5eed);
-    let (mut refused, mut applied, mut slowest) = (0, 0, Duration::ZERO);
+    let (mut refused, mut applied) = (0, 0);
     for turn in 0..1000 {
         let path = paths[random.below(paths.len())];
         fs::write(path, mutated(&good[path], &mut random)).unwrap();
-        let begun = Instant::now();
         let took_effect = files.reloader.reload().await;
-        slowest = slowest.max(begun.elapsed());
         let valid = Config::read(&files.reloader.source.path, Overrides::default());
         assert_eq!(took_effect, valid.is_ok(), "turn {turn}, {}", path.display());
         if took_effect {
@@ -130,7 +128,6 @@ async fn of_a_thousand_mutated_files_none_that_is_invalid_takes_effect_and_each_
         fs::write(path, &good[path]).unwrap();
     }
     assert!(refused > 300 && applied > 50, "{refused} refused, {applied} applied: the files were hardly tried");
-    assert!(slowest < Duration::from_millis(200), "the slowest took {slowest:?}");
 }
 
 #[tokio::test]
