@@ -5,6 +5,9 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -111,6 +114,22 @@ struct Demo {
     listen_http: SocketAddr,
     #[command(flatten)]
     logging: Logging,
+}
+
+/// How often another worker is woken.
+const WAKE_EVERY: Duration = Duration::from_secs(1);
+
+/// A worker whose task stands still may be the one that waited for the network and for timers, and while it does, no other one wakes to take
+/// that over: then not even `/readyz` is answered. What is spawned from outside wakes another one. Ends with what is returned.
+fn keep_listening(runtime: tokio::runtime::Handle) -> anyhow::Result<mpsc::Sender<()>> {
+    let (kept, ended) = mpsc::channel();
+    let wake = move || {
+        while ended.recv_timeout(WAKE_EVERY) == Err(RecvTimeoutError::Timeout) {
+            runtime.spawn(async {});
+        }
+    };
+    thread::Builder::new().name("waker".into()).spawn(wake).context("starting a thread")?;
+    Ok(kept)
 }
 
 /// The exit code of a mistake in configuration or on the command line.
@@ -226,9 +245,10 @@ fn demonstrate(demo: &Demo) -> ExitCode {
 
 fn run(config: Config, mode: Mode, ready: impl FnOnce(Ready)) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build();
-    let ending = runtime
-        .context("starting the async runtime")
-        .and_then(|runtime| runtime.block_on(async { lobby_hub::run(config, mode, shutdown_signal(), ready).await }));
+    let ending = runtime.context("starting the async runtime").and_then(|runtime| {
+        let _kept = keep_listening(runtime.handle().clone())?;
+        runtime.block_on(async { lobby_hub::run(config, mode, shutdown_signal(), ready).await })
+    });
     match ending {
         Ok(Ending::Clean) => ExitCode::SUCCESS,
         Ok(Ending::Failed | Ending::TimedOut) => ExitCode::FAILURE,
