@@ -30,7 +30,7 @@ const LONGEST_NAME: usize = 200;
 
 /// Which database.
 #[derive(Debug, Args)]
-pub struct Where {
+pub struct Stored {
     /// The hub's configuration file
     #[arg(long, env = "LOBBY_CONFIG")]
     config: Option<PathBuf>,
@@ -40,6 +40,13 @@ pub struct Where {
     /// The database, such as `postgres://hub@db/lobby` [default: SQLite in the data folder]
     #[arg(long, env = "LOBBY_DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
+}
+
+/// Which database and which backups.
+#[derive(Debug, Args)]
+pub struct Where {
+    #[command(flatten)]
+    stored: Stored,
     /// The folder of backups [default: `backups` in the data folder]
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -120,27 +127,18 @@ enum TokenCommand {
     },
 }
 
-/// Which database.
-#[derive(Debug, Args)]
-struct Stored {
-    /// The hub's configuration file
-    #[arg(long, env = "LOBBY_CONFIG")]
-    config: Option<PathBuf>,
-    /// The folder of the hub's own files [default: lobby-data]
-    #[arg(long, env = "LOBBY_DATA_DIR")]
-    data_dir: Option<PathBuf>,
-    /// The database, such as `postgres://hub@db/lobby` [default: SQLite in the data folder]
-    #[arg(long, env = "LOBBY_DATABASE_URL", hide_env_values = true)]
-    database_url: Option<String>,
-}
-
 impl Stored {
+    /// Where it and its backups are, and how many of those are kept.
+    fn place(self, folder: Option<PathBuf>) -> anyhow::Result<(Place, usize)> {
+        let file = self.config.as_deref().map_or_else(|| Ok(File::default()), File::read)?.whole()?;
+        let over = Overrides { data_dir: self.data_dir, database_url: self.database_url, ..Overrides::default() };
+        let (data_dir, database_url, settings) = stored(&file, &over);
+        Ok((Place { data_dir, database_url, backups: folder.unwrap_or(settings.folder) }, settings.keep))
+    }
+
     /// Does something with it: beside a running hub, or as a hub that starts and stops.
     async fn with<T>(self, work: impl AsyncFnOnce(&Store) -> anyhow::Result<T>) -> anyhow::Result<T> {
-        let Self { config, data_dir, database_url } = self;
-        let at = Where { config, data_dir, database_url, folder: None };
-        let keep = at.settings()?.2.keep;
-        let place = at.place()?;
+        let (place, keep) = self.place(None)?;
         storage::private::folder(&place.data_dir)
             .with_context(|| format!("{}: the data folder cannot be made", place.data_dir.display()))?;
         let Some(_lock) = DataDirLock::try_take(&place.data_dir)? else {
@@ -231,16 +229,9 @@ fn day(at: Timestamp) -> String {
 }
 
 impl Where {
-    fn settings(&self) -> anyhow::Result<(PathBuf, String, backup::Settings)> {
-        let file = self.config.as_deref().map_or_else(|| Ok(File::default()), File::read)?.whole()?;
-        let (data_dir, database_url) = (self.data_dir.clone(), self.database_url.clone());
-        Ok(stored(&file, &Overrides { data_dir, database_url, ..Overrides::default() }))
-    }
-
     fn place(self) -> anyhow::Result<Place> {
-        let (data_dir, database_url, settings) = self.settings()?;
-        let backups = self.folder.unwrap_or(settings.folder);
-        Ok(Place { data_dir, database_url, backups })
+        let (place, _) = self.stored.place(self.folder)?;
+        Ok(place)
     }
 }
 
@@ -334,7 +325,8 @@ mod tests {
     use super::*;
 
     fn in_folder(folder: &Path) -> Where {
-        Where { config: None, data_dir: Some(folder.join("data")), database_url: None, folder: None }
+        let stored = Stored { config: None, data_dir: Some(folder.join("data")), database_url: None };
+        Where { stored, folder: None }
     }
 
     fn nothing_in(folder: &Path) -> bool {

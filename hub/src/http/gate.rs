@@ -25,14 +25,14 @@ use lobby_contract::SiteId;
 use lobby_domain::{
     access::{Grant, Need},
     alert::AlertId,
-    matchers::Field,
+    matchers::{Field, Matchers},
     restraint::{Kind, RestraintId},
     ticket::{Action, WaitingFor},
 };
 use uuid::Uuid;
 
 use super::{App, error::ApiError};
-use crate::token;
+use crate::{findings::Domain, token};
 
 /// What a request is about, by which it is known of which site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,8 +57,8 @@ pub(super) enum About {
     Device,
     /// The silence or maintenance window in the path.
     Restraint,
-    /// What the body says: the handler looks.
-    Body,
+    /// What only its handler can tell, which looks.
+    Handler,
 }
 
 /// What a route asks.
@@ -192,7 +192,10 @@ impl Caller {
 
     /// Whether it may know of a site.
     pub(super) fn reaches(&self, site: &SiteId) -> bool {
-        self.only_site().is_none_or(|only| only == site)
+        match self {
+            Self::Here => true,
+            Self::Program { grant, .. } => grant.reaches(site),
+        }
     }
 
     /// The name under which something is noted that it does: the one it gives, or that of its token.
@@ -203,14 +206,37 @@ impl Caller {
         }
     }
 
-    /// Refuses what would keep alerts of other sites quiet.
+    /// Whether what these matchers keep quiet is of no site that it may not know of.
+    fn reaches_all(&self, matchers: &Matchers) -> bool {
+        self.only_site().is_none_or(|only| matchers.is_only(Field::Site, only.as_str()))
+    }
+
+    /// The same of a silence or maintenance window.
+    pub(super) async fn reaches_restraint(&self, app: &App, kind: &Kind) -> Result<bool, ApiError> {
+        match kind {
+            Kind::Silence(matchers) | Kind::Maintenance { matchers, .. } => Ok(self.reaches_all(matchers)),
+            Kind::UntilResolved(alert) => {
+                Ok(self.only_site().is_none()
+                    || site_of_alert(app, *alert).await?.is_some_and(|site| self.reaches(&site)))
+            }
+        }
+    }
+
+    /// Refuses matchers that would keep alerts of other sites quiet.
+    pub(super) fn check_matchers(&self, matchers: &Matchers) -> Result<(), ApiError> {
+        self.allowed(self.reaches_all(matchers))
+    }
+
+    /// Refuses a silence or maintenance window that would.
     pub(super) async fn check_restraint(&self, app: &App, kind: &Kind) -> Result<(), ApiError> {
-        let Some(only) = self.only_site() else { return Ok(()) };
-        let is_of_it = match kind.matchers() {
-            Some(matchers) => matchers.is_only(Field::Site, only.as_str()),
-            None => site_of_restraint(app, kind).await?.is_some_and(|site| site == *only),
-        };
-        if is_of_it { Ok(()) } else { Err(ApiError::OtherSite(only.clone())) }
+        self.allowed(self.reaches_restraint(app, kind).await?)
+    }
+
+    fn allowed(&self, reached: bool) -> Result<(), ApiError> {
+        match self.only_site() {
+            Some(only) if !reached => Err(ApiError::OtherSite(only.clone())),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -229,60 +255,65 @@ async fn check(State(gate): State<Gate>, mut request: Request, next: Next) -> Re
     let path = request.extensions().get::<MatchedPath>().map(|path| Box::from(path.as_str()));
     // What is no route leads to nothing but a word about that.
     if let Some(policy) = path.and_then(|path| gate.policies.get(&(path, method)).copied()) {
-        let params = request.extract_parts::<RawPathParams>().await.ok();
-        let param = |names: &[&str]| {
-            let mut params = params.iter().flatten();
-            params.find(|(name, _)| names.contains(name)).map(|(_, value)| value.to_owned()).unwrap_or_default()
-        };
+        let params = Params(request.extract_parts().await.ok());
         let need = match policy.about {
-            About::TicketStep => need_of_step(&param(&["action", "verb"])),
-            About::AlertStep => need_of_alert(&param(&["verb"])),
+            About::TicketStep => need_of_step(params.get(&["action", "verb"])),
+            About::AlertStep => need_of_alert(params.get(&["verb"])),
             _ => policy.need,
         };
         if !caller.may(need) {
             return Err(ApiError::Role(need));
         }
-        if let Some(only) = caller.only_site()
-            && policy.need != Need::Nothing
-        {
-            let of = match policy.about {
-                About::Nothing | About::Body => None,
-                About::AllSites => return Err(ApiError::OtherSite(only.clone())),
-                About::List => {
-                    *request.uri_mut() = limited(request.uri(), only)?;
-                    None
-                }
-                About::Site => Some(param(&["site"]).parse().ok()),
-                About::Ticket | About::TicketStep => {
-                    Some(gate.app.store.site_of_ticket(&param(&["number", "no"])).await?)
-                }
-                About::Alert | About::AlertStep => Some(match param(&["id"]).parse::<Uuid>() {
-                    Ok(id) => gate.app.store.alert(AlertId(id)).await?.map(|alert| alert.site),
-                    Err(_) => None,
-                }),
-                // What is no code may be a device's name: then it is looked for at their site alone.
-                About::Device => gate.app.store.device_by_code(&param(&["code"])).await?.map(|(site, _)| Some(site)),
-                About::Restraint => {
-                    let row = match param(&["id"]).parse::<Uuid>() {
-                        Ok(id) => gate.app.store.restraint(RestraintId(id)).await?,
-                        Err(_) => None,
-                    };
-                    let Some(row) = row else { return Err(ApiError::NotFound("silence or maintenance window")) };
-                    caller.check_restraint(&gate.app, &row.kind).await.map_err(|error| match error {
-                        ApiError::OtherSite(_) => ApiError::NotFound("silence or maintenance window"),
-                        other => other,
-                    })?;
-                    None
-                }
-            };
-            // What is not there and what is not theirs look the same.
-            if of.is_some_and(|of| of.as_ref() != Some(only)) {
-                return Err(ApiError::NotFound("thing at your site"));
+        if let Some(only) = caller.only_site().filter(|_| need != Need::Nothing) {
+            if policy.about == About::List {
+                *request.uri_mut() = limited(request.uri(), only)?;
             }
+            keep_to(only, &caller, policy.about, &params, &gate.app).await?;
         }
     }
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
+}
+
+/// Refuses a caller who is limited to `only` what is not of that site. What is not there and what is not theirs look the same.
+async fn keep_to(only: &SiteId, caller: &Caller, about: About, params: &Params, app: &App) -> Result<(), ApiError> {
+    let id = || params.get(&["id"]).parse::<Uuid>().ok();
+    let is_theirs = match about {
+        About::Nothing | About::Handler | About::List => true,
+        About::AllSites => return Err(ApiError::OtherSite(only.clone())),
+        About::Site => params.get(&["site"]) == only.as_str(),
+        About::Ticket | About::TicketStep => {
+            app.store.site_of_ticket(params.get(&["number", "no"])).await?.as_ref() == Some(only)
+        }
+        About::Alert | About::AlertStep => match id() {
+            Some(id) => site_of_alert(app, AlertId(id)).await?.as_ref() == Some(only),
+            None => false,
+        },
+        // What is no code may be a device's name: then it is looked for at their site alone.
+        About::Device => app.store.device_by_code(params.get(&["code"])).await?.is_none_or(|(site, _)| site == *only),
+        About::Restraint => {
+            let row = match id() {
+                Some(id) => app.store.restraint(RestraintId(id)).await?,
+                None => None,
+            };
+            match row {
+                Some(row) => caller.reaches_restraint(app, &row.kind).await?,
+                None => false,
+            }
+        }
+    };
+    if is_theirs { Ok(()) } else { Err(ApiError::NotFound("thing at your site")) }
+}
+
+/// The parameters in the path of a request.
+struct Params(Option<RawPathParams>);
+
+impl Params {
+    /// The one that has any of these names; empty if there is none.
+    fn get(&self, names: &[&str]) -> &str {
+        let mut params = self.0.iter().flatten();
+        params.find(|(name, _)| names.contains(name)).map(|(_, value)| value).unwrap_or_default()
+    }
 }
 
 /// Who calls, by the `Authorization` of the request.
@@ -296,7 +327,15 @@ async fn recognised(app: &App, given: Option<HeaderValue>) -> Result<Caller, Api
     let now = app.clock.now();
     let row = app.store.token_by_hash(&token::hash(token.trim())).await?;
     let row = row.filter(|row| row.is_good(now)).ok_or(ApiError::Token)?;
-    app.store.token_used(&row, now).await?;
+    // That it was used is noted where it can be: nobody is kept from reading because a disk takes nothing.
+    let is_writable = !app.findings.fails(Domain::Database) && !app.findings.fails(Domain::Storage);
+    if is_writable && let Err(cause) = app.store.token_used(&row, now).await {
+        tracing::warn!(
+            cause = format!("{:#}", anyhow::Error::from(cause)),
+            token = row.id,
+            "its use could not be noted"
+        );
+    }
     Ok(Caller::Program { name: row.name.into(), grant: row.grant })
 }
 
@@ -332,10 +371,9 @@ fn need_of_alert(step: &str) -> Need {
     }
 }
 
-/// The site of the alert that is silent until it is resolved.
-async fn site_of_restraint(app: &App, kind: &Kind) -> Result<Option<SiteId>, ApiError> {
-    let Kind::UntilResolved(alert) = kind else { return Ok(None) };
-    Ok(app.store.alert(*alert).await?.map(|alert| alert.site))
+/// The site of an alert.
+async fn site_of_alert(app: &App, alert: AlertId) -> Result<Option<SiteId>, ApiError> {
+    Ok(app.store.alert(alert).await?.map(|alert| alert.site))
 }
 
 #[cfg(test)]

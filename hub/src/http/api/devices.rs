@@ -15,7 +15,7 @@ use crate::{http::error::Body, ingest::Decision};
 
 pub(super) fn routes() -> Routes {
     Routes::new()
-        .get("/api/v1/sites", Policy::read(About::Body), list_sites)
+        .get("/api/v1/sites", Policy::read(About::Handler), list_sites)
         .get("/api/v1/devices", Policy::read(About::List), list_devices)
         .get("/api/v1/devices/{site}/{id}", Policy::read(About::Site), show_device)
         .put("/api/v1/devices/{site}/{id}/life", Policy::to(Need::Equip, About::Site), set_life)

@@ -16,8 +16,8 @@ const PATH: &str = "/api/v1/maintenance";
 
 pub(super) fn routes() -> Routes {
     Routes::new()
-        .get("/api/v1/maintenance", Policy::read(About::Body), list_maintenance)
-        .post("/api/v1/maintenance", Policy::to(Need::Restrain, About::Body), make_maintenance_window)
+        .get("/api/v1/maintenance", Policy::read(About::Handler), list_maintenance)
+        .post("/api/v1/maintenance", Policy::to(Need::Restrain, About::Handler), make_maintenance_window)
         .get("/api/v1/maintenance/{id}", Policy::read(About::Restraint), show_maintenance_window)
         .patch("/api/v1/maintenance/{id}", Policy::to(Need::Restrain, About::Restraint), change_maintenance_window)
         .delete("/api/v1/maintenance/{id}", Policy::to(Need::Restrain, About::Restraint), end_maintenance_window)

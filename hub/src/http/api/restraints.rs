@@ -206,7 +206,7 @@ pub(super) async fn list(
     let mut items = Vec::with_capacity(rows.len());
     for row in &rows {
         // A page may so have fewer items than were asked for, and still another one after it.
-        if caller.check_restraint(app, &row.kind).await.is_ok() {
+        if caller.reaches_restraint(app, &row.kind).await? {
             items.push(Restraint::new(row, now));
         }
     }
@@ -276,7 +276,7 @@ pub(super) async fn change(
     let row = find(app, maintenance, id).await?;
     check_texts(&change.by, change.comment.as_deref().unwrap_or_default())?;
     if let Some(matchers) = &change.matchers {
-        caller.check_restraint(app, &Kind::Silence(matchers.clone())).await?;
+        caller.check_matchers(matchers)?;
     }
     let change = Change {
         matchers: change.matchers,

@@ -17,8 +17,8 @@ const PATH: &str = "/api/v1/silences";
 
 pub(super) fn routes() -> Routes {
     Routes::new()
-        .get("/api/v1/silences", Policy::read(About::Body), list_silences)
-        .post("/api/v1/silences", Policy::to(Need::Restrain, About::Body), make_silence)
+        .get("/api/v1/silences", Policy::read(About::Handler), list_silences)
+        .post("/api/v1/silences", Policy::to(Need::Restrain, About::Handler), make_silence)
         .get("/api/v1/silences/{id}", Policy::read(About::Restraint), show_silence)
         .patch("/api/v1/silences/{id}", Policy::to(Need::Restrain, About::Restraint), change_silence)
         .delete("/api/v1/silences/{id}", Policy::to(Need::Restrain, About::Restraint), end_silence)

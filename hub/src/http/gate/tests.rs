@@ -150,7 +150,7 @@ async fn every_route_is_open_to_whom_it_is_meant_for_and_to_nobody_else() {
                 }
                 match (site, policy.about) {
                     (Some(_), About::AllSites) => assert_eq!(status, StatusCode::FORBIDDEN, "{told}"),
-                    (Some(THEIRS), About::Nothing | About::Body | About::List) => {
+                    (Some(THEIRS), About::Nothing | About::Handler | About::List) => {
                         assert_ne!(status, StatusCode::FORBIDDEN, "{told}");
                         let named = [OURS, "entrance-led", "入口屏", &world.ticket, &world.alert];
                         assert!(!named.iter().any(|name| body.contains(name)), "it tells of another site: {told}");
