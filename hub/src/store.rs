@@ -8,7 +8,6 @@ mod deadlines;
 mod delivery;
 mod findings;
 mod fleet;
-mod form;
 mod meta;
 mod notifications;
 mod once;

@@ -12,6 +12,7 @@ use lobby_domain::{
     agent::Agent,
     alert::{ClearReason, Raise, Step},
     device::Device,
+    form,
     site::{AlertChange, Changes, NewRecord},
     time::Timestamp,
 };
@@ -21,7 +22,6 @@ use tokio::time::Instant;
 use super::{
     LostReason, Store, StoreError, Trouble, Tx,
     delivery::StreamRow,
-    form,
     records::{RecordInsert, reach_code},
     rollup,
 };

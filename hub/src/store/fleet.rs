@@ -9,6 +9,7 @@ use lobby_domain::{
     condition::Sample,
     device::{Device, Last, Life},
     rule::{Kept, Phase},
+    said::Said,
     site::{OpenAlert, Stored},
     time::{Span, Timestamp},
     trace::Received,
@@ -205,7 +206,7 @@ impl Tx {
         if let Some(raw) = last {
             forms.read(self, &[raw.form]).await?;
             let Received { order, at, received_at, sample } = raw.received(forms)?;
-            device.last = Some(Last { order, at, received_at, sample });
+            device.last = Some(Last { order, at, received_at, said: Said::new(&sample) });
         }
         Ok(device)
     }

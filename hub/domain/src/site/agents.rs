@@ -90,10 +90,10 @@ impl Site {
             .devices
             .entry(info.id.clone())
             .or_insert_with(|| Box::new(Device { life: admission, ..Device::new(info.id.clone(), agent.clone()) }));
-        let mut differs = device.announced_as(info, agent);
-        if device.kind != info.kind {
+        let mut differs = device.announced_as(info, agent, &self.shared);
+        if *device.kind != *info.kind {
             differs = true;
-            device.kind.clone_from(&info.kind);
+            device.kind = self.shared.text(&info.kind);
             let mut outcomes = Vec::new();
             let subject = Subject::Device(info.id.clone());
             device.replay = None;
