@@ -14,6 +14,7 @@ use lobby_domain::{
     calendar::Calendar,
     device::{FRESH_FOR, Life},
     pack::Pack,
+    said::Shared,
     service_hours::{ServiceHours, SiteHours},
     site::{Changes, Site},
     time::{Span, Timestamp},
@@ -73,6 +74,7 @@ pub struct Fleet {
     sites: RwLock<BTreeMap<SiteId, Site>>,
     setup: RwLock<Arc<Setup>>,
     admission: Life,
+    shared: Arc<Shared>,
     changed: broadcast::Sender<Changed>,
 }
 
@@ -89,7 +91,8 @@ impl Fleet {
     /// No sites yet. `zone` is that of sites whose own is not configured.
     pub fn new(pack: Arc<Pack>, settings: BTreeMap<SiteId, SiteSettings>, zone: TimeZone) -> Self {
         let setup = RwLock::new(Arc::new(Setup { pack, sites: settings, zone }));
-        Self { sites: RwLock::default(), setup, admission: Life::Live, changed: broadcast::channel(BACKLOG).0 }
+        let shared = Arc::default();
+        Self { sites: RwLock::default(), setup, admission: Life::Live, shared, changed: broadcast::channel(BACKLOG).0 }
     }
 
     /// Lets the life of devices that are first heard of begin at `admission`.
@@ -130,7 +133,8 @@ impl Fleet {
     /// A site of which nothing is known but its configuration.
     pub(crate) fn new_site(&self, id: &SiteId, now: Timestamp) -> Site {
         let setup = self.setup();
-        Site::new(id.clone(), setup.calendar(id), Arc::clone(&setup.pack), now).admitting(self.admission)
+        let site = Site::new(id.clone(), setup.calendar(id), Arc::clone(&setup.pack), now);
+        site.admitting(self.admission).sharing(Arc::clone(&self.shared))
     }
 
     /// What people call a site: its configured name, or its id.

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! mqtt ─► queue ─► domain (in memory) ─► one transaction ─► ack, orders, "changed" to readers
-//!                  judging                storing
+//!                  judging                storing            saying
 //! ```
 //!
-//! Each half is one task, and there is one way from one to the other, so the order of each agent's messages is kept. While a commit is
+//! Each part is one task, and there is one way from one to the next, so the order of each agent's messages is kept. While a commit is
 //! under way the next batch is judged, so the busier the hub, the larger its batches, up to what is stored in a moment (see `pace`); then
 //! messages wait in the queue, which is fair to agents. So a fault waits for a turn and for three batches at most, however much comes. The
 //! live state is ahead of the database by what is under way. A batch that cannot be stored is tried again until it can: nothing is
@@ -15,6 +15,7 @@
 mod counters;
 mod desk;
 mod pace;
+mod saying;
 mod scarcity;
 mod storing;
 mod timekeeper;
@@ -37,11 +38,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::storing::{FollowUp, Judged};
 pub use self::{
     counters::{Counters, Stage},
     desk::{Asked, Decision, DecisionError, Desk},
     storing::Storing,
+};
+use self::{
+    saying::{FollowUp, Saying},
+    storing::Judged,
 };
 use crate::{
     clock::Clock,
@@ -133,7 +137,7 @@ pub async fn restore(store: &Store, fleet: &Fleet, clock: &dyn Clock) -> anyhow:
     Ok(restored)
 }
 
-/// Starts both halves. They take in messages until the queue ends or everything stops; what has been taken in by then is stored.
+/// Starts the parts. They take in messages until the queue ends or everything stops; what has been taken in by then is stored.
 pub fn start(
     ingest: Ingest,
     storing: Storing,
@@ -144,7 +148,10 @@ pub fn start(
     // The turn allows one batch only, so it is never full.
     let (judged, to_be_stored) = mpsc::channel(1);
     let handover = Handover { judged, turn: Arc::new(Semaphore::new(1)) };
-    lifecycle.supervise("storing", storing.run(to_be_stored));
+    let (stored, to_be_said) = mpsc::channel(saying::MOST);
+    let saying = Saying::of(&storing);
+    lifecycle.supervise("saying", saying.run(to_be_said));
+    lifecycle.supervise("storing", storing.run(to_be_stored, stored));
     lifecycle.supervise("ingest", ingest.run(inbound, broker, handover, lifecycle.stop_token()));
 }
 

@@ -8,7 +8,6 @@ mod deadlines;
 mod delivery;
 mod findings;
 mod fleet;
-mod form;
 mod meta;
 mod notifications;
 mod once;
@@ -210,6 +209,15 @@ impl Store {
         .map_err(doing("begin a transaction"))
     }
 
+    /// The same for a batch of ingest, which waits for no other connection.
+    async fn begin_batch(&self) -> Result<Tx, StoreError> {
+        match self {
+            Self::Sqlite(pool) => pool.batches().begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
+            Self::Postgres(pool) => pool.batches().begin().await.map(Tx::Postgres),
+        }
+        .map_err(doing("begin a batch"))
+    }
+
     /// Begins a transaction that only reads.
     pub async fn read(&self) -> Result<Tx, StoreError> {
         match self {
@@ -246,12 +254,14 @@ async fn sqlite(path: PathBuf, missing: Missing) -> Result<Pool<Sqlite>, StoreEr
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        // Room for the pages that a batch touches: each device's records end on another. It is taken only as it is used.
-        .pragma("cache_size", "-16000")
         .busy_timeout(BUSY);
-    // One connection writes at a time; the others read beside it.
-    let pool = SqlitePoolOptions::new().max_connections(4).acquire_timeout(BUSY);
-    Pool::connect(pool, options).await.map_err(doing("open the SQLite database"))
+    let pool = SqlitePoolOptions::new().max_connections(3).acquire_timeout(BUSY);
+    let pool = Pool::connect(pool, options.clone()).await.map_err(doing("open the SQLite database"))?;
+    // Batches always have the same connection: the driver hands its connections out in turn, and what another one has written, a
+    // connection does not find in its cache, but must read from the file again. Room for the pages that a batch touches: each device's
+    // records end on another. It is taken only as it is used.
+    let one = SqlitePoolOptions::new().max_connections(1).acquire_timeout(BUSY);
+    Ok(pool.and_for_batches(one, options.pragma("cache_size", "-8000")))
 }
 
 impl Tx {

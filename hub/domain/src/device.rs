@@ -2,6 +2,8 @@
 
 mod contest;
 
+use std::sync::Arc;
+
 use lobby_contract::{AgentId, DeviceId, DeviceInfo, Reach};
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +15,7 @@ use crate::{
     condition::Sample,
     late::Replay,
     rule::Effect,
+    said::{Said, Shared},
     time::{Span, Timestamp},
     watch::{Outcome, Scene, Watch},
 };
@@ -36,11 +39,11 @@ pub struct Device {
     /// Its name within the site.
     pub id: DeviceId,
     /// Its kind, as its birth said; empty before the birth.
-    pub kind: Box<str>,
+    pub kind: Arc<str>,
     /// What people call it.
     pub name: Box<str>,
     /// Where it stands.
-    pub place: Box<str>,
+    pub place: Arc<str>,
     /// The agent that watches it.
     pub agent: AgentId,
     /// Its heartbeat.
@@ -96,7 +99,7 @@ pub struct Last {
     /// When the record was received.
     pub received_at: Timestamp,
     /// What it stated.
-    pub sample: Sample,
+    pub said: Said,
 }
 
 /// What may be said of a device, from the most to the least certain.
@@ -263,16 +266,16 @@ impl Device {
     }
 
     /// Whether `info` says anything new. Takes over name, place, heartbeat and agent, but not the kind, which changes the rules.
-    pub fn announced_as(&mut self, info: &DeviceInfo, agent: &AgentId) -> bool {
+    pub fn announced_as(&mut self, info: &DeviceInfo, agent: &AgentId, shared: &Shared) -> bool {
         let every = heartbeat(info.every_ms);
         let same = self.announced
-            && (&self.name, &self.place, self.every, &self.agent) == (&info.name, &info.place, every, agent);
+            && (&self.name, &*self.place, self.every, &self.agent) == (&info.name, &*info.place, every, agent);
         if self.agent != *agent {
             // Epochs of two agents cannot be compared, so what the other one said last must not outrank this one.
             (self.last, self.replay) = (None, None);
         }
         self.name.clone_from(&info.name);
-        self.place.clone_from(&info.place);
+        self.place = shared.text(&info.place);
         self.agent = agent.clone();
         self.every = every;
         self.announced = true;
@@ -297,21 +300,20 @@ impl Device {
         self.last.as_ref().map(|last| last.received_at + self.fresh_for())
     }
 
-    /// What is known now: the last sample if it is fresh and the agent is heard.
-    pub fn known(&self, link: Link, now: Timestamp) -> Option<&Sample> {
+    /// What is known now: what it last stated if that is fresh and the agent is heard.
+    pub fn known(&self, link: Link, now: Timestamp) -> Option<&Said> {
         let fresh = link == Link::Up && self.fresh_until().is_some_and(|until| now <= until);
-        self.last.as_ref().filter(|_| fresh).map(|last| &last.sample)
+        self.last.as_ref().filter(|_| fresh).map(|last| &last.said)
     }
 
-    /// Judges it by what is known of it now.
-    pub fn judge(&mut self, link: Link, scene: Scene<'_>, out: &mut Vec<Outcome>) {
+    /// Judges it by what is known of it now. `stated` is its last sample, if whoever calls has it at hand.
+    pub fn judge(&mut self, link: Link, scene: Scene<'_>, stated: Option<&Sample>, out: &mut Vec<Outcome>) {
         self.count_until(scene.now);
-        let mut watch = std::mem::take(&mut self.watch);
         let known = self.known(link, scene.now);
-        let in_sight = known.is_some() && (scene.is_new || self.in_sight);
-        watch.evaluate(&Subject::Device(self.id.clone()), known, scene, out);
-        self.in_sight = in_sight;
-        self.watch = watch;
+        let read = known.filter(|_| stated.is_none()).map(Said::sample);
+        let known = known.and(stated.or(read.as_ref()));
+        self.in_sight = known.is_some() && (scene.is_new || self.in_sight);
+        self.watch.evaluate(&Subject::Device(self.id.clone()), known, scene, out);
     }
 
     /// Lets running timers count up to now, or to when the last record was no longer fresh, however late that is noticed: before the
@@ -327,26 +329,25 @@ impl Device {
         let known = self.known(link, now);
         Verdict {
             link: link.word(),
-            reach: match known.map(|sample| sample.reach) {
+            reach: match known.map(Said::reach) {
                 Some(Reach::Ok) => ReachWord::Ok,
                 Some(Reach::Unreachable) => ReachWord::Unreachable,
                 Some(Reach::Unknown) | None => ReachWord::Unknown,
             },
-            function: known.map_or(Function::Unknown, |sample| self.function(sample)),
+            function: known.map_or(Function::Unknown, |said| self.function(said)),
             freshness: if known.is_some() { Freshness::Fresh } else { Freshness::Stale },
             expected,
         }
     }
 
-    fn function(&self, sample: &Sample) -> Function {
-        let says_something = sample.facts.values().any(|value| *value != lobby_contract::FactValue::Unknown);
-        if sample.reach != Reach::Ok || self.watch.kind().is_none() || !self.life.is_judged() {
+    fn function(&self, said: &Said) -> Function {
+        if said.reach() != Reach::Ok || self.watch.kind().is_none() || !self.life.is_judged() {
             return Function::Unknown;
         }
         match self.watch.effect() {
             Effect::Failed => Function::Failed,
             Effect::Degraded => Function::Degraded,
-            Effect::None if says_something => Function::Ok,
+            Effect::None if said.says_something() => Function::Ok,
             // It answers, but says nothing of itself: that is no reason to call it normal.
             Effect::None => Function::Unknown,
         }

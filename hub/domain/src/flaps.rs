@@ -1,20 +1,25 @@
 //! Flap detection: a rule that turns from clearly bad to clearly good and back again and again is unstable, and each turn on its own is
 //! no news.
 
+use std::fmt;
+
 /// How many samples are looked back at.
 const WINDOW: u32 = 20;
 /// This many turns among them are too many.
 const MANY: u32 = 4;
 
-/// The turns among the last samples of which something was known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Flaps {
-    /// One bit for each of the last samples, the newest lowest: whether it turned.
-    turns: u32,
-    /// Which side was last clearly seen, and not lost sight of since.
-    clear: Option<Side>,
-    flapping: bool,
-}
+/// Where each of the last samples has its bit, the newest lowest: whether it turned.
+const TURNS: u32 = (1 << WINDOW) - 1;
+/// Whether it turned too often, and has not been stable for long enough since.
+const FLAPPING: u32 = 1 << WINDOW;
+/// Whether the bad side was last clearly seen, and not lost sight of since.
+const BAD: u32 = 1 << (WINDOW + 1);
+/// The same of the good side.
+const GOOD: u32 = 1 << (WINDOW + 2);
+
+/// The turns among the last samples of which something was known: in one number, because every rule of every device has them.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flaps(u32);
 
 /// A side on which a rule can clearly be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,50 +31,75 @@ pub(crate) enum Side {
 impl Flaps {
     /// Takes in one more sample; within the dead band it is on neither side.
     pub(crate) fn sampled(&mut self, side: Option<Side>) {
-        let turned = side.is_some() && self.clear.is_some() && side != self.clear;
-        self.turns = (self.turns << 1 | u32::from(turned)) & ((1 << WINDOW) - 1);
-        self.clear = side.or(self.clear);
-        self.flapping |= self.is_unsteady();
+        let before = self.clear();
+        let turned = side.is_some() && before.is_some() && side != before;
+        self.0 = (self.0 & !TURNS) | ((self.0 << 1 | u32::from(turned)) & TURNS);
+        if let Some(side) = side {
+            self.lost_sight();
+            self.0 |= if side == Side::Bad { BAD } else { GOOD };
+        }
+        if self.is_unsteady() {
+            self.0 |= FLAPPING;
+        }
     }
 
     /// Nothing is known just now: whatever is seen next has not turned.
     pub(crate) fn lost_sight(&mut self) {
-        self.clear = None;
+        self.0 &= !(BAD | GOOD);
     }
 
     /// It has been stable for long enough, if there are no longer too many turns in the window.
     pub(crate) fn steady(&mut self) {
-        self.flapping = self.is_unsteady();
+        self.0 &= !FLAPPING;
+        if self.is_unsteady() {
+            self.0 |= FLAPPING;
+        }
     }
 
     /// Whether there are too many turns in the window.
     pub(crate) fn is_unsteady(self) -> bool {
-        self.turns.count_ones() >= MANY
+        self.turns() >= MANY
     }
 
     /// Whether it turned too often, and has not been stable for long enough since.
     pub fn flapping(self) -> bool {
-        self.flapping
+        self.0 & FLAPPING != 0
     }
 
     /// What outlasts a restart, as a number: the turns, and whether it flaps. What was seen last was not seen since.
     pub fn packed(self) -> u32 {
-        self.turns | u32::from(self.flapping) << WINDOW
+        self.0 & (TURNS | FLAPPING)
     }
 
     /// What [`Flaps::packed`] made a number of.
     pub fn from_packed(packed: u32) -> Self {
-        Self { turns: packed & ((1 << WINDOW) - 1), clear: None, flapping: packed >> WINDOW & 1 == 1 }
+        Self(packed & (TURNS | FLAPPING))
     }
 
     /// How many of the last samples turned.
     pub fn turns(self) -> u32 {
-        self.turns.count_ones()
+        (self.0 & TURNS).count_ones()
+    }
+
+    /// Which side was last clearly seen.
+    fn clear(self) -> Option<Side> {
+        match self.0 & (BAD | GOOD) {
+            0 => None,
+            BAD => Some(Side::Bad),
+            _ => Some(Side::Good),
+        }
     }
 
     /// Whether another sample like the last ones would change nothing.
     pub(crate) fn is_quiet(self) -> bool {
-        self.turns == 0 && !self.flapping
+        self.0 & (TURNS | FLAPPING) == 0
+    }
+}
+
+impl fmt::Debug for Flaps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (turns, clear, flapping) = (self.0 & TURNS, self.clear(), self.flapping());
+        f.debug_struct("Flaps").field("turns", &turns).field("clear", &clear).field("flapping", &flapping).finish()
     }
 }
 
@@ -128,7 +158,7 @@ mod tests {
         let flaps = seen("gbgbg");
         let kept = Flaps::from_packed(flaps.packed());
         assert_eq!((kept.turns(), kept.flapping()), (4, true));
-        assert_eq!(kept, Flaps { clear: None, ..flaps }, "what is seen next has not turned");
+        assert_eq!(kept.clear(), None, "what is seen next has not turned");
         assert_eq!(Flaps::from_packed(Flaps::default().packed()), Flaps::default());
     }
 

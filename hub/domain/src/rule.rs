@@ -5,7 +5,7 @@ mod state;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::state::Place;
+pub(crate) use self::state::Places;
 pub use self::state::{Beside, Decision, Input, Kept, Phase, State, step};
 use crate::{
     calendar::Window,

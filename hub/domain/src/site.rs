@@ -34,6 +34,7 @@ use crate::{
     pack::Pack,
     restraint::Restraint,
     rule::{Phase, Rule},
+    said::{Scratch, Shared},
     time::Timestamp,
     watch::{Outcome, Watch},
 };
@@ -64,6 +65,8 @@ pub struct Site {
     restraints: Arc<[Restraint]>,
     sampled_at: Option<Timestamp>,
     part: PartOfDay,
+    shared: Arc<Shared>,
+    scratch: Scratch,
     /// When each device's state will next change by the mere passing of time; entries may be out of date, never missing.
     due: BinaryHeap<Reverse<(Timestamp, DeviceId)>>,
 }
@@ -85,6 +88,8 @@ impl Site {
             restraints: Arc::default(),
             sampled_at: None,
             part,
+            shared: Arc::default(),
+            scratch: Scratch::default(),
             due: BinaryHeap::new(),
         };
         site.warm_up(now);
@@ -95,6 +100,13 @@ impl Site {
     #[must_use]
     pub fn admitting(mut self, admission: Life) -> Self {
         self.admission = admission;
+        self
+    }
+
+    /// Keeps what is the same for many devices with that of other sites.
+    #[must_use]
+    pub fn sharing(mut self, shared: Arc<Shared>) -> Self {
+        self.shared = shared;
         self
     }
 
@@ -133,11 +145,12 @@ impl Site {
     }
 
     /// The rules by which a device's alerts would be consequences of an open one at present.
-    fn explained(&self, device: &Device) -> Vec<Box<str>> {
-        let Some(kind) = device.watch.kind() else { return Vec::new() };
+    fn explained(&self, id: &DeviceId) -> Vec<Box<str>> {
         if self.incidents.sources().next().is_none() {
             return Vec::new();
         }
+        let Some(device) = self.device(id) else { return Vec::new() };
+        let Some(kind) = device.watch.kind() else { return Vec::new() };
         let (causes, labels) = (self.causes(), Labels::of_device(&self.id, device));
         kind.rules.iter().filter(|rule| causes.of(&labels.by(rule)).is_some()).map(|rule| rule.id.clone()).collect()
     }
@@ -245,11 +258,16 @@ impl Site {
 
     /// Whether the hub hears the agent of a device.
     pub fn link_of(&self, device: &Device) -> Link {
-        self.agent(&device.agent).map_or(Link::Unverified { since: Timestamp::default() }, |agent| agent.link)
+        link(&self.agents, device)
     }
 
     /// The part of the site's day at its last tick.
     pub fn part_of_day(&self) -> PartOfDay {
         self.part
     }
+}
+
+/// The link of a device's agent.
+fn link(agents: &BTreeMap<AgentId, Watched>, device: &Device) -> Link {
+    agents.get(&device.agent).map_or(Link::Unverified { since: Timestamp::default() }, |watched| watched.agent.link)
 }

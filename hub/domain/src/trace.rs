@@ -17,6 +17,7 @@ use crate::{
     pack::KindRules,
     restraint::Restraint,
     rule::{Kept, Rule},
+    said::{Scratch, Shared},
     time::{Span, Timestamp},
     watch::{Scene, Watch},
 };
@@ -180,6 +181,10 @@ enum Next {
 struct Past<'a> {
     question: &'a Question<'a>,
     device: Device,
+    /// What it last stated.
+    stated: Option<Sample>,
+    scratch: Scratch,
+    shared: Shared,
     link: Option<LinkWord>,
     part: PartOfDay,
     /// When the part of the day is next another one.
@@ -195,7 +200,20 @@ impl<'a> Past<'a> {
         device.every = question.every;
         device.watch = Watch::new(question.rules.clone());
         let (part, now) = (question.calendar.part_of_day(question.from), question.from);
-        let mut begun = Self { question, device, link: None, part, next_part: None, now, due: None, records: 0 };
+        let (stated, scratch, shared) = (None, Scratch::default(), Shared::default());
+        let mut begun = Self {
+            question,
+            device,
+            stated,
+            scratch,
+            shared,
+            link: None,
+            part,
+            next_part: None,
+            now,
+            due: None,
+            records: 0,
+        };
         begun.look_at_the_clock();
         begun
     }
@@ -219,7 +237,10 @@ impl<'a> Past<'a> {
         self.link.get_or_insert(LinkWord::Up);
         let Received { order, at, received_at, sample } = record.clone();
         self.device.count_until(self.now);
-        self.device.last = Some(Last { order, at, received_at, sample });
+        let before = self.device.last.take().map(|last| last.said);
+        let said = self.scratch.said(&sample, before.as_ref(), &self.shared);
+        self.device.last = Some(Last { order, at, received_at, said });
+        self.stated = Some(sample);
         true
     }
 
@@ -233,19 +254,19 @@ impl<'a> Past<'a> {
     fn evaluate(&mut self, is_new: bool) {
         let scene = Scene { site: self.question.site, part: self.part, now: self.now, is_new, explained: &[] };
         // What would be raised is told by the phases.
-        self.device.judge(self.link(), scene, &mut Vec::new());
+        self.device.judge(self.link(), scene, self.stated.as_ref(), &mut Vec::new());
         let stale_at = self.device.fresh_until().map(|until| until.shifted(1));
         let due = [self.device.watch.due(), stale_at].into_iter().flatten();
         self.due = due.filter(|at| *at > self.now).min();
     }
 
     fn told(self) -> Trace {
-        let known = self.device.known(self.link(), self.now);
+        let known = self.device.known(self.link(), self.now).and(self.stated.as_ref());
         let rules = self.device.watch.states().map(|(rule, state)| {
             let applies = rule.during.includes(self.part);
             let input = rule.input(known, applies);
             let nothing = Sample { reach: Reach::Unknown, facts: [].into(), faults: Vec::new() };
-            let stated = self.device.last.as_ref().map_or(&nothing, |last| &last.sample);
+            let stated = self.stated.as_ref().unwrap_or(&nothing);
             let kind = &self.question.rules.as_ref().expect("a device without rules has no states").kind;
             let parts =
                 |condition: &crate::condition::Condition| condition.parts(kind, stated, known.unwrap_or(&nothing));
@@ -266,8 +287,9 @@ impl<'a> Past<'a> {
         let rules = rules.collect();
         let fresh_for = self.device.fresh_for();
         let (at, part, is_fresh, from) = (self.now, self.part, known.is_some(), self.question.from);
+        let last = self.device.last.zip(self.stated);
         let last =
-            self.device.last.map(|Last { order, at, received_at, sample }| Received { order, at, received_at, sample });
+            last.map(|(Last { order, at, received_at, .. }, sample)| Received { order, at, received_at, sample });
         Trace { at, from, link: self.link, last, fresh_for, is_fresh, part, records: self.records, rules }
     }
 }

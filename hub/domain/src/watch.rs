@@ -10,7 +10,7 @@ use crate::{
     condition::{Sample, Truth},
     label::{Label, Lang},
     pack::KindRules,
-    rule::{Beside, Decision, Effect, Input, Kept, OnNoData, Phase, Place, Rule, State, step},
+    rule::{Beside, Decision, Effect, Input, Kept, OnNoData, Phase, Places, Rule, State, step},
     time::Timestamp,
 };
 
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Watch {
     rules: Option<Arc<KindRules>>,
-    pub(crate) places: Box<[Place]>,
+    pub(crate) places: Places,
     raised: u32,
 }
 
@@ -70,7 +70,7 @@ impl Watch {
     /// A watch by the rules of a kind; without any, for a kind the pack does not know.
     pub fn new(rules: Option<Arc<KindRules>>) -> Self {
         let count = rules.as_ref().map_or(0, |rules| rules.rules.len());
-        Self { rules, places: vec![Place::default(); count].into(), raised: 0 }
+        Self { rules, places: Places::new(count), raised: 0 }
     }
 
     /// The kind and its rules.
@@ -85,7 +85,7 @@ impl Watch {
 
     /// Each rule with where it stands.
     pub fn states(&self) -> impl Iterator<Item = (&Arc<Rule>, State)> {
-        self.rules.iter().flat_map(|rules| &rules.rules).zip(self.places.iter().map(Place::state))
+        self.rules.iter().flat_map(|rules| &rules.rules).zip(self.places.states())
     }
 
     /// Whether a rule turns between bad and good too often to be told of each time.
@@ -98,7 +98,7 @@ impl Watch {
         let place = self.place_of(rule);
         let known = place.is_some();
         if let Some(place) = place {
-            place.set(State::from_kept(kept));
+            self.places.set(place, State::from_kept(kept));
         }
         known
     }
@@ -106,27 +106,26 @@ impl Watch {
     /// Puts a rule at rest.
     pub(crate) fn rest(&mut self, rule: &str) {
         if let Some(place) = self.place_of(rule) {
-            *place = Place::default();
+            self.places.set(place, State::default());
         }
     }
 
     /// What is wrong by a rule began at `since` already, as records that came late have shown; unless an alert is open.
     pub(crate) fn backdate(&mut self, rule: &str, since: Timestamp) {
         if let Some(place) = self.place_of(rule) {
-            place.change(|state| state.backdated(since));
+            self.places.change(place, |state| state.backdated(since));
         }
     }
 
-    fn place_of(&mut self, rule: &str) -> Option<&mut Place> {
-        let place = self.rules.iter().flat_map(|rules| &rules.rules).position(|known| &*known.id == rule);
-        place.map(|place| &mut self.places[place])
+    fn place_of(&self, rule: &str) -> Option<usize> {
+        self.rules.iter().flat_map(|rules| &rules.rules).position(|known| &*known.id == rule)
     }
 
     /// Goes on with a rule that is exactly the same as before: its timers have counted under the same conditions.
     fn go_on(&mut self, before: &Rule, state: State) -> bool {
         let place = self.rules.iter().flat_map(|rules| &rules.rules).position(|known| **known == *before);
         if let Some(place) = place {
-            self.places[place].set(state);
+            self.places.set(place, state);
         }
         place.is_some()
     }
@@ -158,7 +157,7 @@ impl Watch {
         let Some(rules) = &self.rules else { return };
         let open = self.phases().filter(|(_, phase)| phase.alerting_since().is_some());
         let mut worst = open.map(|(rule, _)| rule.effect).max();
-        for (rule, place) in rules.rules.iter().zip(&mut self.places) {
+        for (place, rule) in rules.rules.iter().enumerate() {
             let is_new = scene.is_new && sample.is_some();
             let beside = match worst {
                 _ if scene.explained.contains(&rule.id) => Beside::Cause,
@@ -166,10 +165,10 @@ impl Watch {
                 _ => Beside::Nothing,
             };
             let input = Input { is_new, beside, ..rule.input(sample, rule.during.includes(scene.part)) };
-            let before = place.state();
+            let before = self.places.state(place);
             let (after, decision) = step(rule, before, input, scene.now);
             if after != before {
-                place.set(after);
+                self.places.set(place, after);
             }
             match decision {
                 Some(Decision::Raise { since }) => {
@@ -202,16 +201,15 @@ impl Watch {
 
     /// Lets running timers count up to `at`, up to which what was last seen is known to have stayed so. Decides nothing.
     pub(crate) fn count_until(&mut self, at: Timestamp) {
-        let moving = self.places.iter_mut().filter(|place| matches!(place, Place::Moving(_)));
-        moving.for_each(|place| place.change(|state| state.count_until(at)));
+        self.places.change_moving(|state| state.count_until(at));
     }
 
     /// Takes back that a rule fires, because its alert cannot open now: it will fire again at the next evaluation that sees the fault.
     pub fn put_back(&mut self, rule: &str) {
         let rules = self.rules.iter().flat_map(|rules| &rules.rules);
-        for (known, place) in rules.zip(&mut self.places) {
+        for (place, known) in rules.enumerate() {
             if *known.id == *rule {
-                place.set(place.state().unfired(known));
+                self.places.change(place, |state| *state = state.unfired(known));
             }
         }
     }
@@ -219,8 +217,9 @@ impl Watch {
     /// Ends everything, without saying that any fault is gone.
     pub fn abandon(&mut self, subject: &Subject, now: Timestamp, reason: ClearReason, out: &mut Vec<Outcome>) {
         let rules = self.rules.iter().flat_map(|rules| &rules.rules);
-        for (rule, place) in rules.zip(&mut self.places) {
-            let before = std::mem::take(place).state().phase;
+        for (place, rule) in rules.enumerate() {
+            let before = self.places.state(place).phase;
+            self.places.set(place, State::default());
             if before.alerting_since().is_some() {
                 out.push(Outcome::Clear(cleared(subject, rule, now, reason)));
             }
@@ -240,15 +239,15 @@ impl Watch {
         now: Timestamp,
     ) -> Result<[Outcome; 2], ClearRefusal> {
         let Some(rules) = &self.rules else { return Err(ClearRefusal::NotOpen) };
-        let mut known = rules.rules.iter().zip(&mut self.places);
-        let (rule, place) = known.find(|(known, _)| *known.id == *rule).ok_or(ClearRefusal::NotOpen)?;
-        if place.state().phase.alerting_since().is_none() {
+        let mut known = rules.rules.iter().enumerate();
+        let (place, rule) = known.find(|(_, known)| *known.id == *rule).ok_or(ClearRefusal::NotOpen)?;
+        if self.places.state(place).phase.alerting_since().is_none() {
             return Err(ClearRefusal::NotOpen);
         }
         match rule.input(sample, true).fire {
             Truth::True => return Err(ClearRefusal::StillTrue),
             Truth::Unknown => return Err(ClearRefusal::Unknown),
-            Truth::False => *place = Place::default(),
+            Truth::False => self.places.set(place, State::default()),
         }
         let clear = Clear { by: by.into(), ..cleared(subject, rule, now, ClearReason::Manual) };
         Ok([Outcome::Phase { rule: Arc::clone(rule), kept: Kept::default() }, Outcome::Clear(clear)])
@@ -261,7 +260,7 @@ impl Watch {
 
     /// Whether every rule is at rest, so that the same sample would change nothing.
     pub fn is_quiet(&self) -> bool {
-        self.places.iter().all(|place| place.state().is_quiet())
+        self.places.states().all(|state| state.is_quiet())
     }
 
     /// The worst effect of what is wrong now, whether an alert has been raised for it or not yet.

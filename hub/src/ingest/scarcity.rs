@@ -3,14 +3,19 @@
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
-use lobby_contract::{Ack, AgentId, FromAgent, SiteId};
+use anyhow::Context;
+use lobby_contract::{AgentId, FromAgent};
 use lobby_domain::{
     site::{Changes, Site},
     time::Timestamp,
 };
+use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
-use super::storing::{FollowUp, Storing};
+use super::{
+    saying::{FollowUp, Stored},
+    storing::Storing,
+};
 use crate::{
     disk::Space,
     mqtt::Receipt,
@@ -24,15 +29,14 @@ const NO_ROOM: u64 = 1024 * 1024;
 /// number is bounded.
 pub(super) struct Held {
     batches: Vec<Batch>,
-    acks: Vec<(SiteId, Vec<(AgentId, Ack)>)>,
+    acks: Vec<FollowUp>,
     receipts: Vec<Receipt>,
 }
 
 impl Held {
     /// Takes the records, and what is said when they are stored, out of a batch; `None` if there are none.
     pub(super) fn take(batches: &mut [Batch], follow_ups: &mut [FollowUp], receipts: Vec<Receipt>) -> Option<Self> {
-        let acks: Vec<_> =
-            follow_ups.iter_mut().map(|follow| (follow.site.clone(), std::mem::take(&mut follow.acks))).collect();
+        let acks: Vec<_> = follow_ups.iter_mut().map(FollowUp::take_acks).collect();
         let held = batches.iter_mut().map(|batch| {
             let urgent = batch.changes.take_urgent();
             let records = std::mem::replace(&mut batch.changes, urgent);
@@ -49,7 +53,7 @@ impl Held {
             !(changes.records.is_empty() && changes.lost.is_empty() && changes.streams.is_empty())
         };
         let batches: Vec<Batch> = held.filter(waits).collect();
-        let nothing = batches.is_empty() && receipts.is_empty() && acks.iter().all(|(_, acks)| acks.is_empty());
+        let nothing = batches.is_empty() && receipts.is_empty() && acks.iter().all(|follow| follow.acks.is_empty());
         (!nothing).then_some(Self { batches, acks, receipts })
     }
 }
@@ -87,27 +91,35 @@ impl Storing {
     }
 
     /// Goes on as before if there is room again.
-    pub(super) async fn resume(&mut self, held: &mut Vec<Held>) {
+    pub(super) async fn resume(&mut self, held: &mut Vec<Held>, stored: &mpsc::Sender<Stored>) -> anyhow::Result<()> {
         if !self.counters.is_scarce() {
-            return;
+            return Ok(());
         }
         match self.reserve.keep() {
             Ok(true) => {}
-            Ok(false) => return,
-            Err(cause) => return warn!(%cause, "room could not be kept back again"),
+            Ok(false) => return Ok(()),
+            Err(cause) => {
+                warn!(%cause, "room could not be kept back again");
+                return Ok(());
+            }
         }
         while let Some(first) = held.first() {
             match self.writer.commit(&first.batches, self.clock.now()).await {
                 Ok(done) => {
                     self.counters.committed(done, Duration::ZERO);
-                    let first = held.remove(0);
-                    self.release(first).await;
+                    let Held { acks: follow_ups, receipts, .. } = held.remove(0);
+                    let released = Stored { receipts, follow_ups, ..Stored::default() };
+                    stored.send(released).await.ok().context("saying has ended")?;
                 }
-                Err(cause) => return self.give_up_again(cause),
+                Err(cause) => {
+                    self.give_up_again(cause);
+                    return Ok(());
+                }
             }
         }
         self.counters.scarce.store(false, Relaxed);
         info!("there is room on the disk again: records are taken in as before");
+        Ok(())
     }
 
     fn give_up_again(&self, cause: StoreError) {
@@ -117,16 +129,5 @@ impl Storing {
             warn!(%cause, "the room kept back could not be given up");
         }
         warn!(cause = format!("{:#}", anyhow::Error::from(cause)), "records still cannot be stored");
-    }
-
-    async fn release(&self, held: Held) {
-        for receipt in held.receipts {
-            receipt.settle();
-        }
-        for (site, acks) in held.acks {
-            for (agent, ack) in acks {
-                self.acknowledge(&site, &agent, &ack).await;
-            }
-        }
     }
 }

@@ -1,26 +1,24 @@
-//! The second half of the main path: what has been judged goes into the database, in the order in which it was judged, and only then is
-//! said. While one batch is being stored, the next is judged; a batch that cannot be stored holds up everything behind it.
+//! The second part of the main path: what has been judged goes into the database, in the order in which it was judged, and only then is
+//! handed over to be said. While one batch is being stored, the next is judged; a batch that cannot be stored holds up everything behind it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use lobby_contract::{Ack, AgentId, Channel, Command, DeviceId, Order, SiteId, Topic, encode};
-use lobby_domain::site::{Changes, Complaint, Site};
+use anyhow::Context;
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc},
     time::{Instant, sleep},
 };
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
-use super::{Counters, Reply, Stage, scarcity::Held};
+use super::{
+    Counters, Reply,
+    saying::{FollowUp, Stored},
+    scarcity::Held,
+};
 use crate::{
     clock::Clock,
     disk::Reserve,
-    failpoint,
-    fleet::{Changed, Fleet},
+    fleet::Fleet,
     mqtt::{Link, Receipt},
     progress::{Part, Progress},
     store::{Batch, Writer},
@@ -28,8 +26,6 @@ use crate::{
 
 /// How long to wait before a failed commit is tried again, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-/// Complaints of one agent and cause are logged once in this time; all are counted.
-const COMPLAIN_EVERY: Duration = Duration::from_mins(1);
 
 /// What storing works with.
 pub struct Storing {
@@ -59,24 +55,13 @@ pub(super) struct Judged {
     pub turn: OwnedSemaphorePermit,
 }
 
-/// What is to be said once a batch is stored.
-pub(super) struct FollowUp {
-    pub(super) site: SiteId,
-    pub(super) acks: Vec<(AgentId, Ack)>,
-    orders: Vec<(AgentId, Order)>,
-    complaints: Vec<Complaint>,
-    touched: BTreeSet<DeviceId>,
-    duplicates: u64,
-    alerts: bool,
-}
-
-/// When complaints were last logged, by site, agent and cause.
-type Logged = BTreeMap<(SiteId, AgentId, &'static str), Instant>;
-
 impl Storing {
-    /// Stores what is judged until the other half has ended.
-    pub(super) async fn run(mut self, mut judged: mpsc::Receiver<Judged>) -> anyhow::Result<()> {
-        let mut logged = Logged::new();
+    /// Stores what is judged until judging has ended.
+    pub(super) async fn run(
+        mut self,
+        mut judged: mpsc::Receiver<Judged>,
+        stored: mpsc::Sender<Stored>,
+    ) -> anyhow::Result<()> {
         let mut held: Vec<Held> = Vec::new();
         while let Some(Judged { mut batches, mut receipts, replies, mut follow_ups, turn }) = judged.recv().await {
             // Other standards may be in effect by now.
@@ -84,27 +69,14 @@ impl Storing {
                 let cause = format!("{:#}", anyhow::Error::from(cause));
                 warn!(cause, "open alerts could not be given their severity by other standards; it is tried again");
             }
-            self.resume(&mut held).await;
+            self.resume(&mut held, &stored).await?;
             if !held.is_empty() || !self.store(&batches, true).await {
                 held.extend(Held::take(&mut batches, &mut follow_ups, std::mem::take(&mut receipts)));
                 self.begin_scarcity();
                 self.store(&batches, false).await;
             }
             drop(turn);
-            let begun = Instant::now();
-            for receipt in receipts {
-                receipt.settle();
-            }
-            for (reply, decided) in replies {
-                failpoint::pass("decided");
-                // Whoever asked may have gone away; what was decided stands.
-                let _ = reply.send(decided);
-            }
-            for follow_up in follow_ups {
-                self.follow_up(follow_up, &mut logged).await;
-            }
-            failpoint::pass("acknowledged");
-            self.counters.spent(Stage::Say, begun.elapsed());
+            stored.send(Stored { receipts, replies, follow_ups }).await.ok().context("saying has ended")?;
         }
         Ok(())
     }
@@ -143,66 +115,6 @@ impl Storing {
                     wait = (wait * 2).min(RETRY.1);
                 }
             }
-        }
-    }
-
-    async fn follow_up(&self, follow_up: FollowUp, logged: &mut Logged) {
-        let site = follow_up.site;
-        self.counters.duplicates(follow_up.duplicates);
-        for complaint in follow_up.complaints {
-            self.counters.complaint(complaint.cause);
-            let key = (site.clone(), complaint.agent.clone(), complaint.cause.as_str());
-            let now = Instant::now();
-            if logged.get(&key).is_none_or(|last| now.duration_since(*last) >= COMPLAIN_EVERY) {
-                logged.insert(key, now);
-                let device = complaint.device.as_ref().map(tracing::field::display);
-                warn!(%site, agent = %complaint.agent, device, cause = complaint.cause.as_str(), "{}", complaint.detail);
-            }
-        }
-        for (agent, ack) in follow_up.acks {
-            self.acknowledge(&site, &agent, &ack).await;
-        }
-        for (agent, order) in follow_up.orders {
-            let id = self.counters.next_command().to_string().into();
-            self.send(&site, &agent, Channel::Command, encode(&Command { id, order })).await;
-        }
-        for device in follow_up.touched {
-            self.fleet.tell(Changed { site: site.clone(), device: Some(device) });
-        }
-        if follow_up.alerts {
-            self.fleet.tell(Changed { site, device: None });
-        }
-    }
-
-    pub(super) async fn acknowledge(&self, site: &SiteId, agent: &AgentId, ack: &Ack) {
-        self.send(site, agent, Channel::Ack, encode(ack)).await;
-    }
-
-    async fn send(&self, site: &SiteId, agent: &AgentId, channel: Channel, payload: Vec<u8>) {
-        let topic = Topic::new(site.clone(), agent.clone(), channel);
-        // An agent that hears nothing sends its records again, so this may be lost.
-        if let Err(cause) = self.link.send(&topic, payload).await {
-            info!(%topic, %cause, "could not reach an agent");
-        }
-    }
-}
-
-impl FollowUp {
-    /// What is to be said of `changes`, as the site is now: once they are stored, and not a record that comes later.
-    pub(super) fn of(site: &Site, changes: &mut Changes) -> Self {
-        let acks = std::mem::take(&mut changes.acks);
-        let ack = |(agent, epoch): (AgentId, u64)| {
-            let committed = site.agent(&agent)?.streams.get(&epoch)?.committed()?;
-            Some((agent, Ack { epoch, committed }))
-        };
-        Self {
-            site: site.id.clone(),
-            acks: acks.into_iter().filter_map(ack).collect(),
-            orders: std::mem::take(&mut changes.orders),
-            complaints: std::mem::take(&mut changes.complaints),
-            touched: std::mem::take(&mut changes.touched),
-            duplicates: changes.duplicates,
-            alerts: !changes.alerts.is_empty() || !changes.agents.is_empty(),
         }
     }
 }

@@ -12,6 +12,7 @@ use lobby_domain::{
     agent::Agent,
     alert::{ClearReason, Raise, Step},
     device::Device,
+    form,
     site::{AlertChange, Changes, NewRecord},
     time::Timestamp,
 };
@@ -21,7 +22,6 @@ use tokio::time::Instant;
 use super::{
     LostReason, Store, StoreError, Trouble, Tx,
     delivery::StreamRow,
-    form,
     records::{RecordInsert, reach_code},
     rollup,
 };
@@ -89,6 +89,8 @@ pub struct Writer {
     /// Who this is in `batch`, and the number of the batch under way.
     id: String,
     no: i64,
+    /// Whether the last batch met a disk that failed or could not be written.
+    troubled: bool,
 }
 
 /// Numbers that the database has given.
@@ -112,7 +114,7 @@ impl Writer {
         let mut random = [0; 8];
         getrandom::fill(&mut random).expect("the operating system has random numbers");
         let id = format!("{:016x}", u64::from_le_bytes(random));
-        Self { store, setup, known: Known::default(), spent: Spent::default(), code, id, no: 1 }
+        Self { store, setup, known: Known::default(), spent: Spent::default(), code, id, no: 1, troubled: false }
     }
 
     /// Where the time of commits has gone.
@@ -129,10 +131,15 @@ impl Writer {
         };
         if done.is_ok() {
             self.no += 1;
+            if std::mem::take(&mut self.troubled) {
+                // Others may have opened connections while the disk could only be read: those would never write.
+                self.store.reopen();
+            }
         }
         if let Err(error) = &done {
             if matches!(error.trouble(), Trouble::Disk | Trouble::ReadOnly | Trouble::Full) {
                 self.store.reopen();
+                self.troubled = true;
             }
             // Numbers learnt in a transaction that did not happen are no one's.
             self.known = Known::default();
@@ -142,7 +149,7 @@ impl Writer {
 
     async fn attempt(&mut self, batches: &[Batch], now: Timestamp) -> Result<Committed, StoreError> {
         failpoint::pass("storing");
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.store.begin_batch().await?;
         let alerts = batches.iter().any(|batch| !batch.changes.alerts.is_empty());
         if alerts && !tx.claim_batch(&self.id, self.no, now).await? {
             return Ok(Committed::default());

@@ -10,6 +10,7 @@ use lobby_domain::{
     device::{Device, Last, Life},
     flaps::Flaps,
     rule::{Kept, Phase},
+    said::Said,
     site::{OpenAlert, Stored},
     time::{Span, Timestamp},
     trace::Received,
@@ -207,7 +208,7 @@ impl Tx {
         if let Some(raw) = last {
             forms.read(self, &[raw.form]).await?;
             let Received { order, at, received_at, sample } = raw.received(forms)?;
-            device.last = Some(Last { order, at, received_at, sample });
+            device.last = Some(Last { order, at, received_at, said: Said::new(&sample) });
         }
         Ok(device)
     }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub struct Pool<DB: Database> {
     connections: sqlx::Pool<DB>,
+    batches: sqlx::Pool<DB>,
     trust: Trust,
 }
 
@@ -21,20 +22,31 @@ pub struct Pool<DB: Database> {
 struct Trust(Arc<Mutex<Option<Instant>>>);
 
 impl<DB: Database> Pool<DB> {
-    /// A pool that opens its first connection now.
+    /// A pool that opens its first connection now. The same connections are used for everything.
     pub(super) async fn connect(
         options: PoolOptions<DB>,
         to: <DB::Connection as Connection>::Options,
     ) -> Result<Self, sqlx::Error> {
         let trust = Trust::default();
-        let asked = trust.clone();
-        // SQLite ends a transaction by itself when its disk fails, which the driver does not notice: it would take the next one for a
-        // part of that one.
-        let options = options.before_acquire(move |connection, known| {
-            let trusted = asked.allows(known.age) && !connection.is_in_transaction();
-            Box::pin(async move { Ok(trusted) })
-        });
-        Ok(Self { connections: options.connect_with(to).await?, trust })
+        let connections = trust.checked(options).connect_with(to).await?;
+        Ok(Self { batches: connections.clone(), connections, trust })
+    }
+
+    /// The same with others for batches alone, opened when they are needed.
+    pub(super) fn and_for_batches(self, options: PoolOptions<DB>, to: <DB::Connection as Connection>::Options) -> Self {
+        let batches = self.trust.checked(options).connect_lazy_with(to);
+        Self { batches, ..self }
+    }
+
+    /// The connections that store batches.
+    pub(super) fn batches(&self) -> &sqlx::Pool<DB> {
+        &self.batches
+    }
+
+    /// Waits for what is under way and closes all connections.
+    pub(super) async fn close(&self) {
+        self.batches.close().await;
+        self.connections.close().await;
     }
 
     /// Gives up every connection that there is now: also one that is in use and comes back later is closed, and not used again.
@@ -45,7 +57,7 @@ impl<DB: Database> Pool<DB> {
 
 impl<DB: Database> Clone for Pool<DB> {
     fn clone(&self) -> Self {
-        Self { connections: self.connections.clone(), trust: self.trust.clone() }
+        Self { connections: self.connections.clone(), batches: self.batches.clone(), trust: self.trust.clone() }
     }
 }
 
@@ -58,6 +70,17 @@ impl<DB: Database> Deref for Pool<DB> {
 }
 
 impl Trust {
+    /// A pool of which only connections are used that are trusted.
+    fn checked<DB: Database>(&self, options: PoolOptions<DB>) -> PoolOptions<DB> {
+        let asked = self.clone();
+        // SQLite ends a transaction by itself when its disk fails, which the driver does not notice: it would take the next one for a
+        // part of that one.
+        options.before_acquire(move |connection, known| {
+            let trusted = asked.allows(known.age) && !connection.is_in_transaction();
+            Box::pin(async move { Ok(trusted) })
+        })
+    }
+
     fn allows(&self, age: Duration) -> bool {
         let given_up = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         given_up.is_none_or(|at| age < at.elapsed())

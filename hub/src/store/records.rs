@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
 use lobby_contract::{DeviceId, FactValue, Reach, SiteId};
-use lobby_domain::{past::Sampled, time::Timestamp};
+use lobby_domain::{
+    form::{Facts, Faults, Form},
+    past::Sampled,
+    time::Timestamp,
+};
 use sqlx::{QueryBuilder, Sqlite};
 use uuid::Uuid;
 
-use super::{
-    Cursor, CursorError, Store, StoreError, Tx, bulk,
-    form::{Facts, Faults, Form},
-    on, statements,
-};
+use super::{Cursor, CursorError, Store, StoreError, Tx, bulk, on, statements};
 
 /// A record on its way into the database.
 #[derive(Debug, Clone)]

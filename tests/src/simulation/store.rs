@@ -11,6 +11,7 @@ use lobby_domain::{
     delivery::Stream,
     device::{Device, Last},
     rule::{Kept, Phase},
+    said::Said,
     site::{AlertChange, Changes, OpenAlert, Site, Stored},
     ticket::{Action, Last as LastTicket, OnRaise, State, act, on_clear, on_raise},
     time::Timestamp,
@@ -327,7 +328,8 @@ impl Store {
             let found = self.records.get(&(row.agent.clone(), *epoch, *seq))?;
             let Record { reach, facts, faults, .. } = found.record.clone();
             let sample = Sample { reach, facts, faults };
-            Some(Last { order: (*epoch, *seq), at: found.at, received_at: found.received_at, sample })
+            let said = Said::new(&sample);
+            Some(Last { order: (*epoch, *seq), at: found.at, received_at: found.received_at, said })
         });
         device
     }

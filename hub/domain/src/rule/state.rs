@@ -2,6 +2,8 @@
 
 mod step;
 
+use std::collections::BTreeMap;
+
 pub use self::step::step;
 use super::{Rule, Samples};
 use crate::{
@@ -100,45 +102,61 @@ pub struct Kept {
     pub flaps: Flaps,
 }
 
-/// A [`State`] as it is kept, of every rule of every device: small while the rule is at rest, as nearly all are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// Nothing is wrong and nothing counts.
-    AtRest(Flaps),
-    /// Anything else.
-    Moving(Box<State>),
+/// The [`State`] of each rule of a device: small while the rule is at rest, as nearly all are.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Places {
+    /// Of a rule where nothing is wrong and nothing counts, this is all there is to know.
+    at_rest: Box<[Flaps]>,
+    /// Anything else, by the rule's place.
+    moving: Option<Box<Moving>>,
 }
 
-impl Default for Place {
-    fn default() -> Self {
-        Self::AtRest(Flaps::default())
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Moving(BTreeMap<usize, State>);
+
+impl Places {
+    /// So many rules at rest.
+    pub(crate) fn new(rules: usize) -> Self {
+        Self { at_rest: vec![Flaps::default(); rules].into(), moving: None }
     }
-}
 
-impl Place {
-    /// Where the rule stands.
-    pub(crate) fn state(&self) -> State {
-        match self {
-            Self::AtRest(flaps) => State { flaps: *flaps, ..State::default() },
-            Self::Moving(state) => **state,
+    /// Where each rule stands.
+    pub(crate) fn states(&self) -> impl Iterator<Item = State> {
+        (0..self.at_rest.len()).map(|place| self.state(place))
+    }
+
+    /// Where a rule stands.
+    pub(crate) fn state(&self, place: usize) -> State {
+        let moving = self.moving.as_ref().and_then(|moving| moving.0.get(&place));
+        moving.copied().unwrap_or_else(|| State { flaps: self.at_rest[place], ..State::default() })
+    }
+
+    /// Lets a rule stand elsewhere.
+    pub(crate) fn set(&mut self, place: usize, state: State) {
+        self.at_rest[place] = state.flaps;
+        if (State { flaps: state.flaps, ..State::default() }) != state {
+            self.moving.get_or_insert_default().0.insert(place, state);
+        } else if let Some(moving) = &mut self.moving {
+            moving.0.remove(&place);
+            if moving.0.is_empty() {
+                self.moving = None;
+            }
         }
     }
 
-    /// Lets it stand elsewhere.
-    pub(crate) fn set(&mut self, state: State) {
-        let flaps = state.flaps;
-        match self {
-            _ if (State { flaps, ..State::default() }) == state => *self = Self::AtRest(flaps),
-            Self::AtRest(_) => *self = Self::Moving(Box::new(state)),
-            Self::Moving(place) => **place = state,
-        }
-    }
-
-    /// Changes where it stands.
-    pub(crate) fn change(&mut self, change: impl FnOnce(&mut State)) {
-        let mut state = self.state();
+    /// Changes where a rule stands.
+    pub(crate) fn change(&mut self, place: usize, change: impl FnOnce(&mut State)) {
+        let mut state = self.state(place);
         change(&mut state);
-        self.set(state);
+        self.set(place, state);
+    }
+
+    /// Changes every rule that is not at rest.
+    pub(crate) fn change_moving(&mut self, change: impl Fn(&mut State)) {
+        let moving: Vec<usize> = self.moving.iter().flat_map(|moving| moving.0.keys().copied()).collect();
+        for place in moving {
+            self.change(place, &change);
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What agents say of themselves, how they are heard, and what is asked of them.
 
+use std::collections::HashSet;
+
 use lobby_contract::{AgentId, Birth, CommandResult, Death, DeviceId, DeviceInfo, Order, SiteId};
 
 use super::{Cause, Changes, Site};
@@ -67,11 +69,12 @@ impl Site {
             changes.complain(agent, None, Cause::ClockSuspect, detail);
         }
         changes.agents.insert(agent.clone());
+        let named: HashSet<&DeviceId> = birth.devices.iter().map(|info| &info.id).collect();
         for device in self.devices.values_mut().filter(|device| device.agent == *agent) {
             if counts_anew {
                 device.goes_on_from(birth.epoch);
             }
-            if device.announced && !birth.devices.iter().any(|info| info.id == device.id) {
+            if device.announced && !named.contains(&device.id) {
                 device.announced = false;
                 changes.devices.insert(device.id.clone());
             }
@@ -95,10 +98,10 @@ impl Site {
             .devices
             .entry(info.id.clone())
             .or_insert_with(|| Box::new(Device { life: admission, ..Device::new(info.id.clone(), agent.clone()) }));
-        let mut differs = device.announced_as(info, agent);
-        if device.kind != info.kind {
+        let mut differs = device.announced_as(info, agent, &self.shared);
+        if *device.kind != *info.kind {
             differs = true;
-            device.kind.clone_from(&info.kind);
+            device.kind = self.shared.text(&info.kind);
             let mut outcomes = Vec::new();
             let subject = Subject::Device(info.id.clone());
             device.replay = None;

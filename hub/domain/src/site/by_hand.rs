@@ -9,6 +9,7 @@ use crate::{
     alert::{ClearRefusal, Subject},
     condition::Sample,
     overlay::Live,
+    said::Said,
     time::Timestamp,
 };
 
@@ -57,7 +58,7 @@ impl Site {
         match subject {
             Subject::Device(id) => {
                 let device = self.device(id)?;
-                device.known(self.link_of(device), now).cloned()
+                device.known(self.link_of(device), now).map(Said::sample)
             }
             Subject::Agent(id) => self.agent(id).map(|agent| agent_sample(agent, now)),
             Subject::Site => Some(site_sample(self.agents(), self.incidents.held_back(now))),

@@ -5,12 +5,13 @@ use std::cmp::Reverse;
 use lobby_contract::{AgentId, DeviceId};
 
 use super::{
-    Changes, Site,
+    Changes, Site, link,
     samples::{agent_sample, site_sample},
 };
 use crate::{
     agent::Link,
     alert::Subject,
+    condition::Sample,
     rule::Effect,
     time::{Span, Timestamp},
     watch::Scene,
@@ -56,36 +57,34 @@ impl Site {
     }
 
     pub(super) fn evaluate_device(&mut self, id: &DeviceId, now: Timestamp, changes: &mut Changes) {
-        self.judge(id, false, now, changes);
+        self.judge(id, None, now, changes);
     }
 
-    /// Judges a device by what is known of it now; `is_new` if its last record has just come.
-    pub(super) fn judge(&mut self, id: &DeviceId, is_new: bool, now: Timestamp, changes: &mut Changes) {
-        let Some(mut device) = self.devices.remove(id) else { return };
-        let link = self.link_of(&device);
-        let explained = self.explained(&device);
-        let scene = Scene { site: &self.id, part: self.part, now, is_new, explained: &explained };
-        let subject = Subject::Device(id.clone());
+    /// Judges a device by what is known of it now; `new` is what it has just stated.
+    pub(super) fn judge(&mut self, id: &DeviceId, new: Option<&Sample>, now: Timestamp, changes: &mut Changes) {
+        let explained = self.explained(id);
+        let Some(device) = self.devices.get_mut(id) else { return };
+        let link = link(&self.agents, device);
+        let scene = Scene { site: &self.id, part: self.part, now, is_new: new.is_some(), explained: &explained };
         let mut outcomes = Vec::new();
         if device.life.is_judged() {
-            device.judge(link, scene, &mut outcomes);
+            device.judge(link, scene, new, &mut outcomes);
         }
         let state = device.verdict(link, self.part.expected(), now).state();
         if device.state_since.is_none_or(|(before, _)| before != state) {
             device.state_since = Some((state, now));
         }
-        changes.touched.insert(id.clone());
+        changes.touched.insert(device.id.clone());
         // One more millisecond, because data is still fresh in the last one.
         let stale_at = device.fresh_until().map(|until| until.shifted(1)).filter(|at| *at > now);
         if let Some(due) = device.watch.due().into_iter().chain(stale_at).min().map(|due| due.max(now.shifted(1)))
             && device.due.is_none_or(|noted| due < noted)
         {
             device.due = Some(due);
-            self.due.push(Reverse((due, id.clone())));
+            self.due.push(Reverse((due, device.id.clone())));
         }
-        self.devices.insert(id.clone(), device);
         if !outcomes.is_empty() {
-            self.collect(&subject, outcomes, now, changes);
+            self.collect(&Subject::Device(id.clone()), outcomes, now, changes);
         }
     }
 }

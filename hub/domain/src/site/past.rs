@@ -34,10 +34,17 @@ impl Site {
     }
 
     /// The last record, a live one, goes on from the past that was told late, and so does what is wrong.
-    pub(super) fn catch_up(&mut self, id: &DeviceId, order: (u64, u64), at: Timestamp, changes: &mut Changes) {
+    pub(super) fn catch_up(
+        &mut self,
+        id: &DeviceId,
+        order: (u64, u64),
+        sample: &Sample,
+        at: Timestamp,
+        changes: &mut Changes,
+    ) {
         let Some(device) = self.devices.get_mut(id) else { return };
-        let told = device.last.as_ref().map(|last| Told { order, sample: &last.sample, fresh_for: device.fresh_for() });
-        let (Some(replay), Some(told)) = (&mut device.replay, told) else { return };
+        let told = Told { order, sample, fresh_for: device.fresh_for() };
+        let Some(replay) = &mut device.replay else { return };
         let scene =
             Scene { site: &self.id, part: self.calendar.part_of_day(at), now: at, is_new: true, explained: &[] };
         replay.record(&Subject::Device(id.clone()), told, scene, &mut changes.late);

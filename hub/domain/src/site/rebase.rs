@@ -55,7 +55,7 @@ impl<K, V: Rebase> Rebase for BTreeMap<K, V> {
 impl Watch {
     /// Moves every moment that its rules remember by `by` ms.
     pub(crate) fn rebase(&mut self, by: i64) {
-        self.places.iter_mut().for_each(|place| place.change(|state| state.rebase(by)));
+        self.places.change_moving(|state| state.rebase(by));
     }
 }
 

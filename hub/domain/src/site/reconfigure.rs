@@ -23,7 +23,7 @@ impl Site {
             self.other_rules(&Subject::Agent(id), "agent", now, changes);
         }
         let devices = self.devices.values().map(|device| (device.id.clone(), device.kind.clone()));
-        let devices: Vec<(DeviceId, Box<str>)> = devices.collect();
+        let devices: Vec<(DeviceId, Arc<str>)> = devices.collect();
         for (id, kind) in devices {
             self.other_rules(&Subject::Device(id), &kind, now, changes);
         }

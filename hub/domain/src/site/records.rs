@@ -83,11 +83,11 @@ impl Site {
         if link_changed {
             self.link_changed(agent, now, changes);
         }
-        for record in fresh {
+        for mut record in fresh {
             let at = clock.corrected(record.at);
             // What an agent found out before its last start says nothing of the present.
             let age = if data.epoch == current { clock.age(record.at, data.sent_at, now) } else { None };
-            self.record(agent, data.epoch, &record, (at, age), now, changes);
+            self.record(agent, data.epoch, &mut record, (at, age), now, changes);
             let (agent, clock_suspect) = (agent.clone(), clock.is_suspect());
             changes.records.push(NewRecord { agent, epoch: data.epoch, record, received_at: now, at, clock_suspect });
         }
@@ -97,7 +97,7 @@ impl Site {
         &mut self,
         agent: &AgentId,
         epoch: u64,
-        record: &Record,
+        record: &mut Record,
         (at, age): (Timestamp, Option<Span>),
         now: Timestamp,
         changes: &mut Changes,
@@ -126,26 +126,38 @@ impl Site {
             // Of what is from before the first known record, only the database can tell whether it has been told before.
             let stream = self.agents.get(agent).and_then(|watched| watched.agent.streams.get(&epoch));
             if stream.is_none_or(|stream| record.seq > stream.base()) {
-                let (sample, _) = checked(agent, device, None, record, changes);
+                let mut sample = taken(record);
+                let refused = self::refused(agent, device, record, &mut sample, changes);
                 self.replay(&record.device, order, &sample, at, changes);
+                put_back(record, sample, refused);
             }
             return;
         }
         let was_known = device.in_sight && device.fresh_until().is_some_and(|until| now <= until);
         let follows = device.replay.as_ref().is_some_and(|replay| replay.goes_on(order, at, device.fresh_for()));
         device.count_until(now);
-        let before = device.last.take().map(|last| last.sample);
-        let (sample, same) = checked(agent, device, before, record, changes);
-        device.last = Some(Last { order, at, received_at: now, sample });
+        let before = device.last.take().map(|last| last.said);
+        let mut sample = taken(record);
+        let mut said = self.scratch.said(&sample, before.as_ref(), &self.shared);
+        let mut refused = Vec::new();
+        // What is as before has been checked.
+        if before.as_ref() != Some(&said) {
+            refused = self::refused(agent, device, record, &mut sample, changes);
+            if !refused.is_empty() {
+                said = self.scratch.said(&sample, before.as_ref(), &self.shared);
+            }
+        }
+        let same = before.is_some_and(|before| before == said);
+        device.last = Some(Last { order, at, received_at: now, said });
         // Where nothing is wrong and nothing has changed, no rule can decide anything.
-        if same && was_known && !follows && device.watch.is_quiet() {
-            return;
+        if !(same && was_known && !follows && device.watch.is_quiet()) {
+            if follows {
+                self.catch_up(&record.device, order, &sample, at, changes);
+            }
+            self.judge(&record.device, Some(&sample), now, changes);
+            self.settle_replay(&record.device);
         }
-        if follows {
-            self.catch_up(&record.device, order, at, changes);
-        }
-        self.judge(&record.device, true, now, changes);
-        self.settle_replay(&record.device);
+        put_back(record, sample, refused);
     }
 
     /// An agent no longer has some records.
@@ -162,37 +174,40 @@ impl Site {
     }
 }
 
-/// The record's sample, less what its kind does not allow, and whether it says the same as the one before. Most records of a device
-/// differ in a number or two, so it is made of the one before.
-fn checked(
+/// Takes the record's sample out of it, to be put back.
+fn taken(record: &mut Record) -> Sample {
+    let (facts, faults) = (std::mem::take(&mut record.facts), std::mem::take(&mut record.faults));
+    Sample { reach: record.reach, facts, faults }
+}
+
+/// Takes out of a record's sample what its kind does not allow.
+fn refused(
     agent: &AgentId,
     device: &Device,
-    before: Option<Sample>,
     record: &Record,
+    sample: &mut Sample,
     changes: &mut Changes,
-) -> (Sample, bool) {
-    let kind = device.watch.kind().map(|rules| &rules.kind);
-    let mut check = |name: &str, value: &mut FactValue| {
-        if let Some(Err(mismatch)) = kind.and_then(|kind| kind.fact(name)).map(|fact| fact.check(value)) {
+) -> Vec<Refused> {
+    let Some(rules) = device.watch.kind() else { return Vec::new() };
+    let mut refused = Vec::new();
+    for (index, (name, value)) in sample.facts.iter_mut().enumerate() {
+        if let Some(Err(mismatch)) = rules.kind.fact(name).map(|fact| fact.check(value)) {
             changes.complain(agent, Some(&record.device), Cause::BadFact, mismatch.to_string());
-            *value = FactValue::Unknown;
-        }
-    };
-    let Some(mut sample) = before.filter(|before| before.facts.keys().eq(record.facts.keys())) else {
-        let Record { reach, facts, faults, .. } = record;
-        let mut sample = Sample { reach: *reach, facts: facts.clone(), faults: faults.clone() };
-        sample.facts.iter_mut().for_each(|(name, value)| check(name, value));
-        return (sample, false);
-    };
-    let mut same = sample.reach == record.reach && sample.faults == record.faults;
-    sample.reach = record.reach;
-    sample.faults.clone_from(&record.faults);
-    for ((name, known), stated) in sample.facts.iter_mut().zip(record.facts.values()) {
-        if known != stated {
-            let known_before = std::mem::replace(known, stated.clone());
-            check(name, known);
-            same &= *known == known_before;
+            refused.push((index, std::mem::replace(value, FactValue::Unknown)));
         }
     }
-    (sample, same)
+    refused
+}
+
+/// A value that a fact's kind does not allow, and the fact's place among all.
+type Refused = (usize, FactValue);
+
+/// Lets the record be again as it came, to be stored.
+fn put_back(record: &mut Record, sample: Sample, refused: Vec<Refused>) {
+    (record.facts, record.faults) = (sample.facts, sample.faults);
+    for (index, value) in refused {
+        if let Some(place) = record.facts.values_mut().nth(index) {
+            *place = value;
+        }
+    }
 }

@@ -62,8 +62,12 @@ impl Site {
             self.agents.insert(watched.agent.id.clone(), watched);
         }
         for mut device in stored.devices {
-            device.watch = Watch::new(self.pack.kinds.get(&device.kind).cloned());
+            device.watch = Watch::new(self.pack.kinds.get(&*device.kind).cloned());
             device.state_since = Some((State::Unknown, now));
+            (device.kind, device.place) = (self.shared.text(&device.kind), self.shared.text(&device.place));
+            if let Some(last) = &mut device.last {
+                last.said.share(&self.shared);
+            }
             if let Some(watched) = self.agents.get(&device.agent) {
                 device.goes_on_from(watched.agent.epoch);
             }

@@ -95,6 +95,7 @@ impl Device {
     fn of(site: &site::Site, device: &device::Device, now: Timestamp) -> Self {
         let verdict = device.verdict(site.link_of(device), site.part_of_day().expected(), now);
         let last = device.last.as_ref();
+        let stated = last.map(|last| last.said.sample());
         let state = verdict.state();
         Self {
             site: site.id.to_string(),
@@ -109,8 +110,8 @@ impl Device {
             verdict,
             at: last.map(|last| last.at.millis()),
             received_at: last.map(|last| last.received_at.millis()),
-            facts: last.map(|last| last.sample.facts.clone()).unwrap_or_default(),
-            faults: last.map(|last| last.sample.faults.clone()).unwrap_or_default(),
+            faults: stated.as_ref().map(|sample| sample.faults.clone()).unwrap_or_default(),
+            facts: stated.map(|sample| sample.facts).unwrap_or_default(),
         }
     }
 }

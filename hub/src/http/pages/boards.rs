@@ -55,10 +55,10 @@ pub(super) fn reception(scene: &Scene<'_>) -> ReceptionPage {
 fn in_use(scene: &Scene<'_>, devices: &[(&Site, &Device, &KindRules)]) -> Option<Fact> {
     let (mut tables, mut occupied, mut label) = (0, 0, None);
     for (site, device, kind) in devices {
-        let Some(sample) = device.known(site.link_of(device), scene.now) else { continue };
-        if let Some(FactValue::Bool(taken)) = sample.facts.get("occupied") {
+        let Some(said) = device.known(site.link_of(device), scene.now) else { continue };
+        if let Some(FactValue::Bool(taken)) = said.fact("occupied") {
             tables += 1;
-            occupied += u32::from(*taken);
+            occupied += u32::from(taken);
             label = kind.kind.fact("occupied").map(|fact| scene.text(&fact.label));
         }
     }

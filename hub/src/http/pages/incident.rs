@@ -75,7 +75,7 @@ fn effect(scene: &Scene<'_>, effect: Effect) -> &'static str {
 /// A fault's title without the kind of the device, whose name goes before it.
 fn without_kind(scene: &Scene<'_>, device: &Device, title: &Label) -> String {
     let title = title.in_lang(scene.words());
-    let Some(kind) = scene.pack.kinds.get(&device.kind) else { return title.to_owned() };
+    let Some(kind) = scene.pack.kinds.get(&*device.kind) else { return title.to_owned() };
     let kind = kind.kind.label.in_lang(scene.words());
     // "LED 显示屏" is a "显示屏" in titles.
     let short = kind.rsplit(' ').next().unwrap_or(kind);

@@ -70,9 +70,8 @@ fn is_setting(kind: &KindRules, name: &str) -> bool {
 }
 
 fn fact(scene: &Scene<'_>, site: &Site, device: &Device, declared: &kind::Fact) -> Option<Fact> {
-    let last = device.last.as_ref().filter(|last| last.sample.reach == Reach::Ok)?;
-    let value = last.sample.facts.get(&declared.name)?;
-    let (value, unit) = shown(scene, declared, value);
+    let last = device.last.as_ref().filter(|last| last.said.reach() == Reach::Ok)?;
+    let (value, unit) = shown(scene, declared, &last.said.fact(&declared.name)?);
     Some(Fact {
         label: scene.text(&declared.label),
         value,
@@ -110,9 +109,9 @@ pub(super) fn is_about(scene: &Scene<'_>, alert: &AlertRow, fact: &str) -> bool 
 
 /// A number that a device has stated.
 pub(super) fn number(device: &Device, fact: &str) -> Option<f64> {
-    let last = device.last.as_ref().filter(|last| last.sample.reach == Reach::Ok)?;
-    match last.sample.facts.get(fact)? {
-        FactValue::Number(number) => Some(*number),
+    let last = device.last.as_ref().filter(|last| last.said.reach() == Reach::Ok)?;
+    match last.said.fact(fact)? {
+        FactValue::Number(number) => Some(number),
         _ => None,
     }
 }

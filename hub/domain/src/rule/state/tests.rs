@@ -47,13 +47,13 @@ fn at(millis: i64) -> Timestamp {
 
 /// Every decision over these inputs, with its time.
 fn decisions(rule: &Rule, inputs: &[(i64, Input)]) -> Vec<(i64, Decision)> {
-    let mut place = Place::default();
+    let mut places = Places::new(1);
     let mut decisions = Vec::new();
     for (now, input) in inputs {
-        let (next, decision) = step(rule, place.state(), *input, at(*now));
+        let (next, decision) = step(rule, places.state(0), *input, at(*now));
         decisions.extend(decision.map(|decision| (*now, decision)));
-        place.set(next);
-        assert_eq!(place.state(), next, "it is kept as it is");
+        places.set(0, next);
+        assert_eq!(places.state(0), next, "it is kept as it is");
     }
     decisions
 }

@@ -20,13 +20,14 @@ const AS_IT_IS: u64 = 7;
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// A record's facts.
-pub(super) type Facts = BTreeMap<Box<str>, FactValue>;
+pub type Facts = BTreeMap<Box<str>, FactValue>;
 /// A record's own fault codes.
-pub(super) type Faults = Vec<Box<str>>;
+pub type Faults = Vec<Box<str>>;
 
 /// A form, read.
-#[derive(Debug, Clone)]
-pub(super) struct Form {
+#[derive(Debug, Clone, PartialEq)]
+pub struct Form {
+    text: Box<str>,
     facts: Facts,
     faults: Faults,
     literal: bool,
@@ -34,9 +35,11 @@ pub(super) struct Form {
 
 /// Why a stored record cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FormError {
+pub enum FormError {
+    /// The form is not JSON of its two shapes.
     #[error("its form cannot be read: {0}")]
     Form(#[source] serde_json::Error),
+    /// The measured values do not fill the form.
     #[error("its measured values end too early, or are not such values")]
     Measured,
 }
@@ -48,7 +51,7 @@ struct Literal {
 }
 
 /// Writes the form of a record to `form` and its measured values to `measured`, after what is there already.
-pub(super) fn write(facts: &Facts, faults: &[Box<str>], form: &mut String, measured: &mut Vec<u8>) {
+pub fn write(facts: &Facts, faults: &[Box<str>], form: &mut String, measured: &mut Vec<u8>) {
     form.push_str("[{");
     for (index, (name, value)) in facts.iter().enumerate() {
         if index > 0 {
@@ -79,28 +82,56 @@ pub(super) fn write(facts: &Facts, faults: &[Box<str>], form: &mut String, measu
 
 impl Form {
     /// Reads a form.
-    pub(super) fn read(text: &str) -> Result<Self, FormError> {
+    pub fn read(text: &str) -> Result<Self, FormError> {
         if text.starts_with('[') {
             let (facts, faults) = serde_json::from_str(text).map_err(FormError::Form)?;
-            return Ok(Self { facts, faults, literal: false });
+            return Ok(Self { text: text.into(), facts, faults, literal: false });
         }
         let Literal { facts, faults } = serde_json::from_str(text).map_err(FormError::Form)?;
-        Ok(Self { facts, faults, literal: true })
+        Ok(Self { text: text.into(), facts, faults, literal: true })
+    }
+
+    /// The text that it was read from.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether a record of this form states anything but that it does not know.
+    pub fn says_something(&self) -> bool {
+        self.facts.values().any(|value| *value != FactValue::Unknown)
+    }
+
+    /// One fact of a record of this form.
+    pub fn fact(&self, name: &str, mut measured: &[u8]) -> Result<Option<FactValue>, FormError> {
+        for (known, value) in &self.facts {
+            let stated = self.stated(value, &mut measured)?;
+            if **known == *name {
+                return Ok(Some(stated));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A value with what is measured in its place.
+    fn stated(&self, value: &FactValue, measured: &mut &[u8]) -> Result<FactValue, FormError> {
+        let filled = match value {
+            _ if self.literal => None,
+            FactValue::Number(_) => Some(read_number(measured).map(FactValue::Number)),
+            FactValue::Text(text) if text.is_empty() => Some(read_text(measured).map(FactValue::Text)),
+            _ => None,
+        };
+        filled.map_or_else(|| Ok(value.clone()), |filled| filled.ok_or(FormError::Measured))
     }
 
     /// The facts and fault codes of a record of this form.
-    pub(super) fn fill(&self, mut measured: &[u8]) -> Result<(Facts, Faults), FormError> {
+    pub fn fill(&self, mut measured: &[u8]) -> Result<(Facts, Faults), FormError> {
         let (mut facts, mut faults) = (self.facts.clone(), self.faults.clone());
         if self.literal {
             return Ok((facts, faults));
         }
         for value in facts.values_mut() {
-            match value {
-                FactValue::Number(number) => *number = read_number(&mut measured).ok_or(FormError::Measured)?,
-                FactValue::Text(text) if text.is_empty() => {
-                    *text = read_text(&mut measured).ok_or(FormError::Measured)?;
-                }
-                _ => {}
+            if matches!(value, FactValue::Number(_)) || matches!(value, FactValue::Text(text) if text.is_empty()) {
+                *value = self.stated(value, &mut measured)?;
             }
         }
         for code in faults.iter_mut().filter(|code| code.is_empty()) {
@@ -122,10 +153,7 @@ fn write_text(text: &str, form: &mut String) {
 }
 
 fn write_word(text: &str, form: &mut String, measured: &mut Vec<u8>) {
-    // What equipment states freely, such as a serial number or a time, would make a form of its own of each record.
-    let begins = text.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
-    let goes_on = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
-    if begins && text.len() <= WORD && text.bytes().all(goes_on) {
+    if is_word(text) {
         form.push('"');
         form.push_str(text);
         form.push('"');
@@ -134,6 +162,21 @@ fn write_word(text: &str, form: &mut String, measured: &mut Vec<u8>) {
         write_varint(text.len() as u64, measured);
         measured.extend_from_slice(text.as_bytes());
     }
+}
+
+/// Whether a text is one of a few: a word, or one with a small number, such as `digital 1`. What equipment states freely, such as a serial
+/// number or a time, would make a form of its own of each record.
+fn is_word(text: &str) -> bool {
+    let word = match text.split_once(' ') {
+        Some((word, number)) if matches!(number.len(), 1 | 2) && number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            word
+        }
+        Some(_) => return false,
+        None => text,
+    };
+    let begins = word.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
+    let goes_on = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
+    begins && text.len() <= WORD && word.bytes().all(goes_on)
 }
 
 /// A number as a whole number with its decimal places where that is exact, such as 41.5 in two bytes; else as it is.
@@ -219,6 +262,15 @@ mod tests {
         assert_eq!(form, r#"[{"power":"on","serial":"","temperature_c":0},[]]"#);
         assert_eq!(measured.len(), 4 + 2, "a text of three letters and a number of three digits");
         assert_eq!(written(&facts(-0.25, "B-2"), &[]).0, form);
+    }
+
+    #[test]
+    fn a_word_with_a_small_number_belongs_to_the_form_and_free_text_does_not() {
+        let form = |text: &str| written(&[("input".into(), text.into())].into(), &[]).0;
+        assert_eq!(form("digital 1"), r#"[{"input":"digital 1"},[]]"#);
+        for free in ["up 123", "up 3 days", "digital ", " 1", "Digital 1", "digital x", "digital  1"] {
+            assert_eq!(form(free), r#"[{"input":""},[]]"#, "{free}");
+        }
     }
 
     #[test]
