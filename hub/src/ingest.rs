@@ -260,10 +260,14 @@ impl Ingest {
     fn take(&self, inbound: Inbound, course: &Course, gathered: &mut Gathered) {
         failpoint::pass("received");
         let begun = Instant::now();
-        let Inbound { site, agent, received_at, message, receipt, .. } = inbound;
-        let received_at = course.moved.map_or(received_at, |moved| moved.brought_over(received_at, self.clock.now()));
+        let Inbound { site, agent, received_at, connected_at, message, receipt, .. } = inbound;
+        let brought_over = |at| course.moved.map_or(at, |moved| moved.brought_over(at, self.clock.now()));
+        let received_at = brought_over(received_at);
         let mut sites = self.fleet.write();
         let live = sites.entry(site.clone()).or_insert_with(|| self.fleet.new_site(&site, received_at));
+        if let Some(at) = connected_at {
+            live.broker_found(brought_over(at));
+        }
         let changes = gathered.changes.entry(site).or_default();
         let before = changes.records.len();
         if self.counters.is_scarce() {

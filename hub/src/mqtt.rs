@@ -42,6 +42,8 @@ pub struct Inbound {
     pub agent: AgentId,
     /// The hub's clock when it came.
     pub received_at: Timestamp,
+    /// When the hub was connected to the external broker on which it came. What was sent earlier waited there.
+    pub connected_at: Option<Timestamp>,
     /// What the agent says.
     pub message: FromAgent,
     /// Length of the payload.

@@ -8,6 +8,8 @@ use lobby_tests::{
     broker::Mosquitto,
     delivery::Delivered,
     hub::{Hub, Options},
+    mqtt::Peer,
+    reports::Script,
     wait,
 };
 use rstest::rstest;
@@ -76,4 +78,29 @@ fn mosquitto_killed_costs_none_of_twenty_thousand_records(#[case] settings: &str
         }
     }
     all_there_once(&hub, backlog)
+}
+
+#[test]
+fn what_an_unknown_agent_said_while_the_hub_was_away_is_not_its_present() -> Result<()> {
+    let Some(mosquitto) = Mosquitto::start()? else { return Ok(()) };
+    let mut hub = Hub::with(Options { mqtt_url: Some(mosquitto.url()), ..Options::default() })?;
+    // It has a session at the broker from now on.
+    wait::until("the hub to be at the broker", PATIENCE, || Ok((hub.api.get("/readyz")?.status == 200).then_some(())))?;
+    hub.stop()?;
+    let mut script = Script::new(SITE, "new-box");
+    let mut peer = Peer::connect(&mosquitto.url(), "new-box", &[])?;
+    let ten_minutes = 10 * 60 * 1000;
+    script.clock_error_ms = -ten_minutes;
+    peer.publish(&script.topic("birth"), script.birth(&[("led", "led-display")]))?;
+    let good = [("power", "on".into()), ("signal", "ok".into())];
+    peer.publish(&script.topic("data"), script.report("led", &good))?;
+
+    hub.restart()?;
+    wait::until("the record that waited", PATIENCE, || Ok((hub.api.records(SITE)?.len() == 1).then_some(())))?;
+    assert_eq!(hub.api.device(SITE, "led")?["state"], "unknown", "that was ten minutes ago");
+
+    script.clock_error_ms = 0;
+    peer.publish(&script.topic("data"), script.report("led", &good))?;
+    hub.api.device_state(SITE, "led", "normal", PATIENCE)?;
+    Ok(())
 }

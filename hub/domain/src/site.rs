@@ -64,6 +64,8 @@ pub struct Site {
     admission: Life,
     restraints: Arc<[Restraint]>,
     sampled_at: Option<Timestamp>,
+    /// When a broker was last found that may have kept messages.
+    broker_found: Option<Timestamp>,
     part: PartOfDay,
     shared: Arc<Shared>,
     scratch: Scratch,
@@ -87,6 +89,7 @@ impl Site {
             admission: Life::Live,
             restraints: Arc::default(),
             sampled_at: None,
+            broker_found: None,
             part,
             shared: Arc::default(),
             scratch: Scratch::default(),

@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::tz::TimeZone;
 use lobby_contract::{AgentId, AgentInfo, Birth, Data, DeviceInfo, Order, Reach, Record};
 use lobby_domain::{
-    agent::Agent,
-    calendar::Calendar,
+    agent::{Agent, Link},
+    calendar::{Calendar, Expected},
+    device::Freshness,
     pack::Pack,
     site::{Changes, Site, Stored, births_within},
     time::{Span, Timestamp},
@@ -121,4 +122,35 @@ fn an_agent_that_speaks_and_was_not_born_is_asked_again_and_a_silent_one_is_left
     site.data(&name(0), data(3, T0 + SECOND.times(40)), T0 + SECOND.times(40), &mut changes);
     assert_eq!(asked(&changes), []);
     assert_eq!(tick(&mut site, T0 + SECOND.times(41)), []);
+}
+
+#[rstest]
+#[case::of_a_broker_that_keeps_nothing(None, Freshness::Fresh)]
+#[case::of_a_broker_found_just_now(Some(1), Freshness::Stale)]
+#[case::of_a_broker_found_long_ago(Some(61), Freshness::Fresh)]
+fn what_an_unknown_agent_says_first_may_have_waited_in_the_broker(
+    #[case] found_seconds_ago: Option<u32>,
+    #[case] freshness: Freshness,
+) {
+    let mut site = started(0);
+    let now = T0.shifted(3_600_000);
+    if let Some(ago) = found_seconds_ago {
+        site.broker_found(now.shifted(-i64::from(ago) * 1000));
+    }
+    // Ten minutes old, or of a clock that is ten minutes slow.
+    let sent = now.shifted(-600_000);
+    let mut changes = Changes::default();
+    site.birth(&name(0), &birth(sent), now, &mut changes);
+    site.data(&name(0), data(1, sent), now, &mut changes);
+    assert_eq!(
+        site.devices().map(|tv| tv.verdict(Link::Up, Expected::On, now).freshness).collect::<Vec<_>>(),
+        [freshness]
+    );
+
+    // It goes on as a slow clock does, and is soon believed.
+    for (seq, second) in (2..).zip([5, 12, 15]) {
+        site.data(&name(0), data(seq, sent.shifted(second * 1000)), now.shifted(second * 1000), &mut changes);
+    }
+    let later = now.shifted(15_000);
+    assert_eq!(site.devices().next().unwrap().verdict(Link::Up, Expected::On, later).freshness, Freshness::Fresh);
 }

@@ -69,7 +69,7 @@ fn decode(topic: &str, payload: &[u8], received_at: Timestamp) -> Result<Inbound
         return Err(Refusal::Direction(channel));
     }
     let message = FromAgent::decode(channel, payload).map_err(Refusal::Payload)?;
-    Ok(Inbound { site, agent, received_at, message, bytes: payload.len(), receipt: None })
+    Ok(Inbound { site, agent, received_at, connected_at: None, message, bytes: payload.len(), receipt: None })
 }
 
 #[cfg(test)]

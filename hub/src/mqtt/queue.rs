@@ -196,6 +196,7 @@ mod tests {
             site: "hz".parse().unwrap(),
             agent: agent.parse().unwrap(),
             received_at: Timestamp::from_millis(0),
+            connected_at: None,
             message: FromAgent::Result(result),
             bytes,
             receipt: None,

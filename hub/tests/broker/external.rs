@@ -140,6 +140,7 @@ async fn what_is_not_settled_comes_again_to_the_next_hub_and_what_is_settled_doe
     for n in 1..=6 {
         let inbound = hub.next().await;
         let receipt = inbound.receipt.expect("an external broker waits for the commit");
+        assert!(inbound.connected_at.is_some_and(|at| at <= inbound.received_at), "it may have kept messages");
         if n <= 3 {
             receipt.settle();
         }

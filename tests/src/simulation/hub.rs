@@ -195,6 +195,11 @@ impl Hub {
         }
     }
 
+    /// It is connected to a broker that kept messages for it.
+    pub fn broker_found(&mut self, now: i64) {
+        self.site.broker_found(self.now(now));
+    }
+
     /// Lets time pass, as the hub does each second.
     pub fn tick(&mut self, now: i64) {
         let now = self.now(now);

@@ -798,6 +798,9 @@ impl World {
             return self.after(SECOND, Event::HubConnects { run });
         }
         self.hub.connects = (self.hub.connects.0 + 1, true);
+        if !self.broker.embedded {
+            self.hub.broker_found(self.now);
+        }
         self.broker.not_before = self.now;
         self.set_hub_state(true);
         for message in std::mem::take(&mut self.broker.queue) {

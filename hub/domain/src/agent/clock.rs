@@ -30,7 +30,7 @@ impl Clock {
     const SET_BACK_AFTER: Span = Span::from_secs(10);
 
     /// From `now` on messages may come that waited in a broker.
-    pub(super) fn doubt(&mut self, now: Timestamp) {
+    pub(crate) fn doubt(&mut self, now: Timestamp) {
         self.doubt.begin(now);
     }
 

@@ -152,6 +152,12 @@ impl Site {
         self.warm_up(now);
     }
 
+    /// The hub was connected at `at` to a broker that keeps messages while the hub is away. What agents that are not known yet say first
+    /// may have waited there; of those that are known, that is assumed since the connection was lost.
+    pub fn broker_found(&mut self, at: Timestamp) {
+        self.broker_found = Some(at);
+    }
+
     /// From `now` on, for as long as any of its agents is given to be heard of, causes may be there of which nothing is known yet.
     pub(super) fn warm_up(&mut self, now: Timestamp) {
         let longest = self.agents().map(Agent::warm_up).max().unwrap_or_default();
@@ -168,8 +174,14 @@ impl Site {
     }
 
     pub(super) fn watched(&mut self, id: &AgentId, now: Timestamp) -> &mut Watched {
-        let rules = &self.pack;
-        self.agents.entry(id.clone()).or_insert_with(|| Watched::new(Agent::new(id.clone(), now), rules))
+        let (rules, found) = (&self.pack, self.broker_found);
+        self.agents.entry(id.clone()).or_insert_with(|| {
+            let mut agent = Agent::new(id.clone(), now);
+            if let Some(found) = found {
+                agent.clock.doubt(found);
+            }
+            Watched::new(agent, rules)
+        })
     }
 
     pub(super) fn ask_for_birth(&mut self, agent: &AgentId, now: Timestamp, changes: &mut Changes) {

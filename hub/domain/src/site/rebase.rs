@@ -136,6 +136,7 @@ impl Site {
         self.watch.rebase(by);
         self.incidents.rebase(by);
         self.sampled_at.rebase(by);
+        self.broker_found.rebase(by);
         let due = std::mem::take(&mut self.due);
         self.due =
             due.into_iter().map(|Reverse((at, device))| Reverse((at.shifted(by), device))).collect::<BinaryHeap<_>>();

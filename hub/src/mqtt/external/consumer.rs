@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use lobby_contract::{Channel, HUB_TOPIC, HubState, Topic, encode};
+use lobby_domain::time::Timestamp;
 use rumqttc::{
     Outgoing,
     v5::{
@@ -34,8 +35,12 @@ use crate::mqtt::{
 /// How long the last words may take.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// A message with the client that can acknowledge it.
-pub(super) type Arrival = (Publish, AsyncClient);
+/// A message with the client that can acknowledge it, and when that was connected.
+pub(super) struct Arrival {
+    message: Publish,
+    client: AsyncClient,
+    connected_at: Timestamp,
+}
 
 /// The polling half.
 pub(super) struct Consumer {
@@ -74,6 +79,7 @@ impl Consumer {
             opened = self.dialler.open("", capacity, |options| self.shape(options)) => opened?,
             () = stop.cancelled() => return Ok(()),
         };
+        let connected_at = self.inlet.clock.now();
         loop {
             let event = tokio::select! {
                 event = events.poll() => event?,
@@ -100,7 +106,9 @@ impl Consumer {
                     }
                     self.up(&client);
                 }
-                Event::Incoming(Packet::Publish(publish)) => self.arrived(publish, &client)?,
+                Event::Incoming(Packet::Publish(publish)) => {
+                    self.arrived(Arrival { message: publish, client: client.clone(), connected_at })?;
+                }
                 _ => {}
             }
         }
@@ -131,11 +139,11 @@ impl Consumer {
 
     /// Passes a message on without waiting. The broker was told how many it may send, so there is room; one that sends far more gets
     /// a new connection, on which it sends again what was not acknowledged.
-    fn arrived(&self, publish: Publish, client: &AsyncClient) -> anyhow::Result<()> {
-        let acknowledged = publish.qos != QoS::AtMostOnce;
-        let Err(full) = self.arrivals.try_send((publish, client.clone())) else { return Ok(()) };
-        let (publish, _) = full.into_inner();
-        self.inlet.refuse("broker", &String::from_utf8_lossy(&publish.topic), &Refusal::Overflow);
+    fn arrived(&self, arrival: Arrival) -> anyhow::Result<()> {
+        let acknowledged = arrival.message.qos != QoS::AtMostOnce;
+        let Err(full) = self.arrivals.try_send(arrival) else { return Ok(()) };
+        let topic = full.into_inner().message.topic;
+        self.inlet.refuse("broker", &String::from_utf8_lossy(&topic), &Refusal::Overflow);
         anyhow::ensure!(!acknowledged, "the broker sent more unacknowledged messages than it was told to");
         Ok(())
     }
@@ -171,7 +179,7 @@ pub(super) async fn read(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     loop {
-        let (publish, client) = tokio::select! {
+        let Arrival { message, client, connected_at } = tokio::select! {
             () = stop.cancelled() => return Ok(()),
             arrival = arrivals.recv() => match arrival {
                 Some(arrival) => arrival,
@@ -179,16 +187,16 @@ pub(super) async fn read(
                 None => return Ok(()),
             },
         };
-        let topic = String::from_utf8_lossy(&publish.topic);
+        let topic = String::from_utf8_lossy(&message.topic);
         // An external broker does not say who it was, so the topic must serve.
-        let read = inlet.read(sender_named_by(&topic), &topic, &publish.payload);
-        let receipt = Receipt(PendingAck::new(&publish, client));
+        let read = inlet.read(sender_named_by(&topic), &topic, &message.payload);
+        let receipt = Receipt(PendingAck::new(&message, client));
         let Some(mut inbound) = read else {
             // Refused for good: it would be no better the next time.
             receipt.settle();
             continue;
         };
-        inbound.receipt = Some(receipt);
+        (inbound.connected_at, inbound.receipt) = (Some(connected_at), Some(receipt));
         if !inlet.deliver(inbound).await {
             // Ingest has ended, so the hub is stopping; what is unsettled comes again.
             stop.cancelled().await;
