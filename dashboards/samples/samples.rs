@@ -2,16 +2,17 @@
 
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
-    Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertRow, AlertsPage, Calendar, ChannelCard, ChannelState,
-    Choice, Chrome, Clause, Collection, ConciergePage, Counts, DayPart, Deadline, DeadlineKind, Delivery, DeliveryLine,
-    DeliveryState, DevicePage, DeviceRef, DeviceTile, EngineeringPage, ErrorPage, Evidence, Fact, FindingKey,
-    FindingRow, FindingSeverity, HealthPage, Incident, Lang, LifeCard, Limit, Link, Loss, LowStock, Machine, Newcomer,
-    Notice, OutboxPage, OverviewPage, Page, PostStatus, Priority, Problem, QueueTicket, Range, ReceptionPage,
-    Restrained, RestraintRow, RestraintsPage, SelectOption, Selection, Series, Severity, ShowflatPage, Site, SiteRow,
+    AccountPage, Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertRow, AlertsPage, Calendar, ChannelCard,
+    ChannelState, Choice, Chrome, Clause, Collection, ConciergePage, Counts, DayPart, Deadline, DeadlineKind, Delivery,
+    DeliveryLine, DeliveryState, DevicePage, DeviceRef, DeviceTile, EngineeringPage, ErrorPage, Evidence, Fact,
+    FindingKey, FindingRow, FindingSeverity, HealthPage, Incident, Lang, LifeCard, Limit, Link, Loss, LowStock,
+    Machine, Mistake, Newcomer, Notice, OutboxPage, OverviewPage, Page, PeoplePage, PersonLine, PersonState,
+    PostStatus, Priority, Problem, QueueTicket, Range, ReceptionPage, Restrained, RestraintRow, RestraintsPage,
+    SelectOption, Selection, Series, SessionLine, SetupPage, Severity, ShowflatPage, Sight, SignInPage, Site, SiteRow,
     State, StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, WaitingFor, When, WhyPage,
     WhyPart, WhyPhase, WhyRule,
 };
-use lobby_domain::device::Life;
+use lobby_domain::{access::Role, device::Life};
 
 const NOW: i64 = 1_795_418_400_000; // 2026-11-23 15:20 in Shanghai
 const SECOND: i64 = 1000;
@@ -103,6 +104,12 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         "outbox-well": OutboxPage { channels: vec![s.channel("wecom", ChannelState::Ok, 0)], ..s.outbox() };
         "health-well": HealthPage { findings: vec![], ..s.health() };
         "health-troubled": s.health();
+        "sign-in": s.sign_in(None);
+        "sign-in-refused": s.sign_in(Some(Mistake::Wait(12)));
+        "setup": s.setup(false);
+        "setup-first": s.setup(true);
+        "account": s.account();
+        "people": s.people();
         "error-not-found": ErrorPage { chrome: s.chrome(Page::Error), problem: Problem::NotFound, reference: None };
         "error-internal": ErrorPage { chrome: s.chrome(Page::Error), problem: Problem::Internal, reference: Some("7f3a-19c2".into()) };
         "hostile": s.hostile();
@@ -139,6 +146,8 @@ impl Scene {
             demo: false,
             live: true,
             person: None,
+            may_see_people: false,
+            sight: Sight::AllSites,
         }
     }
 
@@ -989,6 +998,87 @@ impl Scene {
                 .collect();
         }
         OverviewPage { chrome, posts, sites }
+    }
+
+    fn bare(&self, page: Page) -> Chrome {
+        Chrome::bare(self.0, self.1.clone(), page, format!("/{}", page.name()))
+    }
+
+    fn sign_in(&self, mistake: Option<Mistake>) -> SignInPage {
+        let login = if mistake.is_some() { "chen.gang".to_owned() } else { String::new() };
+        SignInPage {
+            chrome: self.bare(Page::SignIn),
+            login,
+            back: "/engineering".into(),
+            is_new: mistake.is_none(),
+            mistake,
+        }
+    }
+
+    fn setup(&self, first: bool) -> SetupPage {
+        let person = (!first).then(|| ("chen.gang".to_owned(), self.say("陈刚", "Chen Gang")));
+        let mistake = first.then_some(Mistake::WeakPassword);
+        let typed = (self.say("王敏", "Wang Min"), "wang.min".to_owned());
+        SetupPage { chrome: self.bare(Page::Setup), person, typed, mistake }
+    }
+
+    fn account(&self) -> AccountPage {
+        let session = |id: &str, browser: &str, used, is_this| SessionLine {
+            id: id.into(),
+            browser: browser.into(),
+            used: self.at(used),
+            ends: self.at(-8 * HOUR),
+            is_this,
+        };
+        AccountPage {
+            chrome: Chrome {
+                person: Some(self.say("陈刚", "Chen Gang")),
+                sight: Sight::OneSite,
+                ..self.chrome(Page::Account)
+            },
+            name: self.say("陈刚", "Chen Gang"),
+            login: "chen.gang".into(),
+            role: Role::Engineering,
+            site: Some(self.say("湖滨壹号 案场", "Lakeside One")),
+            sessions: vec![
+                session("a", "Mozilla/5.0 (Linux; Android 14) Chrome/131.0 Mobile", SECOND, true),
+                session("b", "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Firefox/133.0", 3 * HOUR, false),
+            ],
+            mistake: None,
+        }
+    }
+
+    fn people(&self) -> PeoplePage {
+        let person = |id: &str, zh: &str, en: &str, role, state| PersonLine {
+            id: id.into(),
+            name: self.say(zh, en),
+            login: format!("{id}.hz"),
+            role,
+            site: (role != Role::Admin).then(|| self.say("湖滨壹号 案场", "Lakeside One")),
+            state,
+        };
+        let option = |value: &str, label: String| SelectOption { value: value.into(), label, chosen: false };
+        PeoplePage {
+            chrome: Chrome {
+                person: Some(self.say("王敏", "Wang Min")),
+                may_see_people: true,
+                ..self.chrome(Page::People)
+            },
+            people: vec![
+                person("wang", "王敏", "Wang Min", Role::Admin, PersonState::Active),
+                person("chen", "陈刚", "Chen Gang", Role::Engineering, PersonState::Invited),
+                person("zhao", "赵雪", "Zhao Xue", Role::Concierge, PersonState::Disabled),
+            ],
+            roles: Role::ALL.to_vec(),
+            sites: vec![option("hz-01", self.say("湖滨壹号 案场", "Lakeside One"))],
+            all_sites: true,
+            link: Some((
+                self.say("陈刚", "Chen Gang"),
+                "lobby.example.com/setup/3PjHhTZxkq0sYw8uJr1mVb6nQd4cLfEa7gRtXo2iKz5".into(),
+            )),
+            typed: (String::new(), String::new()),
+            mistake: Some(Mistake::Taken),
+        }
     }
 
     /// Names as bad as people and machines can make them.

@@ -39,6 +39,14 @@ pub enum Page {
     Ticket,
     /// `/health`
     Health,
+    /// `/sign-in`
+    SignIn,
+    /// `/setup/{link}`
+    Setup,
+    /// `/account`
+    Account,
+    /// `/people`
+    People,
     /// Any page that could not be shown.
     Error,
 }
@@ -67,6 +75,10 @@ impl Page {
             Self::Agent => "agent",
             Self::Ticket => "ticket",
             Self::Health => "health",
+            Self::SignIn => "sign-in",
+            Self::Setup => "setup",
+            Self::Account => "account",
+            Self::People => "people",
             Self::Error => "error",
         }
     }
@@ -83,7 +95,10 @@ impl Page {
             Self::Outbox => "/outbox",
             Self::Agents => "/agents",
             Self::Health => "/health",
-            Self::Overview | Self::Device | Self::Agent | Self::Ticket | Self::Error => "/",
+            Self::SignIn => "/sign-in",
+            Self::Account => "/account",
+            Self::People => "/people",
+            Self::Overview | Self::Device | Self::Agent | Self::Ticket | Self::Setup | Self::Error => "/",
         }
     }
 
@@ -103,6 +118,10 @@ impl Page {
             Self::Agent => t.agent,
             Self::Ticket => t.ticket,
             Self::Health => t.health,
+            Self::SignIn => t.sign_in,
+            Self::Setup => t.setup_password,
+            Self::Account => t.account,
+            Self::People => t.people,
             Self::Error => t.error,
         }
     }
@@ -203,6 +222,17 @@ impl Notice {
     }
 }
 
+/// How far a reader sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// They have not signed in: no way leads anywhere, and nothing is told of any site.
+    Nothing,
+    /// One site: pages about all of them are not theirs.
+    OneSite,
+    /// Every site.
+    AllSites,
+}
+
 /// What surrounds a page.
 #[derive(Debug, Clone)]
 pub struct Chrome {
@@ -228,8 +258,12 @@ pub struct Chrome {
     pub demo: bool,
     /// Whether the page follows changes; an error page never does.
     pub live: bool,
-    /// The signed-in person, with a button to sign out (`POST /logout`).
+    /// The signed-in person, with a button to sign out (`POST /sign-out`).
     pub person: Option<String>,
+    /// Whether the list of who may sign in is theirs to see.
+    pub may_see_people: bool,
+    /// What the reader may see.
+    pub sight: Sight,
 }
 
 impl Chrome {
@@ -246,12 +280,14 @@ impl Chrome {
     }
 
     /// The pages of alerts: the list, what keeps some of them quiet, and what was sent about them.
-    pub(crate) fn of_alerts(&self) -> [Choice; 4] {
-        Page::OF_ALERTS.map(|page| Choice {
+    pub(crate) fn of_alerts(&self) -> Vec<Choice> {
+        let pages = Page::OF_ALERTS.into_iter().filter(|page| self.sight == Sight::AllSites || *page == Page::Alerts);
+        let choice = |page: Page| Choice {
             label: page.word(self.t()).to_owned(),
             href: self.to(page.path()),
             current: self.is(page),
-        })
+        };
+        pages.map(choice).collect()
     }
 
     pub(crate) fn events(&self) -> String {
@@ -281,6 +317,26 @@ impl Chrome {
     /// The zone of the page's clock times, such as `UTC+8`.
     pub(crate) fn zone(&self) -> String {
         crate::time::offset(self.calendar.now, &self.calendar.zone)
+    }
+
+    /// What surrounds a page that shows nothing of any site.
+    pub fn bare(lang: Lang, calendar: Calendar, page: Page, path: String) -> Self {
+        Self {
+            lang,
+            calendar,
+            page,
+            path,
+            site: None,
+            sites: Vec::new(),
+            collection: Collection { up: 0, agents: 0, last: None },
+            troubles: 0,
+            notice: None,
+            demo: false,
+            live: false,
+            person: None,
+            may_see_people: false,
+            sight: Sight::Nothing,
+        }
     }
 
     /// Whether the script follows the hub: never on an error page, which it would only load again and again.

@@ -20,6 +20,8 @@ pub enum Problem {
     NotFound,
     /// 409
     Conflict,
+    /// 410, of a link that is good once
+    LinkOver,
     /// 413
     TooLarge,
     /// 429
@@ -39,6 +41,7 @@ impl Problem {
             Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::Conflict => 409,
+            Self::LinkOver => 410,
             Self::TooLarge => 413,
             Self::TooMany => 429,
             Self::Internal => 500,
@@ -54,6 +57,7 @@ impl Problem {
             Self::Forbidden => (t.problem_forbidden, t.remedy_forbidden),
             Self::NotFound => (t.problem_not_found, t.remedy_not_found),
             Self::Conflict => (t.problem_conflict, t.remedy_conflict),
+            Self::LinkOver => (t.problem_link_over, t.remedy_link_over),
             Self::TooLarge => (t.problem_too_large, t.remedy_too_large),
             Self::TooMany => (t.problem_too_many, t.remedy_too_many),
             Self::Internal => (t.problem_internal, t.remedy_internal),

@@ -12,8 +12,10 @@
 //!
 //! **Actions** are plain forms: `POST /t/{no}/{accept|start|finish|confirm}` with `version`, `back` and, on the ticket's
 //! own page, `by` and `note`; `POST /d/{code}/life` with `life` and `back`; `POST /alerts/{id}/{ack|silence}` with `by` and `back`; `POST /silences` and `POST /maintenance` with
-//! what [`RestraintsPage`] asks for, and `POST /{silences|maintenance}/{id}/end`; `POST /outbox/{channel}/test` with `back`; `POST /health/ignore` with `domain` and `id`. No page needs the script.
+//! what [`RestraintsPage`] asks for, and `POST /{silences|maintenance}/{id}/end`; `POST /outbox/{channel}/test` with `back`; `POST /health/ignore` with `domain` and `id`; `POST /sign-in`, `/sign-out`, `/setup/{link}`, `/account/…` and `/people/…` with what
+//! their pages ask for. No page needs the script.
 
+mod account;
 mod agent;
 mod alert;
 mod assets;
@@ -39,11 +41,12 @@ mod tile;
 mod time;
 mod why;
 
+pub use account::{AccountPage, Mistake, PeoplePage, PersonLine, PersonState, SessionLine, SetupPage, SignInPage};
 pub use agent::{AgentPage, AgentsPage, Delivery, Loss};
 pub use alert::{AlertFilter, AlertRow, AlertsPage, Clause, Severity};
 pub use assets::{FAVICON, FAVICON_PATH, SCRIPT, SCRIPT_PATH, STYLES, STYLES_PATH, VERSION};
 pub use chart::{Limit, Series, StateSpan, Window, svg};
-pub use chrome::{Choice, Chrome, Collection, Notice, Page, Site};
+pub use chrome::{Choice, Chrome, Collection, Notice, Page, Sight, Site};
 pub use concierge::ConciergePage;
 pub use device::{DevicePage, Range};
 pub use engineering::{AgentRow, DUE_SOON_MS, EngineeringPage, Link, QueueTicket};

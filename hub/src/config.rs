@@ -5,7 +5,7 @@ mod reading;
 use std::{
     collections::BTreeMap,
     fs,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -34,6 +34,8 @@ use crate::{
     reload::Source,
 };
 
+/// Where the web listens if nothing is said.
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 /// Room kept back if nothing is said, in MiB.
 const RESERVE_MIB: u32 = 16;
 /// The longest time between two backups.
@@ -191,6 +193,14 @@ pub struct Http {
     pub public_url: Option<PublicUrl>,
 }
 
+impl Http {
+    /// Where people reach the pages, without a slash at its end.
+    pub fn address(&self) -> String {
+        let listen = self.listen.map_or(DEFAULT_LISTEN, |Loopback(address)| address);
+        self.public_url.as_ref().map_or_else(|| format!("http://{listen}"), |PublicUrl(url)| url.clone())
+    }
+}
+
 /// Backups that the hub makes by itself.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -324,7 +334,7 @@ impl Config {
         let (data_dir, database_url, backup) = stored(&file, &over);
         let listen_http = over.listen_http.map(only_here).transpose().context("--listen-http")?;
         let listen_http = listen_http.or(file.http.listen.map(|Loopback(address)| address));
-        let listen_http = listen_http.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
+        let listen_http = listen_http.unwrap_or(DEFAULT_LISTEN);
         let mut check = Check { places: &file.places, left_out: &file.mistakes, mistakes: file.mistakes.lines.clone() };
         check.broker(file.mqtt.as_ref());
         let mqtt = broker(file.mqtt, over.listen_mqtt, over.mqtt_url)?;

@@ -1,7 +1,9 @@
 //! The web: API, pages, live events, health and metrics. A handler reads its input, makes one call, and answers.
 
+mod address;
 mod api;
 mod conditional;
+mod cookies;
 mod error;
 mod events;
 mod gate;
@@ -9,6 +11,7 @@ mod health;
 mod metrics;
 mod openapi;
 mod pages;
+pub mod peer;
 mod trace;
 
 use std::sync::Arc;
@@ -19,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use self::gate::Routes;
 pub use self::openapi::document as openapi;
 use crate::{
+    account::Accounts,
     backup,
     clock::Clock,
     findings::Findings,
@@ -60,6 +64,10 @@ pub struct App {
     pub backups: backup::Status,
     /// Channels, and what is sent through them.
     pub notify: Arc<Notify>,
+    /// Who may sign in.
+    pub accounts: Arc<Accounts>,
+    /// Whether the web is served over TLS.
+    pub https: bool,
 }
 
 /// Every route.

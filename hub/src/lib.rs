@@ -3,6 +3,7 @@
 //! Owns the shell around the rules: MQTT, storage, the web, tasks and settings. The rules are in `lobby-domain`, the pages in
 //! `lobby-dashboards`. The main path reads `run` → [`ingest`] → `lobby_domain::site` → [`store`].
 
+pub mod account;
 pub mod backup;
 pub mod clock;
 pub mod command;
@@ -20,6 +21,7 @@ pub mod lifecycle;
 pub mod lock;
 pub mod mqtt;
 pub mod notify;
+pub mod password;
 pub mod progress;
 pub mod reload;
 pub mod reminders;
@@ -39,12 +41,13 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
+    account::Accounts,
     clock::{Clock, SteadyClock, SystemClock},
     config::Config,
     disk::Reserve,
     findings::{Findings, Inspection, Timekeeping},
     fleet::Fleet,
-    history::History,
+    history::{History, HistorySettings},
     http::App,
     ingest::{Counters, Desk, Ingest, Storing},
     lifecycle::{Ending, Lifecycle},
@@ -141,13 +144,10 @@ async fn serve(
     let restored = ingest::restore(&store, &fleet, clock.as_ref()).await?;
 
     let (to_ingest, inbound) = mqtt::queue(QUEUE);
-    let mqtt = mqtt::start(config.mqtt, &lifecycle, clock.clone(), to_ingest).await;
-    let mqtt = Arc::new(mqtt.context("starting MQTT")?);
+    let mqtt = Arc::new(mqtt::start(config.mqtt, &lifecycle, clock.clone(), to_ingest).await.context("starting MQTT")?);
     let counters = Arc::new(Counters::default());
     let (desk, asked) = Desk::new();
-    let restraints = Restraints::load(store.clone(), fleet.clone(), clock.clone()).await;
-    let restraints = restraints.context("reading silences and maintenance windows")?;
-    lifecycle.supervise("restraints", restraints.clone().run(lifecycle.stop_token()));
+    let restraints = start_restraints(&store, &fleet, &clock, &lifecycle).await?;
     let ingest = Ingest {
         fleet: fleet.clone(),
         clock: clock.clone(),
@@ -169,14 +169,14 @@ async fn serve(
         reserve: reserve.clone(),
     };
     ingest::start(ingest, storing, inbound, mqtt.events.clone(), &lifecycle);
-    let history =
-        History { store: store.clone(), fleet: fleet.clone(), clock: clock.clone(), settings: config.history };
-    lifecycle.supervise("history", history.run(lifecycle.stop_token()));
+    start_history(&store, &fleet, &clock, config.history, &lifecycle);
     reminders::start(&store, &fleet, &clock, &lifecycle);
 
     let watched = (restraints.clone(), findings.clone(), progress.clone());
     let notify = start_notify((store.clone(), fleet.clone(), clock.clone()), watched, channels, &lifecycle);
 
+    let local = config.listen_http.ip().is_loopback();
+    let accounts = Arc::new(Accounts::new(store.clone(), clock.clone(), local, &config.data_dir));
     let app = App {
         store: store.clone(),
         fleet: fleet.clone(),
@@ -191,8 +191,11 @@ async fn serve(
         demo: mode == Mode::Demo,
         backups: backups.clone(),
         notify,
+        accounts: accounts.clone(),
+        https: false,
     };
     let http = start_web(config.listen_http, app, &lifecycle).await?;
+    offer_first_admin(mode, &accounts, &config.notify, http).await?;
 
     let inspection = Inspection {
         findings,
@@ -212,8 +215,8 @@ async fn serve(
 
     let broker = mqtt.addresses.mqtt.first().copied();
     if let (Mode::Demo, Some(broker)) = (mode, broker) {
-        let started = demo::start(&lifecycle, broker, &config.data_dir.join("demo"), clock).await;
-        started.context("starting the demonstration")?;
+        let folder = config.data_dir.join("demo");
+        demo::start(&lifecycle, broker, &folder, clock).await.context("starting the demonstration")?;
     }
     info!(http = %http, mqtt = broker.map(tracing::field::display), "the hub is ready");
     ready(Ready { http, mqtt: broker });
@@ -222,6 +225,46 @@ async fn serve(
     }
 
     Ok(lifecycle.run(signal, GRACE).await)
+}
+
+/// Lets silences and maintenance windows begin and end.
+async fn start_restraints(
+    store: &Store,
+    fleet: &Arc<Fleet>,
+    clock: &Arc<dyn Clock>,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<Arc<Restraints>> {
+    let restraints = Restraints::load(store.clone(), fleet.clone(), clock.clone()).await;
+    let restraints = restraints.context("reading silences and maintenance windows")?;
+    lifecycle.supervise("restraints", restraints.clone().run(lifecycle.stop_token()));
+    Ok(restraints)
+}
+
+/// Lets history be rolled up, and forgotten when it is old.
+fn start_history(
+    store: &Store,
+    fleet: &Arc<Fleet>,
+    clock: &Arc<dyn Clock>,
+    settings: HistorySettings,
+    lifecycle: &Lifecycle,
+) {
+    let history = History { store: store.clone(), fleet: fleet.clone(), clock: clock.clone(), settings };
+    lifecycle.supervise("history", history.run(lifecycle.stop_token()));
+}
+
+/// Lets whoever opens the link in the data folder become the first administrator, unless somebody can sign in.
+async fn offer_first_admin(
+    mode: Mode,
+    accounts: &Accounts,
+    notify: &notify::Settings,
+    http: SocketAddr,
+) -> anyhow::Result<()> {
+    // A demonstration shows everything to whoever sits here.
+    if mode == Mode::Demo {
+        return Ok(());
+    }
+    let address = notify.public_url.clone().unwrap_or_else(|| format!("http://{http}"));
+    accounts.offer_first_admin(&address).await.context("offering to make the first administrator")
 }
 
 /// Lets backups be made, unless nothing is to be kept.
@@ -266,10 +309,8 @@ async fn start_web(address: SocketAddr, app: App, lifecycle: &Lifecycle) -> anyh
     let address = listener.local_addr().context("asking for the web server's address")?;
     let stop = lifecycle.stop_token();
     lifecycle.supervise("http", async move {
-        axum::serve(listener, http::router(app))
-            .with_graceful_shutdown(stop.cancelled_owned())
-            .await
-            .context("serving the web")
+        let service = http::router(app).into_make_service_with_connect_info::<http::peer::Peer>();
+        axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await.context("serving the web")
     });
     Ok(address)
 }

@@ -16,7 +16,8 @@ use lobby_hub::{
     Mode, Ready, command,
     config::{Config, File, Overrides},
     lifecycle::{Ending, shutdown_signal},
-    mqtt, storage,
+    password::hash_password,
+    storage,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -60,6 +61,8 @@ enum Command {
     Verify(command::Verify),
     /// Makes, lists and revokes the tokens with which programs use the API
     Token(command::Token),
+    /// Enters, lists, disables and enables the people who sign in
+    User(command::User),
 }
 
 #[derive(Debug, Args)]
@@ -172,6 +175,7 @@ fn main() -> ExitCode {
         Command::Restore(restore) => to_the_end(restore.run(&say)),
         Command::Verify(verify) => to_the_end(verify.run(&say)),
         Command::Token(token) => to_the_end(token.run(&say)),
+        Command::User(user) => to_the_end(user.run(&say)),
     }
 }
 
@@ -262,7 +266,7 @@ fn run(config: Config, mode: Mode, ready: impl FnOnce(Ready)) -> ExitCode {
 fn user_line(site: &lobby_contract::SiteId, agent: &lobby_contract::AgentId) -> anyhow::Result<String> {
     let mut password = String::new();
     std::io::stdin().read_line(&mut password).context("reading the password from standard input")?;
-    let hash = mqtt::hash_password(password.trim_end_matches(['\r', '\n'])).context("hashing the password")?;
+    let hash = hash_password(password.trim_end_matches(['\r', '\n'])).context("hashing the password")?;
     let user = format!("# User `{site}/{agent}`, client id `{site}.{agent}`.");
     Ok(format!("{user}\n[[agent]]\nsite = \"{site}\"\nid = \"{agent}\"\npassword_hash = \"{hash}\""))
 }

@@ -23,7 +23,6 @@ mod refusal;
 pub use self::{
     counters::{Cause, MqttCounters},
     embedded::{
-        login::{HashError, hash_password},
         settings::{EmbeddedSettings, TlsListener, WebSocketListener},
         users::{Users, UsersError},
     },

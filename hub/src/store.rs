@@ -14,6 +14,7 @@ mod once;
 mod outbox;
 mod page;
 mod past;
+mod people;
 mod pool;
 mod reach;
 mod records;
@@ -42,6 +43,7 @@ pub use self::{
     outbox::{Attempted, Draft, Outgoing, Queued, Route, Then},
     page::{Cursor, CursorError},
     past::MOST_TRACED,
+    people::{LinkFor, PersonError, PersonRow, SessionRow},
     pool::Pool,
     reach::Server,
     records::{RecordFilter, RecordRow},

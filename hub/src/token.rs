@@ -39,7 +39,8 @@ pub async fn create(
     Ok((token, row))
 }
 
-fn random<const BYTES: usize>() -> String {
+/// So many random bytes, in letters and digits that an address may have.
+pub(crate) fn random<const BYTES: usize>() -> String {
     let mut random = [0; BYTES];
     getrandom::fill(&mut random).expect("the operating system has random numbers");
     URL_SAFE_NO_PAD.encode(random)

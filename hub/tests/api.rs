@@ -22,6 +22,7 @@ use lobby_domain::{
     time::{Span, Timestamp},
 };
 use lobby_hub::{
+    account::Accounts,
     clock::Clock,
     fleet::Fleet,
     history::{History, HistorySettings},
@@ -146,6 +147,7 @@ impl Web {
             settings: watch::channel(Arc::default()).1,
             watched: Watched::default(),
         };
+        let accounts = Accounts::new(store.clone(), clock.clone(), true, folder.path());
         let app = App {
             store,
             fleet,
@@ -159,6 +161,8 @@ impl Web {
             stop,
             demo: false,
             backups,
+            accounts: Arc::new(accounts),
+            https: false,
             notify: Arc::new(notify),
         };
         Self { router: http::router(app), lifecycle, _folder: folder }

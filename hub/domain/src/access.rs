@@ -143,6 +143,12 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// Whether whoever has it may let somebody have `other`: who runs things, nothing beyond what they have.
+    pub fn may_give(&self, other: &Self) -> bool {
+        let within = self.site.is_none() || self.site == other.site;
+        self.role.may(Need::Operate) && other.role <= self.role && within
+    }
+
     /// Whether it reaches a site.
     pub fn reaches(&self, site: &SiteId) -> bool {
         self.site.as_ref().is_none_or(|only| only == site)
@@ -188,5 +194,23 @@ mod tests {
         let of_one = Grant { role: Role::Admin, site: Some(ours.clone()) };
         assert!(of_one.reaches(&ours) && !of_one.reaches(&theirs));
         assert!(Grant { role: Role::Viewer, site: None }.reaches(&theirs));
+    }
+
+    #[rstest]
+    #[case::an_administrator_gives_anything((Role::Admin, None), (Role::Admin, None), true)]
+    #[case::at_any_site((Role::Admin, None), (Role::Manager, Some("hz-02")), true)]
+    #[case::a_manager_no_more_than_theirs((Role::Manager, Some("hz-01")), (Role::Admin, Some("hz-01")), false)]
+    #[case::a_manager_at_their_site((Role::Manager, Some("hz-01")), (Role::Manager, Some("hz-01")), true)]
+    #[case::and_at_no_other((Role::Manager, Some("hz-01")), (Role::Viewer, Some("hz-02")), false)]
+    #[case::nor_at_all_of_them((Role::Admin, Some("hz-01")), (Role::Viewer, None), false)]
+    #[case::a_supervisor_gives_nothing((Role::Supervisor, None), (Role::Viewer, None), false)]
+    fn nobody_gives_more_than_they_have(
+        #[case] own: (Role, Option<&str>),
+        #[case] other: (Role, Option<&str>),
+        #[case] may: bool,
+    ) {
+        let grant =
+            |(role, site): (Role, Option<&str>)| Grant { role, site: site.map(|site| site.parse().expect("a name")) };
+        assert_eq!(grant(own).may_give(&grant(other)), may);
     }
 }

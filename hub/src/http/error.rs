@@ -125,6 +125,14 @@ pub(super) enum ApiError {
         /// What is wrong with it, and where.
         detail: String,
     },
+    /// Nobody is signed in.
+    #[error("sign in, or send `Authorization: Bearer TOKEN` with a token that `lobby-hub token create` made")]
+    SignIn,
+    /// A page of another site asks for it, or nothing tells that it does not.
+    #[error(
+        "this comes from a page of another site, or nothing tells that it does not: programs use a token instead of a cookie"
+    )]
+    CrossSite,
     /// No token that is good.
     #[error(
         "no good token: send `Authorization: Bearer TOKEN` with one that `lobby-hub token create` made and that is neither revoked nor over"
@@ -257,8 +265,10 @@ impl IntoResponse for ApiError {
             Self::Method(_) => {
                 (StatusCode::METHOD_NOT_ALLOWED, "/problems/method-not-allowed", "The method does not fit the address")
             }
-            Self::Token => (StatusCode::UNAUTHORIZED, "/problems/token", "Not signed in"),
-            Self::Role(_) | Self::OtherSite(_) => (StatusCode::FORBIDDEN, "/problems/forbidden", "Not allowed"),
+            Self::Token | Self::SignIn => (StatusCode::UNAUTHORIZED, "/problems/token", "Not signed in"),
+            Self::Role(_) | Self::OtherSite(_) | Self::CrossSite => {
+                (StatusCode::FORBIDDEN, "/problems/forbidden", "Not allowed")
+            }
             Self::Host => (StatusCode::MISDIRECTED_REQUEST, "/problems/host", "Wrong host"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "/problems/conflict", "The state does not allow it"),
             Self::Fault { .. } => {

@@ -2,7 +2,10 @@
 //!
 //! ```text
 //! request ─► who? ─ a token that is not good ─► 401
-//!             │ a token, or nobody: whoever sits at this computer, on which alone the web is heard
+//!             │ a token, a session, or nobody: that is whoever sits at this computer, while no account exists and the web is heard
+//!             │ nowhere else
+//!             ▼
+//!           a session asks for a change from another site's page ─► 403
 //!             ▼
 //!           may that role? ─ no ─► 403, with the roles that may
 //!             │ yes
@@ -10,29 +13,31 @@
 //!           limited to a site? lists are of that site; a thing of another site is not there ─► 404
 //! ```
 
-use std::{collections::HashMap, convert::Infallible, sync::Arc};
+mod caller;
+
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     RequestExt, Router,
-    extract::{FromRequestParts, MatchedPath, Query, RawPathParams, Request, State},
+    extract::{MatchedPath, Query, RawPathParams, Request, State},
     handler::Handler,
-    http::{HeaderValue, Method, Uri, header, request::Parts},
+    http::{HeaderMap, Method, Uri, header},
     middleware::{Next, from_fn_with_state},
-    response::Response,
+    response::{IntoResponse, Response},
     routing::{MethodFilter, on},
 };
 use lobby_contract::SiteId;
 use lobby_domain::{
-    access::{Grant, Need},
+    access::Need,
     alert::AlertId,
-    matchers::{Field, Matchers},
-    restraint::{Kind, RestraintId},
+    restraint::RestraintId,
     ticket::{Action, WaitingFor},
 };
 use uuid::Uuid;
 
-use super::{App, error::ApiError};
-use crate::{findings::Domain, token};
+pub(super) use self::caller::Caller;
+use self::caller::recognised;
+use super::{App, error::ApiError, pages};
 
 /// What a request is about, by which it is known of which site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,101 +165,45 @@ struct Gate {
     policies: Arc<Policies>,
 }
 
-/// Who calls.
-#[derive(Debug, Clone)]
-pub(super) enum Caller {
-    /// Whoever sits at this computer, where the web listens on nothing else.
-    Here,
-    /// A program with a token.
-    Program {
-        /// What its token is called.
-        name: Box<str>,
-        /// What it may do, and where.
-        grant: Grant,
-    },
-}
-
-impl Caller {
-    fn may(&self, need: Need) -> bool {
-        match self {
-            Self::Here => true,
-            Self::Program { grant, .. } => grant.role.may(need),
-        }
-    }
-
-    /// The only site it may know of; all if there is none.
-    pub(super) const fn only_site(&self) -> Option<&SiteId> {
-        match self {
-            Self::Here => None,
-            Self::Program { grant, .. } => grant.site.as_ref(),
-        }
-    }
-
-    /// Whether it may know of a site.
-    pub(super) fn reaches(&self, site: &SiteId) -> bool {
-        match self {
-            Self::Here => true,
-            Self::Program { grant, .. } => grant.reaches(site),
-        }
-    }
-
-    /// The name under which something is noted that it does: the one it gives, or that of its token.
-    pub(super) fn signs(&self, given: String) -> String {
-        match self {
-            Self::Program { name, .. } if given.trim().is_empty() => name.to_string(),
-            _ => given,
-        }
-    }
-
-    /// Whether what these matchers keep quiet is of no site that it may not know of.
-    fn reaches_all(&self, matchers: &Matchers) -> bool {
-        self.only_site().is_none_or(|only| matchers.is_only(Field::Site, only.as_str()))
-    }
-
-    /// The same of a silence or maintenance window.
-    pub(super) async fn reaches_restraint(&self, app: &App, kind: &Kind) -> Result<bool, ApiError> {
-        match kind {
-            Kind::Silence(matchers) | Kind::Maintenance { matchers, .. } => Ok(self.reaches_all(matchers)),
-            Kind::UntilResolved(alert) => {
-                Ok(self.only_site().is_none()
-                    || site_of_alert(app, *alert).await?.is_some_and(|site| self.reaches(&site)))
-            }
-        }
-    }
-
-    /// Refuses matchers that would keep alerts of other sites quiet.
-    pub(super) fn check_matchers(&self, matchers: &Matchers) -> Result<(), ApiError> {
-        self.allowed(self.reaches_all(matchers))
-    }
-
-    /// Refuses a silence or maintenance window that would.
-    pub(super) async fn check_restraint(&self, app: &App, kind: &Kind) -> Result<(), ApiError> {
-        self.allowed(self.reaches_restraint(app, kind).await?)
-    }
-
-    fn allowed(&self, reached: bool) -> Result<(), ApiError> {
-        match self.only_site() {
-            Some(only) if !reached => Err(ApiError::OtherSite(only.clone())),
-            _ => Ok(()),
-        }
+async fn check(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let asking = pages::Asking::of(&request);
+    match admitted(&gate, request).await {
+        Ok(request) => next.run(request).await,
+        Err((caller, error)) => match asking {
+            Some(asking) => asking.refused(&gate.app, &caller, error),
+            None => error.into_response(),
+        },
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Caller {
-    type Rejection = Infallible;
+/// The request with who makes it, or why they may not.
+async fn admitted(gate: &Gate, mut request: Request) -> Result<Request, (Caller, ApiError)> {
+    let policy = gate.policy(&request);
+    let caller = match recognised(&gate.app, request.headers(), policy).await {
+        Ok(caller) => caller,
+        Err(error) => return Err((Caller::Nobody, error)),
+    };
+    if let Err(error) = allow(&gate.app, policy, &caller, &mut request).await {
+        return Err((caller, error));
+    }
+    request.extensions_mut().insert(caller);
+    Ok(request)
+}
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(parts.extensions.get::<Self>().cloned().expect("every route is behind the gate"))
+impl Gate {
+    /// What the route of a request asks; what is no route leads to nothing but a word about that.
+    fn policy(&self, request: &Request) -> Option<Policy> {
+        let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
+        let path = request.extensions().get::<MatchedPath>().map(|path| Box::from(path.as_str()));
+        path.and_then(|path| self.policies.get(&(path, method)).copied())
     }
 }
 
-async fn check(State(gate): State<Gate>, mut request: Request, next: Next) -> Result<Response, ApiError> {
-    let given = request.headers().get(header::AUTHORIZATION).cloned();
-    let caller = recognised(&gate.app, given).await?;
-    let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
-    let path = request.extensions().get::<MatchedPath>().map(|path| Box::from(path.as_str()));
-    // What is no route leads to nothing but a word about that.
-    if let Some(policy) = path.and_then(|path| gate.policies.get(&(path, method)).copied()) {
+async fn allow(app: &App, policy: Option<Policy>, caller: &Caller, request: &mut Request) -> Result<(), ApiError> {
+    if !request.method().is_safe() && !is_meant(caller, request.headers()) {
+        return Err(ApiError::CrossSite);
+    }
+    if let Some(policy) = policy {
         let params = Params(request.extract_parts().await.ok());
         let need = match policy.about {
             About::TicketStep => need_of_step(params.get(&["action", "verb"])),
@@ -262,17 +211,16 @@ async fn check(State(gate): State<Gate>, mut request: Request, next: Next) -> Re
             _ => policy.need,
         };
         if !caller.may(need) {
-            return Err(ApiError::Role(need));
+            return Err(if caller.is_nobody() { ApiError::SignIn } else { ApiError::Role(need) });
         }
         if let Some(only) = caller.only_site().filter(|_| need != Need::Nothing) {
             if policy.about == About::List {
                 *request.uri_mut() = limited(request.uri(), only)?;
             }
-            keep_to(only, &caller, policy.about, &params, &gate.app).await?;
+            keep_to(only, caller, policy.about, &params, app).await?;
         }
     }
-    request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
+    Ok(())
 }
 
 /// Refuses a caller who is limited to `only` what is not of that site. What is not there and what is not theirs look the same.
@@ -316,27 +264,28 @@ impl Params {
     }
 }
 
-/// Who calls, by the `Authorization` of the request.
-async fn recognised(app: &App, given: Option<HeaderValue>) -> Result<Caller, ApiError> {
-    let Some(given) = given else { return Ok(Caller::Here) };
-    let given = given.to_str().unwrap_or_default();
-    let (scheme, token) = given.split_once(' ').unwrap_or((given, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") || !token::may_be(token.trim()) {
-        return Err(ApiError::Token);
+/// Whether whoever calls means what is asked, rather than a page of another site that they look at. A browser sends its cookies along with
+/// what such a page asks, and says from where that comes; it sends no token.
+fn is_meant(caller: &Caller, headers: &HeaderMap) -> bool {
+    match caller {
+        Caller::Program { .. } => true,
+        Caller::Person { .. } => says_ours(headers) == Some(true),
+        Caller::Nobody | Caller::Here => says_ours(headers) != Some(false),
     }
-    let now = app.clock.now();
-    let row = app.store.token_by_hash(&token::hash(token.trim())).await?;
-    let row = row.filter(|row| row.is_good(now)).ok_or(ApiError::Token)?;
-    // That it was used is noted where it can be: nobody is kept from reading because a disk takes nothing.
-    let is_writable = !app.findings.fails(Domain::Database) && !app.findings.fails(Domain::Storage);
-    if is_writable && let Err(cause) = app.store.token_used(&row, now).await {
-        tracing::warn!(
-            cause = format!("{:#}", anyhow::Error::from(cause)),
-            token = row.id,
-            "its use could not be noted"
-        );
+}
+
+/// What a request says of the page that it comes from; `None` if nothing.
+fn says_ours(headers: &HeaderMap) -> Option<bool> {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let site = text("sec-fetch-site").map(|site| site == "same-origin" || site == "none");
+    let origin = text(header::ORIGIN.as_str()).map(|origin| {
+        let named = origin.split_once("://").map(|(_, host)| host);
+        named.is_some_and(|host| text(header::HOST.as_str()).is_some_and(|ours| ours.eq_ignore_ascii_case(host)))
+    });
+    match (site, origin) {
+        (None, None) => None,
+        (site, origin) => Some(site != Some(false) && origin != Some(false)),
     }
-    Ok(Caller::Program { name: row.name.into(), grant: row.grant })
 }
 
 /// The address of a list, limited to one site.

@@ -1,5 +1,6 @@
 //! The pages people read, the static files they need, and what people do with tickets on them.
 
+mod account;
 mod act;
 mod agents;
 mod alerts;
@@ -15,10 +16,12 @@ mod open;
 mod outbox;
 mod overlay;
 mod overview;
+mod people;
 mod reader;
 mod restrain;
 mod restraints;
 mod scene;
+mod sign_in;
 mod statics;
 mod ticket;
 mod tiles;
@@ -31,6 +34,7 @@ use axum::{
 use lobby_domain::access::Need;
 use tower_http::compression::CompressionLayer;
 
+pub(super) use self::reader::Asking;
 use self::{
     answer::{Html, PageError, answer},
     open::Open,
@@ -74,6 +78,18 @@ pub(super) fn routes() -> Routes {
         .get("/d/{code}/why", Policy::read(About::Device), why::show)
         .get("/t/{no}", Policy::read(About::Ticket), ticket::show)
         .post("/t/{no}/{verb}", Policy::to(Need::Answer, About::TicketStep), act::act)
+        .get("/sign-in", Policy::PUBLIC, sign_in::show)
+        .post("/sign-in", Policy::PUBLIC, sign_in::sign_in)
+        .post("/sign-out", Policy::PUBLIC, sign_in::sign_out)
+        .get("/setup/{link}", Policy::PUBLIC, sign_in::setup)
+        .post("/setup/{link}", Policy::PUBLIC, sign_in::set_up)
+        .get("/account", Policy::read(About::Nothing), account::show)
+        .post("/account/password", Policy::read(About::Nothing), account::change_password)
+        .post("/account/sessions/end", Policy::read(About::Nothing), account::end_others)
+        .post("/account/sessions/{id}/end", Policy::read(About::Nothing), account::end)
+        .get("/people", Policy::to(Need::Operate, About::Handler), people::show)
+        .post("/people", Policy::to(Need::Operate, About::Handler), people::enter)
+        .post("/people/{id}", Policy::to(Need::Operate, About::Handler), people::change)
         .get("/lang/{lang}", Policy::PUBLIC, language::choose)
         .get("/static/{version}/{name}", Policy::PUBLIC, statics::file)
         .with(|router| router.layer(DefaultBodyLimit::max(LARGEST_FORM)).layer(CompressionLayer::new()))

@@ -8,6 +8,7 @@ mod ledger;
 mod outbox;
 mod pages;
 mod past;
+mod people;
 mod records;
 mod restart;
 mod restraints;

@@ -12,7 +12,10 @@ use rstest::rstest;
 use tower::ServiceExt;
 
 use super::*;
-use crate::http::{self, pages::tests::Hub};
+use crate::{
+    http::{self, pages::tests::Hub},
+    token,
+};
 
 const OURS: &str = "hz-01";
 const THEIRS: &str = "hz-02";
@@ -76,6 +79,7 @@ impl World {
             ("{code}", &self.code),
             ("{lang}", "en"),
             ("{version}", "none"),
+            ("{link}", "none"),
         ];
         parameters.iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, value))
     }
@@ -114,6 +118,26 @@ fn need(policy: Policy) -> Need {
         About::AlertStep => need_of_alert("clear"),
         _ => policy.need,
     }
+}
+
+#[rstest]
+#[case::no_browser(&[("host", "hub:8080")], None)]
+#[case::our_page(&[("host", "hub:8080"), ("origin", "http://hub:8080"), ("sec-fetch-site", "same-origin")], Some(true))]
+#[case::typed(&[("host", "hub"), ("sec-fetch-site", "none")], Some(true))]
+#[case::other_site(&[("host", "hub"), ("sec-fetch-site", "cross-site")], Some(false))]
+#[case::sibling(&[("host", "hub"), ("sec-fetch-site", "same-site")], Some(false))]
+#[case::other_origin(&[("host", "hub:8080"), ("origin", "http://other.example")], Some(false))]
+#[case::other_port(&[("host", "hub:8080"), ("origin", "http://hub:8081")], Some(false))]
+#[case::hidden_origin(&[("host", "hub"), ("origin", "null")], Some(false))]
+#[case::no_host(&[("origin", "http://hub")], Some(false))]
+fn a_browser_says_from_whose_page_a_request_comes(
+    #[case] headers: &[(&'static str, &'static str)],
+    #[case] ours: Option<bool>,
+) {
+    let headers = headers
+        .iter()
+        .map(|(name, value)| (axum::http::HeaderName::from_static(name), axum::http::HeaderValue::from_static(value)));
+    assert_eq!(says_ours(&headers.collect()), ours);
 }
 
 #[test]
@@ -261,4 +285,116 @@ async fn what_a_program_does_is_signed_with_the_name_of_its_token_unless_it_name
     let answer = http::router(world.hub.app.clone()).oneshot(request).await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(world.hub.read(&path).await["owner"], "night watch");
+}
+
+/// Somebody of that role at our site, with what their browser proves it with.
+async fn signed_in(world: &World, role: Role) -> String {
+    let (store, now) = (&world.hub.app.store, world.hub.app.clock.now());
+    let grant = Grant { role, site: Some(OURS.parse().unwrap()) };
+    let (row, _) = crate::account::enter(store, (role.as_str(), "somebody"), grant, now).await.unwrap();
+    let proof = format!("proof of {role}");
+    let session = crate::store::SessionRow {
+        id: format!("session of {role}"),
+        person: row.id,
+        browser: "a browser".into(),
+        created_at: now,
+        expires_at: now + Span::from_mins(10),
+        last_used_at: now,
+    };
+    store.open_session(&session, &token::hash(&proof), b"a browser").await.unwrap();
+    proof
+}
+
+impl World {
+    async fn ask_as(
+        &self,
+        method: &Method,
+        path: &str,
+        proof: &str,
+        headers: &[(&'static str, &'static str)],
+    ) -> (StatusCode, String) {
+        let request = Request::builder().method(method.clone()).uri(path).header("host", "localhost");
+        let mut request = request.header("cookie", format!("lobby_session={proof}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = http::router(self.hub.app.clone()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let status = answer.status();
+        let body = if path.starts_with("/events") {
+            String::new()
+        } else {
+            let bytes = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        (status, body)
+    }
+}
+
+#[tokio::test]
+async fn once_somebody_was_entered_whoever_is_not_signed_in_may_do_nothing() {
+    let world = World::new().await;
+    let (before, _) = world.ask(&Method::GET, "/api/v1/tickets", None).await;
+    assert_eq!(before, StatusCode::OK, "until then whoever sits at this computer may");
+    signed_in(&world, Role::Viewer).await;
+    for (path, method, policy) in routes() {
+        let filled = world.filled(&path);
+        for (status, body) in
+            [world.ask(&method, &filled, None).await, world.ask_as(&method, &filled, "made up", &[]).await]
+        {
+            let told = format!("{method} {path}: {status} {body}");
+            if need(policy) == Need::Nothing {
+                assert_ne!(status, StatusCode::UNAUTHORIZED, "{told}");
+            } else {
+                assert_eq!(status, StatusCode::UNAUTHORIZED, "{told}");
+                assert!(path.starts_with("/events") || body.contains("/problems/token"), "{told}");
+                assert!(!body.contains(OURS), "{told}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_changed_for_somebody_signed_in_unless_it_surely_comes_from_our_own_page() {
+    let world = World::new().await;
+    let proof = signed_in(&world, Role::Manager).await;
+    let foreign: [&[(&'static str, &'static str)]; 5] = [
+        &[],
+        &[("origin", "https://evil.example")],
+        &[("origin", "null")],
+        &[("sec-fetch-site", "cross-site")],
+        &[("sec-fetch-site", "same-origin"), ("origin", "http://evil.example")],
+    ];
+    let mut asked = 0;
+    for (path, method, _) in routes().into_iter().filter(|(_, method, _)| !method.is_safe()) {
+        for headers in foreign {
+            asked += 1;
+            let (status, body) = world.ask_as(&method, &world.filled(&path), &proof, headers).await;
+            let told = format!("{method} {path} with {headers:?}: {status} {body}");
+            assert_eq!(status, StatusCode::FORBIDDEN, "{told}");
+            assert!(body.contains("/problems/forbidden") && body.contains("another site"), "{told}");
+        }
+        if path.contains("/t/") || path.contains("/tickets/") {
+            let ours = [("origin", "http://localhost"), ("sec-fetch-site", "same-origin")];
+            let (status, body) = world.ask_as(&method, &world.filled(&path), &proof, &ours).await;
+            assert_ne!(status, StatusCode::FORBIDDEN, "{method} {path}: {body}");
+        }
+    }
+    assert!(asked > 100, "{asked}");
+    assert_eq!(world.ask_as(&Method::GET, "/api/v1/tickets", &proof, &[]).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn every_role_that_is_signed_in_may_do_what_its_tokens_may() {
+    let world = World::new().await;
+    let ours = [("origin", "http://localhost"), ("sec-fetch-site", "same-origin")];
+    for role in Role::ALL {
+        let proof = signed_in(&world, role).await;
+        for (path, method, policy) in routes() {
+            if role.may(need(policy)) {
+                continue;
+            }
+            let (status, body) = world.ask_as(&method, &world.filled(&path), &proof, &ours).await;
+            assert_eq!(status, StatusCode::FORBIDDEN, "{role}: {method} {path}: {body}");
+        }
+    }
 }

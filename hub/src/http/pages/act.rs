@@ -3,7 +3,7 @@
 use axum::{
     Form,
     extract::{State, rejection::FormRejection},
-    http::{HeaderMap, StatusCode, header},
+    http::StatusCode,
     response::Response,
 };
 use lobby_domain::{
@@ -60,10 +60,9 @@ pub(super) async fn set_life(
     State(app): State<App>,
     reader: Reader,
     Path(code): Path<String>,
-    headers: HeaderMap,
     form: Result<Form<NewLife>, FormRejection>,
 ) -> Response {
-    match life_set(&app, &reader, &code, &headers, form).await {
+    match life_set(&app, &reader, &code, form).await {
         Ok(place) => see(&place),
         Err(error) => refuse(&app, &reader, error),
     }
@@ -73,10 +72,9 @@ async fn life_set(
     app: &App,
     reader: &Reader,
     code: &str,
-    headers: &HeaderMap,
     form: Result<Form<NewLife>, FormRejection>,
 ) -> Result<String, PageError> {
-    let Form(NewLife { life, back }) = ours(headers, form)?;
+    let Form(NewLife { life, back }) = filled(form)?;
     let (site, device) = device::named(app, reader, code).await?;
     let back = back.filter(|back| is_local(back)).unwrap_or_else(|| format!("/d/{device}?site={site}"));
     let notice = match app.desk.decide(site, Decision::Life { device, life }).await {
@@ -88,11 +86,8 @@ async fn life_set(
     Ok(noticed(&back, notice))
 }
 
-/// The form, if it comes from one of our own pages.
-pub(super) fn ours<T>(headers: &HeaderMap, form: Result<Form<T>, FormRejection>) -> Result<Form<T>, PageError> {
-    if !is_ours(headers) {
-        return Err(PageError::CrossSite);
-    }
+/// The form, as it was filled in.
+pub(super) fn filled<T>(form: Result<Form<T>, FormRejection>) -> Result<Form<T>, PageError> {
     form.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => PageError::TooLarge,
         _ => PageError::BadRequest,
@@ -104,10 +99,9 @@ pub(super) async fn act(
     State(app): State<App>,
     reader: Reader,
     Path((no, verb)): Path<(String, String)>,
-    headers: HeaderMap,
     form: Result<Form<Act>, FormRejection>,
 ) -> Response {
-    match moved(&app, &no, &verb, &headers, form).await {
+    match moved(&app, &reader, (&no, &verb), form).await {
         Ok(place) => see(&place),
         Err(error) => refuse(&app, &reader, error),
     }
@@ -115,13 +109,13 @@ pub(super) async fn act(
 
 async fn moved(
     app: &App,
-    no: &str,
-    verb: &str,
-    headers: &HeaderMap,
+    reader: &Reader,
+    (no, verb): (&str, &str),
     form: Result<Form<Act>, FormRejection>,
 ) -> Result<String, PageError> {
-    let Form(act) = ours(headers, form)?;
-    let (by, note) = (act.by.trim(), act.note.trim());
+    let Form(act) = filled(form)?;
+    let (by, note) = (reader.caller.signs(act.by), act.note.trim());
+    let by = by.trim();
     if by.len() > LONGEST_NAME || note.len() > LONGEST_NOTE {
         return Err(PageError::TooLarge);
     }
@@ -155,39 +149,11 @@ pub(super) fn noticed(back: &str, notice: &str) -> String {
     format!("{back}{joint}notice={notice}")
 }
 
-/// Whether a request comes from one of our own pages, or from no page at all. Browsers say so; other programs need not.
-pub(super) fn is_ours(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    if text("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
-        return false;
-    }
-    let Some(origin) = text(header::ORIGIN.as_str()) else { return true };
-    let named = origin.split_once("://").map(|(_, host)| host);
-    named.is_some_and(|host| text(header::HOST.as_str()).is_some_and(|ours| ours.eq_ignore_ascii_case(host)))
-}
-
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
 
     use super::*;
-
-    #[rstest]
-    #[case::no_browser(&[("host", "hub:8080")], true)]
-    #[case::our_page(&[("host", "hub:8080"), ("origin", "http://hub:8080"), ("sec-fetch-site", "same-origin")], true)]
-    #[case::typed(&[("host", "hub"), ("sec-fetch-site", "none")], true)]
-    #[case::other_site(&[("host", "hub"), ("sec-fetch-site", "cross-site")], false)]
-    #[case::sibling(&[("host", "hub"), ("sec-fetch-site", "same-site")], false)]
-    #[case::other_origin(&[("host", "hub:8080"), ("origin", "http://other.example")], false)]
-    #[case::other_port(&[("host", "hub:8080"), ("origin", "http://hub:8081")], false)]
-    #[case::hidden_origin(&[("host", "hub"), ("origin", "null")], false)]
-    #[case::no_host(&[("origin", "http://hub")], false)]
-    fn only_our_own_pages_may_act(#[case] headers: &[(&'static str, &'static str)], #[case] ours: bool) {
-        let headers = headers
-            .iter()
-            .map(|(name, value)| (header::HeaderName::from_static(name), header::HeaderValue::from_static(value)));
-        assert_eq!(is_ours(&headers.collect()), ours);
-    }
 
     #[rstest]
     #[case("/concierge", "/concierge?notice=saved")]

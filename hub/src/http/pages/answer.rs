@@ -6,9 +6,11 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use jiff::tz::TimeZone;
 use lobby_dashboards::{
-    AgentPage, AgentsPage, AlertsPage, ConciergePage, DevicePage, EngineeringPage, ErrorPage, HealthPage, OutboxPage,
-    OverviewPage, Page, Problem, ReceptionPage, RestraintsPage, ShowflatPage, TicketPage, WhyPage,
+    AccountPage, AgentPage, AgentsPage, AlertsPage, Calendar, Chrome, ConciergePage, DevicePage, EngineeringPage,
+    ErrorPage, HealthPage, OutboxPage, OverviewPage, Page, PeoplePage, Problem, ReceptionPage, RestraintsPage,
+    SetupPage, ShowflatPage, SignInPage, TicketPage, WhyPage,
 };
 
 use super::{App, Open, Reader, Scene};
@@ -41,9 +43,15 @@ pub(super) enum PageError {
     /// What was sent is larger than a form of ours.
     #[error("the form is too large")]
     TooLarge,
+    /// Their role, or the site that they are limited to, does not allow it.
+    #[error("this is not for the reader's role")]
+    Forbidden,
     /// The request comes from another site's page.
     #[error("requests from pages of other sites are refused")]
     CrossSite,
+    /// The link by which a password was to be chosen was used, or is over.
+    #[error("the link is no longer good")]
+    Link,
     /// The hub is stopping.
     #[error("the hub is stopping")]
     Stopping,
@@ -67,7 +75,8 @@ impl PageError {
             Self::NotFound => Problem::NotFound,
             Self::BadRequest => Problem::BadRequest,
             Self::TooLarge => Problem::TooLarge,
-            Self::CrossSite => Problem::Forbidden,
+            Self::Forbidden | Self::CrossSite => Problem::Forbidden,
+            Self::Link => Problem::LinkOver,
             Self::Stopping | Self::Store(StoreError::Database { .. }) => Problem::Unavailable,
             Self::Store(_) | Self::Render(_) => Problem::Internal,
         }
@@ -92,6 +101,7 @@ macro_rules! html {
 }
 
 html!(
+    AccountPage,
     AgentPage,
     AgentsPage,
     AlertsPage,
@@ -102,9 +112,12 @@ html!(
     HealthPage,
     OutboxPage,
     OverviewPage,
+    PeoplePage,
     ReceptionPage,
     RestraintsPage,
+    SetupPage,
     ShowflatPage,
+    SignInPage,
     TicketPage,
     WhyPage
 );
@@ -130,13 +143,22 @@ pub(super) fn refuse(app: &App, reader: &Reader, error: PageError) -> Response {
         let cause = format!("{:#}", anyhow::Error::from(error));
         tracing::error!(cause, path = reader.path, reference, "a page could not be shown");
     }
-    let nothing = Open::default();
-    let page = Scene::with(app, reader, None, &nothing, |scene| {
-        let chrome = scene.chrome(Page::Error);
-        ErrorPage { chrome, problem, reference }.html(false)
-    });
+    let page = if reader.caller.is_nobody() {
+        ErrorPage { chrome: bare(app, reader, Page::Error), problem, reference }.html(false)
+    } else {
+        let nothing = Open::default();
+        Scene::with(app, reader, None, &nothing, |scene| {
+            let chrome = scene.chrome(Page::Error);
+            ErrorPage { chrome, problem, reference }.html(false)
+        })
+    };
     // Should even this page fail, the status still says it.
     document(status, page.unwrap_or_default())
+}
+
+/// What surrounds a page that shows nothing of any site.
+pub(super) fn bare(app: &App, reader: &Reader, page: Page) -> Chrome {
+    Chrome::bare(reader.lang, Calendar::new(app.clock.now().millis(), TimeZone::UTC), page, reader.path.clone())
 }
 
 /// A page as the answer.

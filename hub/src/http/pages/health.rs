@@ -3,7 +3,6 @@
 use axum::{
     Form,
     extract::{State, rejection::FormRejection},
-    http::HeaderMap,
     response::Response,
 };
 use lobby_dashboards::{FindingRow, FindingSeverity, HealthPage, Page, Texts};
@@ -11,7 +10,6 @@ use serde::Deserialize;
 
 use super::{
     App, Html, Open, PageError, Reader, Scene,
-    act::is_ours,
     answer::{self, refuse, see},
 };
 use crate::findings::{Domain, Finding, Severity};
@@ -75,12 +73,8 @@ pub(super) struct Ignore {
 pub(super) async fn ignore(
     State(app): State<App>,
     reader: Reader,
-    headers: HeaderMap,
     form: Result<Form<Ignore>, FormRejection>,
 ) -> Response {
-    if !is_ours(&headers) {
-        return refuse(&app, &reader, PageError::CrossSite);
-    }
     let Ok(Form(Ignore { domain, id })) = form else { return refuse(&app, &reader, PageError::BadRequest) };
     // One that is gone meanwhile needs not be ignored.
     let _ = Domain::named(&domain).and_then(|domain| app.findings.ignore(domain, &id));

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use axum::{
     Form,
     extract::{State, rejection::FormRejection},
-    http::HeaderMap,
     response::Response,
 };
 use lobby_dashboards::{ChannelCard, ChannelState, DeliveryLine, DeliveryState, OutboxPage, Page};
@@ -14,7 +13,7 @@ use serde::Deserialize;
 
 use super::{
     App, Html, Open, PageError, Path, Reader, Scene,
-    act::ours,
+    act::filled,
     alerts::further,
     answer::{self, refuse, see},
     restrain::back,
@@ -143,22 +142,16 @@ pub(super) async fn test(
     State(app): State<App>,
     reader: Reader,
     Path(channel): Path<String>,
-    headers: HeaderMap,
     form: Result<Form<Test>, FormRejection>,
 ) -> Response {
-    match tested(&app, &channel, &headers, form).await {
+    match tested(&app, &channel, form).await {
         Ok(place) => see(&place),
         Err(error) => refuse(&app, &reader, error),
     }
 }
 
-async fn tested(
-    app: &App,
-    channel: &str,
-    headers: &HeaderMap,
-    form: Result<Form<Test>, FormRejection>,
-) -> Result<String, PageError> {
-    let Form(test) = ours(headers, form)?;
+async fn tested(app: &App, channel: &str, form: Result<Form<Test>, FormRejection>) -> Result<String, PageError> {
+    let Form(test) = filled(form)?;
     let notice = match app.notify.test(channel).await {
         Ok(tested) if tested.taken => "test-taken",
         Ok(_) => "test-refused",

@@ -3,16 +3,20 @@
 use std::convert::Infallible;
 
 use axum::{
-    extract::{self, FromRequestParts, Query},
-    http::{HeaderMap, header, request::Parts},
-    response::Response,
+    extract::{self, FromRequestParts, Query, Request},
+    http::{HeaderMap, Method, Uri, header, request::Parts},
+    response::{IntoResponse, Response},
 };
 use lobby_contract::SiteId;
 use lobby_dashboards::{Lang, Notice};
 use lobby_domain::label;
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{App, Caller, PageError, answer::refuse};
+use super::{
+    App, Caller, PageError,
+    answer::{refuse, see},
+};
+use crate::http::{cookies, error::ApiError};
 
 /// The cookie that keeps a reader's language.
 pub(super) const COOKIE: &str = "lang";
@@ -28,8 +32,8 @@ pub(in crate::http) struct Reader {
     pub path: String,
     /// What was asked.
     pub asked: Asked,
-    /// The only site that they may read of; all if there is none.
-    pub only: Option<SiteId>,
+    /// Who they are.
+    pub caller: Caller,
 }
 
 /// The parameters of pages; any other is ignored.
@@ -49,30 +53,56 @@ pub(in crate::http) struct Asked {
     pub at: Option<String>,
     /// What became of the last action.
     pub notice: Option<String>,
+    /// Where to go on after signing in.
+    pub back: Option<String>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Reader {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let mut asked = Query::try_from_uri(&parts.uri).map_or_else(|_| Asked::default(), |Query(asked)| asked);
-        // Whoever is limited to a site reads of no other, whatever is asked.
-        let only = parts.extensions.get().and_then(Caller::only_site).cloned();
-        if let Some(only) = &only {
-            asked.site = Some(only.to_string());
-        }
-        let query: Vec<&str> = parts.uri.query().unwrap_or_default().split('&').collect();
-        let query: Vec<&str> =
-            query.into_iter().filter(|part| !part.is_empty() && !part.starts_with("notice=")).collect();
-        let path = parts.uri.path();
-        Ok(Self {
-            lang: language(&parts.headers),
-            fragment: parts.headers.get("x-fragment").is_some_and(|wanted| wanted == "main"),
-            path: if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) },
-            asked,
-            only,
-        })
+        let caller = parts.extensions.get::<Caller>().cloned().unwrap_or(Caller::Nobody);
+        Ok(Self::of(&parts.uri, &parts.headers, &caller))
     }
+}
+
+/// How somebody asks who may get another answer than they asked for.
+pub(in crate::http) struct Asking {
+    is_safe: bool,
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+impl Asking {
+    /// `None` if it is no page that is asked for.
+    pub(in crate::http) fn of(request: &Request) -> Option<Self> {
+        let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let is_page = accepts.contains("text/html") && !request.uri().path().starts_with("/api/");
+        let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
+        is_page.then(|| Self { is_safe, uri: request.uri().clone(), headers: request.headers().clone() })
+    }
+
+    /// A page that says why, or the one where they sign in.
+    pub(in crate::http) fn refused(&self, app: &App, caller: &Caller, error: ApiError) -> Response {
+        let reader = Reader::of(&self.uri, &self.headers, caller);
+        let error = match error {
+            ApiError::SignIn if self.is_safe => return see(&format!("/sign-in?back={}", encoded(&reader.path))),
+            ApiError::SignIn => return see("/sign-in"),
+            ApiError::Role(_) | ApiError::OtherSite(_) => PageError::Forbidden,
+            ApiError::CrossSite => PageError::CrossSite,
+            ApiError::NotFound(_) => PageError::NotFound,
+            ApiError::Parameter(_) => PageError::BadRequest,
+            ApiError::Store(error) => PageError::Store(error),
+            error => return error.into_response(),
+        };
+        refuse(app, &reader, error)
+    }
+}
+
+/// A text as a parameter of an address.
+pub(super) fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 /// The parts of a page's address; one that is not UTF-8 is answered with the page that says so.
@@ -91,15 +121,30 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
 }
 
 impl Reader {
+    /// What a request says of its reader.
+    fn of(uri: &Uri, headers: &HeaderMap, caller: &Caller) -> Self {
+        let mut asked = Query::try_from_uri(uri).map_or_else(|_| Asked::default(), |Query(asked)| asked);
+        // Whoever is limited to a site reads of no other, whatever is asked.
+        if let Some(only) = caller.only_site() {
+            asked.site = Some(only.to_string());
+        }
+        let query: Vec<&str> = uri.query().unwrap_or_default().split('&').collect();
+        let query: Vec<&str> =
+            query.into_iter().filter(|part| !part.is_empty() && !part.starts_with("notice=")).collect();
+        let path = uri.path();
+        Self {
+            lang: language(headers),
+            fragment: headers.get("x-fragment").is_some_and(|wanted| wanted == "main"),
+            path: if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) },
+            asked,
+            caller: caller.clone(),
+        }
+    }
+
     /// The site asked for.
     pub(super) fn site(&self) -> Result<Option<SiteId>, PageError> {
         let named = self.asked.site.as_deref().filter(|site| !site.is_empty());
         named.map(str::parse).transpose().map_err(|_| PageError::NotFound)
-    }
-
-    /// Whether they may read of a site.
-    pub(super) fn reaches(&self, site: &SiteId) -> bool {
-        self.only.as_ref().is_none_or(|only| only == site)
     }
 
     /// What became of the reader's last action.
@@ -127,9 +172,7 @@ impl Reader {
 
 /// The language chosen, or the one the browser prefers, or Chinese.
 fn language(headers: &HeaderMap) -> Lang {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut cookies = cookies.flat_map(|value| value.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
-    let chosen = cookies.find(|(name, _)| *name == COOKIE).and_then(|(_, lang)| Lang::named(lang));
+    let chosen = cookies::get(headers, COOKIE).and_then(Lang::named);
     let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     chosen.unwrap_or_else(|| preferred(accepted))
 }

@@ -3,7 +3,7 @@
 use axum::{
     Form,
     extract::{State, rejection::FormRejection},
-    http::{HeaderMap, StatusCode},
+    http::StatusCode,
     response::Response,
 };
 use jiff::{civil::DateTime, tz::TimeZone};
@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use super::{
     App, PageError, Path, Reader,
-    act::{LONGEST_NAME, LONGEST_NOTE, noticed, ours},
+    act::{LONGEST_NAME, LONGEST_NOTE, filled, noticed},
     answer::{document, is_local, refuse, see},
     restraints,
 };
@@ -80,32 +80,19 @@ pub(super) async fn act_on_alert(
     State(app): State<App>,
     reader: Reader,
     Path((id, verb)): Path<(String, String)>,
-    headers: HeaderMap,
     form: Filled<Act>,
 ) -> Response {
-    go_on(&app, &reader, acted(&app, &id, &verb, &headers, form).await)
+    go_on(&app, &reader, acted(&app, &reader, (&id, &verb), form).await)
 }
 
 /// Makes a silence.
-pub(super) async fn make_silence(
-    State(app): State<App>,
-    reader: Reader,
-    headers: HeaderMap,
-    form: Filled<Wish>,
-) -> Response {
-    made(&app, &reader, Restrained::Silences, &headers, form).await.unwrap_or_else(|error| refuse(&app, &reader, error))
+pub(super) async fn make_silence(State(app): State<App>, reader: Reader, form: Filled<Wish>) -> Response {
+    made(&app, &reader, Restrained::Silences, form).await.unwrap_or_else(|error| refuse(&app, &reader, error))
 }
 
 /// Makes a maintenance window.
-pub(super) async fn make_maintenance(
-    State(app): State<App>,
-    reader: Reader,
-    headers: HeaderMap,
-    form: Filled<Wish>,
-) -> Response {
-    made(&app, &reader, Restrained::Maintenance, &headers, form)
-        .await
-        .unwrap_or_else(|error| refuse(&app, &reader, error))
+pub(super) async fn make_maintenance(State(app): State<App>, reader: Reader, form: Filled<Wish>) -> Response {
+    made(&app, &reader, Restrained::Maintenance, form).await.unwrap_or_else(|error| refuse(&app, &reader, error))
 }
 
 /// Ends a silence.
@@ -113,10 +100,9 @@ pub(super) async fn end_silence(
     State(app): State<App>,
     reader: Reader,
     Path(id): Path<String>,
-    headers: HeaderMap,
     form: Filled<Act>,
 ) -> Response {
-    go_on(&app, &reader, ended(&app, false, &id, &headers, form).await)
+    go_on(&app, &reader, ended(&app, &reader, false, &id, form).await)
 }
 
 /// Ends a maintenance window.
@@ -124,10 +110,9 @@ pub(super) async fn end_maintenance(
     State(app): State<App>,
     reader: Reader,
     Path(id): Path<String>,
-    headers: HeaderMap,
     form: Filled<Act>,
 ) -> Response {
-    go_on(&app, &reader, ended(&app, true, &id, &headers, form).await)
+    go_on(&app, &reader, ended(&app, &reader, true, &id, form).await)
 }
 
 fn go_on(app: &App, reader: &Reader, place: Result<String, PageError>) -> Response {
@@ -150,9 +135,10 @@ pub(super) fn back(wanted: Option<String>, usual: &str, notice: &str) -> String 
     noticed(&wanted.filter(|back| is_local(back)).unwrap_or_else(|| usual.to_owned()), notice)
 }
 
-async fn acted(app: &App, id: &str, verb: &str, headers: &HeaderMap, form: Filled<Act>) -> Result<String, PageError> {
-    let Form(act) = ours(headers, form)?;
-    let (id, by) = (AlertId(id.parse().map_err(|_| PageError::NotFound)?), text(&act.by, LONGEST_NAME)?);
+async fn acted(app: &App, reader: &Reader, (id, verb): (&str, &str), form: Filled<Act>) -> Result<String, PageError> {
+    let Form(act) = filled(form)?;
+    let id = AlertId(id.parse().map_err(|_| PageError::NotFound)?);
+    let by = text(&reader.caller.signs(act.by), LONGEST_NAME)?;
     let now = app.clock.now();
     let notice = match verb {
         "ack" => {
@@ -193,16 +179,11 @@ fn restraint(
     Restraint { id, kind, starts, ends, author, comment, created_at: now, changed_by: "".into(), replaces: None }
 }
 
-async fn made(
-    app: &App,
-    reader: &Reader,
-    which: Restrained,
-    headers: &HeaderMap,
-    form: Filled<Wish>,
-) -> Result<Response, PageError> {
-    let Form(wish) = ours(headers, form)?;
+async fn made(app: &App, reader: &Reader, which: Restrained, form: Filled<Wish>) -> Result<Response, PageError> {
+    let Form(wish) = filled(form)?;
     let maintenance = which == Restrained::Maintenance;
-    let (by, comment) = (text(&wish.by, LONGEST_NAME)?, text(&wish.comment, LONGEST_NOTE)?);
+    let (by, comment) =
+        (text(&reader.caller.signs(wish.by.clone()), LONGEST_NAME)?, text(&wish.comment, LONGEST_NOTE)?);
     let now = app.clock.now();
     let zone = zone(app, &wish.site);
     let wanted = wanted(&wish, maintenance, &zone, now)
@@ -259,13 +240,13 @@ fn moment(text: &str, zone: &TimeZone) -> Option<Timestamp> {
 
 async fn ended(
     app: &App,
+    reader: &Reader,
     maintenance: bool,
     id: &str,
-    headers: &HeaderMap,
     form: Filled<Act>,
 ) -> Result<String, PageError> {
-    let Form(act) = ours(headers, form)?;
-    let by = text(&act.by, LONGEST_NAME)?;
+    let Form(act) = filled(form)?;
+    let by = text(&reader.caller.signs(act.by), LONGEST_NAME)?;
     let id = RestraintId(id.parse().map_err(|_| PageError::NotFound)?);
     let row = app.store.restraint(id).await?;
     row.filter(|row| row.kind.is_maintenance() == maintenance).ok_or(PageError::NotFound)?;

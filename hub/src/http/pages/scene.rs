@@ -7,8 +7,11 @@ use std::{
 
 use jiff::tz::TimeZone;
 use lobby_contract::SiteId;
-use lobby_dashboards::{Calendar, Choice, Chrome, Clause, Collection, DeviceRef, Lang, Page, State, Texts, When};
+use lobby_dashboards::{
+    Calendar, Choice, Chrome, Clause, Collection, DeviceRef, Lang, Page, Sight, State, Texts, When,
+};
 use lobby_domain::{
+    access::Need,
     agent::Link,
     alert::Subject,
     device::{self, Device, Life},
@@ -55,8 +58,8 @@ impl Scene<'_> {
         let sites = app.fleet.read();
         let setup = app.fleet.setup();
         let names = sites.keys().chain(setup.sites.keys());
-        let names: BTreeSet<&SiteId> = names.filter(|site| reader.reaches(site)).collect();
-        let chosen = match site.or_else(|| reader.only.clone()) {
+        let names: BTreeSet<&SiteId> = names.filter(|site| reader.caller.reaches(site)).collect();
+        let chosen = match site.or_else(|| reader.caller.only_site().cloned()) {
             Some(site) if names.contains(&site) => Some(site),
             Some(_) => return Err(PageError::NotFound),
             None if names.len() == 1 => names.first().copied().cloned(),
@@ -108,7 +111,9 @@ impl Scene<'_> {
             notice: self.reader.notice(),
             demo: self.demo,
             live: page != Page::Error,
-            person: None,
+            person: self.reader.caller.person().map(|person| person.name.clone()),
+            may_see_people: self.reader.caller.may(Need::Operate),
+            sight: if self.reader.caller.only_site().is_some() { Sight::OneSite } else { Sight::AllSites },
         }
     }
 
@@ -118,7 +123,7 @@ impl Scene<'_> {
         }
         // A device or a ticket belongs to one site: another one is begun at its first page.
         let path = match page {
-            Page::Device | Page::Agent | Page::Ticket | Page::Error => "/",
+            Page::Device | Page::Agent | Page::Ticket | Page::Account | Page::People | Page::Error => "/",
             _ => self.reader.path.split('?').next().unwrap_or("/"),
         };
         let all =

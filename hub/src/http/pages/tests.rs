@@ -25,6 +25,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::{
+    account::Accounts,
     clock::Clock,
     fleet::{Changed, Fleet, SiteSettings},
     http::router,
@@ -54,7 +55,7 @@ pub(in crate::http) struct Hub {
     pub(in crate::http) clock: Arc<Hands>,
     writer: Writer,
     seq: u64,
-    _folder: TempDir,
+    folder: TempDir,
     _lifecycle: Lifecycle,
 }
 
@@ -125,9 +126,11 @@ impl Hub {
             demo: false,
             backups: crate::backup::Status::default(),
             notify: Arc::new(notify),
+            accounts: Arc::new(Accounts::new(store.clone(), clock.clone(), true, folder.path())),
+            https: false,
         };
         let writer = Writer::new(store, setup, code);
-        Self { app, clock, writer, seq: 0, _folder: folder, _lifecycle: lifecycle }
+        Self { app, clock, writer, seq: 0, folder, _lifecycle: lifecycle }
     }
 
     /// A hub of one site that has reported that all is well.
@@ -224,6 +227,7 @@ impl Hub {
 
     pub(in crate::http) async fn get(&self, path: &str, lang: &str) -> Answer {
         let request = Request::get(path).header(header::COOKIE, format!("a=b; lang={lang}"));
+        let request = request.header(header::ACCEPT, "text/html,*/*;q=0.8");
         self.ask(request.body(Body::empty()).unwrap()).await
     }
 
@@ -235,8 +239,13 @@ impl Hub {
         self.ask(request.body(Body::from(form.to_owned())).unwrap()).await
     }
 
+    /// The folder of its files.
+    pub(in crate::http) fn folder(&self) -> &FsPath {
+        self.folder.path()
+    }
+
     /// The number of the only open ticket.
-    async fn ticket(&self) -> String {
+    pub(in crate::http) async fn ticket(&self) -> String {
         let open = Open::read(&self.app.store, None).await.unwrap();
         assert_eq!(open.tickets.len(), 1);
         open.tickets[0].number.to_string()

@@ -2,50 +2,14 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use argon2::{
-    Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version,
-    password_hash::{PasswordHashString, SaltString},
-};
-use tokio::{
-    sync::Semaphore,
-    time::{Duration, Instant},
-};
+use argon2::{Algorithm, Argon2, Params, Version, password_hash::PasswordHashString};
+use tokio::time::{Duration, Instant};
+
+use crate::password::{HashError, LONGEST, Passwords};
 
 /// Failed log-ins of one user within [`WINDOW`] after which only the password that is known to be right is accepted.
 const MAX_FAILURES: u32 = 5;
 const WINDOW: Duration = Duration::from_mins(1);
-/// Passwords checked at once: each takes 19 MiB and a core for some 20 ms.
-const AT_ONCE: usize = 2;
-/// Log-ins that may wait for that; the others are told to come again.
-const WAITING: usize = 256;
-/// Longest password, in bytes.
-const MAX_PASSWORD: usize = 1024;
-
-/// Why a password could not be hashed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum HashError {
-    /// Empty, or longer than 1024 bytes.
-    #[error("a password has 1 to {MAX_PASSWORD} bytes")]
-    Length,
-    /// The system has no randomness to give.
-    #[error("the system gives no random bytes")]
-    Random,
-    /// The hash function failed.
-    #[error("the password cannot be hashed")]
-    Argon2,
-}
-
-/// The `password_hash` of an entry of the users file: argon2id in PHC form.
-pub fn hash_password(password: &str) -> Result<String, HashError> {
-    if password.is_empty() || password.len() > MAX_PASSWORD {
-        return Err(HashError::Length);
-    }
-    let mut salt = [0; 16];
-    getrandom::fill(&mut salt).map_err(|_| HashError::Random)?;
-    let salt = SaltString::encode_b64(&salt).map_err(|_| HashError::Argon2)?;
-    let hash = Argon2::default().hash_password(password.as_bytes(), &salt).map_err(|_| HashError::Argon2)?;
-    Ok(hash.to_string())
-}
 
 /// One agent's password and how log-ins with it have gone.
 pub(super) struct Account {
@@ -111,8 +75,7 @@ pub(super) enum Verdict {
 
 /// Checks passwords, a few at a time.
 pub(super) struct Gate {
-    checking: Semaphore,
-    waiting: Semaphore,
+    passwords: Passwords,
     salt: [u8; 16],
 }
 
@@ -120,29 +83,24 @@ impl Gate {
     pub(super) fn new() -> Result<Self, HashError> {
         let mut salt = [0; 16];
         getrandom::fill(&mut salt).map_err(|_| HashError::Random)?;
-        Ok(Self { checking: Semaphore::new(AT_ONCE), waiting: Semaphore::new(WAITING), salt })
+        Ok(Self { passwords: Passwords::default(), salt })
     }
 
     /// Checks `password`. The one last found right is recognised at once, also while the account is locked, so that nobody can
     /// shut an agent out by guessing.
     pub(super) async fn check(&self, account: &Account, password: &[u8]) -> Verdict {
-        if password.is_empty() || password.len() > MAX_PASSWORD {
+        if password.is_empty() || password.len() > LONGEST {
             return Verdict::Wrong;
         }
         let fingerprint = self.fingerprint(password);
         if account.knows(&fingerprint) {
             return Verdict::Right;
         }
-        let Ok(_waits) = self.waiting.try_acquire() else { return Verdict::Busy };
+        let Some(turn) = self.passwords.turn() else { return Verdict::Busy };
         if !account.may_guess() {
             return Verdict::Locked;
         }
-        let Ok(_checks) = self.checking.acquire().await else { return Verdict::Busy };
-        let (hash, password) = (account.hash.clone(), password.to_vec());
-        let right = tokio::task::spawn_blocking(move || {
-            Argon2::default().verify_password(&password, &hash.password_hash()).is_ok()
-        });
-        if right.await.unwrap_or(false) {
+        if turn.is_right(account.hash.clone(), password.to_vec()).await {
             account.found_right(fingerprint);
             return Verdict::Right;
         }
@@ -167,7 +125,10 @@ fn same(left: &[u8; 32], right: &[u8; 32]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use argon2::{PasswordHasher, password_hash::SaltString};
+
     use super::*;
+    use crate::password::hash_password;
 
     fn account(password: &str) -> Account {
         Account::new(PasswordHashString::new(&hash_password(password).unwrap()).unwrap()).unwrap()
@@ -186,7 +147,7 @@ mod tests {
         let (gate, account) = (Gate::new().unwrap(), account("正确 password"));
         assert_eq!(gate.check(&account, b"wrong").await, Verdict::Wrong);
         assert_eq!(gate.check(&account, b"").await, Verdict::Wrong);
-        assert_eq!(gate.check(&account, &[b'x'; MAX_PASSWORD + 1]).await, Verdict::Wrong);
+        assert_eq!(gate.check(&account, &[b'x'; LONGEST + 1]).await, Verdict::Wrong);
         assert_eq!(gate.check(&account, "正确 password".as_bytes()).await, Verdict::Right);
     }
 
@@ -202,13 +163,5 @@ mod tests {
         assert_eq!(gate.check(&account, b"right").await, Verdict::Right);
         // Without a log-in since the start the hub cannot know, and the lock holds.
         assert_eq!(gate.check(&fresh, b"right").await, Verdict::Locked);
-    }
-
-    #[test]
-    fn a_hash_is_salted_and_never_holds_the_password() {
-        let (one, two) = (hash_password("secret").unwrap(), hash_password("secret").unwrap());
-        assert_ne!(one, two);
-        assert!(one.starts_with("$argon2id$") && !one.contains("secret"));
-        assert_eq!(hash_password(""), Err(HashError::Length));
     }
 }

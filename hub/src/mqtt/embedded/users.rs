@@ -160,7 +160,8 @@ fn position(text: &str, byte: usize) -> (usize, usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::login::hash_password, *};
+    use super::*;
+    use crate::password::hash_password;
 
     fn file(text: &str) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();

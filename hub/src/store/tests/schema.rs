@@ -7,8 +7,8 @@ use sqlx::{Executor, SqlSafeStr, SqlitePool};
 
 use super::{Database, Kind, Store};
 use crate::store::{
-    alerts, deadlines, delivery, findings, fleet, meta, notifications, once, outbox, past, records, restraints, rollup,
-    schema, tickets, tokens,
+    alerts, deadlines, delivery, findings, fleet, meta, notifications, once, outbox, past, people, records, restraints,
+    rollup, schema, tickets, tokens,
 };
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
@@ -28,6 +28,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         notifications::STATEMENTS,
         once::STATEMENTS,
         outbox::STATEMENTS,
+        people::STATEMENTS,
         past::STATEMENTS,
         records::STATEMENTS,
         restraints::STATEMENTS,

@@ -1,0 +1,136 @@
+//! `user`: people who sign in.
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use lobby_contract::SiteId;
+use lobby_domain::access::{Grant, Role};
+
+use super::Stored;
+use crate::{
+    account,
+    backup::Say,
+    clock::{Clock, SystemClock},
+    store::{PersonError, PersonRow, Store},
+};
+
+/// Enters, lists, disables and enables the people who sign in
+#[derive(Debug, Args)]
+pub struct User {
+    #[command(subcommand)]
+    what: UserCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum UserCommand {
+    /// Enters somebody, and prints the link by which they choose their password alone on the last line; it is good once
+    Create {
+        /// What they sign in with: letters, digits, `.`, `-`, `_` and `@`
+        #[arg(long)]
+        login: String,
+        /// What people call them [default: what they sign in with]
+        #[arg(long)]
+        name: Option<String>,
+        /// What they are: viewer, concierge, showflat, reception, waterbar, passage, enquiry, engineering, supervisor, manager or admin
+        #[arg(long)]
+        role: Role,
+        /// The only site they work at [default: all]
+        #[arg(long)]
+        site: Option<SiteId>,
+        #[command(flatten)]
+        place: Stored,
+    },
+    /// Lists them
+    List {
+        #[command(flatten)]
+        place: Stored,
+    },
+    /// Prints a new link by which somebody chooses a password, alone on the last line; an earlier link is no longer good
+    Link {
+        /// What they sign in with
+        login: String,
+        #[command(flatten)]
+        place: Stored,
+    },
+    /// Lets somebody sign in no longer, and signs them out everywhere at once
+    Disable {
+        /// What they sign in with
+        login: String,
+        #[command(flatten)]
+        place: Stored,
+    },
+    /// Lets somebody sign in again
+    Enable {
+        /// What they sign in with
+        login: String,
+        #[command(flatten)]
+        place: Stored,
+    },
+}
+
+/// Who signs in with that name.
+async fn named(store: &Store, login: &str) -> anyhow::Result<PersonRow> {
+    let row = store.person_by_login(&account::login(login)?).await?;
+    row.ok_or_else(|| PersonError::NotFound(login.to_owned())).context("`lobby-hub user list` shows everybody")
+}
+
+impl User {
+    /// Does it.
+    pub async fn run(self, say: Say<'_>) -> anyhow::Result<()> {
+        let now = SystemClock.now();
+        match self.what {
+            UserCommand::Create { login, name, role, site, place } => {
+                let (address, name) = (place.address()?, name.unwrap_or_else(|| login.clone()));
+                let grant = Grant { role, site };
+                let made = async |store: &Store| Ok(account::enter(store, (&login, &name), grant, now).await?);
+                let (row, link) = place.with(made).await?;
+                say(&format!(
+                    "{} signs in as {}; by this link they choose their password within 3 days:",
+                    row.name, row.login
+                ));
+                say(&format!("{address}/setup/{link}"));
+            }
+            UserCommand::List { place } => {
+                let people = place.with(async |store: &Store| Ok(store.people().await?)).await?;
+                if people.is_empty() {
+                    say("nobody");
+                }
+                for row in people {
+                    let site = row.grant.site.as_ref().map_or("all sites", SiteId::as_str);
+                    let state = match (row.disabled_at, row.has_password) {
+                        (Some(_), _) => "disabled",
+                        (None, true) => "can sign in",
+                        (None, false) => "has not chosen a password",
+                    };
+                    say(&format!("{}  {}  {}  {site}  {state}", row.login, row.name, row.grant.role));
+                }
+            }
+            UserCommand::Link { login, place } => {
+                let address = place.address()?;
+                let made = async |store: &Store| {
+                    let row = named(store, &login).await?;
+                    Ok(account::link(store, &row.id, now).await?)
+                };
+                let (row, link) = place.with(made).await?;
+                say(&format!("by this link {} chooses a password within 3 days:", row.name));
+                say(&format!("{address}/setup/{link}"));
+            }
+            UserCommand::Disable { login, place } => {
+                let done = async |store: &Store| {
+                    let row = named(store, &login).await?;
+                    store.set_disabled(&row.id, true, now).await?;
+                    Ok(row)
+                };
+                say(&format!("{} may no longer sign in", place.with(done).await?.name));
+            }
+            UserCommand::Enable { login, place } => {
+                let done = async |store: &Store| {
+                    let row = named(store, &login).await?;
+                    store.set_disabled(&row.id, false, now).await?;
+                    Ok(row)
+                };
+                say(&format!("{} may sign in again", place.with(done).await?.name));
+            }
+        }
+        Ok(())
+    }
+}

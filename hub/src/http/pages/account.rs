@@ -1,0 +1,117 @@
+//! One's own account: where one is signed in, and the password.
+
+use std::sync::Arc;
+
+use axum::{
+    Form,
+    extract::{State, rejection::FormRejection},
+    response::Response,
+};
+use lobby_dashboards::{AccountPage, Mistake, Page, SessionLine};
+use serde::Deserialize;
+
+use super::{
+    App, Open, PageError, Path, Reader, Scene,
+    act::{filled, noticed},
+    answer::{Html, answer, document, refuse, see},
+    sign_in::{mistaken, told},
+};
+use crate::{http::peer::Peer, store::PersonRow};
+
+/// The form by which somebody changes their password.
+#[derive(Deserialize)]
+pub(super) struct ChangeForm {
+    present: String,
+    password: String,
+    again: String,
+}
+
+/// One's own account.
+pub(super) async fn show(State(app): State<App>, reader: Reader) -> Response {
+    answer(&app, &reader, page(&app, &reader, None)).await
+}
+
+/// Who is signed in, by which session. Programs, and whoever sits here before anybody was entered, have no account.
+fn signed_in(reader: &Reader) -> Result<(&Arc<PersonRow>, &str), PageError> {
+    reader.caller.session().ok_or(PageError::NotFound)
+}
+
+async fn page(app: &App, reader: &Reader, mistake: Option<Mistake>) -> Result<String, PageError> {
+    let (person, this) = signed_in(reader)?;
+    let sessions = app.store.sessions_of(&person.id, app.clock.now()).await?;
+    let open = Open::default();
+    let page = Scene::with(app, reader, None, &open, |scene| {
+        let line = |row: &crate::store::SessionRow| SessionLine {
+            id: row.id.clone(),
+            browser: row.browser.clone(),
+            used: scene.when(row.last_used_at),
+            ends: scene.when(row.expires_at),
+            is_this: row.id == this,
+        };
+        Ok(AccountPage {
+            chrome: scene.chrome(Page::Account),
+            name: person.name.clone(),
+            login: person.login.clone(),
+            role: person.grant.role,
+            site: person.grant.site.as_ref().map(|site| scene.name_of(site)),
+            sessions: sessions.iter().map(line).collect(),
+            mistake,
+        })
+    })?;
+    page.html(reader.fragment)
+}
+
+/// Changes one's password; one's other sessions end.
+pub(super) async fn change_password(
+    State(app): State<App>,
+    reader: Reader,
+    peer: Peer,
+    form: Result<Form<ChangeForm>, FormRejection>,
+) -> Response {
+    match changed(&app, &reader, peer, form).await {
+        Ok(response) => response,
+        Err(error) => refuse(&app, &reader, error),
+    }
+}
+
+async fn changed(
+    app: &App,
+    reader: &Reader,
+    Peer(from): Peer,
+    form: Result<Form<ChangeForm>, FormRejection>,
+) -> Result<Response, PageError> {
+    let Form(form) = filled(form)?;
+    let (person, session) = signed_in(reader)?;
+    let change = app.accounts.change((person, session), from, &form.present, [&form.password, &form.again]).await;
+    let (status, mistake) = match change {
+        Ok(Ok(())) => return Ok(see(&noticed("/account", "saved"))),
+        Ok(Err(error)) => (axum::http::StatusCode::UNPROCESSABLE_ENTITY, mistaken(error)?),
+        Err(error) => told(error)?,
+    };
+    Ok(document(status, page(app, reader, Some(mistake)).await?))
+}
+
+/// Ends one of one's sessions.
+pub(super) async fn end(State(app): State<App>, reader: Reader, Path(id): Path<String>) -> Response {
+    ended(&app, &reader, async |person, _| app.store.end_session(&person.id, &id).await).await
+}
+
+/// Ends all of one's sessions but this.
+pub(super) async fn end_others(State(app): State<App>, reader: Reader) -> Response {
+    ended(&app, &reader, async |person, this| app.store.end_other_sessions(&person.id, this).await).await
+}
+
+async fn ended(
+    app: &App,
+    reader: &Reader,
+    end: impl AsyncFnOnce(&PersonRow, &str) -> Result<(), crate::store::StoreError>,
+) -> Response {
+    let done = async {
+        let (person, this) = signed_in(reader)?;
+        Ok::<(), PageError>(end(person, this).await?)
+    };
+    match done.await {
+        Ok(()) => see(&noticed("/account", "saved")),
+        Err(error) => refuse(app, reader, error),
+    }
+}

@@ -1,0 +1,195 @@
+//! Who may sign in: entered, given a new link, disabled and enabled by whoever runs a site, or all of them.
+
+use axum::{
+    Form,
+    extract::{State, rejection::FormRejection},
+    http::StatusCode,
+    response::Response,
+};
+use lobby_contract::SiteId;
+use lobby_dashboards::{Mistake, Page, PeoplePage, PersonLine, PersonState, SelectOption};
+use lobby_domain::access::{Grant, Role};
+use serde::Deserialize;
+
+use super::{
+    App, Caller, Open, PageError, Path, Reader, Scene,
+    act::{filled, noticed},
+    answer::{Html, answer, document, refuse, see},
+    sign_in::mistaken,
+};
+use crate::{
+    account::{self, AccountError},
+    http::address::PublicAddress,
+    store::PersonRow,
+};
+
+/// The form by which somebody is entered.
+#[derive(Debug, Deserialize)]
+pub(super) struct NewPerson {
+    name: String,
+    login: String,
+    role: String,
+    #[serde(default)]
+    site: String,
+}
+
+/// The form about somebody who was entered.
+#[derive(Debug, Deserialize)]
+pub(super) struct Change {
+    what: What,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum What {
+    Link,
+    Disable,
+    Enable,
+}
+
+/// What is shown besides the list.
+#[derive(Default)]
+struct Shown {
+    link: Option<(String, String)>,
+    typed: (String, String),
+    mistake: Option<Mistake>,
+}
+
+/// Who may sign in.
+pub(super) async fn show(State(app): State<App>, reader: Reader) -> Response {
+    answer(&app, &reader, page(&app, &reader, Shown::default())).await
+}
+
+async fn page(app: &App, reader: &Reader, shown: Shown) -> Result<String, PageError> {
+    let caller = &reader.caller;
+    let people = app.store.people().await?;
+    let open = Open::default();
+    let page = Scene::with(app, reader, None, &open, |scene| {
+        let line = |row: &PersonRow| PersonLine {
+            id: row.id.clone(),
+            name: row.name.clone(),
+            login: row.login.clone(),
+            role: row.grant.role,
+            site: row.grant.site.as_ref().map(|site| scene.name_of(site)),
+            state: match (row.disabled_at, row.has_password) {
+                (Some(_), _) => PersonState::Disabled,
+                (None, true) => PersonState::Active,
+                (None, false) => PersonState::Invited,
+            },
+        };
+        let all_sites = |role| caller.may_give(&Grant { role, site: None });
+        let somewhere = |role: &Role| {
+            all_sites(*role)
+                || scene.all_sites().any(|(id, _)| caller.may_give(&Grant { role: *role, site: Some(id.clone()) }))
+        };
+        let site = |(id, _): (&SiteId, _)| SelectOption {
+            value: id.to_string(),
+            label: scene.name_of(id),
+            chosen: caller.only_site() == Some(id),
+        };
+        let may_choose = |(id, _): &(&SiteId, _)| {
+            Role::ALL.iter().any(|role| caller.may_give(&Grant { role: *role, site: Some((*id).clone()) }))
+        };
+        Ok(PeoplePage {
+            chrome: scene.chrome(Page::People),
+            people: people.iter().filter(|row| is_theirs(caller, row)).map(line).collect(),
+            roles: Role::ALL.into_iter().filter(somewhere).collect(),
+            sites: scene.all_sites().filter(may_choose).map(site).collect(),
+            all_sites: Role::ALL.into_iter().any(all_sites),
+            link: shown.link,
+            typed: shown.typed,
+            mistake: shown.mistake,
+        })
+    })?;
+    page.html(reader.fragment)
+}
+
+/// Whether somebody who was entered is theirs to see and to change.
+fn is_theirs(caller: &Caller, row: &PersonRow) -> bool {
+    caller.may_give(&row.grant)
+}
+
+/// Enters somebody, and shows the link by which they choose their password.
+pub(super) async fn enter(
+    State(app): State<App>,
+    reader: Reader,
+    address: PublicAddress,
+    form: Result<Form<NewPerson>, FormRejection>,
+) -> Response {
+    match entered(&app, &reader, &address, form).await {
+        Ok(response) => response,
+        Err(error) => refuse(&app, &reader, error),
+    }
+}
+
+async fn entered(
+    app: &App,
+    reader: &Reader,
+    address: &PublicAddress,
+    form: Result<Form<NewPerson>, FormRejection>,
+) -> Result<Response, PageError> {
+    let Form(NewPerson { name, login, role, site }) = filled(form)?;
+    let role: Role = role.parse().map_err(|_| PageError::BadRequest)?;
+    let site: Option<SiteId> =
+        (!site.is_empty()).then(|| site.parse()).transpose().map_err(|_| PageError::BadRequest)?;
+    let grant = Grant { role, site };
+    if !reader.caller.may_give(&grant) {
+        return Err(PageError::Forbidden);
+    }
+    let (status, shown) = match account::enter(&app.store, (&login, &name), grant, app.clock.now()).await {
+        Ok((row, link)) => {
+            (StatusCode::OK, Shown { link: Some((row.name, address.to_link(&link))), ..Shown::default() })
+        }
+        Err(error) => {
+            let mistake = Some(mistaken(error)?);
+            (StatusCode::UNPROCESSABLE_ENTITY, Shown { typed: (name, login), mistake, ..Shown::default() })
+        }
+    };
+    Ok(document(status, page(app, reader, shown).await?))
+}
+
+/// Gives somebody a new link, or lets them sign in no longer, or again.
+pub(super) async fn change(
+    State(app): State<App>,
+    reader: Reader,
+    address: PublicAddress,
+    Path(id): Path<String>,
+    form: Result<Form<Change>, FormRejection>,
+) -> Response {
+    match changed(&app, &reader, &address, &id, form).await {
+        Ok(response) => response,
+        Err(error) => refuse(&app, &reader, error),
+    }
+}
+
+async fn changed(
+    app: &App,
+    reader: &Reader,
+    address: &PublicAddress,
+    id: &str,
+    form: Result<Form<Change>, FormRejection>,
+) -> Result<Response, PageError> {
+    let Form(Change { what }) = filled(form)?;
+    let row = app.store.people().await?.into_iter().find(|row| row.id == id);
+    row.filter(|row| is_theirs(&reader.caller, row)).ok_or(PageError::NotFound)?;
+    let now = app.clock.now();
+    let done = match what {
+        What::Link => match account::link(&app.store, id, now).await {
+            Ok((row, link)) => {
+                let shown = Shown { link: Some((row.name, address.to_link(&link))), ..Shown::default() };
+                return Ok(document(StatusCode::OK, page(app, reader, shown).await?));
+            }
+            Err(error) => Err(error),
+        },
+        What::Disable => app.store.set_disabled(id, true, now).await,
+        What::Enable => app.store.set_disabled(id, false, now).await,
+    };
+    match done {
+        Ok(()) => Ok(see(&noticed("/people", "saved"))),
+        Err(error) => {
+            let mistake = Some(mistaken(AccountError::Person(error))?);
+            let shown = Shown { mistake, ..Shown::default() };
+            Ok(document(StatusCode::CONFLICT, page(app, reader, shown).await?))
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! People who sign in, the links by which they choose their passwords, and their sessions.
+
+use lobby_contract::SiteId;
+use lobby_domain::{
+    access::{Grant, Role},
+    time::{Span, Timestamp},
+};
+
+use super::{Store, StoreError, Tx, on, statements};
+
+statements! {
+    HAS_PEOPLE = "SELECT COUNT(*) > 0 FROM person";
+    PEOPLE = "SELECT id, login, name, role, site, password IS NOT NULL, created_at, disabled_at FROM person ORDER BY login";
+    PERSON = "SELECT id, login, name, role, site, password IS NOT NULL, created_at, disabled_at FROM person WHERE id = $1";
+    PERSON_BY_LOGIN = "SELECT id, login, name, role, site, password IS NOT NULL, created_at, disabled_at FROM person WHERE login = $1";
+    PASSWORD = "SELECT password FROM person WHERE id = $1";
+    MAKE_PERSON = "INSERT INTO person (id, login, name, role, site, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (login) DO NOTHING";
+    SET_PASSWORD = "UPDATE person SET password = $2 WHERE id = $1";
+    DISABLE = "UPDATE person SET disabled_at = $2 WHERE id = $1 AND disabled_at IS NULL";
+    ENABLE = "UPDATE person SET disabled_at = NULL WHERE id = $1";
+    // A change of the row keeps two of them from being disabled at once, each for the sake of the other.
+    HOLD_ADMINS = "UPDATE person SET role = role WHERE role = 'admin' AND site IS NULL";
+    OTHER_ADMINS = "SELECT COUNT(*) FROM person WHERE role = 'admin' AND site IS NULL AND disabled_at IS NULL
+        AND password IS NOT NULL AND id <> $1";
+    MAKE_LINK = "INSERT INTO setup_link (hash, person, expires_at) VALUES ($1, $2, $3)";
+    FORGET_LINK_OF = "DELETE FROM setup_link WHERE person = $1";
+    FORGET_FIRST_LINKS = "DELETE FROM setup_link WHERE person IS NULL";
+    LINK = "SELECT person FROM setup_link WHERE hash = $1 AND (expires_at IS NULL OR expires_at > $2)";
+    USE_LINK = "DELETE FROM setup_link WHERE hash = $1 AND (expires_at IS NULL OR expires_at > $2)";
+    OPEN_SESSION = "INSERT INTO web_session (id, hash, person, browser, created_at, expires_at, last_used_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    FORGET_SESSIONS = "DELETE FROM web_session WHERE expires_at <= $1";
+    SESSION = "SELECT id, person, browser, created_at, expires_at, last_used_at FROM web_session WHERE hash = $1 AND expires_at > $2";
+    SESSIONS = "SELECT id, person, browser, created_at, expires_at, last_used_at FROM web_session WHERE person = $1
+        AND expires_at > $2 ORDER BY last_used_at DESC, id";
+    USE_SESSION = "UPDATE web_session SET last_used_at = $2 WHERE id = $1 AND last_used_at < $2";
+    END_SESSION = "DELETE FROM web_session WHERE person = $1 AND id = $2";
+    END_OTHER_SESSIONS = "DELETE FROM web_session WHERE person = $1 AND id <> $2";
+    KNOWS_BROWSER = "SELECT COUNT(*) > 0 FROM known_browser WHERE hash = $1 AND person = $2 AND used_at > $3";
+    KNOW_BROWSER = "INSERT INTO known_browser (hash, person, used_at) VALUES ($1, $2, $3)
+        ON CONFLICT (hash, person) DO UPDATE SET used_at = excluded.used_at";
+    FORGET_BROWSERS = "DELETE FROM known_browser WHERE used_at <= $1";
+    FORGET_BROWSERS_OF = "DELETE FROM known_browser WHERE person = $1";
+}
+
+/// How exactly it is kept when a session was last used.
+const USED_TO: Span = Span::from_mins(1);
+/// For how long a browser is known in which nobody signs in.
+const KNOWN_FOR: Span = Span::from_mins(366 * 24 * 60);
+
+/// Somebody who may sign in, less their password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonRow {
+    /// Names them in addresses.
+    pub id: String,
+    /// What they sign in with.
+    pub login: String,
+    /// What people call them.
+    pub name: String,
+    /// What they may do, and where.
+    pub grant: Grant,
+    /// Whether they have chosen a password.
+    pub has_password: bool,
+    /// When they were entered.
+    pub created_at: Timestamp,
+    /// Since when they may no longer sign in.
+    pub disabled_at: Option<Timestamp>,
+}
+
+/// A signed-in browser, less what it proves that with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRow {
+    /// Names it in lists and where it is ended.
+    pub id: String,
+    /// Who is signed in.
+    pub person: String,
+    /// What the browser calls itself.
+    pub browser: String,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
+    /// When it was last used, to the minute.
+    pub last_used_at: Timestamp,
+}
+
+/// Whose password a setup link sets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkFor {
+    /// The first administrator, who is not known yet.
+    FirstAdmin,
+    /// Somebody who is known.
+    Person(PersonRow),
+}
+
+/// Why somebody could not be entered or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum PersonError {
+    /// Somebody else signs in with that name.
+    #[error("somebody else signs in as `{0}`: choose another name to sign in with")]
+    Taken(String),
+    /// There is nobody of that name or id.
+    #[error("there is nobody called `{0}`")]
+    NotFound(String),
+    /// The link was used, is over, or never was.
+    #[error("the link was used already or is over: ask for a new one")]
+    Link,
+    /// Nobody could administer the product any more.
+    #[error("this is the only administrator of all sites who can sign in: make another one first")]
+    LastAdmin,
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+type RawPerson = (String, String, String, String, Option<String>, bool, i64, Option<i64>);
+
+fn person(raw: RawPerson) -> Result<PersonRow, StoreError> {
+    let (id, login, name, role, site, has_password, created_at, disabled_at) = raw;
+    let bad = |what: String| StoreError::Inconsistent { table: "person", id: id.clone(), what };
+    let role: Role = role.parse().map_err(|error: lobby_domain::access::NoSuchRole| bad(error.to_string()))?;
+    let site: Option<SiteId> =
+        site.map(|site| site.parse()).transpose().map_err(|error: lobby_contract::NameError| bad(error.to_string()))?;
+    let (created_at, disabled_at) = (Timestamp::from_millis(created_at), disabled_at.map(Timestamp::from_millis));
+    Ok(PersonRow { id, login, name, grant: Grant { role, site }, has_password, created_at, disabled_at })
+}
+
+type RawSession = (String, String, String, i64, i64, i64);
+
+fn session((id, person, browser, created_at, expires_at, last_used_at): RawSession) -> SessionRow {
+    let [created_at, expires_at, last_used_at] = [created_at, expires_at, last_used_at].map(Timestamp::from_millis);
+    SessionRow { id, person, browser, created_at, expires_at, last_used_at }
+}
+
+impl Tx {
+    async fn person(&mut self, id: &str) -> Result<Option<PersonRow>, StoreError> {
+        let row: Option<RawPerson> =
+            on!(self, "look somebody up", conn => sqlx::query_as(PERSON).bind(id).fetch_optional(conn).await)?;
+        row.map(person).transpose()
+    }
+
+    async fn enter(&mut self, row: &PersonRow) -> Result<(), PersonError> {
+        let made = on!(self, "enter somebody", conn => sqlx::query(MAKE_PERSON).bind(&row.id).bind(&row.login)
+            .bind(&row.name).bind(row.grant.role.as_str()).bind(row.grant.site.as_ref().map(SiteId::as_str))
+            .bind(row.created_at.millis()).execute(conn).await.map(|done| done.rows_affected()))?;
+        if made == 1 { Ok(()) } else { Err(PersonError::Taken(row.login.clone())) }
+    }
+
+    async fn set_password(&mut self, id: &str, password: &str) -> Result<(), StoreError> {
+        on!(self, "set a password", conn => sqlx::query(SET_PASSWORD).bind(id).bind(password).execute(conn).await.map(drop))
+    }
+
+    /// Uses a link up. Returns whether it was good.
+    async fn use_link(&mut self, hash: &[u8], now: Timestamp) -> Result<bool, StoreError> {
+        let used = on!(self, "use a setup link", conn => sqlx::query(USE_LINK).bind(hash).bind(now.millis()).execute(conn)
+            .await.map(|done| done.rows_affected()))?;
+        Ok(used == 1)
+    }
+
+    async fn make_link(
+        &mut self,
+        hash: &[u8],
+        person: Option<&str>,
+        expires: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        match person {
+            Some(person) => on!(self, "forget a setup link", conn => sqlx::query(FORGET_LINK_OF).bind(person)
+                .execute(conn).await.map(drop))?,
+            None => {
+                on!(self, "forget a setup link", conn => sqlx::query(FORGET_FIRST_LINKS).execute(conn).await.map(drop))?;
+            }
+        }
+        on!(self, "make a setup link", conn => sqlx::query(MAKE_LINK).bind(hash).bind(person)
+            .bind(expires.map(Timestamp::millis)).execute(conn).await.map(drop))
+    }
+
+    async fn end_sessions(&mut self, person: &str, but: &str) -> Result<u64, StoreError> {
+        on!(self, "end sessions", conn => sqlx::query(END_OTHER_SESSIONS).bind(person).bind(but).execute(conn).await
+            .map(|done| done.rows_affected()))
+    }
+
+    async fn forget_browsers(&mut self, person: &str) -> Result<(), StoreError> {
+        on!(self, "forget browsers", conn => sqlx::query(FORGET_BROWSERS_OF).bind(person).execute(conn).await.map(drop))
+    }
+}
+
+impl Store {
+    /// Whether anybody was ever entered who may sign in.
+    pub async fn has_people(&self) -> Result<bool, StoreError> {
+        let mut tx = self.read().await?;
+        on!(&mut tx, "look whether somebody may sign in", conn => sqlx::query_scalar(HAS_PEOPLE).fetch_one(conn).await)
+    }
+
+    /// Everybody, by what they sign in with.
+    pub async fn people(&self) -> Result<Vec<PersonRow>, StoreError> {
+        let mut tx = self.read().await?;
+        let rows: Vec<RawPerson> =
+            on!(&mut tx, "read who may sign in", conn => sqlx::query_as(PEOPLE).fetch_all(conn).await)?;
+        rows.into_iter().map(person).collect()
+    }
+
+    /// Who signs in with that name.
+    pub async fn person_by_login(&self, login: &str) -> Result<Option<PersonRow>, StoreError> {
+        let mut tx = self.read().await?;
+        let row: Option<RawPerson> = on!(&mut tx, "look somebody up", conn => sqlx::query_as(PERSON_BY_LOGIN).bind(login)
+            .fetch_optional(conn).await)?;
+        row.map(person).transpose()
+    }
+
+    /// Somebody's password as it is kept.
+    pub async fn password_of(&self, person: &str) -> Result<Option<String>, StoreError> {
+        let mut tx = self.read().await?;
+        let row: Option<Option<String>> = on!(&mut tx, "look a password up", conn => sqlx::query_scalar(PASSWORD)
+            .bind(person).fetch_optional(conn).await)?;
+        Ok(row.flatten())
+    }
+
+    /// Enters somebody, with the link by which they choose their password.
+    pub async fn enter_person(&self, row: &PersonRow, link: &[u8], until: Timestamp) -> Result<(), PersonError> {
+        let mut tx = self.begin().await?;
+        tx.enter(row).await?;
+        tx.make_link(link, Some(&row.id), Some(until)).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Makes somebody a new link; an earlier one is no longer good.
+    pub async fn link_person(&self, id: &str, link: &[u8], until: Timestamp) -> Result<PersonRow, PersonError> {
+        let mut tx = self.begin().await?;
+        let row = tx.person(id).await?.ok_or_else(|| PersonError::NotFound(id.to_owned()))?;
+        tx.make_link(link, Some(id), Some(until)).await?;
+        tx.commit().await?;
+        Ok(row)
+    }
+
+    /// Makes the link of the first administrator; an earlier one is no longer good.
+    pub async fn link_first_admin(&self, link: &[u8]) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        tx.make_link(link, None, None).await?;
+        tx.commit().await
+    }
+
+    /// Whose password a link sets, if it is good.
+    pub async fn link(&self, hash: &[u8], now: Timestamp) -> Result<Option<LinkFor>, StoreError> {
+        let mut tx = self.read().await?;
+        let found: Option<Option<String>> = on!(&mut tx, "look a setup link up", conn => sqlx::query_scalar(LINK)
+            .bind(hash).bind(now.millis()).fetch_optional(conn).await)?;
+        match found {
+            None => Ok(None),
+            Some(None) => Ok(Some(LinkFor::FirstAdmin)),
+            Some(Some(id)) => Ok(tx.person(&id).await?.map(LinkFor::Person)),
+        }
+    }
+
+    /// Enters the first administrator, who has come by a link, which is used up. From then on no such link is good.
+    pub async fn enter_first_admin(&self, link: &[u8], row: &PersonRow, password: &str) -> Result<(), PersonError> {
+        let mut tx = self.begin().await?;
+        if !tx.use_link(link, row.created_at).await? {
+            return Err(PersonError::Link);
+        }
+        tx.enter(row).await?;
+        tx.set_password(&row.id, password).await?;
+        on!(&mut tx, "forget setup links", conn => sqlx::query(FORGET_FIRST_LINKS).execute(conn).await.map(drop))?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Sets the password of `person`, who has come by a link, which is used up. Wherever they were signed in they are no longer.
+    pub async fn choose_password(
+        &self,
+        link: &[u8],
+        person: &str,
+        password: &str,
+        now: Timestamp,
+    ) -> Result<(), PersonError> {
+        let mut tx = self.begin().await?;
+        if !tx.use_link(link, now).await? {
+            return Err(PersonError::Link);
+        }
+        tx.set_password(person, password).await?;
+        tx.end_sessions(person, "").await?;
+        tx.forget_browsers(person).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Changes the password of somebody who is signed in by `session`; their other sessions end.
+    pub async fn change_password(&self, person: &str, session: &str, password: &str) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        tx.set_password(person, password).await?;
+        tx.end_sessions(person, session).await?;
+        tx.commit().await
+    }
+
+    /// Lets somebody sign in no longer, and ends their sessions; or lets them sign in again.
+    pub async fn set_disabled(&self, id: &str, disabled: bool, now: Timestamp) -> Result<(), PersonError> {
+        let mut tx = self.begin().await?;
+        on!(&mut tx, "hold the administrators", conn => sqlx::query(HOLD_ADMINS).execute(conn).await.map(drop))?;
+        let row = tx.person(id).await?.ok_or_else(|| PersonError::NotFound(id.to_owned()))?;
+        if disabled {
+            let admins: i64 = on!(&mut tx, "count the administrators", conn => sqlx::query_scalar(OTHER_ADMINS).bind(id)
+                .fetch_one(conn).await)?;
+            if row.grant == (Grant { role: Role::Admin, site: None }) && admins == 0 {
+                return Err(PersonError::LastAdmin);
+            }
+            on!(&mut tx, "disable somebody", conn => sqlx::query(DISABLE).bind(id).bind(now.millis()).execute(conn).await
+                .map(drop))?;
+            tx.end_sessions(id, "").await?;
+            on!(&mut tx, "forget a setup link", conn => sqlx::query(FORGET_LINK_OF).bind(id).execute(conn).await.map(drop))?;
+        } else {
+            on!(&mut tx, "enable somebody", conn => sqlx::query(ENABLE).bind(id).execute(conn).await.map(drop))?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Begins a session, by its hash, in the browser of that hash, which is known from now on.
+    pub async fn open_session(&self, row: &SessionRow, hash: &[u8], browser: &[u8]) -> Result<(), StoreError> {
+        let now = row.created_at;
+        let mut tx = self.begin().await?;
+        on!(&mut tx, "forget old sessions", conn => sqlx::query(FORGET_SESSIONS).bind(now.millis()).execute(conn).await
+            .map(drop))?;
+        on!(&mut tx, "begin a session", conn => sqlx::query(OPEN_SESSION).bind(&row.id).bind(hash).bind(&row.person)
+            .bind(&row.browser).bind(now.millis()).bind(row.expires_at.millis()).bind(row.last_used_at.millis())
+            .execute(conn).await.map(drop))?;
+        on!(&mut tx, "forget old browsers", conn => sqlx::query(FORGET_BROWSERS).bind(now.millis() - KNOWN_FOR.millis())
+            .execute(conn).await.map(drop))?;
+        on!(&mut tx, "note a browser", conn => sqlx::query(KNOW_BROWSER).bind(browser).bind(&row.person)
+            .bind(now.millis()).execute(conn).await.map(drop))?;
+        tx.commit().await
+    }
+
+    /// The session of that hash with who is signed in, if both are still good.
+    pub async fn session_by_hash(
+        &self,
+        hash: &[u8],
+        now: Timestamp,
+    ) -> Result<Option<(SessionRow, PersonRow)>, StoreError> {
+        let mut tx = self.read().await?;
+        let row: Option<RawSession> = on!(&mut tx, "look a session up", conn => sqlx::query_as(SESSION).bind(hash)
+            .bind(now.millis()).fetch_optional(conn).await)?;
+        let Some(session) = row.map(session) else { return Ok(None) };
+        let person = tx.person(&session.person).await?.filter(|person| person.disabled_at.is_none());
+        Ok(person.map(|person| (session, person)))
+    }
+
+    /// Where somebody is signed in, the last used first.
+    pub async fn sessions_of(&self, person: &str, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
+        let mut tx = self.read().await?;
+        let rows: Vec<RawSession> = on!(&mut tx, "read sessions", conn => sqlx::query_as(SESSIONS).bind(person)
+            .bind(now.millis()).fetch_all(conn).await)?;
+        Ok(rows.into_iter().map(session).collect())
+    }
+
+    /// Notes that a session is used, once a minute at most.
+    pub async fn session_used(&self, session: &SessionRow, now: Timestamp) -> Result<(), StoreError> {
+        if now.since(session.last_used_at) < USED_TO {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        on!(&mut tx, "note the use of a session", conn => sqlx::query(USE_SESSION).bind(&session.id).bind(now.millis())
+            .execute(conn).await.map(drop))?;
+        tx.commit().await
+    }
+
+    /// Ends one of somebody's sessions.
+    pub async fn end_session(&self, person: &str, id: &str) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        on!(&mut tx, "end a session", conn => sqlx::query(END_SESSION).bind(person).bind(id).execute(conn).await.map(drop))?;
+        tx.commit().await
+    }
+
+    /// Ends somebody's sessions but this one.
+    pub async fn end_other_sessions(&self, person: &str, but: &str) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        tx.end_sessions(person, but).await?;
+        tx.commit().await
+    }
+
+    /// Whether somebody has signed in with a browser before.
+    pub async fn knows_browser(&self, hash: &[u8], person: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let mut tx = self.read().await?;
+        on!(&mut tx, "look a browser up", conn => sqlx::query_scalar(KNOWS_BROWSER).bind(hash).bind(person)
+            .bind(now.millis() - KNOWN_FOR.millis()).fetch_one(conn).await)
+    }
+}
