@@ -7,9 +7,11 @@ mod answer;
 mod boards;
 mod device;
 mod engineering;
+mod form;
 mod health;
 mod history;
 mod incident;
+mod labels;
 mod language;
 mod open;
 mod outbox;
@@ -19,6 +21,7 @@ mod reader;
 mod restrain;
 mod restraints;
 mod scene;
+mod sheet;
 mod statics;
 mod ticket;
 mod tiles;
@@ -72,7 +75,9 @@ pub(super) fn routes() -> Routes {
         .get("/d/{code}", Policy::read(About::Device), device::show)
         .post("/d/{code}/life", Policy::to(Need::Equip, About::Device), act::set_life)
         .get("/d/{code}/why", Policy::read(About::Device), why::show)
+        .get("/labels", read, labels::show)
         .get("/t/{no}", Policy::read(About::Ticket), ticket::show)
+        .get("/t/{no}/print", Policy::read(About::Ticket), form::show)
         .post("/t/{no}/{verb}", Policy::to(Need::Answer, About::TicketStep), act::act)
         .get("/lang/{lang}", Policy::PUBLIC, language::choose)
         .get("/static/{version}/{name}", Policy::PUBLIC, statics::file)
