@@ -118,6 +118,14 @@ pub fn sheets(lang: Lang) -> Vec<(&'static str, String)> {
     let forms = [
         ("form-reported", s.form(TicketStep::Reported)),
         ("form-working", RepairForm { paper: Paper::A5, ..s.form(TicketStep::InProgress) }),
+        (
+            "form-waiting",
+            RepairForm {
+                waiting_for: Some(WaitingFor::Supplier),
+                evidence: vec![Evidence { last_seen: None, ..s.form(TicketStep::InProgress).evidence[0].clone() }],
+                ..s.form(TicketStep::InProgress)
+            },
+        ),
         ("form-closed", RepairForm { copies: Copies::Three, ..s.form(TicketStep::Closed) }),
         ("form-no-device", of_agent()),
         ("form-long", s.long_form()),
@@ -823,6 +831,7 @@ impl Scene {
             no: ticket.no,
             check: ticket.check,
             step,
+            waiting_for: ticket.waiting_for,
             priority: ticket.priority,
             site_name: ticket.site_name,
             post: self.say("礼宾岗", "Concierge"),

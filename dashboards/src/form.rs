@@ -8,7 +8,7 @@ use crate::{
     qr,
     sheet::{Paper, Sheet, Ways},
     texts::{Texts, fill},
-    ticket::{Evidence, Priority, TicketStep, TimelineEntry},
+    ticket::{Evidence, Priority, TicketStep, TimelineEntry, WaitingFor},
     tile::DeviceRef,
     time::When,
 };
@@ -65,6 +65,13 @@ pub struct Acceptance {
     pub remarks: Option<String>,
 }
 
+impl Acceptance {
+    fn words(&self) -> String {
+        let parts = [Some(self.at.minute()), self.by.as_deref(), self.remarks.as_deref()];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// `/t/{no}/print`: a ticket on paper.
 #[derive(Debug, Clone, Template)]
 #[template(path = "form.html")]
@@ -81,6 +88,8 @@ pub struct RepairForm {
     pub check: String,
     /// How far the ticket is.
     pub step: TicketStep,
+    /// What is waited for; meanwhile no time limit runs.
+    pub waiting_for: Option<WaitingFor>,
     /// How urgent it is.
     pub priority: Priority,
     /// What people call its site.
@@ -197,7 +206,7 @@ impl RepairForm {
         let more = self.evidence.len().saturating_sub(MOST_EVIDENCE);
         let dispatch = self.dispatch(&mut fit);
         let work: Vec<String> = self.work.iter().map(|entry| self.worked(entry)).collect();
-        let remarks = self.acceptance.as_ref().map(|accepted| self.remarks(accepted)).unwrap_or_default();
+        let remarks = self.acceptance.as_ref().map(Acceptance::words).unwrap_or_default();
         let time = |at: &Option<When>| at.as_ref().map(|at| at.minute().to_owned()).unwrap_or_default();
         Laid {
             site: fit.line(&self.site_name, 24),
@@ -246,10 +255,11 @@ impl RepairForm {
         let t = self.sheet.t();
         let clauses = proof.clauses.iter().map(|clause| clause.id.as_str()).collect::<Vec<_>>();
         let clauses = fit.line(&clauses.join(" "), 14);
-        let mut seen = format!("{} {}", t.evidence_first, proof.first_seen.minute());
-        if let Some(last) = &proof.last_seen {
-            seen = format!("{seen} {} {} {}", t.separator, t.evidence_last, last.minute());
-        }
+        let last = proof
+            .last_seen
+            .as_ref()
+            .map_or_else(|| t.form_still_there.to_owned(), |last| format!("{} {}", t.evidence_last, last.minute()));
+        let seen = format!("{} {} {} {last}", t.evidence_first, proof.first_seen.minute(), t.separator);
         Proof {
             rule: fit.line(&proof.rule, room(12) - 16),
             clauses,
@@ -279,11 +289,6 @@ impl RepairForm {
             [entry.actor.as_deref(), Some(entry.event.word(t))].into_iter().flatten().collect::<Vec<_>>().join(" ");
         let note = entry.note.as_deref().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
         format!("{} {said}{}{note}", entry.at.minute(), t.label_gap)
-    }
-
-    fn remarks(&self, accepted: &Acceptance) -> String {
-        let parts = [Some(accepted.at.minute()), accepted.by.as_deref(), accepted.remarks.as_deref()];
-        parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 
     /// The ways to print it.

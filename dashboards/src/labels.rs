@@ -59,7 +59,7 @@ impl DeviceLabel {
     }
 
     fn place(&self) -> String {
-        Fit::default().lines(&self.device.place, 9, 2)
+        Fit::default().lines(&self.device.place, 8, 2)
     }
 
     fn site(&self) -> String {

@@ -534,7 +534,7 @@ texts! {
     // What is printed
     sheet_back: "返回", "Back";
     sheet_hint: "请用浏览器的打印功能打印，比例 100%，不加页眉页脚。", "Print it with the browser, at 100% and without headers and footers.";
-    sheet_only_here: "二维码指向 {}，只有本机能打开。请先在配置文件的 [http] 中设置 public_url，再打印。", "The QR codes lead to {}, which only this computer can open. Set public_url under [http] in the configuration first, then print.";
+    sheet_only_here: "二维码指向 {}，只有本机能打开。请先在配置文件的 [http] 中设置 public_url，再打印。", "The QR codes lead to {}, which only this computer can open. Set `public_url` under [http] in the configuration first, then print.";
     sheet_printed: "打印时间 {}（{}）", "Printed {} ({})";
     paper_a4: "A4", "A4";
     paper_a5: "A5", "A5";
@@ -551,6 +551,7 @@ texts! {
     form_report: "报修", "Report";
     form_post: "报修部门", "Reporting post";
     form_fault: "故障现象", "Fault";
+    form_still_there: "打印时仍未恢复", "still there when printed";
     form_more_evidence: "另有 {} 条证据，见工单", "Further evidence on the ticket: {}";
     form_dispatch: "派工", "Dispatch";
     form_department: "维修部门", "Department";
@@ -577,8 +578,8 @@ texts! {
     form_sign_supervisor: "主管签字", "Supervisor's signature";
     form_date: "日期", "Date";
     form_check: "核对码", "Check code";
-    form_check_means: "核对码与工单页上的相同，即纸面与系统一致。", "If the ticket's page shows the same check code, paper and system agree.";
-    form_cut: "以省略号结尾的内容未全部印出，全文请扫码查看。", "Texts that end in dots are shortened: scan the code for all of it.";
+    form_check_means: "工单页显示的核对码与此相同，即纸面与系统一致。", "Paper and system agree if the ticket's page shows this code.";
+    form_cut: "以省略号结尾的内容未全部印出，全文请扫码查看。", "Texts that end in dots are shortened: scan for the whole.";
     labels: "设备标签", "Device labels";
     labels_print: "打印设备标签", "Print device labels";
     label_print: "打印标签", "Print its label";

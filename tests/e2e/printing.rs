@@ -81,9 +81,21 @@ fn codes(picture: &[u8]) -> Result<Vec<String>> {
 }
 
 /// Whatever would not be seen on paper: boxes that hold more than they show.
-const HIDDEN: &str = "[...document.querySelectorAll('.sheet, .sheet dd:not(.lines), .sheet span, .labels li, .labels p')]
+const HIDDEN: &str = "[...document.querySelectorAll('.sheet, .block, .stack, .sheet dd:not(.lines), .sheet span, .labels li, .labels p')]
     .filter(box => box.scrollHeight > box.clientHeight + 2 && box.clientHeight > 0 || box.scrollWidth > box.clientWidth + 2 && box.clientWidth > 0)
     .map(box => box.className + ' ' + box.innerText.slice(0, 40))";
+
+/// Makes a form as full as one can be: every text has all of its lines, and there is everything that there may be.
+const FULLEST: &str = r#"(() => {
+    const proof = document.querySelector('.proof');
+    proof.after(proof.cloneNode(true));
+    proof.parentNode.insertAdjacentHTML('beforeend', '<dd class="seen">3</dd>');
+    const fault = document.querySelector('.sheet .c12 dd');
+    fault.insertAdjacentHTML('beforeend', '<span class="l3"></span>');
+    for (const lines of [2, 3, 4])
+        for (const box of document.querySelectorAll('.l' + lines)) box.textContent = Array(lines).fill('LED 屏').join('\n');
+    return document.querySelectorAll('.l2, .l3, .l4').length;
+})()"#;
 
 #[rstest]
 #[case::short_chinese("zh", "一号屏", "接口松动", 1)]
@@ -119,6 +131,8 @@ fn a_repair_form_is_one_page_of_the_paper_it_asks_for_whatever_its_texts_are(
         let text = browser.value("document.querySelector('footer').innerText")?.to_string();
         let says_so = text.contains("省略号") || text.contains("shortened");
         assert_eq!(says_so, times > 1, "{query}: {text}");
+        assert!(browser.value(FULLEST)?.as_i64() >= Some(5), "{query}: there is something to be filled");
+        assert_eq!(browser.value(HIDDEN)?, json!([]), "{query}: the fullest form holds no more than it shows");
     }
     Ok(())
 }

@@ -53,6 +53,7 @@ fn build(scene: &Scene<'_>, case: &Case, origin: &Origin) -> RepairForm {
         no: row.number.to_string(),
         check: case.check(),
         step: incident::step(row.state),
+        waiting_for: incident::waiting_for(row),
         priority: engineering::priority(&row.priority),
         site_name: scene.name_of(&row.site),
         post: scene.post(&row.confirmed_by),
