@@ -534,7 +534,7 @@ texts! {
     // What is printed
     sheet_back: "返回", "Back";
     sheet_hint: "请用浏览器的打印功能打印，比例 100%，不加页眉页脚。", "Print it with the browser, at 100% and without headers and footers.";
-    sheet_only_here: "二维码指向 {}，只有本机能打开。请先在配置文件的 [http] 中设置 public_url，再打印。", "The QR codes lead to {}, which only this computer can open. Set `public_url` under [http] in the configuration first, then print.";
+    sheet_only_here: "二维码指向 {}，只有本机能打开。请先在配置文件的 [http] 中设置 public_url，再打印。", "The QR codes lead to {}, which only this computer can open. Set `public_url` in the section http of the configuration first, then print.";
     sheet_printed: "打印时间 {}（{}）", "Printed {} ({})";
     paper_a4: "A4", "A4";
     paper_a5: "A5", "A5";
