@@ -2,15 +2,15 @@
 
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
-    AccountPage, Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertRow, AlertsPage, Calendar, ChannelCard,
-    ChannelState, Choice, Chrome, Clause, Collection, ConciergePage, Counts, DayPart, Deadline, DeadlineKind, Delivery,
-    DeliveryLine, DeliveryState, DevicePage, DeviceRef, DeviceTile, EngineeringPage, ErrorPage, Evidence, Fact,
-    FindingKey, FindingRow, FindingSeverity, HealthPage, Incident, Lang, LifeCard, Limit, Link, Loss, LowStock,
-    Machine, Mistake, Newcomer, Notice, OutboxPage, OverviewPage, Page, PeoplePage, PersonLine, PersonState,
-    PostStatus, Priority, Problem, QueueTicket, Range, ReceptionPage, Restrained, RestraintRow, RestraintsPage,
-    SelectOption, Selection, Series, SessionLine, SetupPage, Severity, ShowflatPage, Sight, SignInPage, Site, SiteRow,
-    State, StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, WaitingFor, When, WhyPage,
-    WhyPart, WhyPhase, WhyRule,
+    Acceptance, AccountPage, Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertRow, AlertsPage, Calendar,
+    ChannelCard, ChannelState, Choice, Chrome, Clause, Collection, ConciergePage, Copies, Counts, DayPart, Deadline,
+    DeadlineKind, Delivery, DeliveryLine, DeliveryState, DeviceLabel, DevicePage, DeviceRef, DeviceTile,
+    EngineeringPage, ErrorPage, Evidence, Fact, FindingKey, FindingRow, FindingSeverity, HealthPage, Incident,
+    LabelSheet, Lang, LifeCard, Limit, Link, Loss, LowStock, Machine, Mistake, Newcomer, Notice, OutboxPage,
+    OverviewPage, Page, Paper, PeoplePage, PersonLine, PersonState, PostStatus, Priority, Problem, QueueTicket, Range,
+    ReceptionPage, RepairForm, Restrained, RestraintRow, RestraintsPage, SelectOption, Selection, Series, SessionLine,
+    SetupPage, Severity, Sheet, ShowflatPage, Sight, SignInPage, Site, SiteRow, State, StateSpan, TicketEvent,
+    TicketLine, TicketPage, TicketStep, TimelineEntry, WaitingFor, When, WhyPage, WhyPart, WhyPhase, WhyRule,
 };
 use lobby_domain::{access::Role, device::Life};
 
@@ -116,6 +116,50 @@ pub fn all(lang: Lang) -> Vec<Sample> {
     }
     samples
 }
+
+/// Every printed document in every situation, in `lang`: its name and its HTML.
+pub fn sheets(lang: Lang) -> Vec<(&'static str, String)> {
+    let zone = TimeZone::get("Asia/Shanghai").expect("the zones are bundled");
+    let s = Scene(lang, Calendar::new(NOW, zone));
+    let of_agent = || RepairForm { device: None, code: None, evidence: vec![], ..s.form(TicketStep::Reported) };
+    let forms = [
+        ("form-reported", s.form(TicketStep::Reported)),
+        ("form-working", RepairForm { paper: Paper::A5, ..s.form(TicketStep::InProgress) }),
+        (
+            "form-waiting",
+            RepairForm {
+                waiting_for: Some(WaitingFor::Supplier),
+                evidence: vec![Evidence { last_seen: None, ..s.form(TicketStep::InProgress).evidence[0].clone() }],
+                ..s.form(TicketStep::InProgress)
+            },
+        ),
+        ("form-closed", RepairForm { copies: Copies::Three, ..s.form(TicketStep::Closed) }),
+        ("form-no-device", of_agent()),
+        ("form-long", s.long_form()),
+        ("form-hostile", RepairForm { title: HOSTILE.into(), post: HOSTILE.into(), no: HOSTILE.into(), ..of_agent() }),
+    ];
+    let labels = [
+        ("labels", s.labels(2)),
+        ("labels-none", s.labels(0)),
+        ("labels-many", s.labels(22)),
+        (
+            "labels-hostile",
+            LabelSheet {
+                labels: vec![DeviceLabel {
+                    device: DeviceRef { name: HOSTILE.into(), place: HOSTILE.into(), ..s.led_ref() },
+                    code: "k7q2m9xa".into(),
+                    site_name: HOSTILE.into(),
+                }],
+                ..s.labels(0)
+            },
+        ),
+    ];
+    let forms = forms.map(|(name, form)| (name, form.render().expect("a form of samples renders")));
+    let labels = labels.map(|(name, labels)| (name, labels.render().expect("labels of samples render")));
+    forms.into_iter().chain(labels).collect()
+}
+
+const HOSTILE: &str = "<b>\"><script>alert(1)</script>";
 
 /// Builds the view models of one language.
 struct Scene(Lang, Calendar);
@@ -735,6 +779,7 @@ impl Scene {
             },
             no: "BX-202611-0042".into(),
             version: 4,
+            check: "3f9a0c51d7e2".into(),
             title: self.say("入口屏黑屏", "Entrance LED is dark"),
             step,
             priority: Priority::Urgent,
@@ -770,6 +815,101 @@ impl Scene {
                 TicketStep::Reported => vec![Action::Accept, Action::Start],
                 step => step.next_action().into_iter().collect(),
             },
+        }
+    }
+
+    fn sheet(&self, path: &str, back: &str) -> Sheet {
+        Sheet {
+            lang: self.0,
+            calendar: self.1.clone(),
+            path: path.into(),
+            back: back.into(),
+            base: "https://lobby.example.com".into(),
+            only_here: false,
+        }
+    }
+
+    fn form(&self, step: TicketStep) -> RepairForm {
+        let ticket = self.ticket(step);
+        let mut work = ticket.timeline.clone();
+        work.retain(|entry| entry.note.is_some());
+        RepairForm {
+            sheet: self.sheet("/t/BX-202611-0042/print", "/t/BX-202611-0042"),
+            paper: Paper::A4,
+            copies: Copies::One,
+            no: ticket.no,
+            check: ticket.check,
+            step,
+            waiting_for: ticket.waiting_for,
+            priority: ticket.priority,
+            site_name: ticket.site_name,
+            post: self.say("礼宾岗", "Concierge"),
+            reporter: self.say("系统", "System"),
+            reported_at: ticket.reported_at,
+            device: ticket.device,
+            code: Some("k7q2m9xa".into()),
+            title: ticket.title,
+            description: (step == TicketStep::Closed).then(|| {
+                self.say(
+                    "早上开机后一直没有画面，重启播放盒也不行。",
+                    "No picture since it was switched on this morning; restarting the player did not help.",
+                )
+            }),
+            evidence: ticket.evidence,
+            department: ticket.department,
+            owner: ticket.owner,
+            taken_at: ticket.responded_at,
+            respond_by: ticket.respond_by,
+            arrive_by: ticket.arrive_by,
+            complete_by: ticket.complete_by,
+            arrived_at: ticket.arrived_at,
+            finished_at: ticket.completed_at,
+            work,
+            acceptance: (step == TicketStep::Closed).then(|| Acceptance {
+                at: self.at(MINUTE),
+                by: Some(self.say("礼宾 小周", "Zhou")),
+                remarks: Some(self.say("画面正常", "The picture is fine")),
+            }),
+        }
+    }
+
+    /// A form whose every text is longer than any paper.
+    fn long_form(&self) -> RepairForm {
+        let form = self.form(TicketStep::Closed);
+        let long = self.say(
+            "屏幕左上角先闪烁再整屏变黑，随后又亮起，",
+            "The upper left corner flickers, then the whole screen goes dark and comes back. WWW ",
+        );
+        let long = long.repeat(40);
+        let proof = Evidence { rule: long.clone(), explanation: long.clone(), ..form.evidence[0].clone() };
+        let entry = TimelineEntry { note: Some(long.clone()), ..form.work[0].clone() };
+        RepairForm {
+            copies: Copies::Three,
+            site_name: long.clone(),
+            post: long.clone(),
+            reporter: long.clone(),
+            device: form.device.map(|device| DeviceRef { name: long.clone(), place: long.clone(), ..device }),
+            title: long.clone(),
+            description: Some(long.clone()),
+            evidence: vec![proof; 5],
+            department: long.clone(),
+            owner: Some(long.clone()),
+            work: vec![entry; 9],
+            acceptance: form.acceptance.map(|word| Acceptance { remarks: Some(long.clone()), ..word }),
+            ..form
+        }
+    }
+
+    fn labels(&self, count: usize) -> LabelSheet {
+        let device = |n: usize| if n.is_multiple_of(2) { self.led_ref() } else { self.machine(1).device };
+        let label = |n: usize| DeviceLabel {
+            device: device(n),
+            code: format!("k7q2m9{n:02}"),
+            site_name: self.say("湖滨壹号 案场", "Lakeside One"),
+        };
+        LabelSheet {
+            sheet: Sheet { only_here: count == 2, ..self.sheet("/labels?site=hz-01", "/engineering?site=hz-01") },
+            labels: (0..count).map(label).collect(),
         }
     }
 

@@ -2,12 +2,14 @@
 
 /// The stylesheet.
 pub const STYLES: &str = include_str!("../static/lobby.css");
+/// The stylesheet of what is printed.
+pub const PRINT_STYLES: &str = include_str!("../static/print.css");
 /// The script, an ES module.
 pub const SCRIPT: &str = include_str!("../static/live.js");
 /// The icon, an SVG image.
 pub const FAVICON: &str = include_str!("../static/favicon.svg");
 
-const DIGITS: [u8; 16] = digits(fnv(fnv(fnv(0xcbf2_9ce4_8422_2325, STYLES), SCRIPT), FAVICON));
+const DIGITS: [u8; 16] = digits(fnv(fnv(fnv(fnv(0xcbf2_9ce4_8422_2325, STYLES), PRINT_STYLES), SCRIPT), FAVICON));
 
 /// Sixteen hexadecimal digits that change when any static file does; the static files live under `/static/{VERSION}/`.
 pub const VERSION: &str = match std::str::from_utf8(&DIGITS) {
@@ -17,6 +19,8 @@ pub const VERSION: &str = match std::str::from_utf8(&DIGITS) {
 
 /// Where the pages look for [`STYLES`]: the name after `/static/{VERSION}/`.
 pub const STYLES_PATH: &str = "lobby.css";
+/// Where the sheets look for [`PRINT_STYLES`]: the name after `/static/{VERSION}/`.
+pub const PRINT_STYLES_PATH: &str = "print.css";
 /// Where the pages look for [`SCRIPT`]: the name after `/static/{VERSION}/`.
 pub const SCRIPT_PATH: &str = "live.js";
 /// Where the pages look for [`FAVICON`]: the name after `/static/{VERSION}/`.
@@ -62,12 +66,13 @@ mod tests {
     #[test]
     fn the_static_files_stay_small() {
         assert!(STYLES.len() <= 24 * 1024, "{} bytes of styles", STYLES.len());
+        assert!(PRINT_STYLES.len() <= 12 * 1024, "{} bytes of styles for paper", PRINT_STYLES.len());
         assert!(SCRIPT.len() <= 8 * 1024, "{} bytes of script", SCRIPT.len());
     }
 
     #[test]
     fn the_static_files_name_no_other_origin() {
-        for text in [STYLES, SCRIPT, &FAVICON.replace("http://www.w3.org/2000/svg", "")] {
+        for text in [STYLES, PRINT_STYLES, SCRIPT, &FAVICON.replace("http://www.w3.org/2000/svg", "")] {
             assert!(!text.contains("//cdn") && !text.contains("http:") && !text.contains("https:"));
         }
     }

@@ -1,6 +1,6 @@
 //! The pages: view models in, HTML out.
 //!
-//! Owns: every page a person sees (templates, texts in Chinese and English, one stylesheet, one small script), how times
+//! Owns: every page a person sees (templates, texts in Chinese and English, a stylesheet each for screen and paper, one small script), how times
 //! are worded, and how charts are drawn. Must not know: HTTP, SQL, rules, or a clock; `now` is part of the view model.
 //!
 //! A page is a struct of plain fields. `render` gives the whole document, `render_main` only its `<main>` and
@@ -9,6 +9,9 @@
 //! **Live pages.** The script opens `/events?page={name}` (with `&site={id}` when one site is chosen). The stream sends
 //! `heartbeat` every five seconds, `changed` with the device's name, and `reload` when the whole document must be
 //! fetched again. Nothing for fifteen seconds raises the stale banner.
+//!
+//! **Sheets** ([`RepairForm`], [`LabelSheet`]) are documents of their own, to be printed: no frame, no script, a stylesheet in
+//! millimetres, and every text cut to the room that it has on paper.
 //!
 //! **Actions** are plain forms: `POST /t/{no}/{accept|start|finish|confirm}` with `version`, `back` and, on the ticket's
 //! own page, `by` and `note`; `POST /d/{code}/life` with `life` and `back`; `POST /alerts/{id}/{ack|silence}` with `by` and `back`; `POST /silences` and `POST /maintenance` with
@@ -26,13 +29,18 @@ mod device;
 mod engineering;
 mod error;
 mod finding;
+mod fit;
+mod form;
 mod health;
 mod incident;
+mod labels;
 mod life;
 mod outbox;
 mod overview;
+mod qr;
 mod reception;
 mod restraints;
+mod sheet;
 mod showflat;
 mod state;
 mod texts;
@@ -44,7 +52,9 @@ mod why;
 pub use account::{AccountPage, Mistake, PeoplePage, PersonLine, PersonState, SessionLine, SetupPage, SignInPage};
 pub use agent::{AgentPage, AgentsPage, Delivery, Loss};
 pub use alert::{AlertFilter, AlertRow, AlertsPage, Clause, Severity};
-pub use assets::{FAVICON, FAVICON_PATH, SCRIPT, SCRIPT_PATH, STYLES, STYLES_PATH, VERSION};
+pub use assets::{
+    FAVICON, FAVICON_PATH, PRINT_STYLES, PRINT_STYLES_PATH, SCRIPT, SCRIPT_PATH, STYLES, STYLES_PATH, VERSION,
+};
 pub use chart::{Limit, Series, StateSpan, Window, svg};
 pub use chrome::{Choice, Chrome, Collection, Notice, Page, Sight, Site};
 pub use concierge::ConciergePage;
@@ -52,13 +62,16 @@ pub use device::{DevicePage, Range};
 pub use engineering::{AgentRow, DUE_SOON_MS, EngineeringPage, Link, QueueTicket};
 pub use error::{ErrorPage, Problem};
 pub use finding::FindingKey;
+pub use form::{Acceptance, Copies, RepairForm};
 pub use health::{FindingRow, FindingSeverity, HealthPage};
 pub use incident::{Deadline, DeadlineKind, Incident, TicketLine};
+pub use labels::{DeviceLabel, LabelSheet};
 pub use life::{LifeCard, Newcomer};
 pub use outbox::{ChannelCard, ChannelState, DeliveryLine, DeliveryState, OutboxPage};
 pub use overview::{Counts, OverviewPage, PostStatus, SiteRow};
 pub use reception::ReceptionPage;
 pub use restraints::{Restrained, RestraintRow, RestraintsPage, SelectOption, Selection};
+pub use sheet::{Paper, Sheet};
 pub use showflat::{LowStock, Machine, ShowflatPage};
 pub use state::{State, Verdict};
 pub use texts::{EN, Lang, Texts, ZH};

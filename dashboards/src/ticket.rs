@@ -131,6 +131,9 @@ pub enum Priority {
 }
 
 impl Priority {
+    /// Every priority, the most urgent first.
+    pub const ALL: [Self; 3] = [Self::Urgent, Self::Normal, Self::Planned];
+
     pub(crate) fn word(self, t: &Texts) -> &'static str {
         match self {
             Self::Urgent => t.priority_urgent,
@@ -291,6 +294,8 @@ pub struct TicketPage {
     pub no: String,
     /// The version that an action must name.
     pub version: i64,
+    /// Tells this state of the ticket from any other, so that a printed form can be compared.
+    pub check: String,
     /// What is wrong.
     pub title: String,
     /// Its step.

@@ -56,6 +56,13 @@ pub struct When {
     pub iso: String,
 }
 
+impl When {
+    /// With date, without seconds, as paper has it.
+    pub(crate) fn minute(&self) -> &str {
+        self.full.rsplit_once(':').map_or(&self.full, |(minute, _)| minute)
+    }
+}
+
 pub(crate) fn zoned(ms: i64, zone: &TimeZone) -> jiff::Zoned {
     let nearest = if ms < 0 { Timestamp::MIN } else { Timestamp::MAX };
     Timestamp::from_millisecond(ms).unwrap_or(nearest).to_zoned(zone.clone())

@@ -19,6 +19,14 @@ fn is_bare(name: &str) -> bool {
     name.starts_with("sign-in") || name.starts_with("setup")
 }
 
+/// Every printed document.
+fn sheets() -> impl Iterator<Item = (String, String)> {
+    let named = |lang: Lang| {
+        samples::sheets(lang).into_iter().map(move |(name, page)| (format!("{name}-{}", lang.name()), page))
+    };
+    [Lang::Zh, Lang::En].into_iter().flat_map(named)
+}
+
 fn text_of(html: &str) -> String {
     let mut text = String::new();
     let mut inside = false;
@@ -67,6 +75,66 @@ fn no_page_breaks_a_strict_content_security_policy() {
     }
 }
 
+/// A printed document with its QR codes, which are long, as the number of their characters.
+fn without_codes(page: &str) -> String {
+    let mut text = String::new();
+    for (index, part) in page.split("<path d=\"M4 4h7v1h-7z").enumerate() {
+        let rest = if index == 0 { part } else { part.trim_start_matches(|c| c != '"') };
+        text += if index == 0 { "" } else { "<path d=\"…" };
+        text += rest;
+    }
+    text
+}
+
+#[test]
+fn every_printed_document_reads_as_it_did() {
+    for (name, page) in sheets() {
+        let page = without_codes(&page).replace(lobby_dashboards::VERSION, "VERSION");
+        insta::assert_snapshot!(name, page);
+    }
+}
+
+#[test]
+fn a_printed_document_runs_nothing_loads_nothing_from_elsewhere_and_keeps_names_as_text() {
+    for (name, page) in sheets() {
+        for banned in [
+            " style=",
+            "<style",
+            "<script",
+            " onclick",
+            " onload",
+            "javascript:",
+            "<b>\"",
+            "src=",
+            "href=\"http",
+            "href=\"//",
+        ] {
+            assert!(!page.contains(banned), "{name} contains {banned}");
+        }
+    }
+}
+
+#[test]
+fn a_form_is_one_sheet_for_each_copy_and_says_when_a_text_was_too_long() {
+    for (name, page) in sheets().filter(|(name, _)| name.starts_with("form") && !name.contains("hostile")) {
+        let copies = if name.contains("long") || name.contains("closed") { 3 } else { 1 };
+        assert_eq!(page.matches("<article class=\"sheet ").count(), copies, "{name}");
+        let texts = if name.ends_with("zh") { &ZH } else { &EN };
+        assert_eq!(page.contains(texts.form_cut), name.contains("long"), "{name}");
+        assert!(page.len() < 160 * 1024, "{name}: {} bytes", page.len());
+    }
+}
+
+#[test]
+fn a_printed_document_closes_its_elements_and_an_english_one_holds_no_chinese() {
+    for (name, page) in sheets() {
+        assert_closed(&name, &page);
+        if name.ends_with("-en") {
+            assert_eq!(chinese(&page), None, "{name}");
+        }
+    }
+}
+
 #[test]
 fn a_hostile_name_stays_text() {
     for lang in [Lang::Zh, Lang::En] {
@@ -97,17 +165,20 @@ fn every_page_has_landmarks_one_first_heading_and_unique_ids() {
     }
 }
 
+fn assert_closed(name: &str, page: &str) {
+    for tag in [
+        "div", "section", "p", "ul", "ol", "li", "dl", "dt", "dd", "span", "a", "article", "form", "button", "table",
+        "details", "figure", "time", "header", "nav", "svg", "strong",
+    ] {
+        let opened = page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
+        assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{name}: <{tag}>");
+    }
+}
+
 #[test]
 fn every_opened_element_is_closed() {
     for (name, sample) in both() {
-        for tag in [
-            "div", "section", "p", "ul", "ol", "li", "dl", "dt", "dd", "span", "a", "article", "form", "button",
-            "table", "details", "figure", "time", "header", "nav", "svg", "strong",
-        ] {
-            let opened =
-                sample.page.matches(&format!("<{tag}>")).count() + sample.page.matches(&format!("<{tag} ")).count();
-            assert_eq!(opened, sample.page.matches(&format!("</{tag}>")).count(), "{name}: <{tag}>");
-        }
+        assert_closed(&name, &sample.page);
     }
 }
 
@@ -150,13 +221,16 @@ fn every_state_has_its_word_shape_and_colour_beside_it() {
     }
 }
 
+/// The first Chinese character of a page besides the language switch.
+fn chinese(page: &str) -> Option<char> {
+    let page = page.replace("中文", "");
+    page.chars().find(|c| ('\u{3000}'..='\u{9fff}').contains(c) || ('\u{ff00}'..='\u{ffef}').contains(c))
+}
+
 #[test]
 fn an_english_page_holds_no_chinese_but_the_language_switch() {
     for (name, sample) in both().filter(|(name, _)| name.ends_with("-en") && !name.starts_with("hostile")) {
-        let page = sample.page.replace("中文", "");
-        let stray =
-            page.chars().find(|c| ('\u{3000}'..='\u{9fff}').contains(c) || ('\u{ff00}'..='\u{ffef}').contains(c));
-        assert_eq!(stray, None, "{name}");
+        assert_eq!(chinese(&sample.page), None, "{name}");
     }
 }
 

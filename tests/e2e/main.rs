@@ -23,6 +23,7 @@ mod pages;
 mod partition;
 mod power_cut;
 mod pressure;
+mod printing;
 mod real_equipment;
 mod tokens;
 mod unattended;

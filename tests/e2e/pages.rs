@@ -57,7 +57,9 @@ fn every_page_answers_in_both_languages_and_trusts_no_one_else() -> Result<()> {
     let alert = site.hub.api.open_alert(SITE, "entrance-led", "display-dark", PATIENCE)?;
     let ticket = format!("/t/{}", ticket_of(&alert)?);
     let device = format!("/d/{}", device_code(&site.hub)?);
-    let pages = ["/concierge", "/engineering", "/showflat", "/reception", &device, &ticket];
+    let print = format!("{ticket}/print");
+    let pages =
+        ["/concierge", "/engineering", "/showflat", "/reception", &device, &ticket, &print, "/labels?site=demo"];
     for path in pages {
         let zh = site.hub.api.get_with(path, &[("accept-language", "zh-CN,zh;q=0.9"), ("cookie", "lang=zh")])?;
         let en = site.hub.api.get_with(path, &[("accept-language", "en"), ("cookie", "lang=en")])?;

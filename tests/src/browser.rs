@@ -3,6 +3,7 @@
 use std::{net::TcpStream, process::Command, time::Duration};
 
 use anyhow::{Context, Result, bail};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tungstenite::{Message, WebSocket};
@@ -81,6 +82,21 @@ impl Browser {
         wait::until(what, within, || Ok((self.value(expression)? == json!(true)).then_some(())))
     }
 
+    /// The page as a PDF, on the paper that it asks for.
+    pub fn pdf(&mut self) -> Result<Vec<u8>> {
+        let answer = self.call("Page.printToPDF", &json!({ "preferCSSPageSize": true }))?;
+        bytes(&answer)
+    }
+
+    /// A picture (PNG) of what `selector` finds first, each of the page's pixels as four.
+    pub fn picture(&mut self, selector: &str) -> Result<Vec<u8>> {
+        let place = "(({ x, y, width, height }) => ({ x: x + scrollX, y: y + scrollY, width, height, scale: 2 }))";
+        let clip = self.value(&format!("{place}(document.querySelector({selector:?}).getBoundingClientRect())"))?;
+        let wanted = json!({ "format": "png", "clip": clip, "captureBeyondViewport": true });
+        let answer = self.call("Page.captureScreenshot", &wanted)?;
+        bytes(&answer)
+    }
+
     fn call(&mut self, method: &str, params: &Value) -> Result<Value> {
         self.calls += 1;
         let call = json!({ "id": self.calls, "method": method, "params": params });
@@ -99,6 +115,12 @@ impl Browser {
             return Ok(answer["result"].take());
         }
     }
+}
+
+/// What the browser sends as text.
+fn bytes(answer: &Value) -> Result<Vec<u8>> {
+    let text = answer["data"].as_str().context("the browser sends data")?;
+    BASE64_STANDARD.decode(text).context("the browser's data is base64")
 }
 
 /// Connects to the one page that the browser opened at its start.

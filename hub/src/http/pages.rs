@@ -8,9 +8,11 @@ mod answer;
 mod boards;
 mod device;
 mod engineering;
+mod form;
 mod health;
 mod history;
 mod incident;
+mod labels;
 mod language;
 mod open;
 mod outbox;
@@ -21,6 +23,7 @@ mod reader;
 mod restrain;
 mod restraints;
 mod scene;
+mod sheet;
 mod sign_in;
 mod statics;
 mod ticket;
@@ -76,7 +79,9 @@ pub(super) fn routes() -> Routes {
         .get("/d/{code}", Policy::read(About::Device), device::show)
         .post("/d/{code}/life", Policy::to(Need::Equip, About::Device), act::set_life)
         .get("/d/{code}/why", Policy::read(About::Device), why::show)
+        .get("/labels", read, labels::show)
         .get("/t/{no}", Policy::read(About::Ticket), ticket::show)
+        .get("/t/{no}/print", Policy::read(About::Ticket), form::show)
         .post("/t/{no}/{verb}", Policy::to(Need::Answer, About::TicketStep), act::act)
         .get("/sign-in", Policy::PUBLIC, sign_in::show)
         .post("/sign-in", Policy::PUBLIC, sign_in::sign_in)

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     account::{self, AccountError},
-    http::address::PublicAddress,
+    http::address::Origin,
     store::PersonRow,
 };
 
@@ -113,10 +113,10 @@ fn is_theirs(caller: &Caller, row: &PersonRow) -> bool {
 pub(super) async fn enter(
     State(app): State<App>,
     reader: Reader,
-    address: PublicAddress,
+    origin: Origin,
     form: Result<Form<NewPerson>, FormRejection>,
 ) -> Response {
-    match entered(&app, &reader, &address, form).await {
+    match entered(&app, &reader, &origin, form).await {
         Ok(response) => response,
         Err(error) => refuse(&app, &reader, error),
     }
@@ -125,7 +125,7 @@ pub(super) async fn enter(
 async fn entered(
     app: &App,
     reader: &Reader,
-    address: &PublicAddress,
+    origin: &Origin,
     form: Result<Form<NewPerson>, FormRejection>,
 ) -> Result<Response, PageError> {
     let Form(NewPerson { name, login, role, site }) = filled(form)?;
@@ -138,7 +138,7 @@ async fn entered(
     }
     let (status, shown) = match account::enter(&app.store, (&login, &name), grant, app.clock.now()).await {
         Ok((row, link)) => {
-            (StatusCode::OK, Shown { link: Some((row.name, address.to_link(&link))), ..Shown::default() })
+            (StatusCode::OK, Shown { link: Some((row.name, origin.to_setup(&link))), ..Shown::default() })
         }
         Err(error) => {
             let mistake = Some(mistaken(error)?);
@@ -152,11 +152,11 @@ async fn entered(
 pub(super) async fn change(
     State(app): State<App>,
     reader: Reader,
-    address: PublicAddress,
+    origin: Origin,
     Path(id): Path<String>,
     form: Result<Form<Change>, FormRejection>,
 ) -> Response {
-    match changed(&app, &reader, &address, &id, form).await {
+    match changed(&app, &reader, &origin, &id, form).await {
         Ok(response) => response,
         Err(error) => refuse(&app, &reader, error),
     }
@@ -165,7 +165,7 @@ pub(super) async fn change(
 async fn changed(
     app: &App,
     reader: &Reader,
-    address: &PublicAddress,
+    origin: &Origin,
     id: &str,
     form: Result<Form<Change>, FormRejection>,
 ) -> Result<Response, PageError> {
@@ -176,7 +176,7 @@ async fn changed(
     let done = match what {
         What::Link => match account::link(&app.store, id, now).await {
             Ok((row, link)) => {
-                let shown = Shown { link: Some((row.name, address.to_link(&link))), ..Shown::default() };
+                let shown = Shown { link: Some((row.name, origin.to_setup(&link))), ..Shown::default() };
                 return Ok(document(StatusCode::OK, page(app, reader, shown).await?));
             }
             Err(error) => Err(error),

@@ -45,12 +45,16 @@ pub(in crate::http) struct Asked {
     pub range: Option<String>,
     /// Which alerts are listed.
     pub state: Option<String>,
-    /// The device that a new silence or maintenance window is about.
+    /// The device that a new silence or maintenance window is about, or that alone gets a label.
     pub device: Option<String>,
     /// Where the list goes on.
     pub after: Option<String>,
     /// The time that is asked about, in ms since 1970 UTC.
     pub at: Option<String>,
+    /// How many copies of a form are printed.
+    pub copies: Option<String>,
+    /// On which paper.
+    pub paper: Option<String>,
     /// What became of the last action.
     pub notice: Option<String>,
     /// Where to go on after signing in.

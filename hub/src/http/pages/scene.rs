@@ -96,6 +96,11 @@ impl Scene<'_> {
         &self.calendar.zone
     }
 
+    /// Now, and the zone of the page's clock times.
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
+    }
+
     /// What surrounds a page.
     pub fn chrome(&self, page: Page) -> Chrome {
         let name = |id: &SiteId| lobby_dashboards::Site { id: id.clone(), name: self.fleet.name_of(id) };

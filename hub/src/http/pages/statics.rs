@@ -5,7 +5,9 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use lobby_dashboards::{FAVICON, FAVICON_PATH, SCRIPT, SCRIPT_PATH, STYLES, STYLES_PATH, VERSION};
+use lobby_dashboards::{
+    FAVICON, FAVICON_PATH, PRINT_STYLES, PRINT_STYLES_PATH, SCRIPT, SCRIPT_PATH, STYLES, STYLES_PATH, VERSION,
+};
 
 use super::{App, PageError, Path, Reader, answer::refuse};
 
@@ -18,6 +20,7 @@ pub(super) async fn file(
     let (kind, contents) = match name.as_str() {
         _ if version != VERSION => return refuse(&app, &reader, PageError::NotFound),
         STYLES_PATH => ("text/css; charset=utf-8", STYLES),
+        PRINT_STYLES_PATH => ("text/css; charset=utf-8", PRINT_STYLES),
         SCRIPT_PATH => ("text/javascript; charset=utf-8", SCRIPT),
         FAVICON_PATH => ("image/svg+xml", FAVICON),
         _ => return refuse(&app, &reader, PageError::NotFound),

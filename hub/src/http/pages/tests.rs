@@ -308,6 +308,106 @@ async fn a_fault_is_on_the_boards_with_its_ticket_and_low_stock_is_a_warning() {
     hub.get(&format!("/t/{no}"), "en").await.says(&["Signal none", "Accept", "Accept by", "LED display has no signal"]);
 }
 
+/// The check code that a page shows.
+fn check_of(page: &str) -> String {
+    let end = page.split_once("Check code").expect("the page has a check code").1;
+    let digits =
+        end.split(['>', '<']).find(|part| part.len() == 12 && part.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    digits.expect("twelve digits").to_owned()
+}
+
+#[tokio::test]
+async fn a_ticket_is_printed_with_what_is_known_and_its_check_code_tells_old_paper() {
+    let mut hub = Hub::in_trouble().await;
+    let no = hub.ticket().await;
+    let (page, print) = (format!("/t/{no}"), format!("/t/{no}/print"));
+    hub.get(&page, "zh").await.says(&[&format!("href=\"{print}\""), "打印报修单", "核对码"]);
+    let zh = hub.get(&print, "zh").await;
+    let device = "入口屏&#60;b&#62;";
+    zh.says(&["设备报修单", &no, "礼宾", "工程部", device, "大门口", "entrance-led", "无信号", "UTC+8"]);
+    zh.says(&["<svg class=\"qr\"", &format!("http://127.0.0.1:8080/t/{no}"), "只有本机能打开"]);
+    assert!(!zh.body.contains("<script"));
+    let first = hub.get(&print, "en").await.body;
+    assert_eq!(check_of(&first), check_of(&hub.get(&page, "en").await.body), "paper and page agree");
+
+    let form = "version=1&by=Li&note=the+plug+was+loose";
+    assert_eq!(hub.post(&format!("/t/{no}/start"), form, &[]).await.status, StatusCode::SEE_OTHER);
+    let second = hub.get(&print, "en").await;
+    second.says(&["Li Work started: the plug was loose", "Arrived at</dt><dd>2026-11-23 15:00"]);
+    assert_ne!(check_of(&second.body), check_of(&first), "the first paper is out of date");
+    hub.pass(10_000);
+    hub.report("ok", 180.0).await;
+    hub.pass(120_000);
+    hub.report("ok", 180.0).await;
+    for (verb, version) in [("finish", 2), ("confirm", 3)] {
+        let form = format!("version={version}&by=Zhou&note=fine");
+        let done = hub.post(&format!("/t/{no}/{verb}"), &form, &[]).await;
+        assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
+    }
+    hub.get(&print, "en").await.says(&["Closed", "choice chosen", "Zhou Handed over: fine", "Zhou fine"]);
+}
+
+#[rstest]
+#[case::usual("", 1, "sheet form a4")]
+#[case::three("?copies=3", 3, "第三联 报修部门")]
+#[case::small("?paper=a5&copies=1", 1, "sheet form a5")]
+#[tokio::test]
+async fn a_form_is_printed_in_as_many_copies_and_on_the_paper_that_is_asked_for(
+    #[case] query: &str,
+    #[case] copies: usize,
+    #[case] words: &str,
+) {
+    let hub = Hub::in_trouble().await;
+    let form = hub.get(&format!("/t/{}/print{query}", hub.ticket().await), "zh").await;
+    form.says(&[words]);
+    assert_eq!(form.body.matches("<article").count(), copies);
+}
+
+#[rstest]
+#[case("?copies=2", StatusCode::BAD_REQUEST)]
+#[case("?paper=letter", StatusCode::BAD_REQUEST)]
+#[tokio::test]
+async fn a_form_that_is_not_offered_is_answered_by_a_page(#[case] query: &str, #[case] status: StatusCode) {
+    let hub = Hub::in_trouble().await;
+    let answer = hub.get(&format!("/t/{}/print{query}", hub.ticket().await), "zh").await;
+    assert_eq!(answer.status, status, "{}", answer.body);
+    answer.says(&["<html", "请求无法识别"]);
+    assert_eq!(hub.get("/t/BX-1/print", "zh").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn labels_are_of_all_devices_of_a_site_or_of_one_and_lead_where_they_are_told_to() {
+    let mut hub = Hub::reporting().await;
+    let site: SiteId = SITE.parse().unwrap();
+    let code = hub.app.store.code(&site, &"laptop-1".parse().unwrap()).await.unwrap().unwrap();
+    let all = hub.get("/labels?site=hz-01", "zh").await;
+    all.says(&[
+        "入口屏&#60;b&#62;",
+        "一号鞋套机",
+        "一号台",
+        "一号电脑",
+        "大门口",
+        &code,
+        "云汀 &#60;hz-01&#62;",
+        "只有本机能打开",
+    ]);
+    assert_eq!(all.body.matches("<svg class=\"qr\"").count(), 4);
+    let (_sender, settings) = tokio::sync::watch::channel(Arc::new(crate::notify::Settings {
+        public_url: Some("https://lobby.example.com".into()),
+        ..crate::notify::Settings::default()
+    }));
+    Arc::get_mut(&mut hub.app.notify).unwrap().settings = settings;
+    let one = hub.get("/labels?site=hz-01&device=laptop-1", "en").await;
+    one.says(&["Device labels", &code]);
+    assert_eq!(one.body.matches("<svg class=\"qr\"").count(), 1);
+    assert!(!one.body.contains("public_url"), "nothing is left to be set up");
+    hub.get("/d/laptop-1?site=hz-01", "en").await.says(&["/labels?site=hz-01&amp;device=laptop-1"]);
+    hub.get("/engineering", "en").await.says(&["href=\"/labels\""]);
+    for nothing in ["/labels?site=hz-09", "/labels?site=hz-01&device=none"] {
+        assert_eq!(hub.get(nothing, "en").await.status, StatusCode::NOT_FOUND, "{nothing}");
+    }
+}
+
 #[tokio::test]
 async fn why_there_is_an_alert_or_none_is_told_for_any_minute() {
     let hub = Hub::in_trouble().await;
@@ -644,6 +744,7 @@ async fn a_form_about_nothing_is_answered_by_a_page(#[case] path: &str, #[case] 
 #[case("/d/%FF")]
 #[case("/d/%FF/why")]
 #[case("/t/%FF")]
+#[case("/t/%FF/print")]
 #[case("/a/hz-01/%FF")]
 #[case("/lang/%FF")]
 #[case("/lang/en?back=/&back=/")]

@@ -1,6 +1,7 @@
 //! The page of one repair ticket: why it exists, what happened to it, and what may be done now.
 
 use axum::{extract::State, response::Response};
+use lobby_contract::SiteId;
 use lobby_dashboards::{Action, Evidence, Page, TicketEvent, TicketPage, TimelineEntry};
 use lobby_domain::{alert::Subject, sla::Promise, ticket};
 
@@ -17,27 +18,58 @@ pub(super) async fn show(State(app): State<App>, reader: Reader, Path(no): Path<
     answer::answer(&app, &reader, page(&app, &reader, &no)).await
 }
 
-async fn page(app: &App, reader: &Reader, no: &str) -> Result<String, PageError> {
-    if no.len() > LONGEST_NUMBER {
-        return Err(PageError::NotFound);
+/// All that was stored of a ticket.
+pub(super) struct Case {
+    /// The ticket.
+    pub row: TicketRow,
+    /// What happened to it, the oldest first.
+    pub events: Vec<store::TicketEvent>,
+    /// Its alerts, the newest first.
+    pub attached: Vec<AlertRow>,
+}
+
+impl Case {
+    /// Reads the ticket of that number.
+    pub(super) async fn read(app: &App, no: &str) -> Result<Self, PageError> {
+        if no.len() > LONGEST_NUMBER {
+            return Err(PageError::NotFound);
+        }
+        let (row, events) = app.store.ticket(no).await?.ok_or(PageError::NotFound)?;
+        let filter = AlertFilter { ticket: Some(no.to_owned()), ..AlertFilter::default() };
+        let (attached, _) = app.store.alerts(&filter, None, MOST_ALERTS).await??;
+        Ok(Self { row, events, attached })
     }
-    let (ticket, events) = app.store.ticket(no).await?.ok_or(PageError::NotFound)?;
-    let filter = AlertFilter { ticket: Some(no.to_owned()), ..AlertFilter::default() };
-    let (attached, _) = app.store.alerts(&filter, None, MOST_ALERTS).await??;
-    let open = Open::of(attached.iter().filter(|alert| alert.cleared_at.is_none()).cloned().collect(), Vec::new());
-    // A ticket outlives its site's configuration; it is then shown without a site chosen.
-    let known = app.fleet.read().contains_key(&ticket.site);
-    let page = Scene::with(app, reader, known.then(|| ticket.site.clone()), &open, |scene| {
-        Ok(build(scene, &ticket, &events, &attached))
-    })?;
+
+    /// Its site, if that is still known. A ticket outlives its site's configuration; it is then shown without a site chosen.
+    pub(super) fn site(&self, app: &App) -> Option<SiteId> {
+        app.fleet.read().contains_key(&self.row.site).then(|| self.row.site.clone())
+    }
+
+    /// Twelve digits that change with its state and with anything that happens to it: paper that has the same ones is not out of date.
+    pub(super) fn check(&self) -> String {
+        let events: Vec<_> =
+            self.events.iter().map(|event| (event.at.millis(), &event.what, &event.actor, &event.note)).collect();
+        let all = (self.row.number.as_str(), self.row.state.as_str(), events);
+        let all = serde_json::to_vec(&all).expect("texts and numbers are JSON");
+        let digest = ring::digest::digest(&ring::digest::SHA256, &all);
+        digest.as_ref()[..6].iter().fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"))
+    }
+}
+
+async fn page(app: &App, reader: &Reader, no: &str) -> Result<String, PageError> {
+    let case = Case::read(app, no).await?;
+    let open = Open::of(case.attached.iter().filter(|alert| alert.cleared_at.is_none()).cloned().collect(), Vec::new());
+    let page = Scene::with(app, reader, case.site(app), &open, |scene| Ok(build(scene, &case)))?;
     page.html(reader.fragment)
 }
 
-fn build(scene: &Scene<'_>, row: &TicketRow, events: &[store::TicketEvent], attached: &[AlertRow]) -> TicketPage {
+fn build(scene: &Scene<'_>, case: &Case) -> TicketPage {
+    let Case { row, events, attached } = case;
     let open = row.closed_at.is_none();
     TicketPage {
         no: row.number.to_string(),
         version: row.version,
+        check: case.check(),
         title: scene.text(&row.title),
         step: incident::step(row.state),
         priority: engineering::priority(&row.priority),
@@ -95,7 +127,7 @@ fn limit(scene: &Scene<'_>, note: &str) -> Option<String> {
     Some(format!("{word} {percent}%"))
 }
 
-fn evidence(scene: &Scene<'_>, alert: &AlertRow) -> Evidence {
+pub(super) fn evidence(scene: &Scene<'_>, alert: &AlertRow) -> Evidence {
     Evidence {
         rule: scene.text(&alert.title),
         explanation: scene.text(&alert.evidence),
@@ -105,7 +137,7 @@ fn evidence(scene: &Scene<'_>, alert: &AlertRow) -> Evidence {
     }
 }
 
-fn entry(scene: &Scene<'_>, event: &store::TicketEvent, attached: &[AlertRow]) -> TimelineEntry {
+pub(super) fn entry(scene: &Scene<'_>, event: &store::TicketEvent, attached: &[AlertRow]) -> TimelineEntry {
     let what = match event.what.as_str() {
         "opened" => TicketEvent::Reported,
         "joined" | "victim" => TicketEvent::AlertAttached,
