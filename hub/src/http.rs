@@ -6,9 +6,12 @@ mod error;
 mod events;
 mod gate;
 mod health;
+mod hosts;
 mod metrics;
 mod openapi;
 mod pages;
+mod server;
+mod tls;
 mod trace;
 
 use std::sync::Arc;
@@ -17,7 +20,12 @@ use axum::{Router, middleware};
 use tokio_util::sync::CancellationToken;
 
 use self::gate::Routes;
-pub use self::openapi::document as openapi;
+pub use self::{
+    hosts::Hosts,
+    openapi::document as openapi,
+    tls::{Tls, TlsError},
+};
+pub(crate) use self::{server::Server, tls::from_files};
 use crate::{
     backup,
     clock::Clock,
@@ -60,6 +68,12 @@ pub struct App {
     pub backups: backup::Status,
     /// Channels, and what is sent through them.
     pub notify: Arc<Notify>,
+    /// Whether the web is served over TLS.
+    pub https: bool,
+    /// Whether it listens on loopback only.
+    pub local: bool,
+    /// The names by which it answers.
+    pub hosts: Arc<Hosts>,
 }
 
 /// Every route.
@@ -67,7 +81,7 @@ pub fn router(app: App) -> Router {
     routes()
         .with(|router| router.fallback(pages::no_such_page))
         .guarded(&app)
-        .layer(middleware::from_fn(error::own_host_only))
+        .layer(middleware::from_fn_with_state(app.clone(), error::own_host_only))
         .with_state(app)
 }
 

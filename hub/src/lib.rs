@@ -9,6 +9,7 @@ pub mod command;
 pub mod config;
 pub mod demo;
 pub mod disk;
+mod door;
 mod failpoint;
 pub mod findings;
 pub mod fleet;
@@ -20,6 +21,7 @@ pub mod lifecycle;
 pub mod lock;
 pub mod mqtt;
 pub mod notify;
+mod pem;
 pub mod progress;
 pub mod reload;
 pub mod reminders;
@@ -32,10 +34,7 @@ pub mod token;
 use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use tokio::{
-    net::TcpListener,
-    sync::{mpsc, watch},
-};
+use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use crate::{
@@ -44,8 +43,8 @@ use crate::{
     disk::Reserve,
     findings::{Findings, Inspection, Timekeeping},
     fleet::Fleet,
-    history::History,
-    http::App,
+    history::{History, HistorySettings},
+    http::{App, Server},
     ingest::{Counters, Desk, Ingest, Storing},
     lifecycle::{Ending, Lifecycle},
     lock::DataDirLock,
@@ -77,6 +76,8 @@ pub enum Mode {
 pub struct Ready {
     /// The web server.
     pub http: SocketAddr,
+    /// Whether it is served over TLS.
+    pub https: bool,
     /// The embedded broker.
     pub mqtt: Option<SocketAddr>,
 }
@@ -131,7 +132,8 @@ async fn serve(
     let reserve = keep_reserve(&config);
     let (findings, progress, timekeeping) = <(Arc<Findings>, Arc<Progress>, Arc<Timekeeping>)>::default();
     findings.remember(store.findings().await.context("reading the findings")?);
-    let certificates = config.mqtt.certificates();
+    let web = Server::prepare(&config, clock.now()).context("preparing the web")?;
+    let certificates = [config.mqtt.certificates(), web.certificates()].concat();
     let (setups, to_work_by) = mpsc::channel(1);
     let (to_notify_by, channels) = watch::channel(config.notify.clone());
     if let Some(reloader) = Reloader::of(&config, setups, to_notify_by, findings.clone(), clock.clone()) {
@@ -145,9 +147,7 @@ async fn serve(
     let mqtt = Arc::new(mqtt.context("starting MQTT")?);
     let counters = Arc::new(Counters::default());
     let (desk, asked) = Desk::new();
-    let restraints = Restraints::load(store.clone(), fleet.clone(), clock.clone()).await;
-    let restraints = restraints.context("reading silences and maintenance windows")?;
-    lifecycle.supervise("restraints", restraints.clone().run(lifecycle.stop_token()));
+    let restraints = start_restraints(&store, &fleet, &clock, &lifecycle).await?;
     let ingest = Ingest {
         fleet: fleet.clone(),
         clock: clock.clone(),
@@ -169,10 +169,7 @@ async fn serve(
         reserve: reserve.clone(),
     };
     ingest::start(ingest, storing, inbound, mqtt.events.clone(), &lifecycle);
-    let history =
-        History { store: store.clone(), fleet: fleet.clone(), clock: clock.clone(), settings: config.history };
-    lifecycle.supervise("history", history.run(lifecycle.stop_token()));
-    reminders::start(&store, &fleet, &clock, &lifecycle);
+    start_timed(&store, &fleet, &clock, config.history, &lifecycle);
 
     let watched = (restraints.clone(), findings.clone(), progress.clone());
     let notify = start_notify((store.clone(), fleet.clone(), clock.clone()), watched, channels, &lifecycle);
@@ -191,8 +188,12 @@ async fn serve(
         demo: mode == Mode::Demo,
         backups: backups.clone(),
         notify,
+        https: web.is_https(),
+        local: web.is_local(),
+        hosts: web.hosts.clone(),
     };
-    let http = start_web(config.listen_http, app, &lifecycle).await?;
+    let web = web.start(app, &lifecycle).await?;
+    let (http, https) = (web.at, web.tls.is_some());
 
     let inspection = Inspection {
         findings,
@@ -206,7 +207,7 @@ async fn serve(
         timekeeping,
         backups,
         certificates,
-        web: Some(http),
+        web: Some(web),
     };
     lifecycle.supervise("inspection", inspection.run(lifecycle.stop_token()));
 
@@ -215,8 +216,8 @@ async fn serve(
         let started = demo::start(&lifecycle, broker, &config.data_dir.join("demo"), clock).await;
         started.context("starting the demonstration")?;
     }
-    info!(http = %http, mqtt = broker.map(tracing::field::display), "the hub is ready");
-    ready(Ready { http, mqtt: broker });
+    info!(http = %http, https, mqtt = broker.map(tracing::field::display), "the hub is ready");
+    ready(Ready { http, https, mqtt: broker });
     if let Some(manager) = ServiceManager::of_this_process() {
         lifecycle.supervise("service manager", manager.keep_told(progress, lifecycle.stop_token()));
     }
@@ -233,6 +234,32 @@ fn start_backups(config: &Config, mode: Mode, clock: &Arc<dyn Clock>, lifecycle:
         lifecycle.supervise("backups", making);
     }
     status
+}
+
+/// Reads silences and maintenance windows, and lets them begin and end.
+async fn start_restraints(
+    store: &Store,
+    fleet: &Arc<Fleet>,
+    clock: &Arc<dyn Clock>,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<Arc<Restraints>> {
+    let restraints = Restraints::load(store.clone(), fleet.clone(), clock.clone()).await;
+    let restraints = restraints.context("reading silences and maintenance windows")?;
+    lifecycle.supervise("restraints", restraints.clone().run(lifecycle.stop_token()));
+    Ok(restraints)
+}
+
+/// Lets history be rolled up and cut, and people be reminded.
+fn start_timed(
+    store: &Store,
+    fleet: &Arc<Fleet>,
+    clock: &Arc<dyn Clock>,
+    settings: HistorySettings,
+    lifecycle: &Lifecycle,
+) {
+    let history = History { store: store.clone(), fleet: fleet.clone(), clock: clock.clone(), settings };
+    lifecycle.supervise("history", history.run(lifecycle.stop_token()));
+    reminders::start(store, fleet, clock, lifecycle);
 }
 
 /// Lets people be told of what is queued.
@@ -256,22 +283,6 @@ fn keep_reserve(config: &Config) -> Reserve {
         warn!(%cause, "room could not be kept back on the disk");
     }
     reserve
-}
-
-/// Serves the web at `address`; returns where it listens.
-async fn start_web(address: SocketAddr, app: App, lifecycle: &Lifecycle) -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address} for the web: is it taken by another program?"))?;
-    let address = listener.local_addr().context("asking for the web server's address")?;
-    let stop = lifecycle.stop_token();
-    lifecycle.supervise("http", async move {
-        axum::serve(listener, http::router(app))
-            .with_graceful_shutdown(stop.cancelled_owned())
-            .await
-            .context("serving the web")
-    });
-    Ok(address)
 }
 
 /// Where room runs out first: the folder of the SQLite database, or else the data folder.

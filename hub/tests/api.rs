@@ -160,6 +160,9 @@ impl Web {
             demo: false,
             backups,
             notify: Arc::new(notify),
+            https: false,
+            local: true,
+            hosts: Arc::default(),
         };
         Self { router: http::router(app), lifecycle, _folder: folder }
     }

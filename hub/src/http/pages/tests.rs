@@ -125,6 +125,9 @@ impl Hub {
             demo: false,
             backups: crate::backup::Status::default(),
             notify: Arc::new(notify),
+            https: false,
+            local: true,
+            hosts: Arc::default(),
         };
         let writer = Writer::new(store, setup, code);
         Self { app, clock, writer, seq: 0, _folder: folder, _lifecycle: lifecycle }
