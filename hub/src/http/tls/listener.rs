@@ -167,3 +167,66 @@ impl AsyncWrite for Connection {
         self.stream.is_write_vectored()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use lobby_domain::time::Timestamp;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        join,
+        time::pause,
+    };
+
+    use super::*;
+    use crate::http::tls::{Loaded, Tls};
+
+    fn loaded() -> Loaded {
+        let folder = tempfile::tempdir().unwrap();
+        Tls::SelfMade.load(folder.path(), vec!["localhost".to_owned()], Timestamp::default()).unwrap()
+    }
+
+    async fn listener(loaded: &Loaded) -> TlsListener {
+        TlsListener::new(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap(), loaded.acceptor())
+    }
+
+    #[tokio::test]
+    async fn a_connection_on_which_nothing_happens_ends_by_itself() {
+        let loaded = loaded();
+        let mut listener = listener(&loaded).await;
+        let at = listener.local_addr().unwrap();
+        let connect = async {
+            let stream = TcpStream::connect(at).await.unwrap();
+            let from = stream.local_addr().unwrap();
+            let mut stream = loaded.connector().connect(at.ip().into(), stream).await.unwrap();
+            stream.write_all(b"a").await.unwrap();
+            stream.flush().await.unwrap();
+            (stream, from)
+        };
+        let ((mut connection, peer), (_client, from)) = join!(listener.accept(), connect);
+        assert_eq!(peer, from);
+        assert_eq!(connection.read_u8().await.unwrap(), b'a');
+        assert_eq!(listener.places.available_permits(), MOST - 1);
+        pause();
+        assert_eq!(connection.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        drop(connection);
+        assert_eq!(listener.places.available_permits(), MOST);
+    }
+
+    #[tokio::test]
+    async fn the_hub_takes_no_other_certificate_for_its_own() {
+        let (ours, theirs) = (loaded(), loaded());
+        let mut listener = listener(&theirs).await;
+        let at = listener.local_addr().unwrap();
+        let connect = async {
+            let stream = TcpStream::connect(at).await.unwrap();
+            ours.connector().connect(at.ip().into(), stream).await.map(drop)
+        };
+        let refused = select! {
+            _ = listener.accept() => panic!("nobody is connected"),
+            refused = connect => refused.unwrap_err(),
+        };
+        assert!(refused.to_string().contains("certificate"), "{refused}");
+    }
+}
