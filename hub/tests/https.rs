@@ -1,5 +1,7 @@
 //! The web over TLS, by the program itself: who is served, who is not, and who is harmed by neither.
 
+#![expect(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped is a failure")]
+
 use std::{
     net::{Ipv4Addr, SocketAddr},
     os::unix::fs::PermissionsExt,
@@ -9,6 +11,8 @@ use std::{
     time::Duration,
 };
 
+use lobby_hub::clock::{Clock, SystemClock};
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use ring::digest::{SHA256, digest};
 use rustls::{ClientConfig, RootCertStore, crypto::ring as provider, version};
 use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
@@ -90,6 +94,16 @@ impl Hub {
         let mut answer = String::new();
         timeout(SOON, stream.read_to_string(&mut answer)).await.expect("an answer in time")?;
         Ok(answer)
+    }
+
+    /// Waits until a page holds `what`.
+    async fn until_it_says(&self, trusted: &Path, path: &str, what: &str) {
+        let said = async {
+            while !self.ask(trusted, "localhost", "localhost", path).await.unwrap().contains(what) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        timeout(SOON, said).await.unwrap_or_else(|_| panic!("{path} in time: {what}"));
     }
 
     /// Stops when asked, and cleanly.
@@ -239,12 +253,25 @@ async fn the_hub_watches_its_own_web_server_over_tls_too() {
     let hub = Hub::start(folder.path(), "[http]\nlisten = '127.0.0.1:0'\n[http.tls]\nself_made = true\n").await;
     let certificate = folder.path().join("data/web-certificate.pem");
     // It is there as soon as the hub has had an answer.
-    let answered = async {
-        while !hub.ask(&certificate, "localhost", "localhost", "/metrics").await.unwrap().contains(r#"{part="web"}"#) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(SOON, answered).await.expect("it answers itself in time");
+    hub.until_it_says(&certificate, "/metrics", r#"{part="web"}"#).await;
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_certificate_of_the_web_that_ends_soon_is_a_finding() {
+    let folder = TempDir::new().unwrap();
+    let ends = jiff::Timestamp::from_millisecond(SystemClock.now().millis()).unwrap()
+        + 10 * jiff::SignedDuration::from_hours(24);
+    let ends = ends.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_after = date_time_ymd(ends.year().into(), ends.month().unsigned_abs(), ends.day().unsigned_abs());
+    let made = KeyPair::generate().unwrap();
+    let (certificate, key) = (folder.path().join("web.pem"), folder.path().join("web.key"));
+    std::fs::write(&certificate, params.self_signed(&made).unwrap().pem()).unwrap();
+    std::fs::write(&key, made.serialize_pem()).unwrap();
+    let tls = format!("cert_file = '{}'\nkey_file = '{}'", certificate.display(), key.display());
+    let hub = Hub::start(folder.path(), &format!("[http]\nlisten = '127.0.0.1:0'\n[http.tls]\n{tls}\n")).await;
+    hub.until_it_says(&certificate, "/api/v1/findings", "certificate_ending").await;
     hub.stop().await;
 }
 

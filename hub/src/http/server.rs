@@ -117,6 +117,8 @@ fn own_names(listen: IpAddr, computer: Option<String>, public: Option<String>) -
     let mut names: Vec<String> = Vec::new();
     for name in here.into_iter().chain(computer).chain(specific).chain(public) {
         let name = name.trim_matches(['[', ']']).to_ascii_lowercase();
+        // An address has more than one spelling, and a certificate keeps none of them.
+        let name = name.parse::<IpAddr>().map_or(name, |address| address.to_string());
         if name.is_ascii() && !names.contains(&name) {
             names.push(name);
         }
@@ -136,6 +138,6 @@ mod tests {
         let here = "localhost 127.0.0.1 ::1 lobby-box";
         assert_eq!(of("0.0.0.0", "https://Lobby.example:8443"), format!("{here} lobby.example"));
         assert_eq!(of("192.168.1.2", "https://192.168.1.2"), format!("{here} 192.168.1.2"));
-        assert_eq!(of("::", "https://[fd00::2]/"), format!("{here} fd00::2"));
+        assert_eq!(of("::", "https://[fd00:0::2]/"), format!("{here} fd00::2"));
     }
 }
