@@ -94,10 +94,11 @@ findings! {
         "若不自行恢复，请重新启动 hub 并保存日志。", "If it does not recover, restart the hub and keep the log.";
     /// A certificate ends within a month.
     CertificateEnding: "certificate_ending", 2, "证书即将到期：{}，剩余 {}", "A certificate ends soon: {}, {} left",
-        "更换证书文件并重新启动 hub。", "Replace the file and restart the hub.";
+        "更换证书文件并重新启动 hub；hub 自制的证书只需重新启动。", "Replace the file and restart the hub; one of the hub's own needs only the restart.";
     /// A certificate has ended.
     CertificateEnded: "certificate_ended", 1, "证书已过期：{}", "A certificate has ended: {}",
-        "立即更换证书文件并重新启动 hub；采集端会拒绝连接。", "Replace the file now and restart the hub: agents refuse to connect.";
+        "立即更换证书文件并重新启动 hub：采集端和浏览器会拒绝连接；hub 自制的证书只需重新启动。",
+        "Replace the file now and restart the hub: agents and browsers refuse to connect; one of the hub's own needs only the restart.";
     /// A certificate cannot be read.
     CertificateBad: "certificate_bad", 2, "证书无效：{}：{}", "A certificate cannot be used: {}: {}",
         "更换证书文件；下次启动会失败。", "Replace the file: the next start would fail.";

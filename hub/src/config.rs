@@ -29,6 +29,7 @@ use crate::{
     backup,
     fleet::SiteSettings,
     history::HistorySettings,
+    http::{self, Tls},
     mqtt,
     notify::{self, ChannelFile, ChannelName},
     reload::Source,
@@ -142,25 +143,14 @@ impl<'de> Deserialize<'de> for Zone {
     }
 }
 
-/// An address of this computer alone.
-#[derive(Debug, Clone, Copy)]
-pub struct Loopback(pub SocketAddr);
-
-impl<'de> Deserialize<'de> for Loopback {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let address = SocketAddr::deserialize(deserializer)?;
-        only_here(address).map(Self).map_err(serde::de::Error::custom)
-    }
-}
-
-fn only_here(address: SocketAddr) -> anyhow::Result<SocketAddr> {
-    if address.ip().is_loopback() {
-        return Ok(address);
-    }
-    bail!(
-        "{address}: the web server has no sign-in, so it listens on this computer only: use 127.0.0.1, and a reverse proxy with its \
-         own sign-in to reach it from elsewhere"
-    )
+/// Why the web server may not listen there, if it may not.
+fn without_tls(address: SocketAddr) -> Option<String> {
+    (!address.ip().is_loopback()).then(|| {
+        format!(
+            "{address}: other computers can reach this, so it needs TLS: add a part [http.tls] with `self_made = true`, or with \
+             `cert_file` and `key_file`; or use 127.0.0.1, which this computer alone reaches"
+        )
+    })
 }
 
 /// Devices that are first heard of.
@@ -187,8 +177,10 @@ pub enum Admit {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
-    /// Where it listens. Loopback only: there is no sign-in.
-    pub listen: Option<Loopback>,
+    /// Where it listens; beyond loopback only with `tls`.
+    pub listen: Option<SocketAddr>,
+    /// TLS.
+    pub tls: Option<HttpTls>,
     /// Where people reach the pages, for the links in notifications; without it they have none.
     pub public_url: Option<PublicUrl>,
 }
@@ -196,8 +188,47 @@ pub struct Http {
 impl Http {
     /// Where people reach the pages, without a slash at its end.
     pub fn address(&self) -> String {
-        let listen = self.listen.map_or(DEFAULT_LISTEN, |Loopback(address)| address);
-        self.public_url.as_ref().map_or_else(|| format!("http://{listen}"), |PublicUrl(url)| url.clone())
+        let listen = self.listen.unwrap_or(DEFAULT_LISTEN);
+        self.public_url.as_ref().map_or_else(|| http::address(listen, self.tls.is_some()), |PublicUrl(url)| url.clone())
+    }
+}
+
+/// TLS of the web server: `cert_file` and `key_file`, or `self_made`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpTls {
+    /// PEM file of the certificate and its chain.
+    pub cert_file: Option<PathBuf>,
+    /// PEM file of its private key.
+    pub key_file: Option<PathBuf>,
+    /// Whether the hub makes a key and a certificate, and renews it.
+    pub self_made: bool,
+}
+
+impl HttpTls {
+    /// The certificate that is meant, or the setting that is wrong and what is wrong with it.
+    fn check(&self) -> Result<Tls, (&'static str, String)> {
+        let wrong = |key, what: &str| Err((key, what.to_owned()));
+        match (&self.cert_file, &self.key_file, self.self_made) {
+            (None, None, true) => Ok(Tls::SelfMade),
+            (None, None, false) => {
+                wrong("", "names no certificate: set `cert_file` and `key_file`, or `self_made = true`")
+            }
+            (_, _, true) => wrong(
+                "self_made",
+                "`self_made` and files exclude each other: remove `self_made`, or `cert_file` and `key_file`",
+            ),
+            (Some(_), None, _) => {
+                wrong("key_file", "`key_file` is missing: name the PEM file of the certificate's private key")
+            }
+            (None, Some(_), _) => {
+                wrong("cert_file", "`cert_file` is missing: name the PEM file of the certificate of `key_file`")
+            }
+            (Some(cert_file), Some(key_file), false) => match http::from_files(cert_file, key_file) {
+                Ok(_) => Ok(Tls::Files { cert_file: cert_file.clone(), key_file: key_file.clone() }),
+                Err(error) => Err((error.key(), format!("`{}`: {:#}", error.key(), anyhow::Error::from(error)))),
+            },
+        }
     }
 }
 
@@ -281,6 +312,8 @@ pub struct Config {
     pub backup: backup::Settings,
     /// Where the web server listens.
     pub listen_http: SocketAddr,
+    /// The certificate of the web server, if it uses TLS.
+    pub http_tls: Option<Tls>,
     /// The broker.
     pub mqtt: mqtt::Settings,
     /// The standards.
@@ -332,10 +365,15 @@ impl Config {
     /// Puts file and command line together.
     pub fn new(file: File, over: Overrides) -> anyhow::Result<Self> {
         let (data_dir, database_url, backup) = stored(&file, &over);
-        let listen_http = over.listen_http.map(only_here).transpose().context("--listen-http")?;
-        let listen_http = listen_http.or(file.http.listen.map(|Loopback(address)| address));
+        if let (Some(wrong), None) = (over.listen_http.and_then(without_tls), &file.http.tls)
+            && !file.mistakes.touch(&["http", "tls"])
+        {
+            bail!("--listen-http: {wrong}");
+        }
+        let listen_http = over.listen_http.or(file.http.listen);
         let listen_http = listen_http.unwrap_or(DEFAULT_LISTEN);
         let mut check = Check { places: &file.places, left_out: &file.mistakes, mistakes: file.mistakes.lines.clone() };
+        let http_tls = check.web(&file.http);
         check.broker(file.mqtt.as_ref());
         let mqtt = broker(file.mqtt, over.listen_mqtt, over.mqtt_url)?;
         let admission = match file.devices.admit {
@@ -363,6 +401,7 @@ impl Config {
             new_database: over.new_database,
             backup,
             listen_http,
+            http_tls,
             mqtt,
             pack,
             admission,
@@ -387,7 +426,7 @@ impl Config {
         vec![
             ("data_dir", self.data_dir.display().to_string()),
             ("database_url", self.database_url.clone()),
-            ("http", self.listen_http.to_string()),
+            ("http", format!("{} {:?}", self.listen_http, self.http_tls)),
             ("mqtt", format!("{:?}", self.mqtt)),
             ("devices", self.admission.as_str().to_owned()),
             ("history", format!("{:?}", self.history)),
@@ -406,6 +445,26 @@ struct Check<'a> {
 impl Check<'_> {
     fn wrong(&mut self, path: &[&str], heading: &str, what: impl std::fmt::Display) {
         self.mistakes.push(format!("{}: [{heading}] {what}", self.places.of_key(path)));
+    }
+
+    fn web(&mut self, settings: &Http) -> Option<Tls> {
+        let path = ["http", "tls"];
+        if self.left_out.touch(&path) {
+            return None;
+        }
+        let Some(tls) = &settings.tls else {
+            if let Some(wrong) = settings.listen.and_then(without_tls) {
+                self.wrong(&["http", "listen"], "http", format!("`listen`: {wrong}"));
+            }
+            return None;
+        };
+        match tls.check() {
+            Ok(tls) => Some(tls),
+            Err((key, what)) => {
+                self.wrong(&[&path[..], &[key]].concat(), "http.tls", what);
+                None
+            }
+        }
     }
 
     fn broker(&mut self, settings: Option<&mqtt::Settings>) {
@@ -618,8 +677,27 @@ mod tests {
     )]
     #[case::beyond_loopback(
         "[http]\nlisten = '0.0.0.0:80'",
-        "hub.toml:2:10: [http] `listen`: 0.0.0.0:80: the web server has no sign-in"
+        "hub.toml:2:10: [http] `listen`: 0.0.0.0:80: other computers can reach this, so it needs TLS: add a part [http.tls]"
     )]
+    #[case::tls_without_a_certificate(
+        "[http]\n[http.tls]",
+        "hub.toml:2:1: [http.tls] names no certificate: set `cert_file`"
+    )]
+    #[case::tls_that_is_not_self_made(
+        "[http]\nlisten = '0.0.0.0:80'\n[http.tls]\nself_made = false",
+        "hub.toml:3:1: [http.tls] names no certificate"
+    )]
+    #[case::tls_of_two_kinds(
+        "[http.tls]\ncert_file = 'c'\nself_made = true",
+        "hub.toml:3:13: [http.tls] `self_made` and files exclude each other"
+    )]
+    #[case::tls_without_a_key("[http.tls]\ncert_file = 'c'", "hub.toml:1:1: [http.tls] `key_file` is missing")]
+    #[case::tls_with_a_key_alone("[http.tls]\nkey_file = 'k'", "hub.toml:1:1: [http.tls] `cert_file` is missing")]
+    #[case::tls_of_no_file(
+        "[http.tls]\ncert_file = '/no/such.pem'\nkey_file = 'k'",
+        "hub.toml:2:13: [http.tls] `cert_file`: the certificate of the web cannot be used: /no/such.pem cannot be read"
+    )]
+    #[case::tls_of_an_unknown_kind("[http.tls]\nself_mad = true", "hub.toml:2:1: [http.tls] unknown field `self_mad`")]
     #[case::bad_period("[backup]\nevery = 'daily'", "hub.toml:2:9: [backup] `every`: `daily` is not a length of time")]
     #[case::too_often("[backup]\nevery = '1ms'", "once a second at most")]
     #[case::none_kept("[backup]\nkeep = 0", "hub.toml:2:8")]
@@ -660,6 +738,55 @@ mod tests {
     fn a_mistake_is_said_with_its_place(#[case] text: &str, #[case] said: &str) {
         let error = format!("{:#}", config(text, Overrides::default()).unwrap_err());
         assert!(error.contains(said), "{error}");
+    }
+
+    fn certificate(folder: &Path) -> (PathBuf, PathBuf) {
+        let made = rcgen::generate_simple_self_signed(["lobby.example".to_owned()]).unwrap();
+        let (certificate, key) = (folder.join("web.pem"), folder.join("web.key"));
+        fs::write(&certificate, made.cert.pem()).unwrap();
+        fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        (certificate, key)
+    }
+
+    #[test]
+    fn the_web_listens_beyond_loopback_with_tls_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (cert_file, key_file) = certificate(folder.path());
+        let files = format!("cert_file = '{}'\nkey_file = '{}'", cert_file.display(), key_file.display());
+        for (tls, expected) in [("self_made = true", Tls::SelfMade), (&*files, Tls::Files { cert_file, key_file })] {
+            let text = format!("[http]\nlisten = '0.0.0.0:8443'\n[http.tls]\n{tls}\n");
+            let config = config(&text, Overrides::default()).unwrap();
+            assert_eq!((config.listen_http.to_string(), config.http_tls), ("0.0.0.0:8443".to_owned(), Some(expected)));
+        }
+        let over = Overrides { listen_http: Some("192.168.1.2:443".parse().unwrap()), ..Overrides::default() };
+        let refused = format!("{:#}", config("", over.clone()).unwrap_err());
+        assert!(refused.starts_with("--listen-http: 192.168.1.2:443: other computers"), "{refused}");
+        assert_eq!(config("[http.tls]\nself_made = true", over).unwrap().http_tls, Some(Tls::SelfMade));
+    }
+
+    #[test]
+    fn a_key_of_another_certificate_and_files_that_hold_neither_are_said_with_their_places() {
+        let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let ((certificate_file, key_file), (_, other)) = (certificate(ours.path()), certificate(theirs.path()));
+        let refused = |certificate: &Path, key: &Path| {
+            let text = format!("[http.tls]\ncert_file = '{}'\nkey_file = '{}'", certificate.display(), key.display());
+            format!("{:#}", config(&text, Overrides::default()).unwrap_err())
+        };
+        let mismatch = refused(&certificate_file, &other);
+        let said =
+            "hub.toml:3:12: [http.tls] `key_file`: it is not the private key of the first certificate in `cert_file`";
+        assert_eq!(mismatch, said);
+        let none = refused(&key_file, &key_file);
+        assert!(
+            none.starts_with("hub.toml:2:13: [http.tls] `cert_file`: ") && none.contains("holds no cert"),
+            "{none}"
+        );
+        let none = refused(&certificate_file, &certificate_file);
+        assert!(none.starts_with("hub.toml:3:12: [http.tls] `key_file`: "), "{none}");
+        let bad = ours.path().join("bad.pem");
+        fs::write(&bad, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+        let none = refused(&bad, &key_file);
+        assert!(none.starts_with("hub.toml:2:13: [http.tls] `cert_file`: TLS cannot be set up"), "{none}");
     }
 
     #[test]

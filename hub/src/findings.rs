@@ -28,6 +28,7 @@ pub use self::{
     clock::Timekeeping,
     finding::{Domain, Finding, Found, Severity},
     inspection::Inspection,
+    tasks::OwnWeb,
 };
 
 /// Most findings of one domain; the rest is counted in the log only.

@@ -8,10 +8,13 @@ mod error;
 mod events;
 mod gate;
 mod health;
+mod hosts;
 mod metrics;
 mod openapi;
 mod pages;
-pub mod peer;
+mod peer;
+mod server;
+mod tls;
 mod trace;
 
 use std::sync::Arc;
@@ -20,7 +23,15 @@ use axum::{Router, middleware};
 use tokio_util::sync::CancellationToken;
 
 use self::gate::Routes;
-pub use self::openapi::document as openapi;
+pub use self::{
+    hosts::Hosts,
+    openapi::document as openapi,
+    tls::{Tls, TlsError},
+};
+pub(crate) use self::{
+    server::{Server, address},
+    tls::from_files,
+};
 use crate::{
     account::Accounts,
     backup,
@@ -68,6 +79,8 @@ pub struct App {
     pub accounts: Arc<Accounts>,
     /// Whether the web is served over TLS.
     pub https: bool,
+    /// The names by which it answers.
+    pub hosts: Arc<Hosts>,
 }
 
 /// Every route.
@@ -75,7 +88,7 @@ pub fn router(app: App) -> Router {
     routes()
         .with(|router| router.fallback(pages::no_such_page))
         .guarded(&app)
-        .layer(middleware::from_fn(error::own_host_only))
+        .layer(middleware::from_fn_with_state(app.clone(), error::own_host_only))
         .with_state(app)
 }
 

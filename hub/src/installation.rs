@@ -127,7 +127,7 @@ impl Installation {
 }
 
 /// Puts `content` in the place of a file: written beside it, synced, renamed, and the rename synced.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let beside = path.with_extension("new");
     let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
     file.write_all(content)?;

@@ -10,6 +10,7 @@ pub mod command;
 pub mod config;
 pub mod demo;
 pub mod disk;
+mod door;
 mod failpoint;
 pub mod findings;
 pub mod fleet;
@@ -22,6 +23,7 @@ pub mod lock;
 pub mod mqtt;
 pub mod notify;
 pub mod password;
+mod pem;
 pub mod progress;
 pub mod reload;
 pub mod reminders;
@@ -31,13 +33,16 @@ pub mod storage;
 pub mod store;
 pub mod token;
 
-use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
-use tokio::{
-    net::TcpListener,
-    sync::{mpsc, watch},
-};
+use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use crate::{
@@ -48,7 +53,7 @@ use crate::{
     findings::{Findings, Inspection, Timekeeping},
     fleet::Fleet,
     history::{History, HistorySettings},
-    http::App,
+    http::{App, Server},
     ingest::{Counters, Desk, Ingest, Storing},
     lifecycle::{Ending, Lifecycle},
     lock::DataDirLock,
@@ -80,6 +85,8 @@ pub enum Mode {
 pub struct Ready {
     /// The web server.
     pub http: SocketAddr,
+    /// Whether it is served over TLS.
+    pub https: bool,
     /// The embedded broker.
     pub mqtt: Option<SocketAddr>,
 }
@@ -134,7 +141,8 @@ async fn serve(
     let reserve = keep_reserve(&config);
     let (findings, progress, timekeeping) = <(Arc<Findings>, Arc<Progress>, Arc<Timekeeping>)>::default();
     findings.remember(store.findings().await.context("reading the findings")?);
-    let certificates = config.mqtt.certificates();
+    let web = Server::prepare(&config, clock.now()).context("preparing the web")?;
+    let certificates = [config.mqtt.certificates(), web.certificates()].concat();
     let (setups, to_work_by) = mpsc::channel(1);
     let (to_notify_by, channels) = watch::channel(config.notify.clone());
     if let Some(reloader) = Reloader::of(&config, setups, to_notify_by, findings.clone(), clock.clone()) {
@@ -169,14 +177,12 @@ async fn serve(
         reserve: reserve.clone(),
     };
     ingest::start(ingest, storing, inbound, mqtt.events.clone(), &lifecycle);
-    start_history(&store, &fleet, &clock, config.history, &lifecycle);
-    reminders::start(&store, &fleet, &clock, &lifecycle);
+    start_timed(&store, &fleet, &clock, config.history, &lifecycle);
 
     let watched = (restraints.clone(), findings.clone(), progress.clone());
     let notify = start_notify((store.clone(), fleet.clone(), clock.clone()), watched, channels, &lifecycle);
 
-    let local = config.listen_http.ip().is_loopback();
-    let accounts = Arc::new(Accounts::new(store.clone(), clock.clone(), local, &config.data_dir));
+    let accounts = Arc::new(Accounts::new(store.clone(), clock.clone(), web.is_local(), &config.data_dir));
     let app = App {
         store: store.clone(),
         fleet: fleet.clone(),
@@ -192,10 +198,12 @@ async fn serve(
         backups: backups.clone(),
         notify,
         accounts: accounts.clone(),
-        https: false,
+        https: web.is_https(),
+        hosts: web.hosts.clone(),
     };
-    let http = start_web(config.listen_http, app, &lifecycle).await?;
-    offer_first_admin(mode, &accounts, &config.notify, http).await?;
+    let web = web.start(app, &lifecycle).await?;
+    let (http, https) = (web.at, web.tls.is_some());
+    offer_first_admin(mode, &accounts, &config.notify, http::address(http, https)).await?;
 
     let inspection = Inspection {
         findings,
@@ -209,17 +217,16 @@ async fn serve(
         timekeeping,
         backups,
         certificates,
-        web: Some(http),
+        web: Some(web),
     };
     lifecycle.supervise("inspection", inspection.run(lifecycle.stop_token()));
 
     let broker = mqtt.addresses.mqtt.first().copied();
     if let (Mode::Demo, Some(broker)) = (mode, broker) {
-        let folder = config.data_dir.join("demo");
-        demo::start(&lifecycle, broker, &folder, clock).await.context("starting the demonstration")?;
+        start_demo(&lifecycle, broker, &config.data_dir, clock).await?;
     }
-    info!(http = %http, mqtt = broker.map(tracing::field::display), "the hub is ready");
-    ready(Ready { http, mqtt: broker });
+    info!(http = %http, https, mqtt = broker.map(tracing::field::display), "the hub is ready");
+    ready(Ready { http, https, mqtt: broker });
     if let Some(manager) = ServiceManager::of_this_process() {
         lifecycle.supervise("service manager", manager.keep_told(progress, lifecycle.stop_token()));
     }
@@ -227,29 +234,14 @@ async fn serve(
     Ok(lifecycle.run(signal, GRACE).await)
 }
 
-/// Lets silences and maintenance windows begin and end.
-async fn start_restraints(
-    store: &Store,
-    fleet: &Arc<Fleet>,
-    clock: &Arc<dyn Clock>,
+/// Lets simulated equipment be watched.
+async fn start_demo(
     lifecycle: &Lifecycle,
-) -> anyhow::Result<Arc<Restraints>> {
-    let restraints = Restraints::load(store.clone(), fleet.clone(), clock.clone()).await;
-    let restraints = restraints.context("reading silences and maintenance windows")?;
-    lifecycle.supervise("restraints", restraints.clone().run(lifecycle.stop_token()));
-    Ok(restraints)
-}
-
-/// Lets history be rolled up, and forgotten when it is old.
-fn start_history(
-    store: &Store,
-    fleet: &Arc<Fleet>,
-    clock: &Arc<dyn Clock>,
-    settings: HistorySettings,
-    lifecycle: &Lifecycle,
-) {
-    let history = History { store: store.clone(), fleet: fleet.clone(), clock: clock.clone(), settings };
-    lifecycle.supervise("history", history.run(lifecycle.stop_token()));
+    broker: SocketAddr,
+    data_dir: &Path,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<()> {
+    demo::start(lifecycle, broker, &data_dir.join("demo"), clock).await.context("starting the demonstration")
 }
 
 /// Lets whoever opens the link in the data folder become the first administrator, unless somebody can sign in.
@@ -257,13 +249,13 @@ async fn offer_first_admin(
     mode: Mode,
     accounts: &Accounts,
     notify: &notify::Settings,
-    http: SocketAddr,
+    address: String,
 ) -> anyhow::Result<()> {
     // A demonstration shows everything to whoever sits here.
     if mode == Mode::Demo {
         return Ok(());
     }
-    let address = notify.public_url.clone().unwrap_or_else(|| format!("http://{http}"));
+    let address = notify.public_url.clone().unwrap_or(address);
     accounts.offer_first_admin(&address).await.context("offering to make the first administrator")
 }
 
@@ -276,6 +268,32 @@ fn start_backups(config: &Config, mode: Mode, clock: &Arc<dyn Clock>, lifecycle:
         lifecycle.supervise("backups", making);
     }
     status
+}
+
+/// Reads silences and maintenance windows, and lets them begin and end.
+async fn start_restraints(
+    store: &Store,
+    fleet: &Arc<Fleet>,
+    clock: &Arc<dyn Clock>,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<Arc<Restraints>> {
+    let restraints = Restraints::load(store.clone(), fleet.clone(), clock.clone()).await;
+    let restraints = restraints.context("reading silences and maintenance windows")?;
+    lifecycle.supervise("restraints", restraints.clone().run(lifecycle.stop_token()));
+    Ok(restraints)
+}
+
+/// Lets history be rolled up and cut, and people be reminded.
+fn start_timed(
+    store: &Store,
+    fleet: &Arc<Fleet>,
+    clock: &Arc<dyn Clock>,
+    settings: HistorySettings,
+    lifecycle: &Lifecycle,
+) {
+    let history = History { store: store.clone(), fleet: fleet.clone(), clock: clock.clone(), settings };
+    lifecycle.supervise("history", history.run(lifecycle.stop_token()));
+    reminders::start(store, fleet, clock, lifecycle);
 }
 
 /// Lets people be told of what is queued.
@@ -299,20 +317,6 @@ fn keep_reserve(config: &Config) -> Reserve {
         warn!(%cause, "room could not be kept back on the disk");
     }
     reserve
-}
-
-/// Serves the web at `address`; returns where it listens.
-async fn start_web(address: SocketAddr, app: App, lifecycle: &Lifecycle) -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address} for the web: is it taken by another program?"))?;
-    let address = listener.local_addr().context("asking for the web server's address")?;
-    let stop = lifecycle.stop_token();
-    lifecycle.supervise("http", async move {
-        let service = http::router(app).into_make_service_with_connect_info::<http::peer::Peer>();
-        axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await.context("serving the web")
-    });
-    Ok(address)
 }
 
 /// Where room runs out first: the folder of the SQLite database, or else the data folder.

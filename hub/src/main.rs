@@ -15,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use lobby_hub::{
     Mode, Ready, command,
     config::{Config, File, Overrides},
+    http::Tls,
     lifecycle::{Ending, shutdown_signal},
     password::hash_password,
     storage,
@@ -91,7 +92,7 @@ struct Serve {
     /// The folder of the hub's own files [default: lobby-data]
     #[arg(long, env = "LOBBY_DATA_DIR")]
     data_dir: Option<PathBuf>,
-    /// Where the web server listens [default: 127.0.0.1:8080]
+    /// Where the web server listens, beyond this computer only with `[http.tls]` [default: 127.0.0.1:8080]
     #[arg(long, env = "LOBBY_LISTEN_HTTP")]
     listen_http: Option<SocketAddr>,
     /// Where the embedded broker listens [default: 127.0.0.1:1883]
@@ -155,6 +156,12 @@ fn main() -> ExitCode {
                         config.display(),
                         checked.pack.kinds.len()
                     ));
+                    let (scheme, certificate) = match &checked.http_tls {
+                        None => ("http", String::new()),
+                        Some(Tls::SelfMade) => ("https", ", with a certificate that the hub makes".to_owned()),
+                        Some(Tls::Files { cert_file, .. }) => ("https", format!(", with {}", cert_file.display())),
+                    };
+                    say(&format!("web: {scheme} on {}{certificate}", checked.listen_http));
                     for channel in checked.notify.channels.values() {
                         let (kind, posts) = (channel.target.kind(), channel.posts.join(", "));
                         say(&format!("channel {}: {kind} for {posts}", channel.name));
@@ -207,7 +214,7 @@ fn serve_until_stopped(serve: Serve) -> ExitCode {
     };
     match config {
         Ok(config) => run(config, Mode::Serve, |ready| {
-            say(&format!("http listening on {}", ready.http));
+            say(&format!("{} listening on {}", if ready.https { "https" } else { "http" }, ready.http));
             if let Some(mqtt) = ready.mqtt {
                 say(&format!("mqtt listening on {mqtt}"));
             }

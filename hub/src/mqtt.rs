@@ -10,13 +10,13 @@ use lobby_contract::{AgentId, Channel, FromAgent, MAX_PAYLOAD, SiteId, Topic};
 use lobby_domain::time::Timestamp;
 use tokio::sync::watch;
 
+pub use crate::pem::PemError;
 use crate::{clock::Clock, lifecycle::Lifecycle};
 
 mod counters;
 mod embedded;
 mod external;
 mod inlet;
-mod pem;
 mod queue;
 mod refusal;
 
@@ -27,7 +27,6 @@ pub use self::{
         users::{Users, UsersError},
     },
     external::settings::{ExternalSettings, ExternalTls},
-    pem::PemError,
     queue::{Entrance, Queue, queue},
     refusal::Refusal,
 };

@@ -162,8 +162,9 @@ impl Web {
             demo: false,
             backups,
             accounts: Arc::new(accounts),
-            https: false,
             notify: Arc::new(notify),
+            https: false,
+            hosts: Arc::default(),
         };
         Self { router: http::router(app), lifecycle, _folder: folder }
     }

@@ -1,4 +1,4 @@
-//! Certificates of our own listeners: one that ends unnoticed shuts every agent out at once.
+//! Certificates of our own listeners: one that ends unnoticed shuts every agent or every browser out at once.
 
 use std::path::{Path, PathBuf};
 

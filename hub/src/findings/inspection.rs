@@ -1,6 +1,6 @@
 //! The round that looks at every part of the hub once a second and says what it finds.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{path::PathBuf, sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use lobby_dashboards::FindingKey;
 use lobby_domain::time::Timestamp;
@@ -12,8 +12,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::{
-    Domain, Finding, Findings, Found, Severity, Timekeeping, backup, certificates, database::DatabaseProbe, disk,
-    estate, tasks,
+    Domain, Finding, Findings, Found, Severity, Timekeeping, backup, certificates,
+    database::DatabaseProbe,
+    disk, estate,
+    tasks::{self, OwnWeb},
 };
 use crate::{
     backup::Status,
@@ -62,7 +64,7 @@ pub struct Inspection {
     /// Certificates of our own listeners (PEM).
     pub certificates: Vec<PathBuf>,
     /// Where our own web server answers.
-    pub web: Option<SocketAddr>,
+    pub web: Option<OwnWeb>,
 }
 
 impl Inspection {
@@ -75,8 +77,8 @@ impl Inspection {
             clock: Arc::clone(&self.clock),
         };
         let web = async {
-            match self.web {
-                Some(at) => tasks::ask_web(at, Arc::clone(&self.progress)).await,
+            match &self.web {
+                Some(web) => web.ask(Arc::clone(&self.progress)).await,
                 None => std::future::pending().await,
             }
         };

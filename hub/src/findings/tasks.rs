@@ -1,13 +1,14 @@
 //! Whether the hub's own loops get on, and whether the web server answers.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use lobby_dashboards::FindingKey;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     time::{MissedTickBehavior, interval, timeout},
 };
+use tokio_rustls::TlsConnector;
 
 use super::{Found, Severity};
 use crate::progress::{Part, Progress};
@@ -30,21 +31,39 @@ pub(super) fn probe(progress: &Progress) -> Vec<Found> {
     Part::ALL.iter().filter(|part| **part != Part::Broker).filter_map(stalled).collect()
 }
 
-/// Asks our own web server whether it answers.
-pub(super) async fn ask_web(at: SocketAddr, progress: Arc<Progress>) {
-    let mut turns = interval(EVERY);
-    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        turns.tick().await;
-        if let Ok(Ok(true)) = timeout(EVERY, answers(at)).await {
-            progress.beat(Part::Web);
+/// Our own web server.
+pub struct OwnWeb {
+    /// Where it listens.
+    pub at: SocketAddr,
+    /// With what it is asked, if it is served over TLS.
+    pub tls: Option<TlsConnector>,
+}
+
+impl OwnWeb {
+    /// Asks it again and again whether it answers.
+    pub(super) async fn ask(&self, progress: Arc<Progress>) {
+        let mut turns = interval(EVERY);
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            turns.tick().await;
+            if let Ok(Ok(true)) = timeout(EVERY, self.answers()).await {
+                progress.beat(Part::Web);
+            }
+        }
+    }
+
+    async fn answers(&self) -> io::Result<bool> {
+        let stream = TcpStream::connect(self.at).await?;
+        match &self.tls {
+            None => is_well(stream).await,
+            Some(tls) => is_well(tls.connect(self.at.ip().into(), stream).await?).await,
         }
     }
 }
 
-async fn answers(at: SocketAddr) -> std::io::Result<bool> {
-    let mut stream = TcpStream::connect(at).await?;
+async fn is_well(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<bool> {
     stream.write_all(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").await?;
+    stream.flush().await?;
     let mut begin = [0; 12];
     stream.read_exact(&mut begin).await?;
     Ok(&begin == b"HTTP/1.1 200")

@@ -1,11 +1,9 @@
 //! Errors of the API as problem documents (RFC 9457).
 
-use std::net::IpAddr;
-
 use axum::{
     body::Bytes,
     extract::{
-        FromRequest, FromRequestParts, Request,
+        FromRequest, FromRequestParts, Request, State,
         rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection},
     },
     http::{HeaderValue, Method, StatusCode, header},
@@ -25,6 +23,7 @@ use serde::{
 };
 use utoipa::ToSchema;
 
+use super::App;
 use crate::{
     ingest::DecisionError,
     notify::TestError,
@@ -145,7 +144,10 @@ pub(super) enum ApiError {
     #[error("this token is for site `{0}` alone: name that site, and nothing beyond it")]
     OtherSite(SiteId),
     /// The address names another computer than the one that listens.
-    #[error("this server answers to its IP address or `localhost` only")]
+    #[error(
+        "this server answers to its IP address, `localhost`, this computer's name, the host of `public_url` and the names in its \
+         certificate only"
+    )]
     Host,
     /// Somebody else changed the thing meanwhile, or it is not in a state for this.
     #[error("{0}")]
@@ -325,17 +327,10 @@ pub(super) async fn no_such_method(method: Method) -> ApiError {
     ApiError::Method(method)
 }
 
-/// Refuses requests that name another host than this computer. The web server has no sign-in, so a page of another site must not be able
-/// to reach it by a name of its own that leads here (DNS rebinding); an IP address or `localhost` cannot be such a name.
-pub(super) async fn own_host_only(request: Request, next: Next) -> Result<Response, ApiError> {
+/// Refuses requests that name another host than this computer. A page of another site must not be able to reach it by a name of its own
+/// that leads here (DNS rebinding); an IP address or `localhost` cannot be such a name, and those that are configured are not.
+pub(super) async fn own_host_only(State(app): State<App>, request: Request, next: Next) -> Result<Response, ApiError> {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let address = name.trim_start_matches('[').trim_end_matches(']');
-    if name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok() {
-        return Ok(next.run(request).await);
-    }
-    Err(ApiError::Host)
+    let answers = app.hosts.answer_to(host, app.notify.settings.borrow().public_url.as_deref());
+    if answers { Ok(next.run(request).await) } else { Err(ApiError::Host) }
 }

@@ -28,7 +28,6 @@ use tracing::{debug, info};
 
 use self::{
     access::Access,
-    door::Door,
     hook::Hook,
     listener::{Broker, Dress, MAX_PACKET},
     login::Gate,
@@ -36,11 +35,10 @@ use self::{
     users::Users,
     wills::Wills,
 };
-use super::{Addresses, BrokerState, Entrance, Link, Mqtt, StartError, inlet::Inlet, pem};
-use crate::{clock::Clock, lifecycle::Lifecycle};
+use super::{Addresses, BrokerState, Entrance, Link, Mqtt, StartError, inlet::Inlet};
+use crate::{clock::Clock, door::Door, lifecycle::Lifecycle, pem};
 
 mod access;
-mod door;
 mod hook;
 mod listener;
 pub(super) mod login;

@@ -12,11 +12,13 @@ use mqtt5::{
 };
 
 use super::{
-    door::Door,
     login::{Gate, Verdict},
     users::{Users, client_id},
 };
-use crate::mqtt::{inlet::Inlet, refusal::Refusal};
+use crate::{
+    door::Door,
+    mqtt::{inlet::Inlet, refusal::Refusal},
+};
 
 /// Longest client id, in bytes: room for `{site}.{agent}` with names of 64 characters.
 const MAX_CLIENT_ID: usize = 129;

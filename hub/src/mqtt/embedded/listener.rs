@@ -27,8 +27,11 @@ use tokio_tungstenite::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::door::{Door, Ticket};
-use crate::{lifecycle::Lifecycle, mqtt::counters::MqttCounters};
+use crate::{
+    door::{Door, Ticket},
+    lifecycle::Lifecycle,
+    mqtt::counters::MqttCounters,
+};
 
 /// Largest MQTT packet: the largest payload, its topic and its properties.
 pub(super) const MAX_PACKET: usize = MAX_PAYLOAD + 4096;

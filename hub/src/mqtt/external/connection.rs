@@ -21,7 +21,8 @@ use tracing::debug;
 use super::settings::{Credentials, ExternalSettings, ExternalTls};
 use crate::{
     lifecycle::Lifecycle,
-    mqtt::{PemError, StartError, pem},
+    mqtt::{PemError, StartError},
+    pem,
 };
 
 /// How long connecting may take.

@@ -35,7 +35,7 @@ pub enum PemError {
 }
 
 /// The certificates of a file, in their order.
-pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, PemError> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, PemError> {
     let unreadable = |source| PemError::Read { path: path.into(), source };
     let certificates: Vec<_> =
         CertificateDer::pem_file_iter(path).map_err(unreadable)?.collect::<Result<_, _>>().map_err(unreadable)?;
@@ -43,12 +43,12 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 }
 
 /// The first private key of a file.
-pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, PemError> {
+pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, PemError> {
     PrivateKeyDer::from_pem_file(path).map_err(|source| PemError::Read { path: path.into(), source })
 }
 
 /// The authorities of a file.
-pub(super) fn roots(path: &Path) -> Result<RootCertStore, PemError> {
+pub(crate) fn roots(path: &Path) -> Result<RootCertStore, PemError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(path)? {
         roots.add(certificate).map_err(|source| PemError::Certificate { path: path.into(), source })?;

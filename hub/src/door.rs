@@ -14,7 +14,7 @@ const MAX_SILENT: usize = 256;
 
 /// Keeps the silent connections.
 #[derive(Debug, Default)]
-pub(super) struct Door(Mutex<Silent>);
+pub(crate) struct Door(Mutex<Silent>);
 
 #[derive(Debug, Default)]
 struct Silent {
@@ -24,11 +24,11 @@ struct Silent {
 }
 
 /// Resolves when the connection has introduced itself (`Ok`) or has to go (`Err`).
-pub(super) type Ticket = oneshot::Receiver<()>;
+pub(crate) type Ticket = oneshot::Receiver<()>;
 
 impl Door {
     /// Lets a connection in, and the oldest silent one out if there are too many.
-    pub(super) fn enter(&self, peer: SocketAddr) -> Ticket {
+    pub(crate) fn enter(&self, peer: SocketAddr) -> Ticket {
         let mut silent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         silent.remove(peer);
         if silent.by_age.len() >= MAX_SILENT
@@ -46,13 +46,13 @@ impl Door {
     }
 
     /// The connection has introduced itself. `false` if it had to go before.
-    pub(super) fn introduced(&self, peer: SocketAddr) -> bool {
+    pub(crate) fn introduced(&self, peer: SocketAddr) -> bool {
         let removed = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(peer);
         removed.is_some_and(|introduced| introduced.send(()).is_ok())
     }
 
     /// The connection is over or has to go. `false` if it had introduced itself.
-    pub(super) fn leave(&self, peer: SocketAddr) -> bool {
+    pub(crate) fn leave(&self, peer: SocketAddr) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(peer).is_some()
     }
 }
