@@ -1181,8 +1181,8 @@ impl Scene {
             role: Role::Engineering,
             site: Some(self.say("湖滨壹号 案场", "Lakeside One")),
             sessions: vec![
-                session("a", "Mozilla/5.0 (Linux; Android 14) Chrome/131.0 Mobile", SECOND, true),
-                session("b", "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Firefox/133.0", 3 * HOUR, false),
+                session("a", "Chrome · Android", SECOND, true),
+                session("b", "Firefox · Windows", 3 * HOUR, false),
             ],
             mistake: None,
         }

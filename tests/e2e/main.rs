@@ -3,6 +3,7 @@
 //! One module per promise. A test that needs something that is not installed says so and passes, except where `CI` is
 //! set; `tests/run` installs everything.
 
+mod accounts;
 mod backlog;
 mod backups;
 mod bad_network;

@@ -53,6 +53,12 @@ impl Browser {
         Ok(Some(browser))
     }
 
+    /// From now on its pages are seen on a phone, 360 pixels wide.
+    pub fn become_phone(&mut self) -> Result<()> {
+        let phone = json!({ "width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": true });
+        self.call("Emulation.setDeviceMetricsOverride", &phone).map(drop)
+    }
+
     /// Opens `url` and waits until it has been read.
     pub fn open(&mut self, url: &str) -> Result<()> {
         self.call("Page.navigate", &json!({ "url": url }))?;

@@ -43,7 +43,7 @@ async fn page(app: &App, reader: &Reader, mistake: Option<Mistake>) -> Result<St
     let page = Scene::with(app, reader, None, &open, |scene| {
         let line = |row: &crate::store::SessionRow| SessionLine {
             id: row.id.clone(),
-            browser: row.browser.clone(),
+            browser: browser_word(&row.browser),
             used: scene.when(row.last_used_at),
             ends: scene.when(row.expires_at),
             is_this: row.id == this,
@@ -59,6 +59,37 @@ async fn page(app: &App, reader: &Reader, mistake: Option<Mistake>) -> Result<St
         })
     })?;
     page.html(reader.fragment)
+}
+
+/// A browser as people know it, such as `Chrome · Android`, by what it calls itself; else what it calls itself.
+fn browser_word(name: &str) -> String {
+    // The first that fits: each claims to be those after it too.
+    const BROWSERS: [(&str, &str); 8] = [
+        ("wxwork", "WeCom"),
+        ("MicroMessenger", "WeChat"),
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("FxiOS/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ];
+    const SYSTEMS: [(&str, &str); 7] = [
+        ("HarmonyOS", "HarmonyOS"),
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    ];
+    let known =
+        |words: &[(&str, &'static str)]| words.iter().find(|(sign, _)| name.contains(sign)).map(|(_, word)| *word);
+    match (known(&BROWSERS), known(&SYSTEMS)) {
+        (Some(browser), Some(system)) => format!("{browser} · {system}"),
+        (Some(word), None) | (None, Some(word)) => word.to_owned(),
+        (None, None) => name.to_owned(),
+    }
 }
 
 /// Changes one's password; one's other sessions end.
@@ -113,5 +144,31 @@ async fn ended(
     match done.await {
         Ok(()) => see(&noticed("/account", "saved")),
         Err(error) => refuse(app, reader, error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(
+        "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/131.0.0.0 Mobile Safari/537.36",
+        "Chrome · Android"
+    )]
+    #[case(
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/131.0 Safari/537.36 Edg/131.0",
+        "Edge · Windows"
+    )]
+    #[case(
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1 MicroMessenger/8.0.50",
+        "WeChat · iPhone"
+    )]
+    #[case("Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0", "Firefox · Linux")]
+    #[case("curl/7.88.1", "curl/7.88.1")]
+    fn a_browser_is_told_as_people_know_it(#[case] name: &str, #[case] word: &str) {
+        assert_eq!(browser_word(name), word);
     }
 }
