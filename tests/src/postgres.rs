@@ -19,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// It refuses to run as root: who it is then. `tests/run` makes the second if the first is not there.
 const USERS: [&str; 2] = ["postgres", "lobby-postgres"];
 
+/// The user that is asked for a password, and has none.
+const STRANGER: &str = "stranger";
+
 /// A running server; it goes, with its data, when this is dropped.
 pub struct Server {
     process: Process,
@@ -50,6 +53,9 @@ impl Server {
             .arg(dir.path().join("data"))
             .output()?;
         ensure!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        let rules = dir.path().join("data/pg_hba.conf");
+        let usual = fs::read_to_string(&rules).context("who may connect")?;
+        fs::write(&rules, format!("host all {STRANGER} all scram-sha-256\n{usual}"))?;
         let port = program::free_port()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let process = launch(&programs, user, dir.path(), port)?;
@@ -61,6 +67,11 @@ impl Server {
     /// The address of its one database.
     pub fn url(&self) -> String {
         format!("postgres://lobby@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// The same, as somebody whose password is wrong.
+    pub fn url_with_password(&self, password: &str) -> String {
+        format!("postgres://{STRANGER}:{password}@127.0.0.1:{}/postgres", self.port)
     }
 
     /// Ends all its processes at once, as a power cut does.

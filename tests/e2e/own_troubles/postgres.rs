@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use lobby_tests::{
     agent::Agent,
     clock::now_ms,
@@ -32,6 +32,22 @@ const TROUBLES: [Trouble; 3] = [
     ("stopped", Server::stop, Server::restart),
     ("frozen", |server| server.freeze(), |server| server.thaw()),
 ];
+
+#[test]
+fn a_wrong_password_of_the_database_ends_the_start_and_is_told_with_what_to_do() -> Result<()> {
+    let Some(server) = Server::start()? else { return Ok(()) };
+    let options = Options { database_url: Some(server.url_with_password("canary")), ..Options::default() };
+    let Err(refused) = Hub::with(options) else { bail!("a hub runs without its database") };
+    let said = format!("{refused:#}");
+    for words in [
+        "cannot be reached: password authentication failed for user \"stranger\"",
+        "give the right password of user `stranger`",
+    ] {
+        ensure!(said.contains(words) || said.contains(&words.replace('"', "\\\"")), "{words} is not in: {said}");
+    }
+    ensure!(said.contains("it ended: exit status: 1") && !said.contains("canary"), "{said}");
+    Ok(())
+}
 
 #[test]
 fn a_postgres_that_is_killed_stopped_or_frozen_costs_no_record_and_is_no_fault_of_a_device() -> Result<()> {
