@@ -190,7 +190,7 @@ impl Scene {
             demo: false,
             live: true,
             person: None,
-            may_see_people: false,
+            role: None,
             sight: Sight::AllSites,
         }
     }
@@ -1201,7 +1201,7 @@ impl Scene {
         PeoplePage {
             chrome: Chrome {
                 person: Some(self.say("王敏", "Wang Min")),
-                may_see_people: true,
+                role: Some(Role::Admin),
                 ..self.chrome(Page::People)
             },
             people: vec![

@@ -1,6 +1,7 @@
 //! What surrounds every page: site, navigation, language, whether data come in, and one-line notices.
 
 use lobby_contract::SiteId;
+use lobby_domain::access::{Need, Role};
 
 use crate::{
     state::State,
@@ -260,8 +261,8 @@ pub struct Chrome {
     pub live: bool,
     /// The signed-in person, with a button to sign out (`POST /sign-out`).
     pub person: Option<String>,
-    /// Whether the list of who may sign in is theirs to see.
-    pub may_see_people: bool,
+    /// What the reader is; whoever is nothing in particular may do everything.
+    pub role: Option<Role>,
     /// What the reader may see.
     pub sight: Sight,
 }
@@ -334,9 +335,14 @@ impl Chrome {
             demo: false,
             live: false,
             person: None,
-            may_see_people: false,
+            role: None,
             sight: Sight::Nothing,
         }
+    }
+
+    /// Whether what needs this is offered to the reader.
+    pub(crate) fn may(&self, need: Need) -> bool {
+        self.sight != Sight::Nothing && self.role.is_none_or(|role| role.may(need))
     }
 
     /// Whether the script follows the hub: never on an error page, which it would only load again and again.

@@ -18,6 +18,8 @@
 //! what [`RestraintsPage`] asks for, and `POST /{silences|maintenance}/{id}/end`; `POST /outbox/{channel}/test` with `back`; `POST /health/ignore` with `domain` and `id`; `POST /sign-in`, `/sign-out`, `/setup/{link}`, `/account/…` and `/people/…` with what
 //! their pages ask for. No page needs the script.
 
+use lobby_domain::access::Need;
+
 mod account;
 mod agent;
 mod alert;

@@ -1,6 +1,7 @@
 //! A repair ticket (报修单): its steps, its evidence, what happened to it, and what the reader may do.
 
 use askama::Template;
+use lobby_domain::access::Need;
 
 use crate::{
     alert::{AlertRow, Clause},
@@ -179,6 +180,12 @@ impl Action {
             Self::Confirm => "confirm",
             Self::Reopen => "reopen",
         }
+    }
+
+    /// What whoever does it must be allowed to do.
+    pub fn need(self) -> Need {
+        let action = lobby_domain::ticket::Action::from_text(self.verb(), None);
+        action.expect("its address is that of a step of a ticket").need()
     }
 
     pub(crate) fn word(self, t: &Texts) -> &'static str {

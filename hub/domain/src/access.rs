@@ -12,6 +12,8 @@ use std::{fmt, str::FromStr};
 use lobby_contract::SiteId;
 use serde::Serialize;
 
+use crate::ticket::Action;
+
 /// What somebody is, by which it is decided what they may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -123,6 +125,16 @@ impl FromStr for Role {
 
     fn from_str(text: &str) -> Result<Self, NoSuchRole> {
         Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or_else(|| NoSuchRole(text.into()))
+    }
+}
+
+impl Action {
+    /// What whoever takes this step of a ticket must be allowed to do.
+    pub const fn need(self) -> Need {
+        match self {
+            Self::Accept | Self::Start | Self::Wait(_) | Self::Resume | Self::Finish => Need::Repair,
+            Self::Confirm | Self::Reopen => Need::Answer,
+        }
     }
 }
 

@@ -62,6 +62,11 @@ impl Caller {
         }
     }
 
+    /// What it is; whoever sits here before anybody was entered is nothing in particular.
+    pub(in crate::http) fn role(&self) -> Option<Role> {
+        self.grant().map(|grant| grant.role)
+    }
+
     /// Who is signed in.
     pub(in crate::http) fn person(&self) -> Option<&Arc<PersonRow>> {
         if let Self::Person { person, .. } = self { Some(person) } else { None }

@@ -11,7 +11,6 @@ use lobby_dashboards::{
     Calendar, Choice, Chrome, Clause, Collection, DeviceRef, Lang, Page, Sight, State, Texts, When,
 };
 use lobby_domain::{
-    access::Need,
     agent::Link,
     alert::Subject,
     device::{self, Device, Life},
@@ -117,7 +116,7 @@ impl Scene<'_> {
             demo: self.demo,
             live: page != Page::Error,
             person: self.reader.caller.person().map(|person| person.name.clone()),
-            may_see_people: self.reader.caller.may(Need::Operate),
+            role: self.reader.caller.role(),
             sight: if self.reader.caller.only_site().is_some() { Sight::OneSite } else { Sight::AllSites },
         }
     }

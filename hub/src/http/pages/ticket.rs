@@ -3,9 +3,9 @@
 use axum::{extract::State, response::Response};
 use lobby_contract::SiteId;
 use lobby_dashboards::{Action, Evidence, Page, TicketEvent, TicketPage, TimelineEntry};
-use lobby_domain::{alert::Subject, sla::Promise, ticket};
+use lobby_domain::{access::Need, alert::Subject, sla::Promise, ticket};
 
-use super::{App, Html, Open, PageError, Path, Reader, Scene, alerts, answer, engineering, incident};
+use super::{App, Caller, Html, Open, PageError, Path, Reader, Scene, alerts, answer, engineering, incident};
 use crate::store::{self, AlertFilter, AlertRow, TicketRow};
 
 /// The most alerts of one ticket that are listed.
@@ -66,6 +66,7 @@ async fn page(app: &App, reader: &Reader, no: &str) -> Result<String, PageError>
 fn build(scene: &Scene<'_>, case: &Case) -> TicketPage {
     let Case { row, events, attached } = case;
     let open = row.closed_at.is_none();
+    let repairs = scene.reader.caller.may(Need::Repair);
     TicketPage {
         no: row.number.to_string(),
         version: row.version,
@@ -88,25 +89,25 @@ fn build(scene: &Scene<'_>, case: &Case) -> TicketPage {
         complete_by: Some(scene.when(row.complete_by)),
         completed_at: row.fixed_at.or(row.closed_at).map(|at| scene.when(at)),
         waiting_for: incident::waiting_for(row),
-        may_wait: ticket::act(row.state, ticket::Action::Wait(ticket::WaitingFor::Parts), false).is_ok(),
-        priorities: if open { priorities(scene, row) } else { Vec::new() },
+        may_wait: repairs && ticket::act(row.state, ticket::Action::Wait(ticket::WaitingFor::Parts), false).is_ok(),
+        priorities: if open && repairs { priorities(scene, row) } else { Vec::new() },
         escalates_to: None,
         escalates_at: None,
         evidence: attached.iter().rev().map(|alert| evidence(scene, alert)).collect(),
         alerts: attached.iter().map(|alert| alerts::row(scene, alert)).collect(),
         timeline: events.iter().rev().map(|event| entry(scene, event, attached)).collect(),
-        actions: if open { actions(row.state, scene.open.is_faulty(row)) } else { Vec::new() },
+        actions: if open { actions(row.state, scene.open.is_faulty(row), &scene.reader.caller) } else { Vec::new() },
         chrome: scene.chrome(Page::Ticket),
     }
 }
 
-/// What may be done, the usual next step first. A fault that is still there cannot be confirmed as gone.
-fn actions(state: ticket::State, faulty: bool) -> Vec<Action> {
+/// What `caller` may do, the usual next step first. A fault that is still there cannot be confirmed as gone.
+fn actions(state: ticket::State, faulty: bool, caller: &Caller) -> Vec<Action> {
     let every = [Action::Accept, Action::Start, Action::Resume, Action::Finish, Action::Confirm, Action::Reopen];
-    let may = |action: &Action| {
+    let fits = |action: &Action| {
         ticket::Action::from_text(action.verb(), None).is_some_and(|action| ticket::act(state, action, faulty).is_ok())
     };
-    every.into_iter().filter(may).collect()
+    every.into_iter().filter(|action| fits(action) && caller.may(action.need())).collect()
 }
 
 /// The priorities that the ticket does not have.

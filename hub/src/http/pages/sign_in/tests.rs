@@ -217,3 +217,26 @@ async fn before_anybody_signs_in_no_page_tells_of_a_site() {
     }
     assert_eq!(PASSWORD.len(), ENCODED.len() / 3, "the form holds the same password");
 }
+
+#[tokio::test]
+async fn nobody_is_offered_what_they_may_not_do() {
+    let (hub, mut boss) = administered().await;
+    let number = hub.ticket().await;
+    let accept = format!("/t/{number}/accept");
+    for (role, offered) in [("engineering", true), ("concierge", false), ("viewer", false)] {
+        let answer = boss.post(&hub, "/people", &format!("name=x&login={role}&role={role}&site=hz-01")).await;
+        let link = answer.body.split("http://127.0.0.1:8080").nth(1).unwrap().split('<').next().unwrap().to_owned();
+        let mut they = Browser::default();
+        they.post(&hub, &link, &format!("password={ENCODED}&again={ENCODED}")).await;
+        they.post(&hub, "/sign-in", &format!("login={role}&password={ENCODED}")).await;
+        for page in [&format!("/t/{number}"), "/engineering"] {
+            let page = they.get(&hub, page).await;
+            assert_eq!(page.status, StatusCode::OK);
+            assert_eq!(page.body.contains(&accept), offered, "{role}: {}", page.body);
+            assert_eq!(page.body.contains("/silence\""), offered, "{role}: {}", page.body);
+        }
+        let alerts = they.get(&hub, "/alerts").await;
+        assert_eq!(alerts.body.contains("/ack\""), role != "viewer", "{role}: {}", alerts.body);
+        assert!(!alerts.body.contains("/maintenance"), "{role} is of one site");
+    }
+}
