@@ -327,7 +327,7 @@ impl Accounts {
         }
         password::is_strong(password, &[&person.login, &person.name])?;
         let turn = self.passwords.turn().ok_or(AccountError::Busy)?;
-        Ok(turn.hash(password.to_owned()).await?)
+        Ok(turn.comes().await.hash(password.to_owned()).await?)
     }
 
     /// Signs somebody in.
@@ -368,7 +368,9 @@ impl Accounts {
 
     /// Whether the password is that of `person`. Takes as long if there is nobody.
     async fn verified(&self, trying: &Trying, person: Option<&PersonRow>, password: &str) -> Result<(), SignInError> {
-        let turn = self.passwords.turn().ok_or(SignInError::Busy)?;
+        // Counted when its turn has come: many who sign in from one address at once are no guesses, and many guesses at once are no way
+        // around the count.
+        let turn = self.passwords.turn().ok_or(SignInError::Busy)?.comes().await;
         let at = self.clock.now();
         self.attempts().may_try(trying, at).map_err(SignInError::Wait)?;
         let kept = match person {

@@ -113,22 +113,31 @@ impl Passwords {
     }
 }
 
-impl Turn<'_> {
+/// The turn of one password, which has come.
+#[derive(Debug)]
+pub struct Work<'a> {
+    _waits: Turn<'a>,
+    _checks: SemaphorePermit<'a>,
+}
+
+impl<'a> Turn<'a> {
+    /// Waits until the turn has come.
+    pub async fn comes(self) -> Work<'a> {
+        let checks = self.of.checking.acquire().await.expect("it is never closed");
+        Work { _waits: self, _checks: checks }
+    }
+}
+
+impl Work<'_> {
     /// Whether `password` is the one that was hashed.
     pub async fn is_right(self, hash: PasswordHashString, password: Vec<u8>) -> bool {
         let check = move || Argon2::default().verify_password(&password, &hash.password_hash()).is_ok();
-        self.work(check).await.unwrap_or(false)
+        tokio::task::spawn_blocking(check).await.unwrap_or(false)
     }
 
     /// The password's hash.
     pub async fn hash(self, password: String) -> Result<String, HashError> {
-        self.work(move || hash_password(&password)).await.unwrap_or(Err(HashError::Argon2))
-    }
-
-    /// Works when its turn has come; `None` if the work panicked.
-    async fn work<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        let _checks = self.of.checking.acquire().await.ok()?;
-        tokio::task::spawn_blocking(work).await.ok()
+        tokio::task::spawn_blocking(move || hash_password(&password)).await.unwrap_or(Err(HashError::Argon2))
     }
 }
 

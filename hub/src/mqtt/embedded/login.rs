@@ -100,7 +100,7 @@ impl Gate {
         if !account.may_guess() {
             return Verdict::Locked;
         }
-        if turn.is_right(account.hash.clone(), password.to_vec()).await {
+        if turn.comes().await.is_right(account.hash.clone(), password.to_vec()).await {
             account.found_right(fingerprint);
             return Verdict::Right;
         }
