@@ -114,7 +114,8 @@ impl Scene<'_> {
             troubles: self.troubles,
             notice: self.reader.notice(),
             demo: self.demo,
-            live: page != Page::Error,
+            // What is shown once, and what is being typed, must not go because something changed elsewhere.
+            live: !matches!(page, Page::Error | Page::Account | Page::People),
             person: self.reader.caller.person().map(|person| person.name.clone()),
             role: self.reader.caller.role(),
             sight: if self.reader.caller.only_site().is_some() { Sight::OneSite } else { Sight::AllSites },

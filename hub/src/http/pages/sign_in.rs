@@ -96,6 +96,8 @@ async fn signed_in(
     let signed_in = match app.accounts.sign_in(asked).await {
         Ok(signed_in) => signed_in,
         Err(error) => {
+            // Without the name that was typed: in its place people type their password, too.
+            tracing::info!(%from, %error, "a sign-in was refused");
             let (status, mistake) = told(error)?;
             let html = entry(app, reader, &form.login, form.back.as_deref(), Some(mistake.clone())).await?;
             let mut response = document(status, html);
