@@ -47,6 +47,8 @@ pub enum Page {
     Account,
     /// `/people`
     People,
+    /// `/audit`
+    Audit,
     /// Any page that could not be shown.
     Error,
 }
@@ -79,6 +81,7 @@ impl Page {
             Self::Setup => "setup",
             Self::Account => "account",
             Self::People => "people",
+            Self::Audit => "audit",
             Self::Error => "error",
         }
     }
@@ -98,6 +101,7 @@ impl Page {
             Self::SignIn => "/sign-in",
             Self::Account => "/account",
             Self::People => "/people",
+            Self::Audit => "/audit",
             Self::Overview | Self::Device | Self::Agent | Self::Ticket | Self::Setup | Self::Error => "/",
         }
     }
@@ -122,6 +126,7 @@ impl Page {
             Self::Setup => t.setup_password,
             Self::Account => t.account,
             Self::People => t.people,
+            Self::Audit => t.audit,
             Self::Error => t.error,
         }
     }
