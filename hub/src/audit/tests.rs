@@ -118,7 +118,7 @@ proptest! {
     fn entries_that_are_gone_at_the_end_are_found_by_what_was_noted_last(changes in changes(20), left in any::<prop::sample::Index>()) {
         let (mut rows, head) = written(&changes);
         rows.truncate(left.index(rows.len()));
-        let end = rows.len() as i64;
+        let end = i64::try_from(rows.len()).unwrap();
         prop_assert_eq!(verified(&rows, head), Err(Broken::End { end, head: head.no }));
         prop_assert_eq!(verified(&rows, head).unwrap_err().no(), end + 1);
     }
@@ -131,7 +131,7 @@ proptest! {
         let (one, other) = (one.index(rows.len()), other.index(rows.len()));
         prop_assume!(one != other && changes[one] != changes[other]);
         rows.swap(one, other);
-        let first = one.min(other) as i64 + 1;
+        let first = i64::try_from(one.min(other)).unwrap() + 1;
         if renumbered {
             for (no, (entry, _)) in (1..).zip(&mut rows) {
                 entry.no = no;
@@ -147,7 +147,7 @@ proptest! {
         let (mut rows, head) = written(&changes);
         let at = at.index(rows.len());
         let before = if at == 0 { Hash::START } else { Hash::from_bytes(&rows[at - 1].1).unwrap() };
-        let no = at as i64 + 1;
+        let no = i64::try_from(at).unwrap() + 1;
         let entry = new.numbered(no);
         // As well as it can be done: with its own hash right.
         let hash = entry.hash(&before).as_bytes().to_vec();

@@ -1,5 +1,7 @@
 //! `audit`: what people and programs have changed.
 
+use std::fmt::Write as _;
+
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
 
@@ -72,7 +74,8 @@ fn line(entry: &Entry) -> String {
     );
     for (word, text) in [("before", &entry.before), ("after", &entry.after)] {
         if let Some(text) = text {
-            line += &format!("  {word} {text:?}");
+            // Writing into a text cannot fail.
+            let _ = write!(line, "  {word} {text:?}");
         }
     }
     line
@@ -98,7 +101,7 @@ mod tests {
         let words = ["lobby-hub"].into_iter().chain(line.split(' ')).map(Into::into);
         let line = Line::parse_from(words.chain(["--data-dir".into(), data.as_os_str().to_owned()]));
         let said = Mutex::new(String::new());
-        let say = |text: &str| *said.lock().unwrap() += &format!("{text}\n");
+        let say = |text: &str| said.lock().unwrap().extend([text, "\n"]);
         match line {
             Line::Audit(audit) => audit.run(&say).await?,
             Line::Token(token) => token.run(&say).await?,
