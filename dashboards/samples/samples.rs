@@ -2,11 +2,11 @@
 
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
-    Acceptance, AccountPage, Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertRow, AlertsPage, Calendar,
-    ChannelCard, ChannelState, Choice, Chrome, Clause, Collection, ConciergePage, Copies, Counts, DayPart, Deadline,
-    DeadlineKind, Delivery, DeliveryLine, DeliveryState, DeviceLabel, DevicePage, DeviceRef, DeviceTile,
-    EngineeringPage, ErrorPage, Evidence, Fact, FindingKey, FindingRow, FindingSeverity, HealthPage, Incident,
-    LabelSheet, Lang, LifeCard, Limit, Link, Loss, LowStock, Machine, Mistake, Newcomer, Notice, OutboxPage,
+    Acceptance, AccountPage, Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertRow, AlertsPage, AuditLine,
+    AuditPage, Calendar, ChannelCard, ChannelState, Choice, Chrome, Clause, Collection, ConciergePage, Copies, Counts,
+    DayPart, Deadline, DeadlineKind, Delivery, DeliveryLine, DeliveryState, DeviceLabel, DevicePage, DeviceRef,
+    DeviceTile, EngineeringPage, ErrorPage, Evidence, Fact, FindingKey, FindingRow, FindingSeverity, HealthPage,
+    Incident, LabelSheet, Lang, LifeCard, Limit, Link, Loss, LowStock, Machine, Mistake, Newcomer, Notice, OutboxPage,
     OverviewPage, Page, Paper, PeoplePage, PersonLine, PersonState, PostStatus, Priority, Problem, QueueTicket, Range,
     ReceptionPage, RepairForm, Restrained, RestraintRow, RestraintsPage, SelectOption, Selection, Series, SessionLine,
     SetupPage, Severity, Sheet, ShowflatPage, Sight, SignInPage, Site, SiteRow, State, StateSpan, TicketEvent,
@@ -110,6 +110,8 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         "setup-first": s.setup(true);
         "account": s.account();
         "people": s.people();
+        "audit": s.audit(None);
+        "audit-none": AuditPage { lines: vec![], next: None, ..s.audit(Some("nobody")) };
         "error-not-found": ErrorPage { chrome: s.chrome(Page::Error), problem: Problem::NotFound, reference: None };
         "error-internal": ErrorPage { chrome: s.chrome(Page::Error), problem: Problem::Internal, reference: Some("7f3a-19c2".into()) };
         "hostile": s.hostile();
@@ -1185,6 +1187,35 @@ impl Scene {
                 session("b", "Firefox · Windows", 3 * HOUR, false),
             ],
             mistake: None,
+        }
+    }
+
+    fn audit(&self, actor: Option<&str>) -> AuditPage {
+        let line = |no, action: &str, subject: &str, before: Option<&str>, after: Option<&str>| AuditLine {
+            no,
+            at: self.at(MINUTE),
+            actor: self.say("李工", "Engineer Li"),
+            kind: "person".into(),
+            site: Some(self.say("湖滨壹号 案场", "Lakeside One")),
+            action: action.into(),
+            subject: subject.into(),
+            href: action.starts_with("ticket").then(|| format!("/t/{subject}")),
+            before: before.map(Into::into),
+            after: after.map(Into::into),
+        };
+        let command = AuditLine {
+            actor: "uid 0".into(),
+            kind: "command".into(),
+            site: None,
+            ..line(40, "token.create", "q3x9", None, Some("screen: viewer"))
+        };
+        let newer =
+            AuditLine { kind: "robot".into(), actor: String::new(), ..line(39, "later.thing", "x", None, None) };
+        AuditPage {
+            chrome: Chrome { role: Some(Role::Admin), ..self.chrome(Page::Audit) },
+            lines: vec![line(41, "ticket.accept", "WO-202611-0007", Some("new"), Some("accepted")), command, newer],
+            actor: actor.map(Into::into),
+            next: Some("/audit?after=39".into()),
         }
     }
 

@@ -48,6 +48,8 @@ pub enum Page {
     Account,
     /// `/people`
     People,
+    /// `/audit`
+    Audit,
     /// Any page that could not be shown.
     Error,
 }
@@ -80,6 +82,7 @@ impl Page {
             Self::Setup => "setup",
             Self::Account => "account",
             Self::People => "people",
+            Self::Audit => "audit",
             Self::Error => "error",
         }
     }
@@ -99,6 +102,7 @@ impl Page {
             Self::SignIn => "/sign-in",
             Self::Account => "/account",
             Self::People => "/people",
+            Self::Audit => "/audit",
             Self::Overview | Self::Device | Self::Agent | Self::Ticket | Self::Setup | Self::Error => "/",
         }
     }
@@ -123,6 +127,7 @@ impl Page {
             Self::Setup => t.setup_password,
             Self::Account => t.account,
             Self::People => t.people,
+            Self::Audit => t.audit,
             Self::Error => t.error,
         }
     }

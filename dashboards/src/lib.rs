@@ -24,6 +24,7 @@ mod account;
 mod agent;
 mod alert;
 mod assets;
+mod audit;
 mod chart;
 mod chrome;
 mod concierge;
@@ -57,6 +58,7 @@ pub use alert::{AlertFilter, AlertRow, AlertsPage, Clause, Severity};
 pub use assets::{
     FAVICON, FAVICON_PATH, PRINT_STYLES, PRINT_STYLES_PATH, SCRIPT, SCRIPT_PATH, STYLES, STYLES_PATH, VERSION,
 };
+pub use audit::{AuditLine, AuditPage};
 pub use chart::{Limit, Series, StateSpan, Window, svg};
 pub use chrome::{Choice, Chrome, Collection, Notice, Page, Sight, Site};
 pub use concierge::ConciergePage;

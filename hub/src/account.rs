@@ -31,6 +31,7 @@ use tracing::info;
 
 use self::attempts::{Attempts, Trying};
 use crate::{
+    audit::Actor,
     clock::Clock,
     password::{self, HashError, Passwords, Weak},
     store::{LinkFor, PersonError, PersonRow, SessionRow, Store, StoreError},
@@ -174,9 +175,10 @@ pub async fn enter(
     (login_name, person_name): (&str, &str),
     grant: Grant,
     now: Timestamp,
+    actor: &Actor,
 ) -> Result<(PersonRow, String), AccountError> {
     let (row, link) = (row(login_name, person_name, grant, now)?, token::random::<32>());
-    store.enter_person(&row, &token::hash(&link), now + LINK_LASTS).await?;
+    store.enter_person(&row, &token::hash(&link), now + LINK_LASTS, actor).await?;
     Ok((row, link))
 }
 
@@ -185,9 +187,14 @@ pub async fn enter(
 /// # Errors
 ///
 /// If there is nobody of that id, or the database fails.
-pub async fn link(store: &Store, person: &str, now: Timestamp) -> Result<(PersonRow, String), PersonError> {
+pub async fn link(
+    store: &Store,
+    person: &str,
+    now: Timestamp,
+    actor: &Actor,
+) -> Result<(PersonRow, String), PersonError> {
     let link = token::random::<32>();
-    let row = store.link_person(person, &token::hash(&link), now + LINK_LASTS).await?;
+    let row = store.link_person(person, &token::hash(&link), now + LINK_LASTS, (actor, now)).await?;
     Ok((row, link))
 }
 
@@ -317,7 +324,7 @@ impl Accounts {
             Ok(hash) => hash,
             Err(error) => return Ok(Err(error)),
         };
-        self.store.change_password(&person.id, session, &hash).await?;
+        self.store.change_password(person, session, &hash, self.clock.now()).await?;
         Ok(Ok(()))
     }
 

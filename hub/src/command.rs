@@ -1,5 +1,6 @@
-//! The commands about stored data: `backup`, `restore`, `verify`, `token`, `user`.
+//! The commands about stored data: `backup`, `restore`, `verify`, `token`, `user`, `audit`.
 
+mod audit;
 mod token;
 mod user;
 
@@ -10,7 +11,7 @@ use clap::Args;
 use lobby_domain::time::Timestamp;
 use tokio::time::Instant;
 
-pub use self::{token::Token, user::User};
+pub use self::{audit::Audit, token::Token, user::User};
 
 use crate::{
     backup::{self, Folder, Manifest, Say},

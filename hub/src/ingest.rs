@@ -48,6 +48,7 @@ use self::{
     storing::Judged,
 };
 use crate::{
+    audit::Change,
     clock::Clock,
     failpoint,
     findings::Timekeeping,
@@ -110,6 +111,8 @@ struct Gathered {
     receipts: Vec<Receipt>,
     records: usize,
     urgent: bool,
+    /// What people have changed, to be stored with the changes of the same site.
+    told: BTreeMap<SiteId, Vec<Change>>,
     replies: Vec<Reply>,
 }
 
@@ -204,12 +207,13 @@ impl Ingest {
     }
 
     fn decide(&self, asked: Asked, gathered: &mut Gathered) {
-        let Asked { site, decision, reply } = asked;
+        let Asked { site, decision, actor, reply } = asked;
         let mut sites = self.fleet.write();
         let decided = match sites.get_mut(&site) {
             Some(live) => {
-                let changes = gathered.changes.entry(site).or_default();
-                decision.apply(live, self.clock.now(), changes)
+                let changes = gathered.changes.entry(site.clone()).or_default();
+                let told = decision.apply(live, &actor, self.clock.now(), changes);
+                told.map(|told| gathered.told.entry(site).or_default().extend(told))
             }
             None => Err(DecisionError::NoSite),
         };
@@ -321,7 +325,7 @@ impl Ingest {
         handover: &Handover,
     ) -> anyhow::Result<()> {
         let begun = Instant::now();
-        let Gathered { changes, receipts, replies, .. } = gathered;
+        let Gathered { changes, receipts, mut told, replies, .. } = gathered;
         let (mut follow_ups, mut batches) = (Vec::new(), Vec::new());
         {
             let sites = self.fleet.read();
@@ -329,7 +333,7 @@ impl Ingest {
                 let Some(site) = sites.get(&id) else { continue };
                 follow_ups.push(FollowUp::of(site, &mut changes));
                 if !changes.is_empty() {
-                    batches.push(batch(site, changes));
+                    batches.push(Batch { told: told.remove(&id).unwrap_or_default(), ..batch(site, changes) });
                 }
             }
         }
@@ -359,6 +363,7 @@ fn batch(site: &Site, changes: Changes) -> Batch {
         agents: agents.into_iter().filter_map(|id| site.agent(id)).cloned().collect(),
         devices: changes.devices.iter().filter_map(|id| site.device(id)).cloned().collect(),
         changes,
+        told: Vec::new(),
     }
 }
 

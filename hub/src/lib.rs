@@ -4,6 +4,7 @@
 //! `lobby-dashboards`. The main path reads `run` → [`ingest`] → `lobby_domain::site` → [`store`].
 
 pub mod account;
+pub mod audit;
 pub mod backup;
 pub mod clock;
 pub mod command;

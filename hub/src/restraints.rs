@@ -20,6 +20,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{
+    audit::Actor,
     clock::Clock,
     fleet::{self, Fleet},
     store::{AlertRow, ChangeError, Made, Store, StoreError},
@@ -74,8 +75,8 @@ impl Restraints {
     }
 
     /// Stores a new one; see [`Store::make_restraint`].
-    pub async fn make(&self, restraint: &Restraint, request: Option<Uuid>) -> Result<Made, StoreError> {
-        let made = self.store.make_restraint(restraint, request).await?;
+    pub async fn make(&self, restraint: &Restraint, request: Option<Uuid>, actor: &Actor) -> Result<Made, StoreError> {
+        let made = self.store.make_restraint(restraint, request, actor).await?;
         if made == Made::New {
             info!(restraint.id = %restraint.id, maintenance = restraint.kind.is_maintenance(), "alerts are restrained");
             self.changed(restraint).await?;
@@ -87,9 +88,10 @@ impl Restraints {
     pub async fn change(
         &self,
         id: RestraintId,
+        actor: &Actor,
         change: impl FnOnce(&Restraint) -> Result<Changed, ChangeError> + Send,
     ) -> Result<Restraint, ChangeError> {
-        let changed = self.store.change_restraint(id, change).await?;
+        let changed = self.store.change_restraint(id, (actor, self.clock.now()), change).await?;
         self.changed(&changed).await?;
         Ok(changed)
     }

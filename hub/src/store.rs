@@ -2,6 +2,7 @@
 //! run it. Uniqueness is promised by the schema; writes go through [`Store::begin`].
 
 mod alerts;
+mod audit;
 mod bulk;
 mod commit;
 mod deadlines;
@@ -35,6 +36,7 @@ use sqlx::{
 
 pub use self::{
     alerts::{AlertFilter, AlertRow},
+    audit::AuditFilter,
     commit::{Batch, Committed, Spent, Writer},
     deadlines::Breach,
     delivery::{LostReason, LostRow},
@@ -54,7 +56,11 @@ pub use self::{
     tokens::TokenRow,
     trouble::Trouble,
 };
-pub(crate) use self::{reach::reach, schema::META_SINCE};
+pub(crate) use self::{
+    audit::{AUDIT_FROM, AUDIT_HEAD, AUDIT_SINCE, Raw as AuditRaw, Walk as AuditWalk},
+    reach::reach,
+    schema::META_SINCE,
+};
 
 /// How long a writer waits for another one.
 pub(crate) const BUSY: Duration = Duration::from_secs(10);
@@ -225,6 +231,18 @@ impl Store {
         match self {
             Self::Sqlite(pool) => pool.begin().await.map(Tx::Sqlite),
             Self::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
+        }
+        .map_err(doing("begin to read"))
+    }
+
+    /// The same, of one moment: what others commit meanwhile is not seen.
+    async fn snapshot(&self) -> Result<Tx, StoreError> {
+        match self {
+            // There every transaction that reads is of one moment.
+            Self::Sqlite(pool) => pool.begin().await.map(Tx::Sqlite),
+            Self::Postgres(pool) => {
+                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map(Tx::Postgres)
+            }
         }
         .map_err(doing("begin to read"))
     }

@@ -4,7 +4,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use lobby_domain::{access::Grant, time::Timestamp};
 use ring::digest::{SHA256, digest};
 
-use crate::store::{Store, StoreError, TokenRow};
+use crate::{
+    audit::Actor,
+    store::{Store, StoreError, TokenRow},
+};
 
 /// With what every token begins, so that people and programs that look for leaked secrets recognise one.
 const PREFIX: &str = "lobby_";
@@ -32,10 +35,11 @@ pub async fn create(
     grant: Grant,
     expires_at: Option<Timestamp>,
     now: Timestamp,
+    actor: &Actor,
 ) -> Result<(String, TokenRow), StoreError> {
     let (token, id) = (format!("{PREFIX}{}", random::<RANDOM>()), random::<6>());
     let row = TokenRow { id, name, grant, created_at: now, expires_at, revoked_at: None, last_used_at: None };
-    store.make_token(&row, &hash(&token)).await?;
+    store.make_token(&row, &hash(&token), actor).await?;
     Ok((token, row))
 }
 

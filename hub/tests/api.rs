@@ -107,7 +107,7 @@ fn reported() -> Batch {
     changes.streams.insert((agent.clone(), 7));
     let mut agent = Agent::new(agent, T0);
     agent.streams.insert(7, stream);
-    Batch { site, zone, changes, agents: vec![agent], devices: vec![known] }
+    Batch { site, zone, changes, agents: vec![agent], devices: vec![known], told: Vec::new() }
 }
 
 impl Web {

@@ -39,7 +39,7 @@ impl World {
         let world = Self::new().await;
         let grant = Grant { role: Role::Engineering, site: None };
         let now = world.hands.now();
-        let (row, link) = enter(&world.accounts.store, ("Li", "李工"), grant, now).await.unwrap();
+        let (row, link) = enter(&world.accounts.store, ("Li", "李工"), grant, now, &Actor::here("")).await.unwrap();
         world.accounts.choose(&link, &row, [PASSWORD, PASSWORD]).await.unwrap();
         world
     }
@@ -195,7 +195,7 @@ async fn a_password_is_changed_by_who_knows_the_present_one_and_ends_the_other_s
 async fn whoever_is_disabled_is_signed_out_and_cannot_come_back() {
     let world = World::of_li().await;
     let phone = world.try_as("li", PASSWORD, [10, 0, 0, 1], None).await.unwrap();
-    world.accounts.store.set_disabled(&phone.person.id, true, world.hands.now()).await.unwrap();
+    world.accounts.store.set_disabled(&phone.person.id, true, world.hands.now(), &Actor::here("")).await.unwrap();
     assert!(world.accounts.session(&phone.session).await.unwrap().is_none());
     let refused = world.try_as("li", PASSWORD, [10, 0, 0, 1], Some(&phone.browser)).await;
     assert!(matches!(refused, Err(SignInError::Wrong)), "it looks like a wrong password: {refused:?}");

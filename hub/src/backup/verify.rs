@@ -12,8 +12,9 @@ use super::{
     postgres, rows,
 };
 use crate::{
+    audit::Broken,
     storage::{PRODUCT, Place, damage_of, reader},
-    store::{newest_schema, sqlite_path},
+    store::{AUDIT_FROM, AUDIT_HEAD, AUDIT_SINCE, AuditRaw, AuditWalk, newest_schema, sqlite_path},
 };
 
 /// Verifies a backup: SQLite's own check, the digest of every table, references between tables, what the product promises, and the
@@ -189,5 +190,33 @@ pub(super) async fn violations(asked: &mut Asked<'_>, schema: i64) -> Result<Vec
             found.push(format!("{count} {}", invariant.broken));
         }
     }
+    if schema >= AUDIT_SINCE
+        && let Err(broken) = audit(asked).await?
+    {
+        found.push(format!("the audit log is not whole: {broken}"));
+    }
     Ok(found)
+}
+
+/// Whether the chain of the audit log is whole.
+async fn audit(asked: &mut Asked<'_>) -> Result<Result<(), Broken>, BackupError> {
+    let head: (i64, Vec<u8>) = match asked {
+        Asked::Sqlite(connection) => sqlx::query_as(AUDIT_HEAD).fetch_one(&mut **connection).await,
+        Asked::Postgres(connection) => sqlx::query_as(AUDIT_HEAD).fetch_one(&mut **connection).await,
+    }
+    .map_err(doing("read the end of the audit log"))?;
+    let mut walk = AuditWalk::BEGIN;
+    loop {
+        let query = AUDIT_FROM;
+        let rows: Vec<AuditRaw> = match asked {
+            Asked::Sqlite(connection) => sqlx::query_as(query).bind(walk.after).fetch_all(&mut **connection).await,
+            Asked::Postgres(connection) => sqlx::query_as(query).bind(walk.after).fetch_all(&mut **connection).await,
+        }
+        .map_err(doing("read the audit log"))?;
+        match walk.take(rows) {
+            Ok(true) => {}
+            Ok(false) => return Ok(walk.end(&head).map(drop)),
+            Err(broken) => return Ok(Err(broken)),
+        }
+    }
 }

@@ -10,6 +10,7 @@ use lobby_domain::{
 
 use super::{Stored, day};
 use crate::{
+    audit::Actor,
     backup::Say,
     clock::{Clock, SystemClock},
     store::Store,
@@ -62,7 +63,7 @@ enum TokenCommand {
 impl Token {
     /// Does it.
     pub async fn run(self, say: Say<'_>) -> anyhow::Result<()> {
-        let now = SystemClock.now();
+        let (now, actor) = (SystemClock.now(), Actor::command());
         match self.what {
             TokenCommand::Create { role, site, name, days, place } => {
                 let name = name.unwrap_or_else(|| role.to_string());
@@ -72,7 +73,7 @@ impl Token {
                 let expires_at = days.map(|days| now + Span::from_mins(days.saturating_mul(24 * 60)));
                 let where_ = site.as_ref().map_or_else(|| "all sites".to_owned(), |site| format!("site {site}"));
                 let grant = Grant { role, site };
-                let made = async |store: &Store| Ok(token::create(store, name, grant, expires_at, now).await?);
+                let made = async |store: &Store| Ok(token::create(store, name, grant, expires_at, now, &actor).await?);
                 let (token, row) = place.with(made).await?;
                 let until = row.expires_at.map_or_else(String::new, |until| format!(", until {}", day(until)));
                 say(&format!("token {} for {role} at {where_}{until}; keep it, it is never shown again:", row.id));
@@ -97,7 +98,7 @@ impl Token {
                 }
             }
             TokenCommand::Revoke { id, place } => {
-                if !place.with(async |store: &Store| Ok(store.revoke_token(&id, now).await?)).await? {
+                if !place.with(async |store: &Store| Ok(store.revoke_token(&id, now, &actor).await?)).await? {
                     bail!("there is no token `{id}` to be revoked: `lobby-hub token list` shows them");
                 }
                 say(&format!("token {id} is revoked"));

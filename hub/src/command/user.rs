@@ -8,6 +8,7 @@ use lobby_domain::access::{Grant, Role};
 use super::Stored;
 use crate::{
     account,
+    audit::Actor,
     backup::Say,
     clock::{Clock, SystemClock},
     store::{PersonError, PersonRow, Store},
@@ -76,12 +77,12 @@ async fn named(store: &Store, login: &str) -> anyhow::Result<PersonRow> {
 impl User {
     /// Does it.
     pub async fn run(self, say: Say<'_>) -> anyhow::Result<()> {
-        let now = SystemClock.now();
+        let (now, actor) = (SystemClock.now(), Actor::command());
         match self.what {
             UserCommand::Create { login, name, role, site, place } => {
                 let (address, name) = (place.address()?, name.unwrap_or_else(|| login.clone()));
                 let grant = Grant { role, site };
-                let made = async |store: &Store| Ok(account::enter(store, (&login, &name), grant, now).await?);
+                let made = async |store: &Store| Ok(account::enter(store, (&login, &name), grant, now, &actor).await?);
                 let (row, link) = place.with(made).await?;
                 say(&format!(
                     "{} signs in as {}; by this link they choose their password within 3 days:",
@@ -108,7 +109,7 @@ impl User {
                 let address = place.address()?;
                 let made = async |store: &Store| {
                     let row = named(store, &login).await?;
-                    Ok(account::link(store, &row.id, now).await?)
+                    Ok(account::link(store, &row.id, now, &actor).await?)
                 };
                 let (row, link) = place.with(made).await?;
                 say(&format!("by this link {} chooses a password within 3 days:", row.name));
@@ -117,7 +118,7 @@ impl User {
             UserCommand::Disable { login, place } => {
                 let done = async |store: &Store| {
                     let row = named(store, &login).await?;
-                    store.set_disabled(&row.id, true, now).await?;
+                    store.set_disabled(&row.id, true, now, &actor).await?;
                     Ok(row)
                 };
                 say(&format!("{} may no longer sign in", place.with(done).await?.name));
@@ -125,7 +126,7 @@ impl User {
             UserCommand::Enable { login, place } => {
                 let done = async |store: &Store| {
                     let row = named(store, &login).await?;
-                    store.set_disabled(&row.id, false, now).await?;
+                    store.set_disabled(&row.id, false, now, &actor).await?;
                     Ok(row)
                 };
                 say(&format!("{} may sign in again", place.with(done).await?.name));

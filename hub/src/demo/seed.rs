@@ -103,6 +103,7 @@ impl Month {
             changes,
             agents: self.agents.values().cloned().collect(),
             devices: self.devices.values().cloned().collect(),
+            told: Vec::new(),
         }
     }
 }

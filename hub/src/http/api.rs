@@ -2,6 +2,7 @@
 
 mod agents;
 mod alerts;
+mod audit;
 mod devices;
 mod findings;
 mod history;
@@ -30,8 +31,8 @@ use crate::{
 pub(super) mod docs {
     //! The handlers by path, for the OpenAPI document.
     pub(in crate::http) use super::{
-        agents::*, alerts::*, devices::*, findings::*, history::*, maintenance::*, notifications::*, records::*,
-        silences::*, tickets::*, trace::*,
+        agents::*, alerts::*, audit::*, devices::*, findings::*, history::*, maintenance::*, notifications::*,
+        records::*, silences::*, tickets::*, trace::*,
     };
 }
 
@@ -53,6 +54,7 @@ pub(super) fn routes() -> Routes {
         .merge(maintenance::routes())
         .merge(findings::routes())
         .merge(notifications::routes())
+        .merge(audit::routes())
         // Of no use to anybody, so nothing is asked.
         .with(|router| router.route("/api/{*rest}", any(error::no_such_address)))
         .with(|router| router.method_not_allowed_fallback(error::no_such_method))

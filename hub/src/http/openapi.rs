@@ -57,6 +57,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         docs::list_notifications,
         docs::list_channels,
         docs::test_channel,
+        docs::list_audit_log,
     )
 )]
 struct Api;

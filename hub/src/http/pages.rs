@@ -5,6 +5,7 @@ mod act;
 mod agents;
 mod alerts;
 mod answer;
+mod audit;
 mod boards;
 mod device;
 mod engineering;
@@ -92,6 +93,7 @@ pub(super) fn routes() -> Routes {
         .post("/account/password", Policy::read(About::Nothing), account::change_password)
         .post("/account/sessions/end", Policy::read(About::Nothing), account::end_others)
         .post("/account/sessions/{id}/end", Policy::read(About::Nothing), account::end)
+        .get("/audit", Policy::to(Need::Operate, About::AllSites), audit::show)
         .get("/people", Policy::to(Need::Operate, About::Handler), people::show)
         .post("/people", Policy::to(Need::Operate, About::Handler), people::enter)
         .post("/people/{id}", Policy::to(Need::Operate, About::Handler), people::change)

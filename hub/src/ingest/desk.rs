@@ -3,12 +3,14 @@
 
 use lobby_contract::{DeviceId, SiteId};
 use lobby_domain::{
-    alert::{ClearRefusal, Subject},
+    alert::{AlertId, ClearRefusal, Subject},
     device::Life,
     site::{Changes, LifeError, Site},
     time::Timestamp,
 };
 use tokio::sync::{mpsc, oneshot};
+
+use crate::audit::{Actor, Change};
 
 /// Decisions that may wait for ingest.
 const QUEUE: usize = 64;
@@ -25,6 +27,8 @@ pub enum Decision {
     },
     /// The fault of an open alert is gone.
     Clear {
+        /// The alert.
+        alert: AlertId,
         /// What the alert is about.
         subject: Subject,
         /// Its rule.
@@ -60,6 +64,7 @@ pub struct Desk(mpsc::Sender<Asked>);
 pub struct Asked {
     pub(super) site: SiteId,
     pub(super) decision: Decision,
+    pub(super) actor: Actor,
     pub(super) reply: oneshot::Sender<Result<(), DecisionError>>,
 }
 
@@ -71,18 +76,35 @@ impl Desk {
     }
 
     /// Lets a decision happen. When this returns without an error it is in the database.
-    pub async fn decide(&self, site: SiteId, decision: Decision) -> Result<(), DecisionError> {
+    pub async fn decide(&self, site: SiteId, decision: Decision, actor: Actor) -> Result<(), DecisionError> {
         let (reply, answer) = oneshot::channel();
-        self.0.send(Asked { site, decision, reply }).await.map_err(|_| DecisionError::Stopping)?;
+        self.0.send(Asked { site, decision, actor, reply }).await.map_err(|_| DecisionError::Stopping)?;
         answer.await.map_err(|_| DecisionError::Stopping)?
     }
 }
 
 impl Decision {
-    pub(super) fn apply(self, site: &mut Site, now: Timestamp, changes: &mut Changes) -> Result<(), DecisionError> {
+    /// Returns what is to be told of it, if it changes anything.
+    pub(super) fn apply(
+        self,
+        site: &mut Site,
+        actor: &Actor,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) -> Result<Option<Change>, DecisionError> {
+        let told = |action, subject| Change::new(actor, now, action, subject);
         match self {
-            Self::Life { device, life } => Ok(site.set_life(&device, life, now, changes)?),
-            Self::Clear { subject, rule, by } => Ok(site.clear_by_hand(&subject, &rule, &by, now, changes)?),
+            Self::Life { device, life } => {
+                let before = site.device(&device).map(|device| device.life);
+                site.set_life(&device, life, now, changes)?;
+                let before = before.filter(|before| *before != life);
+                let of = |before: Life| told("device.life", device.to_string()).before(before.as_str());
+                Ok(before.map(|before| of(before).of_site(Some(&site.id)).after(life.as_str())))
+            }
+            Self::Clear { alert, subject, rule, by } => {
+                site.clear_by_hand(&subject, &rule, &by, now, changes)?;
+                Ok(Some(told("alert.clear", alert.to_string()).of_site(Some(&site.id))))
+            }
         }
     }
 }

@@ -46,6 +46,7 @@ impl Held {
                 changes: records,
                 agents: batch.agents.clone(),
                 devices: batch.devices.clone(),
+                told: Vec::new(),
             }
         });
         let waits = |batch: &Batch| {

@@ -14,7 +14,10 @@ use lobby_domain::{
 use uuid::Uuid;
 
 use super::{Cursor, CursorError, Store, StoreError, Tx, joined, on, page, split, statements};
-use crate::failpoint;
+use crate::{
+    audit::{Actor, Change},
+    failpoint,
+};
 
 /// An alert as it was stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -412,7 +415,13 @@ impl Store {
 
     /// A person takes notice of an alert, which is told to the posts that were told of it. The first one to do so is kept. Returns
     /// nothing if there is no such alert.
-    pub async fn acknowledge(&self, id: AlertId, by: &str, now: Timestamp) -> Result<Option<AlertRow>, StoreError> {
+    pub async fn acknowledge(
+        &self,
+        id: AlertId,
+        by: &str,
+        now: Timestamp,
+        actor: &Actor,
+    ) -> Result<Option<AlertRow>, StoreError> {
         let mut tx = self.begin().await?;
         let first = on!(&mut tx, "acknowledge an alert", conn => sqlx::query(ACKNOWLEDGE).bind(id.0).bind(now.millis())
             .bind(by).execute(conn).await.map(|done| done.rows_affected() == 1))?;
@@ -421,7 +430,13 @@ impl Store {
             tx.tell_more(id, &format!("acknowledged:{}", now.millis()), now).await?;
         }
         let row = tx.alert(id).await?;
-        tx.commit().await?;
+        match &row {
+            Some(row) if first => {
+                let told = Change::new(actor, now, "alert.acknowledge", id.to_string()).of_site(Some(&row.site));
+                tx.commit_with(&told).await?;
+            }
+            _ => tx.commit().await?,
+        }
         Ok(row)
     }
 

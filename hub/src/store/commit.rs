@@ -25,7 +25,7 @@ use super::{
     records::{RecordInsert, reach_code},
     rollup,
 };
-use crate::{failpoint, fleet::Setup};
+use crate::{audit::Change, failpoint, fleet::Setup};
 
 /// Most forms whose numbers are remembered.
 const MOST_FORMS: usize = 10_000;
@@ -47,6 +47,8 @@ pub struct Batch {
     pub agents: Vec<Agent>,
     /// The devices of `changes`, as they are now.
     pub devices: Vec<Device>,
+    /// What people have changed, for the audit log.
+    pub told: Vec<Change>,
 }
 
 /// What a commit did.
@@ -150,8 +152,8 @@ impl Writer {
     async fn attempt(&mut self, batches: &[Batch], now: Timestamp) -> Result<Committed, StoreError> {
         failpoint::pass("storing");
         let mut tx = self.store.begin_batch().await?;
-        let alerts = batches.iter().any(|batch| !batch.changes.alerts.is_empty());
-        if alerts && !tx.claim_batch(&self.id, self.no, now).await? {
+        let once = batches.iter().any(|batch| !batch.changes.alerts.is_empty() || !batch.told.is_empty());
+        if once && !tx.claim_batch(&self.id, self.no, now).await? {
             return Ok(Committed::default());
         }
         let (begun, encode) = (Instant::now(), self.spent.encode);
@@ -200,6 +202,10 @@ impl Writer {
                     tx.note_alert_due(&batch.site, &lasted).await?;
                 }
             }
+        }
+        // Last: see there.
+        for change in batches.iter().flat_map(|batch| &batch.told) {
+            tx.audit(change).await?;
         }
         Ok(done)
     }

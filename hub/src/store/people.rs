@@ -7,6 +7,7 @@ use lobby_domain::{
 };
 
 use super::{Store, StoreError, Tx, on, statements};
+use crate::audit::{Actor, Change};
 
 statements! {
     HAS_PEOPLE = "SELECT COUNT(*) > 0 FROM person";
@@ -114,6 +115,22 @@ pub enum PersonError {
     Store(#[from] StoreError),
 }
 
+impl PersonRow {
+    /// The one who does what they do themselves.
+    pub fn actor(&self) -> Actor {
+        Actor::person(&self.id, &self.name)
+    }
+
+    /// What is told of a change of theirs.
+    fn told(&self, actor: &Actor, at: Timestamp, action: &str) -> Change {
+        Change::new(actor, at, action, &self.id).of_site(self.grant.site.as_ref())
+    }
+
+    fn described(&self) -> String {
+        format!("{} ({}): {}", self.name, self.login, self.grant.role)
+    }
+}
+
 type RawPerson = (String, String, String, String, Option<String>, bool, i64, Option<i64>);
 
 fn person(raw: RawPerson) -> Result<PersonRow, StoreError> {
@@ -217,19 +234,31 @@ impl Store {
     }
 
     /// Enters somebody, with the link by which they choose their password.
-    pub async fn enter_person(&self, row: &PersonRow, link: &[u8], until: Timestamp) -> Result<(), PersonError> {
+    pub async fn enter_person(
+        &self,
+        row: &PersonRow,
+        link: &[u8],
+        until: Timestamp,
+        actor: &Actor,
+    ) -> Result<(), PersonError> {
         let mut tx = self.begin().await?;
         tx.enter(row).await?;
         tx.make_link(link, Some(&row.id), Some(until)).await?;
-        Ok(tx.commit().await?)
+        Ok(tx.commit_with(&row.told(actor, row.created_at, "person.enter").after(row.described())).await?)
     }
 
     /// Makes somebody a new link; an earlier one is no longer good.
-    pub async fn link_person(&self, id: &str, link: &[u8], until: Timestamp) -> Result<PersonRow, PersonError> {
+    pub async fn link_person(
+        &self,
+        id: &str,
+        link: &[u8],
+        until: Timestamp,
+        (actor, now): (&Actor, Timestamp),
+    ) -> Result<PersonRow, PersonError> {
         let mut tx = self.begin().await?;
         let row = tx.person(id).await?.ok_or_else(|| PersonError::NotFound(id.to_owned()))?;
         tx.make_link(link, Some(id), Some(until)).await?;
-        tx.commit().await?;
+        tx.commit_with(&row.told(actor, now, "person.link").after(&row.login)).await?;
         Ok(row)
     }
 
@@ -261,7 +290,8 @@ impl Store {
         tx.enter(row).await?;
         tx.set_password(&row.id, password).await?;
         on!(&mut tx, "forget setup links", conn => sqlx::query(FORGET_FIRST_LINKS).execute(conn).await.map(drop))?;
-        Ok(tx.commit().await?)
+        let told = row.told(&row.actor(), row.created_at, "person.set_up");
+        Ok(tx.commit_with(&told.after(row.described())).await?)
     }
 
     /// Sets the password of `person`, who has come by a link, which is used up. Wherever they were signed in they are no longer.
@@ -276,22 +306,35 @@ impl Store {
         if !tx.use_link(link, now).await? {
             return Err(PersonError::Link);
         }
+        let row = tx.person(person).await?.ok_or_else(|| PersonError::NotFound(person.to_owned()))?;
         tx.set_password(person, password).await?;
         tx.end_sessions(person, "").await?;
         tx.forget_browsers(person).await?;
-        Ok(tx.commit().await?)
+        Ok(tx.commit_with(&row.told(&row.actor(), now, "password.choose")).await?)
     }
 
     /// Changes the password of somebody who is signed in by `session`; their other sessions end.
-    pub async fn change_password(&self, person: &str, session: &str, password: &str) -> Result<(), StoreError> {
+    pub async fn change_password(
+        &self,
+        person: &PersonRow,
+        session: &str,
+        password: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        tx.set_password(person, password).await?;
-        tx.end_sessions(person, session).await?;
-        tx.commit().await
+        tx.set_password(&person.id, password).await?;
+        tx.end_sessions(&person.id, session).await?;
+        tx.commit_with(&person.told(&person.actor(), now, "password.change")).await
     }
 
     /// Lets somebody sign in no longer, and ends their sessions; or lets them sign in again.
-    pub async fn set_disabled(&self, id: &str, disabled: bool, now: Timestamp) -> Result<(), PersonError> {
+    pub async fn set_disabled(
+        &self,
+        id: &str,
+        disabled: bool,
+        now: Timestamp,
+        actor: &Actor,
+    ) -> Result<(), PersonError> {
         let mut tx = self.begin().await?;
         on!(&mut tx, "hold the administrators", conn => sqlx::query(HOLD_ADMINS).execute(conn).await.map(drop))?;
         let row = tx.person(id).await?.ok_or_else(|| PersonError::NotFound(id.to_owned()))?;
@@ -308,7 +351,12 @@ impl Store {
         } else {
             on!(&mut tx, "enable somebody", conn => sqlx::query(ENABLE).bind(id).execute(conn).await.map(drop))?;
         }
-        Ok(tx.commit().await?)
+        if row.disabled_at.is_some() == disabled {
+            return Ok(tx.commit().await?);
+        }
+        let [before, after] = if disabled { ["enabled", "disabled"] } else { ["disabled", "enabled"] };
+        let told = row.told(actor, now, if disabled { "person.disable" } else { "person.enable" });
+        Ok(tx.commit_with(&told.before(before).after(after)).await?)
     }
 
     /// Begins a session, by its hash, in the browser of that hash, which is known from now on.
@@ -324,7 +372,9 @@ impl Store {
             .execute(conn).await.map(drop))?;
         on!(&mut tx, "note a browser", conn => sqlx::query(KNOW_BROWSER).bind(browser).bind(&row.person)
             .bind(now.millis()).execute(conn).await.map(drop))?;
-        tx.commit().await
+        let Some(person) = tx.person(&row.person).await? else { return tx.commit().await };
+        let told = Change::new(&person.actor(), now, "session.begin", &row.id).of_site(person.grant.site.as_ref());
+        tx.commit_with(&told.after(&row.browser)).await
     }
 
     /// The session of that hash with who is signed in, if both are still good.
@@ -361,17 +411,26 @@ impl Store {
     }
 
     /// Ends one of somebody's sessions.
-    pub async fn end_session(&self, person: &str, id: &str) -> Result<(), StoreError> {
+    pub async fn end_session(&self, person: &PersonRow, id: &str, now: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        on!(&mut tx, "end a session", conn => sqlx::query(END_SESSION).bind(person).bind(id).execute(conn).await.map(drop))?;
-        tx.commit().await
+        let ended = on!(&mut tx, "end a session", conn => sqlx::query(END_SESSION).bind(&person.id).bind(id).execute(conn)
+            .await.map(|done| done.rows_affected()))?;
+        if ended == 0 {
+            return Ok(());
+        }
+        let told = Change::new(&person.actor(), now, "session.end", id).of_site(person.grant.site.as_ref());
+        tx.commit_with(&told).await
     }
 
     /// Ends somebody's sessions but this one.
-    pub async fn end_other_sessions(&self, person: &str, but: &str) -> Result<(), StoreError> {
+    pub async fn end_other_sessions(&self, person: &PersonRow, but: &str, now: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        tx.end_sessions(person, but).await?;
-        tx.commit().await
+        let ended = tx.end_sessions(&person.id, but).await?;
+        if ended == 0 {
+            return Ok(());
+        }
+        let told = person.told(&person.actor(), now, "session.end_others");
+        tx.commit_with(&told.after(format!("{ended} ended"))).await
     }
 
     /// Whether somebody has signed in with a browser before.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use lobby_contract::SiteId;
 use lobby_domain::{
     alert::AlertId,
-    matchers::Matchers,
+    matchers::{Field, Matchers},
     overlay::{Event, Live, Muted, muted},
     restraint::{Changed, Kind, Refusal, Restraint, RestraintId, State},
     time::Timestamp,
@@ -14,6 +14,7 @@ use lobby_domain::{
 use uuid::Uuid;
 
 use super::{AlertFilter, Cursor, CursorError, Store, StoreError, Tx, on, page, statements};
+use crate::audit::{Actor, Change};
 
 /// Most restraints that are not over. More than that is a program gone wild, and every alert is compared with each.
 const MOST: i64 = 1000;
@@ -178,10 +179,60 @@ impl Tx {
     }
 }
 
+impl Tx {
+    /// What is told of a change of a restraint; of its site, if it is about one alone.
+    async fn told(
+        &mut self,
+        actor: &Actor,
+        at: Timestamp,
+        verb: &str,
+        restraint: &Restraint,
+    ) -> Result<Change, StoreError> {
+        let what = if restraint.kind.is_maintenance() { "maintenance" } else { "silence" };
+        let site = match &restraint.kind {
+            Kind::UntilResolved(alert) => self.alert(*alert).await?.map(|alert| alert.site),
+            Kind::Silence(matchers) | Kind::Maintenance { matchers, .. } => only_site(matchers),
+        };
+        Ok(Change::new(actor, at, format!("{what}.{verb}"), restraint.id.to_string()).of_site(site.as_ref()))
+    }
+}
+
+/// The only site that matchers are about, if there is one.
+fn only_site(matchers: &Matchers) -> Option<SiteId> {
+    let (_, mut named) = matchers.fields().find(|(field, _)| *field == Field::Site)?;
+    let first = named.next()?;
+    if named.next().is_some() { None } else { first.parse().ok() }
+}
+
+/// A restraint in the words of the API.
+fn described(restraint: &Restraint) -> String {
+    let (alert, firing) = match &restraint.kind {
+        Kind::Silence(_) => (None, None),
+        Kind::UntilResolved(alert) => (Some(alert.to_string()), None),
+        Kind::Maintenance { include_firing, .. } => (None, Some(*include_firing)),
+    };
+    let all = [
+        ("id", Some(restraint.id.to_string().into())),
+        ("matchers", restraint.kind.matchers().map(|matchers| serde_json::json!(matchers))),
+        ("until_resolved", alert.map(Into::into)),
+        ("include_firing", firing.map(Into::into)),
+        ("starts", Some(restraint.starts.millis().into())),
+        ("ends", restraint.ends.map(|ends| ends.millis().into())),
+        ("comment", Some((*restraint.comment).into())),
+    ];
+    let there = all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    serde_json::Value::Object(there.collect()).to_string()
+}
+
 impl Store {
     /// Stores a new restraint. `request` stands for what was asked for, where a repeat of it must make no second one: its id is then
     /// derived from the key of the request.
-    pub async fn make_restraint(&self, restraint: &Restraint, request: Option<Uuid>) -> Result<Made, StoreError> {
+    pub async fn make_restraint(
+        &self,
+        restraint: &Restraint,
+        request: Option<Uuid>,
+        actor: &Actor,
+    ) -> Result<Made, StoreError> {
         let mut tx = self.begin().await?;
         if let Some(before) = tx.restraint(restraint.id).await? {
             return repeat(before, request);
@@ -201,7 +252,8 @@ impl Store {
             let before = tx.restraint(restraint.id).await?;
             return before.map_or(Ok(Made::Other), |before| repeat(before, request));
         }
-        tx.commit().await?;
+        let told = tx.told(actor, restraint.created_at, "make", restraint).await?.after(described(restraint));
+        tx.commit_with(&told).await?;
         Ok(Made::New)
     }
 
@@ -214,12 +266,14 @@ impl Store {
     pub async fn change_restraint(
         &self,
         id: RestraintId,
+        (actor, now): (&Actor, Timestamp),
         change: impl FnOnce(&Restraint) -> Result<Changed, ChangeError> + Send,
     ) -> Result<Restraint, ChangeError> {
         let mut tx = self.begin().await?;
         let raw = tx.restraint(id).await?.ok_or(ChangeError::NotFound)?;
         let version = raw.version;
-        let (same, new) = match change(&Restraint::try_from(raw)?)? {
+        let before = Restraint::try_from(raw)?;
+        let (same, new) = match change(&before)? {
             Changed::Same(same) => (same, None),
             Changed::Replaced { old, new } => (old, Some(new)),
         };
@@ -232,7 +286,10 @@ impl Store {
         if let Some(new) = &new {
             tx.insert_restraint(new, None).await?;
         }
-        tx.commit().await?;
+        let after = new.as_ref().unwrap_or(&same);
+        let over = after.state(now) == State::Expired;
+        let told = tx.told(actor, now, if over { "end" } else { "change" }, &before).await?;
+        tx.commit_with(&told.before(described(&before)).after(described(after))).await?;
         Ok(new.unwrap_or(same))
     }
 

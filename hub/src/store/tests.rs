@@ -1,5 +1,6 @@
 //! What the store promises, on SQLite always and on PostgreSQL where `TEST_POSTGRES_URL` names a server.
 
+mod audit;
 mod backups;
 mod database;
 mod deadlines;
@@ -36,7 +37,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use self::database::{Database, Kind};
 use super::{AlertFilter, AlertRow, Batch, Committed, Store, StoreError, TicketFilter, TicketRow, Writer};
-use crate::fleet::Setup;
+use crate::{audit::Actor, fleet::Setup};
 
 /// 2026-11-20 10:00 in Shanghai.
 const T0: Timestamp = Timestamp::from_millis(1_795_140_000_000);
@@ -48,6 +49,11 @@ const MUTED: &str = "display-muted";
 
 fn site() -> SiteId {
     "demo".parse().unwrap()
+}
+
+/// Whoever sits at this computer.
+fn by() -> Actor {
+    Actor::here("")
 }
 
 fn shanghai() -> TimeZone {
@@ -106,7 +112,7 @@ fn clear_because(device: &str, rule: &str, at: Timestamp, reason: ClearReason) -
 }
 
 fn batch(changes: Changes) -> Batch {
-    Batch { site: site(), zone: shanghai(), changes, agents: Vec::new(), devices: Vec::new() }
+    Batch { site: site(), zone: shanghai(), changes, agents: Vec::new(), devices: Vec::new(), told: Vec::new() }
 }
 
 fn alerts(changes: impl IntoIterator<Item = AlertChange>) -> Batch {

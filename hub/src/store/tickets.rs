@@ -12,7 +12,11 @@ use lobby_domain::{
 };
 
 use super::{Cursor, CursorError, Store, StoreError, Tx, joined, on, page, split, statements};
-use crate::{failpoint, fleet::Setup};
+use crate::{
+    audit::{Actor, Change},
+    failpoint,
+    fleet::Setup,
+};
 
 /// A ticket as it was stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,8 +101,10 @@ impl<'a> Entry<'a> {
 pub struct Deed<'a> {
     /// The version of the ticket that the person saw.
     pub version: i64,
-    /// Who does it.
+    /// Who does it, as the ticket's history names them.
     pub by: &'a str,
+    /// Who does it, as far as that is known.
+    pub actor: &'a Actor,
     /// What is said about it.
     pub note: &'a str,
     /// When.
@@ -382,6 +388,7 @@ impl Tx {
         changed: u64,
         entry: Entry<'_>,
         setup: &Setup,
+        told: &Change,
     ) -> Result<TicketRow, ActError> {
         if changed == 0 {
             // On PostgreSQL another transaction may have been first.
@@ -392,7 +399,7 @@ impl Tx {
         self.ticket_entry(number, entry).await?;
         self.settle_deadlines(number, setup, at).await?;
         let ticket = self.ticket(number).await?.ok_or(ActError::NotFound)?;
-        self.commit().await?;
+        self.commit_with(told).await?;
         failpoint::pass("ticket_committed");
         Ok(ticket)
     }
@@ -457,7 +464,7 @@ impl Store {
         deed: Deed<'_>,
         setup: &Setup,
     ) -> Result<TicketRow, ActError> {
-        let Deed { version, by, note, at } = deed;
+        let Deed { version, by, actor, note, at } = deed;
         let mut tx = self.begin().await?;
         let ticket = tx.seen(number, version).await?;
         let faulty = tx.is_faulty(number).await?;
@@ -472,7 +479,9 @@ impl Store {
             .bind(by).bind(at.millis()).bind(closed).bind(action.as_str()).bind(waiting_for).execute(conn).await
             .map(|done| done.rows_affected()))?;
         let entry = Entry { actor: by, note, state: Some(state), ..Entry::new(at, action.as_str()) };
-        tx.changed(number, version, moved, entry, setup).await
+        let told = Change::new(actor, at, format!("ticket.{}", action.as_str()), number).of_site(Some(&ticket.site));
+        let told = told.before(ticket.state.as_str()).after(state.as_str());
+        tx.changed(number, version, moved, entry, setup, &told).await
     }
 
     /// A person gives a ticket another priority: its deadlines follow, and what has been counted stays counted.
@@ -483,7 +492,7 @@ impl Store {
         deed: Deed<'_>,
         setup: &Setup,
     ) -> Result<TicketRow, ActError> {
-        let Deed { version, by, note, at } = deed;
+        let Deed { version, by, actor, note, at } = deed;
         if !setup.pack.priorities.contains_key(priority) {
             return Err(ActError::NoPriority { known: setup.pack.priorities.keys().cloned().collect() });
         }
@@ -496,6 +505,8 @@ impl Store {
         let moved = on!(&mut tx, "set a ticket's priority", conn => sqlx::query(SET_PRIORITY).bind(number).bind(version)
             .bind(priority).execute(conn).await.map(|done| done.rows_affected()))?;
         let entry = Entry { actor: by, note, priority: Some(priority), ..Entry::new(at, "priority") };
-        tx.changed(number, version, moved, entry, setup).await
+        let told = Change::new(actor, at, "ticket.priority", number).of_site(Some(&ticket.site));
+        let told = told.before(&ticket.priority).after(priority);
+        tx.changed(number, version, moved, entry, setup, &told).await
     }
 }

@@ -7,11 +7,13 @@ use lobby_domain::{
 };
 
 use super::{Store, StoreError, on, statements};
+use crate::audit::{Actor, Change};
 
 statements! {
     MAKE_TOKEN = "INSERT INTO api_token (id, name, hash, role, site, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     TOKENS = "SELECT id, name, role, site, created_at, expires_at, revoked_at, last_used_at FROM api_token ORDER BY created_at, id";
     TOKEN_BY_HASH = "SELECT id, name, role, site, created_at, expires_at, revoked_at, last_used_at FROM api_token WHERE hash = $1";
+    TOKEN_BY_ID = "SELECT id, name, role, site, created_at, expires_at, revoked_at, last_used_at FROM api_token WHERE id = $1";
     REVOKE_TOKEN = "UPDATE api_token SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
     USE_TOKEN = "UPDATE api_token SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
 }
@@ -62,12 +64,13 @@ fn token(
 
 impl Store {
     /// Keeps a token by its hash.
-    pub async fn make_token(&self, row: &TokenRow, hash: &[u8]) -> Result<(), StoreError> {
+    pub async fn make_token(&self, row: &TokenRow, hash: &[u8], actor: &Actor) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         on!(&mut tx, "store a token", conn => sqlx::query(MAKE_TOKEN).bind(&row.id).bind(&row.name).bind(hash)
             .bind(row.grant.role.as_str()).bind(row.grant.site.as_ref().map(SiteId::as_str)).bind(row.created_at.millis())
             .bind(row.expires_at.map(Timestamp::millis)).execute(conn).await.map(drop))?;
-        tx.commit().await
+        let told = Change::new(actor, row.created_at, "token.create", &row.id).of_site(row.grant.site.as_ref());
+        tx.commit_with(&told.after(format!("{}: {}", row.name, row.grant.role))).await
     }
 
     /// Every token, the oldest first.
@@ -86,12 +89,21 @@ impl Store {
     }
 
     /// Revokes a token. Returns whether there was one to be revoked.
-    pub async fn revoke_token(&self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn revoke_token(&self, id: &str, now: Timestamp, actor: &Actor) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
         let revoked = on!(&mut tx, "revoke a token", conn => sqlx::query(REVOKE_TOKEN).bind(id).bind(now.millis())
             .execute(conn).await.map(|done| done.rows_affected()))?;
-        tx.commit().await?;
-        Ok(revoked > 0)
+        if revoked == 0 {
+            return Ok(false);
+        }
+        let row: Option<Raw> = on!(&mut tx, "look up a token", conn => sqlx::query_as(TOKEN_BY_ID).bind(id)
+            .fetch_optional(conn).await)?;
+        let row = row.map(token).transpose()?;
+        let site = row.as_ref().and_then(|row| row.grant.site.as_ref());
+        let told = Change::new(actor, now, "token.revoke", id).of_site(site);
+        tx.commit_with(&row.iter().fold(told, |told, row| told.before(format!("{}: {}", row.name, row.grant.role))))
+            .await?;
+        Ok(true)
     }
 
     /// Notes that a token is used, once a minute at most.

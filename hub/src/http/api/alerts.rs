@@ -238,7 +238,11 @@ pub(in crate::http) async fn acknowledge_alert(
     let by = caller.signs(body.by);
     check_texts(&by, "")?;
     let now = app.clock.now();
-    let row = app.store.acknowledge(alert_id(&id)?, &by, now).await?.ok_or(ApiError::NotFound("alert"))?;
+    let row = app
+        .store
+        .acknowledge(alert_id(&id)?, &by, now, &caller.actor(&by))
+        .await?
+        .ok_or(ApiError::NotFound("alert"))?;
     app.fleet.tell(Changed { site: row.site.clone(), device: None });
     Ok(Json(Alert::of(&app, row, now)))
 }
@@ -259,8 +263,9 @@ pub(in crate::http) async fn clear_alert(
     let id = alert_id(&id)?;
     let row = app.store.alert(id).await?.ok_or(ApiError::NotFound("alert"))?;
     if row.cleared_at.is_none() {
-        let decision = Decision::Clear { subject: row.subject, rule: row.rule, by };
-        match app.desk.decide(row.site, decision).await {
+        let actor = caller.actor(&by);
+        let decision = Decision::Clear { alert: id, subject: row.subject, rule: row.rule, by };
+        match app.desk.decide(row.site, decision, actor).await {
             // Its rule may have cleared it just now: then what was asked for is done.
             Ok(()) | Err(DecisionError::Clear(ClearRefusal::NotOpen)) => {}
             Err(DecisionError::Clear(refusal)) => return Err(ApiError::Fault { refusal, alert: id }),

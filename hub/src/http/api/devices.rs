@@ -237,11 +237,12 @@ pub(in crate::http) struct NewLife {
         (status = 409, description = "The device cannot go there from where it stands")))]
 pub(in crate::http) async fn set_life(
     State(app): State<App>,
+    caller: Caller,
     Path((site, id)): Path<(String, String)>,
     Body(NewLife { life }): Body<NewLife>,
 ) -> Result<Json<Value>, ApiError> {
     let (known, device) = (site.parse(), id.parse());
     let (Ok(known), Ok(device)) = (known, device) else { return Err(ApiError::NotFound("device")) };
-    app.desk.decide(known, Decision::Life { device, life }).await?;
+    app.desk.decide(known, Decision::Life { device, life }, caller.actor("")).await?;
     show_device(State(app), Path((site, id))).await
 }

@@ -113,5 +113,5 @@ pub(in crate::http) async fn end_maintenance_window(
     headers: HeaderMap,
     Query(query): Query<EndQuery>,
 ) -> Result<Json<Restraint>, ApiError> {
-    restraints::end(&app, true, &id, &Conditions::of(&headers), caller.signs(query.into_name())).await
+    restraints::end(&app, &caller, true, &id, &Conditions::of(&headers), query.into_name()).await
 }

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::{ApiError, App, Caller, Page, cursor, limit};
 use crate::{
+    audit::Actor,
     http::conditional::Conditions,
     restraints::new_id,
     store::{ChangeError, Cursor, Made, RestraintFilter},
@@ -250,7 +251,7 @@ pub(super) async fn make(
     // A repeat of what was once possible is not judged again.
     let before = if request.is_some() { app.store.restraint(wanted.id).await? } else { None };
     let wanted = if before.is_some() { wanted } else { wanted.made(now)? };
-    let (status, row) = match app.restraints.make(&wanted, request).await? {
+    let (status, row) = match app.restraints.make(&wanted, request, &caller.actor(&wanted.author)).await? {
         Made::New => (StatusCode::CREATED, wanted),
         Made::Repeat(row) => (StatusCode::OK, row),
         Made::Other => return Err(ApiError::KeyReused),
@@ -286,23 +287,25 @@ pub(super) async fn change(
         comment: change.comment.map(Into::into),
         by: caller.signs(change.by).into(),
     };
-    let now = app.clock.now();
-    let changed = change_if(app, row.id, conditions, now, |row| row.change(change, new_id(), now)).await?;
+    let (now, actor) = (app.clock.now(), caller.actor(&change.by));
+    let changed = change_if(app, row.id, conditions, (now, &actor), |row| row.change(change, new_id(), now)).await?;
     Ok(Json(Restraint::new(&changed, now)))
 }
 
 pub(super) async fn end(
     app: &App,
+    caller: &Caller,
     maintenance: bool,
     id: &str,
     conditions: &Conditions,
     by: String,
 ) -> Result<Json<Restraint>, ApiError> {
     let row = find(app, maintenance, id).await?;
+    let by = caller.signs(by);
     check_texts(&by, "")?;
-    let now = app.clock.now();
+    let (now, actor) = (app.clock.now(), caller.actor(&by));
     let end = |row: &restraint::Restraint| row.end(by.into(), now).map(restraint::Changed::Same);
-    let ended = change_if(app, row.id, conditions, now, end).await?;
+    let ended = change_if(app, row.id, conditions, (now, &actor), end).await?;
     Ok(Json(Restraint::new(&ended, now)))
 }
 
@@ -312,11 +315,11 @@ async fn change_if(
     app: &App,
     id: RestraintId,
     conditions: &Conditions,
-    now: Timestamp,
+    (now, actor): (Timestamp, &Actor),
     change: impl FnOnce(&restraint::Restraint) -> Result<restraint::Changed, Refusal> + Send,
 ) -> Result<restraint::Restraint, ApiError> {
     let mut expected = true;
-    let changed = app.restraints.change(id, |row| {
+    let changed = app.restraints.change(id, actor, |row| {
         expected = conditions.allow_change_of(&Restraint::new(row, now));
         if expected { Ok(change(row)?) } else { Err(ChangeError::Conflict) }
     });

@@ -123,5 +123,5 @@ pub(in crate::http) async fn end_silence(
     headers: HeaderMap,
     Query(query): Query<EndQuery>,
 ) -> Result<Json<Restraint>, ApiError> {
-    restraints::end(&app, false, &id, &Conditions::of(&headers), caller.signs(query.into_name())).await
+    restraints::end(&app, &caller, false, &id, &Conditions::of(&headers), query.into_name()).await
 }

@@ -222,7 +222,8 @@ pub(in crate::http) async fn act_on_ticket(
             "`by` has at most 200 bytes and `note` 4000, without the character NUL".to_owned(),
         ));
     }
-    let deed = Deed { version: act.version, by: &by, note: &act.note, at: app.clock.now() };
+    let actor = caller.actor(&by);
+    let deed = Deed { version: act.version, by: &by, actor: &actor, note: &act.note, at: app.clock.now() };
     let setup = app.fleet.setup();
     let row = if action == "priority" {
         let missing = || ApiError::Parameter("`priority` is missing: say which".to_owned());

@@ -15,6 +15,7 @@ use lobby_domain::{
 
 use super::{Policy, site_of_alert};
 use crate::{
+    audit::Actor,
     findings::Domain,
     http::{App, cookies, error::ApiError},
     store::{PersonRow, StoreError},
@@ -37,6 +38,8 @@ pub(in crate::http) enum Caller {
     },
     /// A program with a token.
     Program {
+        /// Its token.
+        id: Box<str>,
         /// What its token is called.
         name: Box<str>,
         /// What it may do, and where.
@@ -106,6 +109,15 @@ impl Caller {
             Self::Person { person, .. } => person.name.clone(),
             Self::Program { name, .. } if given.trim().is_empty() => name.to_string(),
             _ => given,
+        }
+    }
+
+    /// Who it is, as the audit log names it; `given` is believed of whoever sits here alone.
+    pub(in crate::http) fn actor(&self, given: &str) -> Actor {
+        match self {
+            Self::Nobody | Self::Here => Actor::here(given),
+            Self::Person { person, .. } => person.actor(),
+            Self::Program { id, name, .. } => Actor::program(id, name),
         }
     }
 
@@ -186,7 +198,7 @@ async fn program(app: &App, given: &HeaderValue) -> Result<Caller, ApiError> {
     {
         not_noted(cause, &row.id);
     }
-    Ok(Caller::Program { name: row.name.into(), grant: row.grant })
+    Ok(Caller::Program { id: row.id.into(), name: row.name.into(), grant: row.grant })
 }
 
 /// Whether it can be noted that somebody was here: nobody is kept from reading because a disk takes nothing.

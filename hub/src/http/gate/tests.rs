@@ -13,6 +13,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::{
+    audit::Actor,
     http::{self, pages::tests::Hub},
     token,
 };
@@ -51,7 +52,7 @@ impl World {
     async fn token(&self, role: Role, site: Option<&str>) -> String {
         let grant = Grant { role, site: site.map(|site| site.parse().unwrap()) };
         let now = self.hub.app.clock.now();
-        token::create(&self.hub.app.store, role.to_string(), grant, None, now).await.unwrap().0
+        token::create(&self.hub.app.store, role.to_string(), grant, None, now, &Actor::here("")).await.unwrap().0
     }
 
     /// A path with what is at our site in place of its parameters.
@@ -246,12 +247,13 @@ async fn a_token_that_is_not_good_opens_nothing() {
     let store = &world.hub.app.store;
     let now = world.hub.app.clock.now();
     let grant = || Grant { role: Role::Admin, site: None };
-    let (revoked, row) = token::create(store, "x".into(), grant(), None, now).await.unwrap();
-    assert!(store.revoke_token(&row.id, now).await.unwrap());
-    assert!(!store.revoke_token(&row.id, now).await.unwrap(), "once");
-    let (over, _) = token::create(store, "x".into(), grant(), Some(now), now).await.unwrap();
+    let (revoked, row) = token::create(store, "x".into(), grant(), None, now, &Actor::here("")).await.unwrap();
+    assert!(store.revoke_token(&row.id, now, &Actor::here("")).await.unwrap());
+    assert!(!store.revoke_token(&row.id, now, &Actor::here("")).await.unwrap(), "once");
+    let (over, _) = token::create(store, "x".into(), grant(), Some(now), now, &Actor::here("")).await.unwrap();
     let until = now + Span::from_mins(1);
-    let (good, row) = token::create(store, "watcher".into(), grant(), Some(until), now).await.unwrap();
+    let (good, row) =
+        token::create(store, "watcher".into(), grant(), Some(until), now, &Actor::here("")).await.unwrap();
     let unknown = format!("lobby_{}", "A".repeat(43));
     for token in [&*revoked, &over, &unknown, "lobby_", "", "nonsense", "'; DROP TABLE api_token; --"] {
         for path in ["/api/v1/tickets", "/engineering", "/metrics", "/livez"] {
@@ -273,7 +275,8 @@ async fn what_a_program_does_is_signed_with_the_name_of_its_token_unless_it_name
     let world = World::new().await;
     let now = world.hub.app.clock.now();
     let grant = Grant { role: Role::Engineering, site: Some(OURS.parse().unwrap()) };
-    let (token, _) = token::create(&world.hub.app.store, "night watch".into(), grant, None, now).await.unwrap();
+    let (token, _) =
+        token::create(&world.hub.app.store, "night watch".into(), grant, None, now, &Actor::here("")).await.unwrap();
     let path = format!("/api/v1/tickets/{}", world.ticket);
     let version = world.hub.read(&path).await["version"].clone();
     let request = Request::post(format!("{path}/accept"))
@@ -291,7 +294,8 @@ async fn what_a_program_does_is_signed_with_the_name_of_its_token_unless_it_name
 async fn signed_in(world: &World, role: Role) -> String {
     let (store, now) = (&world.hub.app.store, world.hub.app.clock.now());
     let grant = Grant { role, site: Some(OURS.parse().unwrap()) };
-    let (row, _) = crate::account::enter(store, (role.as_str(), "somebody"), grant, now).await.unwrap();
+    let (row, _) =
+        crate::account::enter(store, (role.as_str(), "somebody"), grant, now, &Actor::here("")).await.unwrap();
     let proof = format!("proof of {role}");
     let session = crate::store::SessionRow {
         id: format!("session of {role}"),

@@ -124,12 +124,12 @@ async fn changed(
 
 /// Ends one of one's sessions.
 pub(super) async fn end(State(app): State<App>, reader: Reader, Path(id): Path<String>) -> Response {
-    ended(&app, &reader, async |person, _| app.store.end_session(&person.id, &id).await).await
+    ended(&app, &reader, async |person, _| app.store.end_session(person, &id, app.clock.now()).await).await
 }
 
 /// Ends all of one's sessions but this.
 pub(super) async fn end_others(State(app): State<App>, reader: Reader) -> Response {
-    ended(&app, &reader, async |person, this| app.store.end_other_sessions(&person.id, this).await).await
+    ended(&app, &reader, async |person, this| app.store.end_other_sessions(person, this, app.clock.now()).await).await
 }
 
 async fn ended(

@@ -77,7 +77,7 @@ async fn life_set(
     let Form(NewLife { life, back }) = filled(form)?;
     let (site, device) = device::named(app, reader, code).await?;
     let back = back.filter(|back| is_local(back)).unwrap_or_else(|| format!("/d/{device}?site={site}"));
-    let notice = match app.desk.decide(site, Decision::Life { device, life }).await {
+    let notice = match app.desk.decide(site, Decision::Life { device, life }, reader.caller.actor("")).await {
         Ok(()) => "saved",
         Err(DecisionError::Life(LifeError::NotNow { .. }) | DecisionError::Clear(_)) => "step",
         Err(DecisionError::NoSite | DecisionError::Life(LifeError::NotFound)) => return Err(PageError::NotFound),
@@ -119,7 +119,8 @@ async fn moved(
     if by.len() > LONGEST_NAME || note.len() > LONGEST_NOTE {
         return Err(PageError::TooLarge);
     }
-    let deed = Deed { version: act.version, by, note, at: app.clock.now() };
+    let actor = reader.caller.actor(by);
+    let deed = Deed { version: act.version, by, actor: &actor, note, at: app.clock.now() };
     let setup = app.fleet.setup();
     let done = if let Some(priority) = act.priority.as_deref().filter(|_| verb == "priority") {
         app.store.set_priority(no, priority, deed, &setup).await

@@ -8,9 +8,9 @@ use axum::{
 };
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
-    AccountPage, AgentPage, AgentsPage, AlertsPage, Calendar, Chrome, ConciergePage, DevicePage, EngineeringPage,
-    ErrorPage, HealthPage, OutboxPage, OverviewPage, Page, PeoplePage, Problem, ReceptionPage, RestraintsPage,
-    SetupPage, ShowflatPage, SignInPage, TicketPage, WhyPage,
+    AccountPage, AgentPage, AgentsPage, AlertsPage, AuditPage, Calendar, Chrome, ConciergePage, DevicePage,
+    EngineeringPage, ErrorPage, HealthPage, OutboxPage, OverviewPage, Page, PeoplePage, Problem, ReceptionPage,
+    RestraintsPage, SetupPage, ShowflatPage, SignInPage, TicketPage, WhyPage,
 };
 
 use super::{App, Open, Reader, Scene};
@@ -105,6 +105,7 @@ html!(
     AgentPage,
     AgentsPage,
     AlertsPage,
+    AuditPage,
     ConciergePage,
     DevicePage,
     EngineeringPage,

@@ -136,15 +136,16 @@ async fn entered(
     if !reader.caller.may_give(&grant) {
         return Err(PageError::Forbidden);
     }
-    let (status, shown) = match account::enter(&app.store, (&login, &name), grant, app.clock.now()).await {
-        Ok((row, link)) => {
-            (StatusCode::OK, Shown { link: Some((row.name, origin.to_setup(&link))), ..Shown::default() })
-        }
-        Err(error) => {
-            let mistake = Some(mistaken(error)?);
-            (StatusCode::UNPROCESSABLE_ENTITY, Shown { typed: (name, login), mistake, ..Shown::default() })
-        }
-    };
+    let (status, shown) =
+        match account::enter(&app.store, (&login, &name), grant, app.clock.now(), &reader.caller.actor("")).await {
+            Ok((row, link)) => {
+                (StatusCode::OK, Shown { link: Some((row.name, origin.to_setup(&link))), ..Shown::default() })
+            }
+            Err(error) => {
+                let mistake = Some(mistaken(error)?);
+                (StatusCode::UNPROCESSABLE_ENTITY, Shown { typed: (name, login), mistake, ..Shown::default() })
+            }
+        };
     Ok(document(status, page(app, reader, shown).await?))
 }
 
@@ -172,17 +173,17 @@ async fn changed(
     let Form(Change { what }) = filled(form)?;
     let row = app.store.people().await?.into_iter().find(|row| row.id == id);
     row.filter(|row| is_theirs(&reader.caller, row)).ok_or(PageError::NotFound)?;
-    let now = app.clock.now();
+    let (now, actor) = (app.clock.now(), reader.caller.actor(""));
     let done = match what {
-        What::Link => match account::link(&app.store, id, now).await {
+        What::Link => match account::link(&app.store, id, now, &actor).await {
             Ok((row, link)) => {
                 let shown = Shown { link: Some((row.name, origin.to_setup(&link))), ..Shown::default() };
                 return Ok(document(StatusCode::OK, page(app, reader, shown).await?));
             }
             Err(error) => Err(error),
         },
-        What::Disable => app.store.set_disabled(id, true, now).await,
-        What::Enable => app.store.set_disabled(id, false, now).await,
+        What::Disable => app.store.set_disabled(id, true, now, &actor).await,
+        What::Enable => app.store.set_disabled(id, false, now, &actor).await,
     };
     match done {
         Ok(()) => Ok(see(&noticed("/people", "saved"))),

@@ -47,6 +47,8 @@ pub(in crate::http) struct Asked {
     pub state: Option<String>,
     /// The device that a new silence or maintenance window is about, or that alone gets a label.
     pub device: Option<String>,
+    /// Whose changes alone are listed.
+    pub actor: Option<String>,
     /// Where the list goes on.
     pub after: Option<String>,
     /// The time that is asked about, in ms since 1970 UTC.

@@ -139,10 +139,11 @@ async fn acted(app: &App, reader: &Reader, (id, verb): (&str, &str), form: Fille
     let Form(act) = filled(form)?;
     let id = AlertId(id.parse().map_err(|_| PageError::NotFound)?);
     let by = text(&reader.caller.signs(act.by), LONGEST_NAME)?;
+    let actor = reader.caller.actor(&by);
     let now = app.clock.now();
     let notice = match verb {
         "ack" => {
-            let row = app.store.acknowledge(id, &by, now).await?.ok_or(PageError::NotFound)?;
+            let row = app.store.acknowledge(id, &by, now, &actor).await?.ok_or(PageError::NotFound)?;
             app.fleet.tell(fleet::Changed { site: row.site, device: None });
             "saved"
         }
@@ -157,7 +158,7 @@ async fn acted(app: &App, reader: &Reader, (id, verb): (&str, &str), form: Fille
                 return Ok(back(act.back, "/alerts", "saved"));
             }
             let silence = restraint(Kind::UntilResolved(id), now, None, by, "".into(), now);
-            match app.restraints.make(&silence, None).await? {
+            match app.restraints.make(&silence, None, &actor).await? {
                 Made::New => "saved",
                 Made::Repeat(_) | Made::Other | Made::NotOpen | Made::TooMany => "over",
             }
@@ -184,7 +185,7 @@ async fn made(app: &App, reader: &Reader, which: Restrained, form: Filled<Wish>)
     let maintenance = which == Restrained::Maintenance;
     let (by, comment) =
         (text(&reader.caller.signs(wish.by.clone()), LONGEST_NAME)?, text(&wish.comment, LONGEST_NOTE)?);
-    let now = app.clock.now();
+    let (now, actor) = (app.clock.now(), reader.caller.actor(&by));
     let zone = zone(app, &wish.site);
     let wanted = wanted(&wish, maintenance, &zone, now)
         .and_then(|(kind, starts, ends)| restraint(kind, starts, Some(ends), by, comment, now).made(now).ok());
@@ -193,7 +194,7 @@ async fn made(app: &App, reader: &Reader, which: Restrained, form: Filled<Wish>)
         let html = restraints::refused(app, reader, which, &wish).await?;
         return Ok(document(StatusCode::UNPROCESSABLE_ENTITY, html));
     };
-    let notice = match app.restraints.make(&wanted, None).await? {
+    let notice = match app.restraints.make(&wanted, None, &actor).await? {
         Made::New => "saved",
         Made::Repeat(_) | Made::Other | Made::NotOpen | Made::TooMany => "over",
     };
@@ -247,11 +248,12 @@ async fn ended(
 ) -> Result<String, PageError> {
     let Form(act) = filled(form)?;
     let by = text(&reader.caller.signs(act.by), LONGEST_NAME)?;
+    let actor = reader.caller.actor(&by);
     let id = RestraintId(id.parse().map_err(|_| PageError::NotFound)?);
     let row = app.store.restraint(id).await?;
     row.filter(|row| row.kind.is_maintenance() == maintenance).ok_or(PageError::NotFound)?;
     let now = app.clock.now();
-    let notice = match app.restraints.change(id, |row| Ok(Changed::Same(row.end(by, now)?))).await {
+    let notice = match app.restraints.change(id, &actor, |row| Ok(Changed::Same(row.end(by, now)?))).await {
         Ok(_) => "saved",
         Err(ChangeError::Refused(_) | ChangeError::Conflict) => "over",
         Err(ChangeError::NotFound) => return Err(PageError::NotFound),

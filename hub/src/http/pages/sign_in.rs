@@ -153,7 +153,7 @@ fn home(role: Role) -> &'static str {
 /// Signs out here.
 pub(super) async fn sign_out(State(app): State<App>, reader: Reader) -> Response {
     if let Some((person, session)) = reader.caller.session()
-        && let Err(error) = app.store.end_session(&person.id, session).await
+        && let Err(error) = app.store.end_session(person, session, app.clock.now()).await
     {
         return refuse(&app, &reader, error.into());
     }

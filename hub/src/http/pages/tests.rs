@@ -166,7 +166,7 @@ impl Hub {
             live.tick(now, &mut changes);
             let zone = live.calendar.zone().clone();
             let (agents, devices) = (live.agents().cloned().collect(), live.devices().cloned().collect());
-            Batch { site, zone, changes, agents, devices }
+            Batch { site, zone, changes, agents, devices, told: Vec::new() }
         };
         self.writer.commit(&[batch], now).await.unwrap();
     }

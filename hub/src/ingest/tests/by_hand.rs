@@ -143,3 +143,38 @@ async fn a_machine_under_maintenance_is_watched_and_judged_and_told_of_when_it_e
     assert_eq!(hub.alert(RULE).await["muted"], Value::Null);
     hub.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_decided_by_hand_is_in_the_audit_log_once_and_what_is_refused_or_changes_nothing_is_not() {
+    let (hub, mut agent, id) = in_trouble().await;
+    assert_eq!(clear(&hub, &id).await.0, 409, "the fault is there");
+    agent.data(1, &[fine(2)]).await;
+    agent.ack().await;
+    assert_eq!(clear(&hub, &id).await.0, 200);
+    assert_eq!(clear(&hub, &id).await.0, 200);
+    let path = format!("/api/v1/devices/demo/{MACHINE}/life");
+    for life in ["maintenance", "maintenance", "live"] {
+        let (status, device) = hub.json("PUT", &path, &json!({ "life": life })).await;
+        assert_eq!(status, 200, "{device}");
+    }
+    let told = async |hub: &Hub| {
+        let (status, page) = hub.json("GET", "/api/v1/audit", &Value::Null).await;
+        assert_eq!(status, 200, "{page}");
+        let items = page["items"].as_array().unwrap().iter().rev();
+        let line = |item: &Value| {
+            assert_eq!((&item["site"], &item["actor_kind"]), (&json!("demo"), &json!("here")), "{item}");
+            json!([item["no"], item["actor"], item["action"], item["subject"], item["before"], item["after"]])
+        };
+        items.map(line).collect::<Vec<_>>()
+    };
+    let expected = [
+        json!([1, "李工", "alert.clear", id, null, null]),
+        json!([2, "", "device.life", MACHINE, "live", "maintenance"]),
+        json!([3, "", "device.life", MACHINE, "maintenance", "live"]),
+    ];
+    assert_eq!(told(&hub).await, expected);
+    let hub = hub.restart().await;
+    assert_eq!(told(&hub).await, expected);
+    assert_eq!(hub.database().await.verify_audit().await.unwrap().unwrap().no, 3);
+    hub.stop().await;
+}

@@ -2,17 +2,22 @@
 
 use std::{fs, path::Path};
 
-use lobby_domain::delivery::Stream;
+use lobby_domain::{
+    access::{Grant, Role},
+    delivery::Stream,
+};
 use rstest::rstest;
 use sqlx::Connection;
 use tempfile::TempDir;
 
 use super::{DARK, Database, Kind, LED, Store, T0, commit, execute, raise, record, reports, writer};
 use crate::{
+    audit::Actor,
     backup::{self, BackupError, Folder, Manifest},
     installation::Installation,
     storage::Place,
     store::Missing,
+    token,
 };
 
 /// What JSON, COPY and SQL all treat in a way of their own.
@@ -36,6 +41,9 @@ async fn filled(kind: Kind) -> Option<Database> {
     batch.changes.streams.insert((batch.agents[0].id.clone(), 1));
     writer.commit(&[batch], T0).await.unwrap();
     commit(&mut writer, raise(LED, DARK, T0)).await;
+    let grant = Grant { role: Role::Viewer, site: None };
+    token::create(&database.store, AWKWARD.into(), grant.clone(), None, T0, &Actor::here(AWKWARD)).await.unwrap();
+    token::create(&database.store, "other".into(), grant, None, T0, &Actor::here("")).await.unwrap();
     Some(database)
 }
 
@@ -69,6 +77,9 @@ async fn a_backup_of_either_database_restores_into_either(
     assert_eq!(commit(&mut writer, raise(LED, DARK, T0)).await.raised, 0);
     let other = reports("other-box", "tv", [record(1, "tv", T0)]);
     assert_eq!(writer.commit(&[other], T0).await.unwrap().records, 1);
+    let grant = Grant { role: Role::Viewer, site: None };
+    token::create(&store, "after it".into(), grant, None, T0, &Actor::here("")).await.unwrap();
+    assert_eq!(store.verify_audit().await.unwrap().unwrap().no, 3);
 }
 
 #[rstest]
@@ -258,6 +269,10 @@ async fn the_newest_whole_backup_is_restored_and_the_damaged_one_is_named() {
 #[case::a_lost_count("DELETE FROM stream", "no note of what was taken in")]
 #[case::an_old_count("UPDATE stream SET committed = 449", "is not counted")]
 #[case::a_lost_device("DELETE FROM device", "devices of records are not there")]
+#[case::an_altered_audit_log(
+    "DROP TRIGGER audit_is_not_changed; UPDATE audit SET subject = 'x' WHERE no = 1",
+    "the audit log is not whole: entry 1 is not what was written"
+)]
 #[case::a_lost_form("DELETE FROM form", "forms of records are not there")]
 #[tokio::test]
 async fn a_contradiction_is_named(#[case] damage: &'static str, #[case] said: &str) {

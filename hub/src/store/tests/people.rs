@@ -6,7 +6,7 @@ use lobby_domain::{
 };
 use rstest::rstest;
 
-use super::{Database, Kind, MINUTE, T0};
+use super::{Database, Kind, MINUTE, T0, by};
 use crate::store::{LinkFor, PersonError, PersonRow, SessionRow, Store};
 
 fn at(minutes: u32) -> Timestamp {
@@ -28,7 +28,7 @@ fn person(id: &str, role: Role) -> PersonRow {
 /// Somebody who has chosen a password.
 async fn active(store: &Store, id: &str, role: Role) -> PersonRow {
     let row = person(id, role);
-    store.enter_person(&row, id.as_bytes(), at(10)).await.unwrap();
+    store.enter_person(&row, id.as_bytes(), at(10), &by()).await.unwrap();
     store.choose_password(id.as_bytes(), id, "a hash", T0).await.unwrap();
     PersonRow { has_password: true, ..row }
 }
@@ -76,7 +76,7 @@ async fn the_first_administrator_is_made_once_however_many_links_there_were(
 async fn two_who_open_the_same_link_at_once_choose_one_password(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
     let Some(database) = Database::create(kind).await else { return };
     let store = &database.store;
-    store.enter_person(&person("li", Role::Engineering), b"link", at(10)).await.unwrap();
+    store.enter_person(&person("li", Role::Engineering), b"link", at(10), &by()).await.unwrap();
     let (one, other) = tokio::join!(
         store.choose_password(b"link", "li", "one", T0),
         store.choose_password(b"link", "li", "other", T0)
@@ -93,15 +93,15 @@ async fn a_link_is_good_until_its_end_and_a_new_one_takes_its_place(
 ) {
     let Some(database) = Database::create(kind).await else { return };
     let (store, li) = (&database.store, person("li", Role::Concierge));
-    store.enter_person(&li, b"first", at(10)).await.unwrap();
-    let taken = store.enter_person(&PersonRow { id: "other".into(), ..li.clone() }, b"x", at(10)).await;
+    store.enter_person(&li, b"first", at(10), &by()).await.unwrap();
+    let taken = store.enter_person(&PersonRow { id: "other".into(), ..li.clone() }, b"x", at(10), &by()).await;
     assert!(matches!(taken, Err(PersonError::Taken(login)) if login == "li@hz"));
     assert_eq!(store.link(b"first", at(9)).await.unwrap(), Some(LinkFor::Person(li.clone())));
     assert_eq!(store.link(b"first", at(10)).await.unwrap(), None, "it is over");
-    store.link_person("li", b"second", at(20)).await.unwrap();
+    store.link_person("li", b"second", at(20), (&by(), T0)).await.unwrap();
     assert_eq!(store.link(b"first", T0).await.unwrap(), None);
     assert_eq!(store.link(b"second", T0).await.unwrap(), Some(LinkFor::Person(li)));
-    assert!(matches!(store.link_person("nobody", b"y", at(1)).await, Err(PersonError::NotFound(_))));
+    assert!(matches!(store.link_person("nobody", b"y", at(1), (&by(), T0)).await, Err(PersonError::NotFound(_))));
 }
 
 #[rstest]
@@ -111,28 +111,28 @@ async fn a_session_is_good_until_it_ends_or_its_person_changes_the_password_or_i
 ) {
     let Some(database) = Database::create(kind).await else { return };
     let store = &database.store;
-    active(store, "boss", Role::Admin).await;
+    let boss = active(store, "boss", Role::Admin).await;
     let li = active(store, "li", Role::Engineering).await;
     session(store, "li", "phone", 0).await;
     session(store, "li", "desk", 1).await;
     let (found, who) = store.session_by_hash(b"phone", at(59)).await.unwrap().unwrap();
-    assert_eq!((found.id.as_str(), who), ("phone", li));
+    assert_eq!((found.id.as_str(), &who), ("phone", &li));
     assert!(store.session_by_hash(b"phone", at(60)).await.unwrap().is_none(), "it has ended by itself");
     assert_eq!(sessions(store, "li").await, ["desk", "phone"], "the last used first");
 
     store.session_used(&found, at(2)).await.unwrap();
     assert_eq!(sessions(store, "li").await, ["phone", "desk"]);
-    store.change_password("li", "phone", "another hash").await.unwrap();
+    store.change_password(&li, "phone", "another hash", at(2)).await.unwrap();
     assert_eq!(sessions(store, "li").await, ["phone"], "whoever changes it stays signed in there alone");
-    store.set_disabled("li", true, at(2)).await.unwrap();
+    store.set_disabled("li", true, at(2), &by()).await.unwrap();
     assert!(sessions(store, "li").await.is_empty());
     session(store, "li", "late", 2).await;
     assert!(store.session_by_hash(b"late", at(2)).await.unwrap().is_none(), "who is disabled is not signed in");
-    store.set_disabled("li", false, at(2)).await.unwrap();
+    store.set_disabled("li", false, at(2), &by()).await.unwrap();
     assert!(store.session_by_hash(b"late", at(2)).await.unwrap().is_some());
-    store.end_session("boss", "late").await.unwrap();
+    store.end_session(&boss, "late", at(2)).await.unwrap();
     assert!(store.session_by_hash(b"late", at(2)).await.unwrap().is_some(), "it is not theirs to end");
-    store.end_session("li", "late").await.unwrap();
+    store.end_session(&li, "late", at(2)).await.unwrap();
     assert!(store.session_by_hash(b"late", at(2)).await.unwrap().is_none());
 }
 
@@ -148,7 +148,7 @@ async fn a_browser_is_known_to_its_person_alone_until_the_password_is_set_by_a_l
     session(store, "li", "phone", 0).await;
     assert!(store.knows_browser(b"a browser", "li", at(1)).await.unwrap());
     assert!(!store.knows_browser(b"a browser", "wang", at(1)).await.unwrap());
-    store.link_person("li", b"link", at(10)).await.unwrap();
+    store.link_person("li", b"link", at(10), (&by(), T0)).await.unwrap();
     store.choose_password(b"link", "li", "a hash", at(1)).await.unwrap();
     assert!(!store.knows_browser(b"a browser", "li", at(1)).await.unwrap());
     assert!(sessions(store, "li").await.is_empty());
@@ -162,10 +162,13 @@ async fn the_last_administrator_of_all_sites_cannot_be_disabled_even_by_two_at_o
     let Some(database) = Database::create(kind).await else { return };
     let store = &database.store;
     active(store, "li", Role::Admin).await;
-    store.enter_person(&person("new", Role::Admin), b"unused", at(10)).await.unwrap();
-    let refused = store.set_disabled("li", true, T0).await;
+    store.enter_person(&person("new", Role::Admin), b"unused", at(10), &by()).await.unwrap();
+    let refused = store.set_disabled("li", true, T0, &by()).await;
     assert!(matches!(refused, Err(PersonError::LastAdmin)), "whoever has no password cannot sign in: {refused:?}");
     active(store, "wang", Role::Admin).await;
-    let (li, wang) = tokio::join!(store.set_disabled("li", true, T0), store.set_disabled("wang", true, T0));
+    let (li, wang) = {
+        let by = by();
+        tokio::join!(store.set_disabled("li", true, T0, &by), store.set_disabled("wang", true, T0, &by))
+    };
     assert_eq!([li.is_ok(), wang.is_ok()].into_iter().filter(|ok| *ok).count(), 1, "{li:?} {wang:?}");
 }

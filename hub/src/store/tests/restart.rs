@@ -52,6 +52,7 @@ impl Hub {
             agents: self.site.agents().cloned().collect(),
             devices: changes.devices.iter().filter_map(|id| self.site.device(id)).cloned().collect(),
             changes,
+            told: Vec::new(),
         };
         self.writer.commit(&[batch], self.now).await.unwrap();
     }

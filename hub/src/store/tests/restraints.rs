@@ -11,8 +11,8 @@ use rstest::rstest;
 use uuid::Uuid;
 
 use super::{
-    AlertChange, Arc, DARK, Database, Kind, LED, MINUTE, MUTED, Pack, Raise, Store, T0, Timestamp, all_alerts, clear,
-    clear_because, commit, raise, record, reports, rule, setup, writer,
+    AlertChange, Arc, DARK, Database, Kind, LED, MINUTE, MUTED, Pack, Raise, Store, T0, Timestamp, all_alerts, by,
+    clear, clear_because, commit, raise, record, reports, rule, setup, writer,
 };
 use crate::{
     fleet::Setup,
@@ -56,7 +56,7 @@ fn at(minutes: u32) -> Timestamp {
 }
 
 async fn make(store: &Store, restraint: &Restraint) {
-    assert_eq!(store.make_restraint(restraint, None).await.unwrap(), Made::New);
+    assert_eq!(store.make_restraint(restraint, None, &by()).await.unwrap(), Made::New);
 }
 
 /// The notifications of a kind: when and to which post.
@@ -143,12 +143,13 @@ async fn the_same_request_makes_one_restraint_and_another_under_its_key_makes_no
     let store = &database.store;
     let (request, other) = (Some(Uuid::from_u128(7)), Some(Uuid::from_u128(8)));
     let (first, again) = (silence(1, 0, 10), silence(1, 1, 10));
-    let (a, b) = tokio::join!(store.make_restraint(&first, request), store.make_restraint(&again, request));
+    let who = &by();
+    let (a, b) = tokio::join!(store.make_restraint(&first, request, who), store.make_restraint(&again, request, who));
     let made = [a.unwrap(), b.unwrap()];
     assert_eq!(made.iter().filter(|made| **made == Made::New).count(), 1, "{made:?}");
     assert!(made.iter().any(|made| matches!(made, Made::Repeat(_))), "{made:?}");
-    assert_eq!(store.make_restraint(&first, other).await.unwrap(), Made::Other);
-    assert_eq!(store.make_restraint(&first, None).await.unwrap(), Made::Other);
+    assert_eq!(store.make_restraint(&first, other, &by()).await.unwrap(), Made::Other);
+    assert_eq!(store.make_restraint(&first, None, &by()).await.unwrap(), Made::Other);
     assert_eq!(store.unsettled_restraints().await.unwrap().len(), 1);
 }
 
@@ -162,18 +163,23 @@ async fn changed_matchers_keep_the_old_silence_as_it_was_and_go_on_in_a_new_one(
     let before = silence(1, 0, 10);
     make(store, &before).await;
     let change = |matchers, ends| Change { matchers, ends, by: "王工".into(), ..Change::default() };
-    let longer =
-        store.change_restraint(id(1), |row| Ok(row.change(change(None, Some(at(20))), id(2), at(1))?)).await.unwrap();
+    let longer = store
+        .change_restraint(id(1), (&by(), at(5)), |row| Ok(row.change(change(None, Some(at(20))), id(2), at(1))?))
+        .await
+        .unwrap();
     assert_eq!((longer.id, longer.ends), (id(1), Some(at(20))));
     let other = Some(matchers(Field::Device, "lift-tv"));
-    let new = store.change_restraint(id(1), |row| Ok(row.change(change(other, None), id(2), at(5))?)).await.unwrap();
+    let new = store
+        .change_restraint(id(1), (&by(), at(5)), |row| Ok(row.change(change(other, None), id(2), at(5))?))
+        .await
+        .unwrap();
     assert_eq!((new.id, new.replaces, new.starts, new.ends), (id(2), Some(id(1)), at(5), Some(at(20))));
     let old = store.restraint(id(1)).await.unwrap().unwrap();
     assert_eq!((old.kind, old.starts, old.ends), (before.kind, at(0), Some(at(5))));
     assert_eq!(store.restraint(id(2)).await.unwrap(), Some(new));
-    let late = store.change_restraint(id(1), |row| Ok(Changed::Same(row.end("".into(), at(6))?))).await;
+    let late = store.change_restraint(id(1), (&by(), at(5)), |row| Ok(Changed::Same(row.end("".into(), at(6))?))).await;
     assert!(matches!(late, Err(ChangeError::Refused(Refusal::Over))), "{late:?}");
-    let none = store.change_restraint(id(9), |row| Ok(Changed::Same(row.end("".into(), at(6))?))).await;
+    let none = store.change_restraint(id(9), (&by(), at(5)), |row| Ok(Changed::Same(row.end("".into(), at(6))?))).await;
     assert!(matches!(none, Err(ChangeError::NotFound)), "{none:?}");
 }
 
@@ -197,9 +203,9 @@ async fn a_silence_until_an_alert_is_resolved_ends_with_it_and_needs_one_that_is
     assert_eq!(store.settle_restraints(at(4)).await.unwrap(), []);
     assert_eq!(told(store, "unmuted").await, []);
     let gone = restraint(2, Of::UntilResolved(alert), 4, None);
-    assert_eq!(store.make_restraint(&gone, None).await.unwrap(), Made::NotOpen);
+    assert_eq!(store.make_restraint(&gone, None, &by()).await.unwrap(), Made::NotOpen);
     let unknown = restraint(3, Of::UntilResolved(AlertId(Uuid::nil())), 4, None);
-    assert_eq!(store.make_restraint(&unknown, None).await.unwrap(), Made::NotOpen);
+    assert_eq!(store.make_restraint(&unknown, None, &by()).await.unwrap(), Made::NotOpen);
 }
 
 #[rstest]
@@ -297,14 +303,14 @@ async fn the_first_to_take_notice_is_kept_and_told(#[values(Kind::Sqlite, Kind::
     commit(&mut writer, raise(LED, DARK, T0)).await;
     let alert = all_alerts(store).await[0].id;
     for (who, minute) in [("李工", 1), ("王工", 2)] {
-        let row = store.acknowledge(alert, who, at(minute)).await.unwrap().unwrap();
+        let row = store.acknowledge(alert, who, at(minute), &by()).await.unwrap().unwrap();
         assert_eq!(row.acked, Some((at(1), "李工".to_owned())));
     }
     assert_eq!(told(store, "acknowledged").await, everybody(&[1]));
     commit(&mut writer, clear(LED, DARK, at(3))).await;
     let row = store.alert(alert).await.unwrap().unwrap();
     assert!(row.acked.is_some() && row.cleared_at.is_some(), "the two are independent");
-    assert_eq!(store.acknowledge(AlertId(Uuid::nil()), "", T0).await.unwrap(), None);
+    assert_eq!(store.acknowledge(AlertId(Uuid::nil()), "", T0, &by()).await.unwrap(), None);
 }
 
 #[rstest]
@@ -360,7 +366,7 @@ async fn an_acknowledgement_is_void_once_its_alert_is_worse(
     let mut writer = writer(store);
     commit(&mut writer, graded(before, T0)).await;
     let alert = all_alerts(store).await[0].id;
-    store.acknowledge(alert, "李工", at(1)).await.unwrap();
+    store.acknowledge(alert, "李工", at(1), &by()).await.unwrap();
     commit(&mut writer, graded(after, at(2))).await;
     let row = store.alert(alert).await.unwrap().unwrap();
     assert_eq!((row.severity.as_str(), row.acked.map(|(_, by)| by).as_deref()), (after.as_str(), kept));
@@ -376,7 +382,7 @@ async fn a_restart_with_a_pack_that_grades_an_alert_as_worse_asks_for_notice_ane
     commit(&mut writer(store), graded(Severity::Info, T0)).await;
     let alert = all_alerts(store).await[0].id;
     for expected in [None, Some("李工")] {
-        store.acknowledge(alert, "李工", at(1)).await.unwrap();
+        store.acknowledge(alert, "李工", at(1), &by()).await.unwrap();
         store.regrade_alerts(&Pack::built_in()).await.unwrap();
         let row = store.alert(alert).await.unwrap().unwrap();
         let acked = row.acked.as_ref().map(|(_, by)| by.as_str());
@@ -394,7 +400,7 @@ async fn other_standards_reach_the_severity_of_open_alerts_while_the_hub_runs(
     let mut writer = writer(store);
     commit(&mut writer, graded(Severity::Info, T0)).await;
     let alert = all_alerts(store).await[0].id;
-    store.acknowledge(alert, "李工", at(1)).await.unwrap();
+    store.acknowledge(alert, "李工", at(1), &by()).await.unwrap();
     let pack = Arc::new((*Pack::built_in()).clone());
     writer.go_by(Arc::new(Setup { pack, ..setup() })).await.unwrap();
     let row = store.alert(alert).await.unwrap().unwrap();

@@ -8,7 +8,7 @@ use rstest::rstest;
 
 use super::{
     Batch, DARK, Database, Kind, LED, MINUTE, MUTED, Store, T0, TicketRow, TimeZone, Timestamp, alerts, all_tickets,
-    clear, clear_because, commit, happened, numbers, raise, setup, the_ticket, writer,
+    by, clear, clear_because, commit, happened, numbers, raise, setup, the_ticket, writer,
 };
 use crate::store::{ActError, Deed};
 
@@ -20,7 +20,7 @@ async fn act_as(
     by: &str,
     at: Timestamp,
 ) -> Result<TicketRow, ActError> {
-    let deed = Deed { version: seen.version, by, note: "", at };
+    let deed = Deed { version: seen.version, by, actor: &super::by(), note: "", at };
     store.act_on_ticket(seen.number.as_str(), action, deed, &setup()).await
 }
 
@@ -171,7 +171,7 @@ async fn whoever_decides_on_an_old_version_is_told_the_present_one(#[values(Kind
     let late = act_as(store, &seen, Action::Start, "王工", T0).await;
     assert!(matches!(late, Err(ActError::Conflict { current: 2 })), "{late:?}");
     assert_eq!(happened(store).await, ["opened", "accept"]);
-    let deed = Deed { version: 1, by: "", note: "", at: T0 };
+    let deed = Deed { version: 1, by: "", actor: &by(), note: "", at: T0 };
     let none = store.act_on_ticket("BX-202611-9999", Action::Accept, deed, &setup()).await;
     assert!(matches!(none, Err(ActError::NotFound)), "{none:?}");
     let unfit = act(store, Action::Confirm, T0).await;
