@@ -815,6 +815,8 @@ impl Scene {
                 TicketStep::Reported => vec![Action::Accept, Action::Start],
                 step => step.next_action().into_iter().collect(),
             },
+            comment: (!matches!(step, TicketStep::Closed | TicketStep::Cancelled))
+                .then(|| "1c0ffee0-5a11-4b1d-8e55-0123456789ab".to_owned()),
         }
     }
 

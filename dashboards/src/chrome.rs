@@ -192,6 +192,8 @@ pub enum Notice {
     WrongStep,
     /// What was filled in makes no sense.
     Invalid,
+    /// Nothing was written where something has to be.
+    Empty,
     /// It is over already.
     Over,
     /// The test message was taken.
@@ -211,6 +213,7 @@ impl Notice {
             Self::WrongStep => t.notice_wrong_step,
             Self::Invalid => t.notice_invalid,
             Self::Over => t.notice_over,
+            Self::Empty => t.notice_empty,
             Self::TestTaken => t.notice_test_taken,
             Self::TestRefused => t.notice_test_refused,
             Self::TestSoon => t.notice_test_soon,

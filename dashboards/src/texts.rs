@@ -197,6 +197,7 @@ texts! {
     notice_test_taken: "测试消息已被接收方接受", "The receiver took the test message";
     notice_test_refused: "测试消息未被接受，原因见该通道", "The receiver did not take the test message: see the channel for what it said";
     notice_test_soon: "该通道刚发过消息，请稍后再试", "The channel has sent as much as its receiver takes; try again in a moment";
+    notice_empty: "未保存：请写明内容", "Not saved: please write something";
     notice_over: "已经结束，无需操作", "It is over already; nothing was changed";
     // The product's own health
     nav_health: "系统", "System";
@@ -560,6 +561,7 @@ texts! {
     waiting_parts: "等配件", "Waiting for parts";
     waiting_supplier: "等供应商", "Waiting for a supplier";
     waiting_access: "等进场", "Waiting for access";
+    ticket_comment: "备注", "Note";
     ticket_more: "等待或调整紧急程度", "Wait, or change the priority";
     priority_change: "改为{}", "Make it {}";
     priority_urgent: "紧急", "Urgent";
@@ -571,6 +573,7 @@ texts! {
     action_finish: "提请验收", "Hand over";
     action_confirm: "确认已恢复", "Confirm it works";
     action_reopen: "仍未恢复", "It still fails";
+    action_comment: "添加备注", "Add a note";
     action_by: "姓名（可不填）", "Name (optional)";
     action_note: "说明（可不填）", "Note (optional)";
     system: "系统", "System";
@@ -589,6 +592,7 @@ texts! {
     event_waiting: "暂停处理", "Waiting";
     event_resumed: "继续处理", "Work resumed";
     event_reprioritised: "调整紧急程度", "Priority changed";
+    comment_text: "内容", "Text";
     event_noted: "备注", "Note";
     event_cancelled: "取消", "Cancelled";
     // What is printed

@@ -346,6 +346,8 @@ pub struct TicketPage {
     pub timeline: Vec<TimelineEntry>,
     /// What the reader may do, the first as the main button.
     pub actions: Vec<Action>,
+    /// Tells a comment from any other, if the reader may make one.
+    pub comment: Option<String>,
 }
 
 page!(TicketPage);

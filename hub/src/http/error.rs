@@ -231,6 +231,7 @@ impl From<ActError> for ApiError {
             ActError::Store(error) => Self::Store(error),
             ActError::Conflict { .. } | ActError::Refused(_) | ActError::Closed => Self::Conflict(error.to_string()),
             ActError::NoPriority { .. } => Self::Parameter(error.to_string()),
+            ActError::KeyReused => Self::KeyReused,
         }
     }
 }

@@ -303,7 +303,7 @@ fn limited(uri: &Uri, only: &SiteId) -> Result<Uri, ApiError> {
 }
 
 /// What a step of a ticket needs. One that is not known needs the least: its handler says that it is none.
-fn need_of_step(step: &str) -> Need {
+pub(super) fn need_of_step(step: &str) -> Need {
     match Action::from_text(step, Some(WaitingFor::Parts)) {
         Some(Action::Confirm | Action::Reopen) => Need::Answer,
         None if step != "priority" => Need::Answer,

@@ -10,6 +10,7 @@ use lobby_domain::{
     ticket::{Action, Last, OnRaise, Refusal, State, TicketNumber, WaitingFor, act, on_clear, on_raise},
     time::Timestamp,
 };
+use uuid::Uuid;
 
 use super::{Cursor, CursorError, Store, StoreError, Tx, joined, on, page, split, statements};
 use crate::{failpoint, fleet::Setup};
@@ -66,7 +67,7 @@ pub struct TicketRow {
 pub struct TicketEvent {
     /// When.
     pub at: Timestamp,
-    /// What happened: `opened`, `joined`, `victim`, `recovered`, `reminded`, `overdue`, `priority`, or an action.
+    /// What happened: `opened`, `joined`, `victim`, `recovered`, `reminded`, `overdue`, `priority`, `comment`, or an action.
     pub what: String,
     /// Who did it; empty for the hub itself.
     pub actor: String,
@@ -105,6 +106,19 @@ pub struct Deed<'a> {
     pub at: Timestamp,
 }
 
+/// What a person says about an open ticket.
+#[derive(Debug, Clone, Copy)]
+pub struct Comment<'a> {
+    /// The same one again is the same comment.
+    pub key: Option<Uuid>,
+    /// Who says it.
+    pub by: &'a str,
+    /// What is said.
+    pub note: &'a str,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// Which tickets are wanted.
 #[derive(Debug, Clone, Default)]
 pub struct TicketFilter {
@@ -128,9 +142,12 @@ pub enum ActError {
         /// The version it has now.
         current: i64,
     },
-    /// A ticket that is closed has no deadlines any more.
+    /// A ticket that is closed has no deadlines any more, and nothing is added to it.
     #[error("the ticket is closed")]
     Closed,
+    /// The key of a comment is that of another one.
+    #[error("another comment had this key")]
+    KeyReused,
     /// The standards have no such priority.
     #[error("there is no such priority: the standards have {}", known.join(", "))]
     NoPriority {
@@ -195,6 +212,9 @@ statements! {
         WHERE number = $1 AND version = $2";
     SET_PRIORITY = "UPDATE ticket SET priority = $3, version = version + 1 WHERE number = $1 AND version = $2";
     EVENT = "INSERT INTO ticket_event (ticket, at, what, actor, note, state, priority) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    COMMENT = "INSERT INTO ticket_event (ticket, at, what, actor, note, key) VALUES ($1, $2, 'comment', $3, $4, $5)
+        ON CONFLICT DO NOTHING";
+    OF_KEY = "SELECT ticket, actor, note FROM ticket_event WHERE key = $1";
     EVENTS = "SELECT at, what, actor, note FROM ticket_event WHERE ticket = $1 ORDER BY no";
     BY_NUMBER = "SELECT number, site, subject, rule, clauses, department, priority, confirmed_by, title_zh, title_en, state, version,
             owner, waiting_for, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, fixed_at, closed_at
@@ -473,6 +493,29 @@ impl Store {
             .map(|done| done.rows_affected()))?;
         let entry = Entry { actor: by, note, state: Some(state), ..Entry::new(at, action.as_str()) };
         tx.changed(number, version, moved, entry, setup).await
+    }
+
+    /// A person says something about an open ticket. Nothing else of it changes, so that no version is asked for.
+    pub async fn comment_on_ticket(&self, number: &str, comment: Comment<'_>) -> Result<TicketRow, ActError> {
+        let Comment { key, by, note, at } = comment;
+        let mut tx = self.begin().await?;
+        let ticket = tx.ticket(number).await?.ok_or(ActError::NotFound)?;
+        let open = ticket.state != State::Closed;
+        let written = open
+            && on!(&mut tx, "write a comment", conn => sqlx::query(COMMENT).bind(number).bind(at.millis()).bind(by).bind(note)
+                .bind(key).execute(conn).await.map(|done| done.rows_affected() == 1))?;
+        if !written {
+            let before: Option<(String, String, String)> = on!(&mut tx, "look for a comment", conn =>
+                sqlx::query_as(OF_KEY).bind(key).fetch_optional(conn).await)?;
+            return match before {
+                // A repeat is answered as it was, also when the ticket was closed since.
+                Some((of, actor, said)) if (&*of, &*actor, &*said) == (number, by, note) => Ok(ticket),
+                Some(_) => Err(ActError::KeyReused),
+                None => Err(ActError::Closed),
+            };
+        }
+        tx.commit().await?;
+        Ok(ticket)
     }
 
     /// A person gives a ticket another priority: its deadlines follow, and what has been counted stays counted.

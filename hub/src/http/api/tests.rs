@@ -413,3 +413,23 @@ async fn a_body_that_is_no_object_is_not_taken_for_an_empty_one(
     }
     assert_eq!(hub.display().await["acknowledged"], false);
 }
+
+#[tokio::test]
+async fn a_comment_needs_no_version_and_is_noted_once_by_its_key() {
+    let hub = Hub::in_trouble().await;
+    let no = hub.ticket().await;
+    let path = format!("/api/v1/tickets/{no}/comment");
+    let body = json!({ "by": "周", "note": "已改道" });
+    for key in [Some("k1"), Some("k1"), None] {
+        let (status, ticket) = hub.api(Method::POST, &path, &body, key).await;
+        assert_eq!((status, &ticket["version"]), (200, &json!(1)), "{ticket}");
+    }
+    let (status, problem) = hub.api(Method::POST, &path, &json!({ "note": "x" }), Some("k1")).await;
+    assert_eq!((status, &problem["type"]), (422, &json!("/problems/idempotency-key-reused")));
+    let (status, problem) = hub.api(Method::POST, &path, &json!({ "note": " " }), None).await;
+    assert_eq!((status, &problem["detail"]), (400, &json!("`note` is empty: say what is to be noted")));
+    let ticket = hub.read(&format!("/api/v1/tickets/{no}")).await;
+    let said: Vec<_> = ticket["events"].as_array().unwrap().iter().filter(|event| event["what"] == "comment").collect();
+    assert_eq!(said.len(), 2, "{ticket}");
+    assert_eq!((&said[0]["actor"], &said[0]["note"]), (&json!("周"), &json!("已改道")));
+}

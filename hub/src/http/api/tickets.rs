@@ -1,6 +1,6 @@
 //! Repair tickets: lists, one, and what people do with it.
 
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::HeaderMap};
 use lobby_contract::DeviceId;
 use lobby_domain::access::Need;
 use lobby_domain::{
@@ -13,17 +13,18 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     About, ApiError, App, Body, Caller, Page, Path, Policy, Query, Routes, Text, Wanted, alerts::subject, cursor,
-    limit, name,
+    limit, name, restraints::Key,
 };
 use crate::{
     fleet::Changed,
-    store::{Cursor, Deed, TicketFilter, TicketRow},
+    store::{Comment, Cursor, Deed, TicketFilter, TicketRow},
 };
 
 pub(super) fn routes() -> Routes {
     Routes::new()
         .get("/api/v1/tickets", Policy::read(About::List), list_tickets)
         .get("/api/v1/tickets/{number}", Policy::read(About::Ticket), show_ticket)
+        .post("/api/v1/tickets/{number}/comment", Policy::to(Need::Answer, About::Ticket), comment_on_ticket)
         .post("/api/v1/tickets/{number}/{action}", Policy::to(Need::Answer, About::TicketStep), act_on_ticket)
 }
 
@@ -161,6 +162,17 @@ pub(in crate::http) struct Act {
     priority: Option<String>,
 }
 
+/// What a person says.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct NewComment {
+    /// Who says it.
+    #[serde(default)]
+    by: String,
+    /// What is said.
+    note: String,
+}
+
 /// Tickets, newest first.
 #[utoipa::path(get, path = "/api/v1/tickets", tag = "tickets", params(TicketQuery),
     responses((status = 200, body = Page<Ticket>), (status = 400, description = "A parameter is not valid")))]
@@ -217,11 +229,7 @@ pub(in crate::http) async fn act_on_ticket(
     Body(act): Body<Act>,
 ) -> Result<Json<Ticket>, ApiError> {
     let by = caller.signs(act.by);
-    if by.len() > 200 || act.note.len() > 4000 || by.contains('\0') || act.note.contains('\0') {
-        return Err(ApiError::Parameter(
-            "`by` has at most 200 bytes and `note` 4000, without the character NUL".to_owned(),
-        ));
-    }
+    check_texts(&by, &act.note)?;
     let deed = Deed { version: act.version, by: &by, note: &act.note, at: app.clock.now() };
     let setup = app.fleet.setup();
     let row = if action == "priority" {
@@ -236,4 +244,42 @@ pub(in crate::http) async fn act_on_ticket(
     };
     app.fleet.tell(Changed { site: row.site.clone(), device: None });
     Ok(Json(row.into()))
+}
+
+/// Says something about an open ticket; nothing else of it changes. With an `Idempotency-Key` the same request is noted once, however often
+/// it comes.
+#[utoipa::path(post, path = "/api/v1/tickets/{number}/comment", tag = "tickets",
+    params(("number" = String, Path, description = "The ticket"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Any text that no other comment on the ticket has had")),
+    request_body = NewComment,
+    responses((status = 200, body = Ticket), (status = 400, description = "Nothing is said, or too much"),
+        (status = 404, description = "There is no such ticket"), (status = 409, description = "The ticket is closed"),
+        (status = 422, description = "The body is not valid, or the key is that of another comment")))]
+pub(in crate::http) async fn comment_on_ticket(
+    State(app): State<App>,
+    caller: Caller,
+    Path(number): Path<String>,
+    headers: HeaderMap,
+    Body(new): Body<NewComment>,
+) -> Result<Json<Ticket>, ApiError> {
+    let key = Key::of(&headers, &format!("/api/v1/tickets/{number}/comment"), &new)?;
+    let by = caller.signs(new.by);
+    check_texts(&by, &new.note)?;
+    if new.note.trim().is_empty() {
+        return Err(ApiError::Parameter("`note` is empty: say what is to be noted".to_owned()));
+    }
+    let comment = Comment { key: key.map(|key| key.id), by: &by, note: &new.note, at: app.clock.now() };
+    let row = app.store.comment_on_ticket(&number, comment).await?;
+    app.fleet.tell(Changed { site: row.site.clone(), device: None });
+    Ok(Json(row.into()))
+}
+
+/// The texts a person may give.
+fn check_texts(by: &str, note: &str) -> Result<(), ApiError> {
+    if by.len() > 200 || note.len() > 4000 || by.contains('\0') || note.contains('\0') {
+        return Err(ApiError::Parameter(
+            "`by` has at most 200 bytes and `note` 4000, without the character NUL".to_owned(),
+        ));
+    }
+    Ok(())
 }

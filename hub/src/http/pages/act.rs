@@ -12,16 +12,18 @@ use lobby_domain::{
     ticket::{Action, WaitingFor},
 };
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::{
     App, PageError, Path, Reader,
     answer::{is_local, refuse, see},
     device,
+    restrain::text,
 };
 use crate::{
     fleet::Changed,
     ingest::{Decision, DecisionError},
-    store::{ActError, Deed},
+    store::{ActError, Comment, Deed},
 };
 
 /// The longest name, in bytes.
@@ -44,6 +46,20 @@ pub(super) struct Act {
     waiting_for: Option<WaitingFor>,
     /// The priority to be set, where one is.
     priority: Option<String>,
+    /// Where to go on; the ticket's own page if not given.
+    back: Option<String>,
+}
+
+/// The form of a comment.
+#[derive(Debug, Deserialize)]
+pub(super) struct Said {
+    /// Made with the form.
+    key: Uuid,
+    /// Who says it.
+    #[serde(default)]
+    by: String,
+    /// What is said.
+    note: String,
     /// Where to go on; the ticket's own page if not given.
     back: Option<String>,
 }
@@ -114,12 +130,8 @@ async fn moved(
     form: Result<Form<Act>, FormRejection>,
 ) -> Result<String, PageError> {
     let Form(act) = filled(form)?;
-    let (by, note) = (reader.caller.signs(act.by), act.note.trim());
-    let by = by.trim();
-    if by.len() > LONGEST_NAME || note.len() > LONGEST_NOTE {
-        return Err(PageError::TooLarge);
-    }
-    let deed = Deed { version: act.version, by, note, at: app.clock.now() };
+    let (by, note) = (text(&reader.caller.signs(act.by), LONGEST_NAME)?, text(&act.note, LONGEST_NOTE)?);
+    let deed = Deed { version: act.version, by: &by, note: &note, at: app.clock.now() };
     let setup = app.fleet.setup();
     let done = if let Some(priority) = act.priority.as_deref().filter(|_| verb == "priority") {
         app.store.set_priority(no, priority, deed, &setup).await
@@ -134,11 +146,51 @@ async fn moved(
         }
         Err(ActError::Conflict { .. }) => "conflict",
         Err(ActError::Refused(_) | ActError::Closed) => "step",
-        Err(ActError::NoPriority { .. }) => return Err(PageError::BadRequest),
+        Err(ActError::NoPriority { .. } | ActError::KeyReused) => return Err(PageError::BadRequest),
         Err(ActError::NotFound) => return Err(PageError::NotFound),
         Err(ActError::Store(error)) => return Err(error.into()),
     };
     let back = act.back.filter(|back| is_local(back)).unwrap_or_else(|| format!("/t/{no}"));
+    Ok(noticed(&back, notice))
+}
+
+/// Notes what somebody says about a ticket and goes back to where they were.
+pub(super) async fn comment(
+    State(app): State<App>,
+    reader: Reader,
+    Path(no): Path<String>,
+    form: Result<Form<Said>, FormRejection>,
+) -> Response {
+    match commented(&app, &reader, &no, form).await {
+        Ok(place) => see(&place),
+        Err(error) => refuse(&app, &reader, error),
+    }
+}
+
+async fn commented(
+    app: &App,
+    reader: &Reader,
+    no: &str,
+    form: Result<Form<Said>, FormRejection>,
+) -> Result<String, PageError> {
+    let Form(said) = filled(form)?;
+    let (by, note) = (text(&reader.caller.signs(said.by), LONGEST_NAME)?, text(&said.note, LONGEST_NOTE)?);
+    let back = said.back.filter(|back| is_local(back)).unwrap_or_else(|| format!("/t/{no}"));
+    if note.is_empty() {
+        return Ok(noticed(&back, "empty"));
+    }
+    // The form sent twice is one comment; a browser that goes back to it and sends another text makes another one.
+    let key = Uuid::new_v5(&said.key, format!("{no}\n{by}\n{note}").as_bytes());
+    let comment = Comment { key: Some(key), by: &by, note: &note, at: app.clock.now() };
+    let notice = match app.store.comment_on_ticket(no, comment).await {
+        Ok(ticket) => {
+            app.fleet.tell(Changed { site: ticket.site, device: None });
+            "saved"
+        }
+        Err(ActError::NotFound) => return Err(PageError::NotFound),
+        Err(ActError::Store(error)) => return Err(error.into()),
+        Err(_) => "step",
+    };
     Ok(noticed(&back, notice))
 }
 

@@ -758,3 +758,30 @@ async fn an_address_that_nobody_can_read_is_answered_with_a_page(#[case] path: &
     assert!(answer.headers.contains_key(header::CONTENT_SECURITY_POLICY));
     answer.says(&["<main"]);
 }
+
+/// The value of a hidden field of a page.
+fn hidden(page: &str, name: &str) -> String {
+    let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\"")).expect("the page has the field");
+    rest.split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_comment_is_in_the_timeline_once_however_often_its_form_is_sent() {
+    let hub = Hub::in_trouble().await;
+    let no = hub.ticket().await;
+    let (page, path) = (format!("/t/{no}"), format!("/t/{no}/comment"));
+    let key = hidden(&hub.get(&page, "zh").await.body, "key");
+    for note in ["too+dark+%3Cb%3E", "too+dark+%3Cb%3E", "another+word"] {
+        let place = hub.send(&path, &format!("key={key}&by=Zhou&note={note}&back=%2Ft%2F{no}")).await;
+        assert_eq!(place, format!("{page}?notice=saved"));
+    }
+    let shown = hub.get(&page, "en").await;
+    shown.says(&["another word", "Zhou", "<strong>Note</strong>"]);
+    assert_eq!(shown.body.matches("too dark &#60;b&#62;").count(), 1);
+    assert_ne!(hidden(&shown.body, "key"), key, "each form makes a comment of its own");
+    assert_eq!(hub.send(&path, &format!("key={key}&note=+")).await, format!("{page}?notice=empty"));
+    hub.get(&format!("{page}?notice=empty"), "zh").await.says(&["未保存：请写明内容"]);
+    assert_eq!(hub.post(&path, "key=none&note=x", &OURS).await.status, StatusCode::BAD_REQUEST);
+    let nobody = format!("key={key}&note=x");
+    assert_eq!(hub.post("/t/BX-0/comment", &nobody, &OURS).await.status, StatusCode::NOT_FOUND);
+}

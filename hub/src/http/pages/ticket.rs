@@ -3,10 +3,14 @@
 use axum::{extract::State, response::Response};
 use lobby_contract::SiteId;
 use lobby_dashboards::{Action, Evidence, Page, TicketEvent, TicketPage, TimelineEntry};
-use lobby_domain::{alert::Subject, sla::Promise, ticket};
+use lobby_domain::{access::Need, alert::Subject, sla::Promise, ticket};
 
 use super::{App, Html, Open, PageError, Path, Reader, Scene, alerts, answer, engineering, incident};
-use crate::store::{self, AlertFilter, AlertRow, TicketRow};
+use crate::{
+    http::gate::need_of_step,
+    restraints::new_id,
+    store::{self, AlertFilter, AlertRow, TicketRow},
+};
 
 /// The most alerts of one ticket that are listed.
 const MOST_ALERTS: i64 = 100;
@@ -66,6 +70,7 @@ async fn page(app: &App, reader: &Reader, no: &str) -> Result<String, PageError>
 fn build(scene: &Scene<'_>, case: &Case) -> TicketPage {
     let Case { row, events, attached } = case;
     let open = row.closed_at.is_none();
+    let may = |step: &str| scene.reader.caller.may(need_of_step(step));
     TicketPage {
         no: row.number.to_string(),
         version: row.version,
@@ -88,25 +93,26 @@ fn build(scene: &Scene<'_>, case: &Case) -> TicketPage {
         complete_by: Some(scene.when(row.complete_by)),
         completed_at: row.fixed_at.or(row.closed_at).map(|at| scene.when(at)),
         waiting_for: incident::waiting_for(row),
-        may_wait: ticket::act(row.state, ticket::Action::Wait(ticket::WaitingFor::Parts), false).is_ok(),
-        priorities: if open { priorities(scene, row) } else { Vec::new() },
+        may_wait: may("wait") && ticket::act(row.state, ticket::Action::Wait(ticket::WaitingFor::Parts), false).is_ok(),
+        priorities: if open && may("priority") { priorities(scene, row) } else { Vec::new() },
         escalates_to: None,
         escalates_at: None,
         evidence: attached.iter().rev().map(|alert| evidence(scene, alert)).collect(),
         alerts: attached.iter().map(|alert| alerts::row(scene, alert)).collect(),
         timeline: events.iter().rev().map(|event| entry(scene, event, attached)).collect(),
-        actions: if open { actions(row.state, scene.open.is_faulty(row)) } else { Vec::new() },
+        actions: actions(row.state, scene.open.is_faulty(row), may),
+        comment: (open && scene.reader.caller.may(Need::Answer)).then(|| new_id().to_string()),
         chrome: scene.chrome(Page::Ticket),
     }
 }
 
-/// What may be done, the usual next step first. A fault that is still there cannot be confirmed as gone.
-fn actions(state: ticket::State, faulty: bool) -> Vec<Action> {
+/// What the reader may do, the usual next step first. A fault that is still there cannot be confirmed as gone.
+fn actions(state: ticket::State, faulty: bool, may: impl Fn(&str) -> bool) -> Vec<Action> {
     let every = [Action::Accept, Action::Start, Action::Resume, Action::Finish, Action::Confirm, Action::Reopen];
-    let may = |action: &Action| {
+    let fits = |action: &Action| {
         ticket::Action::from_text(action.verb(), None).is_some_and(|action| ticket::act(state, action, faulty).is_ok())
     };
-    every.into_iter().filter(may).collect()
+    every.into_iter().filter(|action| fits(action) && may(action.verb())).collect()
 }
 
 /// The priorities that the ticket does not have.

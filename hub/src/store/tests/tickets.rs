@@ -5,12 +5,13 @@ use lobby_domain::{
     ticket::{Action, REOPEN_WINDOW, Refusal, State},
 };
 use rstest::rstest;
+use uuid::Uuid;
 
 use super::{
     Batch, DARK, Database, Kind, LED, MINUTE, MUTED, Store, T0, TicketRow, TimeZone, Timestamp, alerts, all_tickets,
     clear, clear_because, commit, happened, numbers, raise, setup, the_ticket, writer,
 };
-use crate::store::{ActError, Deed};
+use crate::store::{ActError, Comment, Deed};
 
 /// Moves a ticket as somebody who has seen it so.
 async fn act_as(
@@ -245,4 +246,37 @@ async fn a_ticket_that_was_closed_by_work_is_reopened_like_any_other(
     assert_eq!((ticket.state, ticket.started_at, ticket.fixed_at), (State::New, None, None));
     commit(&mut writer, clear(LED, DARK, T0 + MINUTE)).await;
     assert_eq!(the_ticket(store).await.state, State::SelfRecovered);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_comment_is_noted_once_and_moves_nothing(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    commit(&mut writer, raise(LED, DARK, T0)).await;
+    let seen = the_ticket(store).await;
+    let number = seen.number.as_str();
+    let comment = Comment { key: Some(Uuid::from_u128(1)), by: "周礼宾", note: "客人已改道", at: T0 + MINUTE };
+    for _ in 0..2 {
+        assert_eq!(store.comment_on_ticket(number, comment).await.unwrap(), seen, "it stands as it stood");
+    }
+    let other = store.comment_on_ticket(number, Comment { note: "别的话", ..comment }).await;
+    assert!(matches!(other, Err(ActError::KeyReused)), "{other:?}");
+    for _ in 0..2 {
+        store.comment_on_ticket(number, Comment { key: None, ..comment }).await.unwrap();
+    }
+    act_as(store, &seen, Action::Accept, "李工", T0 + MINUTE)
+        .await
+        .expect("a comment is no change to be looked at first");
+    assert_eq!(happened(store).await, ["opened", "comment", "comment", "comment", "accept"]);
+    let (_, events) = store.ticket(number).await.unwrap().unwrap();
+    assert_eq!((&*events[1].actor, &*events[1].note, events[1].at), ("周礼宾", "客人已改道", T0 + MINUTE));
+
+    commit(&mut writer, clear(LED, DARK, T0)).await;
+    act(store, Action::Confirm, T0).await.unwrap();
+    store.comment_on_ticket(number, comment).await.expect("what was said before it was closed was said");
+    let late = store.comment_on_ticket(number, Comment { key: None, ..comment }).await;
+    assert!(matches!(late, Err(ActError::Closed)), "{late:?}");
+    let none = store.comment_on_ticket("BX-202611-9999", comment).await;
+    assert!(matches!(none, Err(ActError::NotFound)), "{none:?}");
 }
