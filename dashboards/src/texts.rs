@@ -179,6 +179,11 @@ texts! {
     mistake_weak_password: "这个密码太容易被猜到：请用几个词组成的句子，或由密码管理器生成。", "This password is easily guessed: use several words, or let a password manager make one.";
     mistake_differ: "两次输入的密码不一样。", "The two passwords differ.";
     mistake_taken: "这个账号已有人使用，请换一个。", "Somebody else has that sign-in name: choose another one.";
+    mistake_no_cause: "未保存：请填写故障原因。", "Not saved: please fill in the cause.";
+    mistake_long_cause: "未保存：故障原因太长，请缩短。", "Not saved: the cause is too long.";
+    mistake_many_materials: "未保存：用料最多 50 行，请只写主要的。", "Not saved: there are at most 50 materials; give those that matter.";
+    mistake_material: "未保存：第 {} 行用料太长，每行写一种，如“HDMI 线 × 2”。", "Not saved: material {} is too long. Write one a line, such as: HDMI cable x 2";
+    mistake_cost: "未保存：费用应为 0 至 10000000 元的金额，最多两位小数，如 12.50。", "Not saved: the cost is no amount from 0 to 10000000 yuan with at most two decimal places, such as 12.50";
     mistake_last_admin: "这是唯一能登录的管理员，请先开通另一位。", "This is the only administrator who can sign in: enter another one first.";
     demo: "演示：设备与数据均为模拟", "Demo: simulated equipment and data";
     stale: "数据过期，正在重连", "Data out of date, reconnecting";
@@ -561,6 +566,14 @@ texts! {
     waiting_parts: "等配件", "Waiting for parts";
     waiting_supplier: "等供应商", "Waiting for a supplier";
     waiting_access: "等进场", "Waiting for access";
+    ticket_repair: "维修", "Repair";
+    ticket_finish: "维修完成，提请验收", "Repaired: hand over";
+    repair_work: "处理内容（可不填）", "What was done (optional)";
+    repair_materials: "用料", "Materials";
+    repair_materials_hint: "用料，每行一种（可不填）", "Materials, one a line (optional)";
+    repair_materials_such: "HDMI 线 × 2", "HDMI cable x 2";
+    repair_cost: "费用，元（可不填）", "Cost in yuan (optional)";
+    form_cost_total: "费用", "Cost";
     ticket_comment: "备注", "Note";
     ticket_more: "等待或调整紧急程度", "Wait, or change the priority";
     priority_change: "改为{}", "Make it {}";

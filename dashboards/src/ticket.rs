@@ -181,6 +181,11 @@ impl Action {
         }
     }
 
+    /// Whether something has to be filled in on the ticket's page.
+    pub(crate) fn asks(self) -> bool {
+        self == Self::Finish
+    }
+
     pub(crate) fn word(self, t: &Texts) -> &'static str {
         match self {
             Self::Accept => t.action_accept,
@@ -191,6 +196,74 @@ impl Action {
             Self::Reopen => t.action_reopen,
         }
     }
+}
+
+/// What was said of a repair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repair {
+    /// Why it failed.
+    pub cause: Option<String>,
+    /// What was done.
+    pub work: Option<String>,
+    /// What was used, and how much of it.
+    pub materials: Vec<(String, Option<String>)>,
+    /// What it cost, such as "¥12.50".
+    pub cost: Option<String>,
+}
+
+impl Repair {
+    /// A material with its quantity.
+    pub(crate) fn material(name: &str, quantity: Option<&str>) -> String {
+        quantity.map_or_else(|| name.to_owned(), |quantity| format!("{name} × {quantity}"))
+    }
+
+    fn materials(&self) -> Vec<String> {
+        self.materials.iter().map(|(name, quantity)| Self::material(name, quantity.as_deref())).collect()
+    }
+}
+
+/// Why what was filled in about a repair could not be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkMistake {
+    /// Nothing is said of the cause.
+    NoCause,
+    /// The cause is too long.
+    LongCause,
+    /// There are too many materials.
+    TooManyMaterials,
+    /// This material, counted from 1, is too long.
+    Material(usize),
+    /// The cost is no amount.
+    Cost,
+}
+
+impl WorkMistake {
+    fn words(self, t: &Texts) -> String {
+        match self {
+            Self::NoCause => t.mistake_no_cause.to_owned(),
+            Self::LongCause => t.mistake_long_cause.to_owned(),
+            Self::TooManyMaterials => t.mistake_many_materials.to_owned(),
+            Self::Material(nth) => crate::texts::filled(t.mistake_material, nth),
+            Self::Cost => t.mistake_cost.to_owned(),
+        }
+    }
+}
+
+/// What somebody filled in about a repair that could not be taken; usually nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Draft {
+    /// Why it could not.
+    pub mistake: Option<WorkMistake>,
+    /// Why it failed.
+    pub cause: String,
+    /// What was done.
+    pub note: String,
+    /// What was used, a line each.
+    pub materials: String,
+    /// What it cost.
+    pub cost: String,
+    /// Who did it.
+    pub by: String,
 }
 
 /// Why a ticket exists: what a rule saw.
@@ -346,6 +419,10 @@ pub struct TicketPage {
     pub timeline: Vec<TimelineEntry>,
     /// What the reader may do, the first as the main button.
     pub actions: Vec<Action>,
+    /// What was said of the repair.
+    pub repair: Option<Repair>,
+    /// What is filled in about the repair.
+    pub draft: Draft,
     /// Tells a comment from any other, if the reader may make one.
     pub comment: Option<String>,
 }
@@ -371,6 +448,20 @@ impl Limit<'_> {
 }
 
 impl TicketPage {
+    /// What may be done in one step, with a note at most.
+    fn plain(&self) -> Vec<Action> {
+        self.actions.iter().copied().filter(|action| *action != Action::Finish).collect()
+    }
+
+    fn may_finish(&self) -> bool {
+        self.actions.contains(&Action::Finish)
+    }
+
+    /// Whether that is what is usually done next, or what was tried just now.
+    fn finishes_next(&self) -> bool {
+        self.actions.first() == Some(&Action::Finish) || self.draft.mistake.is_some()
+    }
+
     fn limits(&self) -> Vec<Limit<'_>> {
         let t = self.chrome.t();
         [

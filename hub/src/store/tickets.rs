@@ -9,6 +9,7 @@ use lobby_domain::{
     rule::TicketRule,
     ticket::{Action, Last, OnRaise, Refusal, State, TicketNumber, WaitingFor, act, on_clear, on_raise},
     time::Timestamp,
+    work::{Fen, Work, WorkError},
 };
 use uuid::Uuid;
 
@@ -73,6 +74,8 @@ pub struct TicketEvent {
     pub actor: String,
     /// What was said about it.
     pub note: String,
+    /// What was said of the repair, where it was finished.
+    pub work: Option<Work>,
 }
 
 /// An entry of a ticket's history that is being written.
@@ -85,11 +88,13 @@ struct Entry<'a> {
     state: Option<State>,
     /// Its priority from now on, if that changes.
     priority: Option<&'a str>,
+    /// What is said of a repair.
+    work: Option<&'a Work>,
 }
 
 impl<'a> Entry<'a> {
     fn new(at: Timestamp, what: &'a str) -> Self {
-        Self { at, what, actor: "", note: "", state: None, priority: None }
+        Self { at, what, actor: "", note: "", state: None, priority: None, work: None }
     }
 }
 
@@ -102,6 +107,8 @@ pub struct Deed<'a> {
     pub by: &'a str,
     /// What is said about it.
     pub note: &'a str,
+    /// What is said of the repair, where it is finished.
+    pub work: Option<&'a Work>,
     /// When.
     pub at: Timestamp,
 }
@@ -188,6 +195,26 @@ struct Raw {
     closed_at: Option<i64>,
 }
 
+#[derive(sqlx::FromRow)]
+struct RawEvent {
+    at: i64,
+    what: String,
+    actor: String,
+    note: String,
+    cause: Option<String>,
+    materials: Option<String>,
+    cost_fen: Option<i64>,
+}
+
+impl RawEvent {
+    fn work(&self) -> Result<Option<Work>, WorkError> {
+        let materials = self.materials.iter().flat_map(|lines| lines.lines());
+        let cost = self.cost_fen.map(Fen::new).transpose()?;
+        let work = Work::new(self.cause.as_deref().unwrap_or_default(), materials, cost)?;
+        Ok((!work.is_empty()).then_some(work))
+    }
+}
+
 statements! {
     SITE_OF = "SELECT site FROM ticket WHERE number = $1";
     LAST = "SELECT number, state, closed_at FROM ticket WHERE site = $1 AND subject = $2 AND fault_class = $3
@@ -211,11 +238,12 @@ statements! {
             closed_at = $6, waiting_for = $8
         WHERE number = $1 AND version = $2";
     SET_PRIORITY = "UPDATE ticket SET priority = $3, version = version + 1 WHERE number = $1 AND version = $2";
-    EVENT = "INSERT INTO ticket_event (ticket, at, what, actor, note, state, priority) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    EVENT = "INSERT INTO ticket_event (ticket, at, what, actor, note, state, priority, cause, materials, cost_fen)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     COMMENT = "INSERT INTO ticket_event (ticket, at, what, actor, note, key) VALUES ($1, $2, 'comment', $3, $4, $5)
         ON CONFLICT DO NOTHING";
     OF_KEY = "SELECT ticket, actor, note FROM ticket_event WHERE key = $1";
-    EVENTS = "SELECT at, what, actor, note FROM ticket_event WHERE ticket = $1 ORDER BY no";
+    EVENTS = "SELECT at, what, actor, note, cause, materials, cost_fen FROM ticket_event WHERE ticket = $1 ORDER BY no";
     BY_NUMBER = "SELECT number, site, subject, rule, clauses, department, priority, confirmed_by, title_zh, title_en, state, version,
             owner, waiting_for, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, fixed_at, closed_at
         FROM ticket WHERE number = $1";
@@ -375,9 +403,11 @@ impl Tx {
     }
 
     async fn ticket_entry(&mut self, number: &str, entry: Entry<'_>) -> Result<(), StoreError> {
-        let Entry { at, what, actor, note, state, priority } = entry;
+        let Entry { at, what, actor, note, state, priority, work } = entry;
+        let materials = work.map(|work| work.materials().join("\n"));
         on!(self, "write a ticket's history", conn => sqlx::query(EVENT).bind(number).bind(at.millis()).bind(what)
-            .bind(actor).bind(note).bind(state.map(State::as_str)).bind(priority).execute(conn).await.map(drop))
+            .bind(actor).bind(note).bind(state.map(State::as_str)).bind(priority).bind(work.map(Work::cause)).bind(materials)
+            .bind(work.and_then(Work::cost).map(Fen::get)).execute(conn).await.map(drop))
     }
 
     async fn ticket(&mut self, number: &str) -> Result<Option<TicketRow>, StoreError> {
@@ -457,10 +487,19 @@ impl Store {
     pub async fn ticket(&self, number: &str) -> Result<Option<(TicketRow, Vec<TicketEvent>)>, StoreError> {
         let mut tx = self.read().await?;
         let Some(ticket) = tx.ticket(number).await? else { return Ok(None) };
-        let events: Vec<(i64, String, String, String)> = on!(&mut tx, "read a ticket's history", conn =>
+        let events: Vec<RawEvent> = on!(&mut tx, "read a ticket's history", conn =>
             sqlx::query_as(EVENTS).bind(number).fetch_all(conn).await)?;
-        let event = |(at, what, actor, note)| TicketEvent { at: Timestamp::from_millis(at), what, actor, note };
-        Ok(Some((ticket, events.into_iter().map(event).collect())))
+        let event = |raw: RawEvent| {
+            let bad = |error: WorkError| StoreError::Inconsistent {
+                table: "ticket_event",
+                id: number.to_owned(),
+                what: error.to_string(),
+            };
+            let work = raw.work().map_err(bad)?;
+            let RawEvent { at, what, actor, note, .. } = raw;
+            Ok(TicketEvent { at: Timestamp::from_millis(at), what, actor, note, work })
+        };
+        Ok(Some((ticket, events.into_iter().map(event).collect::<Result<_, StoreError>>()?)))
     }
 
     /// How many tickets stand in each state.
@@ -477,7 +516,7 @@ impl Store {
         deed: Deed<'_>,
         setup: &Setup,
     ) -> Result<TicketRow, ActError> {
-        let Deed { version, by, note, at } = deed;
+        let Deed { version, by, note, work, at } = deed;
         let mut tx = self.begin().await?;
         let ticket = tx.seen(number, version).await?;
         let faulty = tx.is_faulty(number).await?;
@@ -491,7 +530,9 @@ impl Store {
         let moved = on!(&mut tx, "move a ticket", conn => sqlx::query(MOVE).bind(number).bind(version).bind(state.as_str())
             .bind(by).bind(at.millis()).bind(closed).bind(action.as_str()).bind(waiting_for).execute(conn).await
             .map(|done| done.rows_affected()))?;
-        let entry = Entry { actor: by, note, state: Some(state), ..Entry::new(at, action.as_str()) };
+        // Only of what is finished there is something to be said.
+        let work = work.filter(|work| action == Action::Finish && !work.is_empty());
+        let entry = Entry { actor: by, note, state: Some(state), work, ..Entry::new(at, action.as_str()) };
         tx.changed(number, version, moved, entry, setup).await
     }
 
@@ -526,7 +567,7 @@ impl Store {
         deed: Deed<'_>,
         setup: &Setup,
     ) -> Result<TicketRow, ActError> {
-        let Deed { version, by, note, at } = deed;
+        let Deed { version, by, note, at, .. } = deed;
         if !setup.pack.priorities.contains_key(priority) {
             return Err(ActError::NoPriority { known: setup.pack.priorities.keys().cloned().collect() });
         }

@@ -433,3 +433,35 @@ async fn a_comment_needs_no_version_and_is_noted_once_by_its_key() {
     assert_eq!(said.len(), 2, "{ticket}");
     assert_eq!((&said[0]["actor"], &said[0]["note"]), (&json!("周"), &json!("已改道")));
 }
+
+#[tokio::test]
+async fn a_repair_is_finished_with_or_without_what_it_took() {
+    let hub = Hub::in_trouble().await;
+    let no = hub.ticket().await;
+    let path = |action: &str| format!("/api/v1/tickets/{no}/{action}");
+    for (action, body, detail) in [
+        ("finish", json!({ "version": 1, "cost_fen": -1 }), "the cost is no amount from 0 to 10000000 yuan"),
+        ("finish", json!({ "version": 1, "materials": ["a", "b\nc"] }), "material 2 is not one line"),
+        ("accept", json!({ "version": 1, "cause": "x" }), "go with `finish` alone"),
+    ] {
+        let (status, problem) = hub.api(Method::POST, &path(action), &body, None).await;
+        assert!(status == 400 && problem["detail"].as_str().unwrap().contains(detail), "{problem}");
+    }
+    let work = json!({ "cause": "接口松动", "materials": ["网线 × 1"], "cost_fen": 1250 });
+    for (action, body) in [
+        ("start", json!({ "version": 1 })),
+        ("finish", json!({ "version": 2 })),
+        ("reopen", json!({ "version": 3 })),
+        (
+            "finish",
+            json!({ "version": 4, "note": "已换线", "cause": "接口松动", "materials": ["网线 × 1"], "cost_fen": 1250 }),
+        ),
+    ] {
+        let (status, ticket) = hub.api(Method::POST, &path(action), &body, None).await;
+        assert_eq!(status, 200, "{action}: {ticket}");
+    }
+    let ticket = hub.read(&format!("/api/v1/tickets/{no}")).await;
+    let finished: Vec<_> =
+        ticket["events"].as_array().unwrap().iter().filter(|event| event["what"] == "finish").collect();
+    assert_eq!((&finished[0]["work"], &finished[1]["work"]), (&Value::Null, &work), "{ticket}");
+}

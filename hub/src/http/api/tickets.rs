@@ -7,6 +7,7 @@ use lobby_domain::{
     alert::Subject,
     ticket::{Action, State as TicketState, WaitingFor},
     time::Timestamp,
+    work::{Fen, Work, WorkError},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -88,9 +89,24 @@ pub(in crate::http) struct Breach {
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Event {
     at: i64,
+    /// `opened`, `joined`, `victim`, `recovered`, `reopened`, `unstable`, `reminded`, `overdue`, `priority`, `comment`, or what a person did.
     what: String,
     actor: String,
     note: String,
+    /// What was said of the repair when it was finished.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    work: Option<Repair>,
+}
+
+/// What was said of a repair.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Repair {
+    /// Why it failed; empty if that was not said.
+    cause: String,
+    /// What was used, each with its quantity: `HDMI cable × 2`.
+    materials: Vec<String>,
+    /// What it cost in fen, CNY 0.01; null if that was not said.
+    cost_fen: Option<i64>,
 }
 
 impl From<TicketRow> for Ticket {
@@ -160,6 +176,24 @@ pub(in crate::http) struct Act {
     waiting_for: Option<WaitingFor>,
     /// The priority that `priority` sets.
     priority: Option<String>,
+    /// Of `finish`: why it failed. What was done is the note.
+    cause: Option<String>,
+    /// Of `finish`: what was used, each with its quantity, such as `HDMI cable × 2`.
+    materials: Option<Vec<String>>,
+    /// Of `finish`: what it cost in fen, CNY 0.01.
+    cost_fen: Option<i64>,
+}
+
+impl Act {
+    /// What is said of the repair, if anything is.
+    fn work(&self) -> Result<Option<Work>, WorkError> {
+        if self.cause.is_none() && self.materials.is_none() && self.cost_fen.is_none() {
+            return Ok(None);
+        }
+        let materials = self.materials.iter().flatten().map(String::as_str);
+        Work::new(self.cause.as_deref().unwrap_or_default(), materials, self.cost_fen.map(Fen::new).transpose()?)
+            .map(Some)
+    }
 }
 
 /// What a person says.
@@ -203,6 +237,11 @@ pub(in crate::http) async fn show_ticket(
         what: event.what,
         actor: event.actor,
         note: event.note,
+        work: event.work.map(|work| Repair {
+            cause: work.cause().to_owned(),
+            materials: work.materials().to_vec(),
+            cost_fen: work.cost().map(Fen::get),
+        }),
     };
     let mut ticket = Ticket::from(row);
     ticket.events = Some(events.into_iter().map(event).collect());
@@ -228,9 +267,13 @@ pub(in crate::http) async fn act_on_ticket(
     Path((number, action)): Path<(String, String)>,
     Body(act): Body<Act>,
 ) -> Result<Json<Ticket>, ApiError> {
+    let work = act.work().map_err(|error| ApiError::Parameter(error.to_string()))?;
+    if work.is_some() && action != "finish" {
+        return Err(ApiError::Parameter("`cause`, `materials` and `cost_fen` go with `finish` alone".to_owned()));
+    }
     let by = caller.signs(act.by);
     check_texts(&by, &act.note)?;
-    let deed = Deed { version: act.version, by: &by, note: &act.note, at: app.clock.now() };
+    let deed = Deed { version: act.version, by: &by, note: &act.note, work: work.as_ref(), at: app.clock.now() };
     let setup = app.fleet.setup();
     let row = if action == "priority" {
         let missing = || ApiError::Parameter("`priority` is missing: say which".to_owned());

@@ -6,19 +6,22 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
+use lobby_dashboards::{Draft, WorkMistake};
 use lobby_domain::{
     device::Life,
     site::LifeError,
     ticket::{Action, WaitingFor},
+    work::{Fen, Work, WorkError},
 };
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
     App, PageError, Path, Reader,
-    answer::{is_local, refuse, see},
+    answer::{document, is_local, refuse, see},
     device,
     restrain::text,
+    ticket,
 };
 use crate::{
     fleet::Changed,
@@ -46,6 +49,15 @@ pub(super) struct Act {
     waiting_for: Option<WaitingFor>,
     /// The priority to be set, where one is.
     priority: Option<String>,
+    /// Why it failed, where it is repaired.
+    #[serde(default)]
+    cause: String,
+    /// What was used, a line each.
+    #[serde(default)]
+    materials: String,
+    /// What it cost, in yuan.
+    #[serde(default)]
+    cost: String,
     /// Where to go on; the ticket's own page if not given.
     back: Option<String>,
 }
@@ -118,7 +130,7 @@ pub(super) async fn act(
     form: Result<Form<Act>, FormRejection>,
 ) -> Response {
     match moved(&app, &reader, (&no, &verb), form).await {
-        Ok(place) => see(&place),
+        Ok(answer) => answer,
         Err(error) => refuse(&app, &reader, error),
     }
 }
@@ -128,10 +140,26 @@ async fn moved(
     reader: &Reader,
     (no, verb): (&str, &str),
     form: Result<Form<Act>, FormRejection>,
-) -> Result<String, PageError> {
+) -> Result<Response, PageError> {
     let Form(act) = filled(form)?;
-    let (by, note) = (text(&reader.caller.signs(act.by), LONGEST_NAME)?, text(&act.note, LONGEST_NOTE)?);
-    let deed = Deed { version: act.version, by: &by, note: &note, at: app.clock.now() };
+    let (by, note) = (text(&reader.caller.signs(act.by.clone()), LONGEST_NAME)?, text(&act.note, LONGEST_NOTE)?);
+    let work = match (verb == Action::Finish.as_str()).then(|| said_of_work(&act)).transpose() {
+        Ok(work) => work,
+        Err(mistake) => {
+            // The form comes back as it was filled in, so that nobody has to type it again.
+            let draft = Draft {
+                mistake: Some(mistake),
+                cause: act.cause,
+                note: act.note,
+                materials: act.materials,
+                cost: act.cost,
+                by: act.by,
+            };
+            let html = ticket::refused(app, reader, no, draft).await?;
+            return Ok(document(StatusCode::UNPROCESSABLE_ENTITY, html));
+        }
+    };
+    let deed = Deed { version: act.version, by: &by, note: &note, work: work.as_ref(), at: app.clock.now() };
     let setup = app.fleet.setup();
     let done = if let Some(priority) = act.priority.as_deref().filter(|_| verb == "priority") {
         app.store.set_priority(no, priority, deed, &setup).await
@@ -151,7 +179,20 @@ async fn moved(
         Err(ActError::Store(error)) => return Err(error.into()),
     };
     let back = act.back.filter(|back| is_local(back)).unwrap_or_else(|| format!("/t/{no}"));
-    Ok(noticed(&back, notice))
+    Ok(see(&noticed(&back, notice)))
+}
+
+/// What is said of a repair. Whoever fills in a form has to say why it failed.
+fn said_of_work(act: &Act) -> Result<Work, WorkMistake> {
+    let cost = Some(act.cost.trim()).filter(|cost| !cost.is_empty()).map(Fen::from_yuan).transpose();
+    let work =
+        cost.and_then(|cost| Work::new(&act.cause, act.materials.lines(), cost)).map_err(|error| match error {
+            WorkError::Cause => WorkMistake::LongCause,
+            WorkError::TooManyMaterials => WorkMistake::TooManyMaterials,
+            WorkError::Material(nth) => WorkMistake::Material(nth),
+            WorkError::Cost => WorkMistake::Cost,
+        })?;
+    if work.cause().is_empty() { Err(WorkMistake::NoCause) } else { Ok(work) }
 }
 
 /// Notes what somebody says about a ticket and goes back to where they were.

@@ -3,6 +3,7 @@
 use lobby_domain::{
     alert::ClearReason,
     ticket::{Action, REOPEN_WINDOW, Refusal, State},
+    work::{Fen, Work},
 };
 use rstest::rstest;
 use uuid::Uuid;
@@ -21,7 +22,7 @@ async fn act_as(
     by: &str,
     at: Timestamp,
 ) -> Result<TicketRow, ActError> {
-    let deed = Deed { version: seen.version, by, note: "", at };
+    let deed = Deed { version: seen.version, by, note: "", work: None, at };
     store.act_on_ticket(seen.number.as_str(), action, deed, &setup()).await
 }
 
@@ -172,7 +173,7 @@ async fn whoever_decides_on_an_old_version_is_told_the_present_one(#[values(Kind
     let late = act_as(store, &seen, Action::Start, "王工", T0).await;
     assert!(matches!(late, Err(ActError::Conflict { current: 2 })), "{late:?}");
     assert_eq!(happened(store).await, ["opened", "accept"]);
-    let deed = Deed { version: 1, by: "", note: "", at: T0 };
+    let deed = Deed { version: 1, by: "", note: "", work: None, at: T0 };
     let none = store.act_on_ticket("BX-202611-9999", Action::Accept, deed, &setup()).await;
     assert!(matches!(none, Err(ActError::NotFound)), "{none:?}");
     let unfit = act(store, Action::Confirm, T0).await;
@@ -279,4 +280,26 @@ async fn a_comment_is_noted_once_and_moves_nothing(#[values(Kind::Sqlite, Kind::
     assert!(matches!(late, Err(ActError::Closed)), "{late:?}");
     let none = store.comment_on_ticket("BX-202611-9999", comment).await;
     assert!(matches!(none, Err(ActError::NotFound)), "{none:?}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_is_said_of_a_repair_stays_with_it_when_it_turns_out_to_be_none(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    commit(&mut writer(store), raise(LED, DARK, T0)).await;
+    act(store, Action::Start, T0).await.unwrap();
+    let work = |cause: &str, cost| Work::new(cause, ["网线 × 1", "扎带"], Fen::new(cost).ok()).unwrap();
+    let (first, second) = (work("接口松动", 0), work("", 1250));
+    for said in [Some(&first), None, Some(&second)] {
+        let seen = the_ticket(store).await;
+        let deed = Deed { version: seen.version, by: "李工", note: "", work: said, at: T0 };
+        store.act_on_ticket(seen.number.as_str(), Action::Finish, deed, &setup()).await.unwrap();
+        act(store, Action::Reopen, T0).await.unwrap();
+    }
+    let (_, events) = store.ticket(the_ticket(store).await.number.as_str()).await.unwrap().unwrap();
+    let said: Vec<_> = events.into_iter().filter(|event| event.what == "finish").map(|event| event.work).collect();
+    assert_eq!(said, [Some(first), None, Some(second)]);
 }
