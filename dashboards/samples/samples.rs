@@ -8,10 +8,10 @@ use lobby_dashboards::{
     EngineeringPage, ErrorPage, Evidence, Fact, FindingKey, FindingRow, FindingSeverity, HealthPage, Incident,
     LabelSheet, Lang, LifeCard, Limit, Link, Loss, LowStock, Machine, Mistake, Newcomer, Notice, OutboxPage,
     OverviewPage, Page, Paper, PeoplePage, PersonLine, PersonState, PostStatus, Priority, Problem, QueueTicket, Range,
-    ReceptionPage, Repair, RepairForm, Restrained, RestraintRow, RestraintsPage, SelectOption, Selection, Series,
-    SessionLine, SetupPage, Severity, Sheet, ShowflatPage, Sight, SignInPage, Site, SiteRow, State, StateSpan,
-    TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, WaitingFor, When, WhyPage, WhyPart, WhyPhase,
-    WhyRule, WorkMistake,
+    Reason, ReceptionPage, Rejected, Repair, RepairForm, Restrained, RestraintRow, RestraintsPage, SelectOption,
+    Selection, Series, SessionLine, SetupPage, Severity, Sheet, ShowflatPage, Sight, SignInPage, Site, SiteRow, State,
+    StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, WaitingFor, When, WhyPage, WhyPart,
+    WhyPhase, WhyRule, WorkMistake,
 };
 use lobby_domain::{access::Role, device::Life};
 
@@ -302,6 +302,7 @@ impl Scene {
                 no: "BX-202611-0042".into(),
                 version: 3,
                 step,
+                rejected: None,
                 may_confirm: step == TicketStep::AwaitingConfirmation,
             }),
         }
@@ -839,6 +840,15 @@ impl Scene {
                 TicketStep::Reported => vec![Action::Accept, Action::Start],
                 step => step.next_action().into_iter().collect(),
             },
+            rejected: (step == TicketStep::Cancelled).then(|| Rejected {
+                no: "BX-202611-0042".into(),
+                reason: Reason::Duplicate,
+                duplicate_of: Some("BX-202611-0041".into()),
+                by: Some(self.say("李工", "Li")),
+                note: Some(self.say("同一块屏", "The same display")),
+            }),
+            reasons: if step == TicketStep::InProgress { vec![Reason::OutOfScope, Reason::Duplicate] } else { vec![] },
+            others: vec![("BX-202611-0041".into(), self.say("入口屏无信号", "Entrance LED has no signal"))],
             repair: done.then(|| self.repair()),
             draft: Draft::default(),
             comment: (!matches!(step, TicketStep::Closed | TicketStep::Cancelled))

@@ -192,6 +192,8 @@ pub enum Notice {
     WrongStep,
     /// What was filled in makes no sense.
     Invalid,
+    /// What the ticket is to be a duplicate of is not open any more.
+    NoOriginal,
     /// Nothing was written where something has to be.
     Empty,
     /// It is over already.
@@ -213,6 +215,7 @@ impl Notice {
             Self::WrongStep => t.notice_wrong_step,
             Self::Invalid => t.notice_invalid,
             Self::Over => t.notice_over,
+            Self::NoOriginal => t.notice_no_original,
             Self::Empty => t.notice_empty,
             Self::TestTaken => t.notice_test_taken,
             Self::TestRefused => t.notice_test_refused,

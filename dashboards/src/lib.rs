@@ -76,8 +76,8 @@ pub use showflat::{LowStock, Machine, ShowflatPage};
 pub use state::{State, Verdict};
 pub use texts::{EN, Lang, Texts, ZH};
 pub use ticket::{
-    Action, Draft, Evidence, Priority, Repair, TicketEvent, TicketPage, TicketStep, TimelineEntry, WaitingFor,
-    WorkMistake,
+    Action, Draft, Evidence, Priority, Reason, Rejected, Repair, TicketEvent, TicketPage, TicketStep, TimelineEntry,
+    WaitingFor, WorkMistake,
 };
 pub use tile::{DeviceRef, DeviceTile, Fact};
 pub use time::{Calendar, When};

@@ -202,6 +202,7 @@ texts! {
     notice_test_taken: "测试消息已被接收方接受", "The receiver took the test message";
     notice_test_refused: "测试消息未被接受，原因见该通道", "The receiver did not take the test message: see the channel for what it said";
     notice_test_soon: "该通道刚发过消息，请稍后再试", "The channel has sent as much as its receiver takes; try again in a moment";
+    notice_no_original: "未退回：请选择本案场另一张未关闭的报修单", "Not rejected: choose another open ticket of this site";
     notice_empty: "未保存：请写明内容", "Not saved: please write something";
     notice_over: "已经结束，无需操作", "It is over already; nothing was changed";
     // The product's own health
@@ -554,14 +555,14 @@ texts! {
     step_in_progress: "处理中", "In work";
     step_confirm: "待验收", "To confirm";
     step_closed: "已关闭", "Closed";
-    step_cancelled: "已取消", "Cancelled";
+    step_cancelled: "已退回", "Rejected";
     step_done: "已完成", "done";
     progress_reported: "已报修，等待{}接单", "reported, waiting for {} to accept";
     progress_accepted: "{}已接单", "{} has accepted";
     progress_in_progress: "{}处理中", "{} is working on it";
     progress_confirm: "{}已修复，请确认恢复", "{} has repaired it, please confirm";
     progress_closed: "工单已关闭", "the ticket is closed";
-    progress_cancelled: "工单已取消", "the ticket was cancelled";
+    progress_cancelled: "工单已退回", "the ticket was rejected";
     waiting_means: "等待期间不计时，请说明原因。", "The time limits stand still meanwhile; please say why.";
     waiting_parts: "等配件", "Waiting for parts";
     waiting_supplier: "等供应商", "Waiting for a supplier";
@@ -574,6 +575,14 @@ texts! {
     repair_materials_such: "HDMI 线 × 2", "HDMI cable x 2";
     repair_cost: "费用，元（可不填）", "Cost in yuan (optional)";
     form_cost_total: "费用", "Cost";
+    ticket_reject: "退回（无需维修）", "Reject (nothing to repair)";
+    reject_means: "工单随即关闭；故障仍在时，告警继续显示。请在说明中写清情况。", "The ticket is closed at once; a fault that is still there stays visible as an alert. Please say why in the note.";
+    reject_other: "与哪张重复", "Duplicate of";
+    rejected_no_fault: "未发现故障", "No fault found";
+    rejected_out_of_scope: "不属维修范围", "Not for us to repair";
+    rejected_duplicate: "重复报修", "Duplicate";
+    event_rejected: "退回", "Rejected";
+    event_took_over: "并入重复报修单", "Took over a duplicate";
     ticket_comment: "备注", "Note";
     ticket_more: "等待或调整紧急程度", "Wait, or change the priority";
     priority_change: "改为{}", "Make it {}";
@@ -607,7 +616,6 @@ texts! {
     event_reprioritised: "调整紧急程度", "Priority changed";
     comment_text: "内容", "Text";
     event_noted: "备注", "Note";
-    event_cancelled: "取消", "Cancelled";
     // What is printed
     sheet_back: "返回", "Back";
     sheet_hint: "请用浏览器的打印功能打印，比例 100%，不加页眉页脚。", "Print it with the browser, at 100% and without headers and footers.";

@@ -119,6 +119,51 @@ impl WaitingFor {
     }
 }
 
+/// Why a ticket was closed without a repair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// 未发现故障.
+    NoFaultFound,
+    /// 不属维修范围.
+    OutOfScope,
+    /// 重复报修.
+    Duplicate,
+}
+
+impl Reason {
+    /// As a form says it.
+    pub fn value(self) -> &'static str {
+        match self {
+            Self::NoFaultFound => "no_fault_found",
+            Self::OutOfScope => "out_of_scope",
+            Self::Duplicate => "duplicate",
+        }
+    }
+
+    pub(crate) fn word(self, t: &Texts) -> &'static str {
+        match self {
+            Self::NoFaultFound => t.rejected_no_fault,
+            Self::OutOfScope => t.rejected_out_of_scope,
+            Self::Duplicate => t.rejected_duplicate,
+        }
+    }
+}
+
+/// That a ticket was closed without a repair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its number.
+    pub no: String,
+    /// Why.
+    pub reason: Reason,
+    /// The ticket that has its faults now.
+    pub duplicate_of: Option<String>,
+    /// Who said so.
+    pub by: Option<String>,
+    /// In their words.
+    pub note: Option<String>,
+}
+
 /// How urgent a ticket is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
@@ -316,6 +361,8 @@ pub enum TicketEvent {
     Reprioritised,
     /// Somebody wrote a note.
     Noted,
+    /// It got the faults of a duplicate.
+    TookOver,
     /// It ended without a repair.
     Cancelled,
 }
@@ -339,7 +386,8 @@ impl TicketEvent {
             Self::Resumed => t.event_resumed,
             Self::Reprioritised => t.event_reprioritised,
             Self::Noted => t.event_noted,
-            Self::Cancelled => t.event_cancelled,
+            Self::TookOver => t.event_took_over,
+            Self::Cancelled => t.event_rejected,
         }
     }
 }
@@ -419,6 +467,12 @@ pub struct TicketPage {
     pub timeline: Vec<TimelineEntry>,
     /// What the reader may do, the first as the main button.
     pub actions: Vec<Action>,
+    /// That it was closed without a repair.
+    pub rejected: Option<Rejected>,
+    /// The reasons with which the reader may close it without a repair.
+    pub reasons: Vec<Reason>,
+    /// Other open tickets of the site, of which it may be a duplicate: the number and the title of each.
+    pub others: Vec<(String, String)>,
     /// What was said of the repair.
     pub repair: Option<Repair>,
     /// What is filled in about the repair.

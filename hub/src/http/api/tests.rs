@@ -465,3 +465,29 @@ async fn a_repair_is_finished_with_or_without_what_it_took() {
         ticket["events"].as_array().unwrap().iter().filter(|event| event["what"] == "finish").collect();
     assert_eq!((&finished[0]["work"], &finished[1]["work"]), (&Value::Null, &work), "{ticket}");
 }
+
+#[tokio::test]
+async fn a_ticket_is_rejected_for_one_of_three_reasons() {
+    let hub = Hub::in_trouble().await;
+    let no = hub.ticket().await;
+    let path = format!("/api/v1/tickets/{no}/reject");
+    for (body, status, detail) in [
+        (json!({ "version": 1 }), 400, "`reason` is missing: no_fault_found, out_of_scope or duplicate"),
+        (json!({ "version": 1, "reason": "duplicate" }), 400, "`duplicate_of` goes with"),
+        (json!({ "version": 1, "reason": "out_of_scope", "duplicate_of": no }), 400, "`duplicate_of` goes with"),
+        (
+            json!({ "version": 1, "reason": "duplicate", "duplicate_of": no }),
+            400,
+            "no other open ticket of the same site",
+        ),
+        (json!({ "version": 1, "reason": "no_fault_found" }), 409, "the fault is still there"),
+        (json!({ "version": 1, "reason": "boredom" }), 422, "unknown variant"),
+    ] {
+        let (got, problem) = hub.api(Method::POST, &path, &body, None).await;
+        assert!(got == status && problem["detail"].as_str().unwrap().contains(detail), "{problem}");
+    }
+    let (status, ticket) = hub.api(Method::POST, &path, &json!({ "version": 1, "reason": "out_of_scope" }), None).await;
+    assert_eq!((status, &ticket["state"], &ticket["rejected"]), (200, &json!("closed"), &json!("out_of_scope")));
+    assert_eq!(hub.read("/api/v1/tickets?state=open").await["items"], json!([]));
+    assert_eq!(hub.display().await["state"], "open", "it is visible still");
+}

@@ -5,7 +5,7 @@ use lobby_contract::DeviceId;
 use lobby_domain::access::Need;
 use lobby_domain::{
     alert::Subject,
-    ticket::{Action, State as TicketState, WaitingFor},
+    ticket::{Action, Rejection, State as TicketState, WaitingFor},
     time::Timestamp,
     work::{Fen, Work, WorkError},
 };
@@ -66,6 +66,11 @@ pub(in crate::http) struct Ticket {
     started_at: Option<i64>,
     fixed_at: Option<i64>,
     closed_at: Option<i64>,
+    /// Why it was closed without a repair: `no_fault_found`, `out_of_scope` or `duplicate`; null if it was not.
+    #[schema(value_type = Option<String>)]
+    rejected: Option<Rejection>,
+    /// The ticket that has its faults now, if it was rejected as a duplicate.
+    duplicate_of: Option<String>,
     /// What happened to it; only when one ticket is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     events: Option<Vec<Event>>,
@@ -89,7 +94,8 @@ pub(in crate::http) struct Breach {
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Event {
     at: i64,
-    /// `opened`, `joined`, `victim`, `recovered`, `reopened`, `unstable`, `reminded`, `overdue`, `priority`, `comment`, or what a person did.
+    /// `opened`, `joined`, `victim`, `recovered`, `reopened`, `unstable`, `reminded`, `overdue`, `priority`, `comment`, `duplicate` (it got the
+    /// faults of the ticket in the note), or what a person did.
     what: String,
     actor: String,
     note: String,
@@ -135,6 +141,8 @@ impl From<TicketRow> for Ticket {
             started_at: row.started_at.map(Timestamp::millis),
             fixed_at: row.fixed_at.map(Timestamp::millis),
             closed_at: row.closed_at.map(Timestamp::millis),
+            rejected: row.rejected,
+            duplicate_of: row.duplicate_of.map(|number| number.to_string()),
             events: None,
             breaches: None,
         }
@@ -174,6 +182,11 @@ pub(in crate::http) struct Act {
     /// What `wait` waits for: `parts`, `supplier` or `access`.
     #[schema(value_type = Option<String>)]
     waiting_for: Option<WaitingFor>,
+    /// Of `reject`: `no_fault_found`, `out_of_scope` or `duplicate`.
+    #[schema(value_type = Option<String>)]
+    reason: Option<Rejection>,
+    /// Of `reject` with the reason `duplicate`: the other open ticket of the site, which gets the faults that are still there.
+    duplicate_of: Option<String>,
     /// The priority that `priority` sets.
     priority: Option<String>,
     /// Of `finish`: why it failed. What was done is the note.
@@ -254,9 +267,9 @@ pub(in crate::http) async fn show_ticket(
     Ok(Json(ticket))
 }
 
-/// Moves a ticket: accept, start, wait, resume, finish, confirm or reopen; or sets its priority.
+/// Moves a ticket: accept, start, wait, resume, finish, confirm, reopen or reject; or sets its priority.
 #[utoipa::path(post, path = "/api/v1/tickets/{number}/{action}", tag = "tickets",
-    params(("number" = String, Path, description = "The ticket"), ("action" = String, Path, description = "accept, start, wait, resume, finish, confirm, reopen or priority")),
+    params(("number" = String, Path, description = "The ticket"), ("action" = String, Path, description = "accept, start, wait, resume, finish, confirm, reopen, reject or priority")),
     request_body = Act,
     responses((status = 200, body = Ticket), (status = 400, description = "Something is missing or not valid"),
         (status = 404, description = "There is no such ticket or action"),
@@ -273,7 +286,14 @@ pub(in crate::http) async fn act_on_ticket(
     }
     let by = caller.signs(act.by);
     check_texts(&by, &act.note)?;
-    let deed = Deed { version: act.version, by: &by, note: &act.note, work: work.as_ref(), at: app.clock.now() };
+    let deed = Deed {
+        version: act.version,
+        by: &by,
+        note: &act.note,
+        work: work.as_ref(),
+        duplicate_of: act.duplicate_of.as_deref(),
+        at: app.clock.now(),
+    };
     let setup = app.fleet.setup();
     let row = if action == "priority" {
         let missing = || ApiError::Parameter("`priority` is missing: say which".to_owned());
@@ -282,7 +302,18 @@ pub(in crate::http) async fn act_on_ticket(
         if action == "wait" && act.waiting_for.is_none() {
             return Err(ApiError::Parameter("`waiting_for` is missing: parts, supplier or access".to_owned()));
         }
-        let action = Action::from_text(&action, act.waiting_for).ok_or(ApiError::NotFound("action"))?;
+        if action == "reject" && act.reason.is_none() {
+            return Err(ApiError::Parameter(
+                "`reason` is missing: no_fault_found, out_of_scope or duplicate".to_owned(),
+            ));
+        }
+        let is_duplicate = action == "reject" && act.reason == Some(Rejection::Duplicate);
+        if is_duplicate != act.duplicate_of.is_some() {
+            return Err(ApiError::Parameter(
+                "`duplicate_of` goes with `reject` and the reason `duplicate`, which needs it".to_owned(),
+            ));
+        }
+        let action = Action::from_text(&action, act.waiting_for, act.reason).ok_or(ApiError::NotFound("action"))?;
         app.store.act_on_ticket(&number, action, deed, &setup).await?
     };
     app.fleet.tell(Changed { site: row.site.clone(), device: None });

@@ -10,7 +10,7 @@ use lobby_dashboards::{Draft, WorkMistake};
 use lobby_domain::{
     device::Life,
     site::LifeError,
-    ticket::{Action, WaitingFor},
+    ticket::{Action, Rejection, WaitingFor},
     work::{Fen, Work, WorkError},
 };
 use serde::Deserialize;
@@ -47,6 +47,10 @@ pub(super) struct Act {
     note: String,
     /// What is waited for, where somebody waits.
     waiting_for: Option<WaitingFor>,
+    /// Why it is closed without a repair, where it is.
+    reason: Option<Rejection>,
+    /// The ticket that it is a duplicate of, where it is one.
+    duplicate_of: Option<String>,
     /// The priority to be set, where one is.
     priority: Option<String>,
     /// Why it failed, where it is repaired.
@@ -159,12 +163,19 @@ async fn moved(
             return Ok(document(StatusCode::UNPROCESSABLE_ENTITY, html));
         }
     };
-    let deed = Deed { version: act.version, by: &by, note: &note, work: work.as_ref(), at: app.clock.now() };
+    let deed = Deed {
+        version: act.version,
+        by: &by,
+        note: &note,
+        work: work.as_ref(),
+        duplicate_of: act.duplicate_of.as_deref(),
+        at: app.clock.now(),
+    };
     let setup = app.fleet.setup();
     let done = if let Some(priority) = act.priority.as_deref().filter(|_| verb == "priority") {
         app.store.set_priority(no, priority, deed, &setup).await
     } else {
-        let action = Action::from_text(verb, act.waiting_for).ok_or(PageError::NotFound)?;
+        let action = Action::from_text(verb, act.waiting_for, act.reason).ok_or(PageError::NotFound)?;
         app.store.act_on_ticket(no, action, deed, &setup).await
     };
     let notice = match done {
@@ -174,6 +185,7 @@ async fn moved(
         }
         Err(ActError::Conflict { .. }) => "conflict",
         Err(ActError::Refused(_) | ActError::Closed) => "step",
+        Err(ActError::NoOriginal) => "original",
         Err(ActError::NoPriority { .. } | ActError::KeyReused) => return Err(PageError::BadRequest),
         Err(ActError::NotFound) => return Err(PageError::NotFound),
         Err(ActError::Store(error)) => return Err(error.into()),

@@ -54,7 +54,7 @@ fn build(scene: &Scene<'_>, case: &Case, origin: &Origin) -> RepairForm {
         copies: Copies::default(),
         no: row.number.to_string(),
         check: case.check(),
-        step: incident::step(row.state),
+        step: incident::step(row),
         waiting_for: incident::waiting_for(row),
         priority: engineering::priority(&row.priority),
         site_name: scene.name_of(&row.site),

@@ -824,3 +824,27 @@ async fn a_repair_is_handed_over_with_its_cause_and_its_cost_and_what_is_wrong_c
     let print = hub.get(&format!("{page}/print"), "zh").await;
     assert!(!print.body.contains("¥1200.50") && print.body.contains("<dd class=\"lines\"><i></i><i></i><i></i></dd>"));
 }
+
+#[tokio::test]
+async fn a_ticket_that_is_no_repair_is_rejected_and_the_post_sees_why() {
+    let hub = Hub::in_trouble().await;
+    let no = hub.ticket().await;
+    let (page, path) = (format!("/t/{no}"), format!("/t/{no}/reject"));
+    let shown = hub.get(&page, "zh").await;
+    shown.says(&["退回（无需维修）", "value=\"out_of_scope\""]);
+    assert!(!shown.body.contains("value=\"no_fault_found\"") && !shown.body.contains("value=\"duplicate\""));
+    assert_eq!(hub.send(&path, "version=1&reason=no_fault_found").await, format!("{page}?notice=step"));
+    let original = "version=1&reason=duplicate&duplicate_of=BX-202611-0099";
+    assert_eq!(hub.send(&path, original).await, format!("{page}?notice=original"));
+    hub.get(&format!("{page}?notice=original"), "en").await.says(&["choose another open ticket"]);
+    assert_eq!(hub.post(&path, "version=1&reason=boredom", &OURS).await.status, StatusCode::BAD_REQUEST);
+    let form = "version=1&reason=out_of_scope&by=Li&note=the+%3Ctenant%27s%3E+own";
+    assert_eq!(hub.send(&path, form).await, format!("{page}?notice=saved"));
+    let shown = hub.get(&page, "en").await;
+    shown.says(&["Rejected", "Not for us to repair", "the &#60;tenant&#39;s&#62; own", "Li"]);
+    assert!(!shown.body.contains(&format!("action=\"/t/{no}")), "it is over");
+    hub.get("/concierge", "zh").await.says(&["无信号", &no, "已退回", "不属维修范围"]);
+    hub.get("/engineering", "zh").await.says(&["没有待办工单", &no]);
+    hub.get("/alerts", "en").await.says(&["LED display has no signal"]);
+    hub.get(&format!("{page}/print"), "zh").await.says(&["已退回"]);
+}

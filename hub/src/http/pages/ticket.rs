@@ -2,7 +2,7 @@
 
 use axum::{extract::State, response::Response};
 use lobby_contract::SiteId;
-use lobby_dashboards::{Action, Draft, Evidence, Page, Repair, TicketEvent, TicketPage, TimelineEntry};
+use lobby_dashboards::{Action, Draft, Evidence, Page, Reason, Repair, TicketEvent, TicketPage, TimelineEntry};
 use lobby_domain::{
     access::Need,
     alert::Subject,
@@ -15,11 +15,13 @@ use super::{App, Html, Open, PageError, Path, Reader, Scene, alerts, answer, eng
 use crate::{
     http::gate::need_of_step,
     restraints::new_id,
-    store::{self, AlertFilter, AlertRow, TicketRow},
+    store::{self, AlertFilter, AlertRow, TicketFilter, TicketRow},
 };
 
 /// The most alerts of one ticket that are listed.
 const MOST_ALERTS: i64 = 100;
+/// The most other tickets that one may be a duplicate of are offered.
+const MOST_OTHERS: i64 = 50;
 /// Longer texts are no ticket's number.
 const LONGEST_NUMBER: usize = 40;
 
@@ -79,13 +81,17 @@ impl Case {
 
 async fn page(app: &App, reader: &Reader, no: &str, draft: Draft) -> Result<String, PageError> {
     let case = Case::read(app, no).await?;
+    let of_site = TicketFilter { site: Some(case.row.site.clone()), open: Some(true), ..TicketFilter::default() };
+    let (mut others, _) = app.store.tickets(&of_site, None, MOST_OTHERS).await??;
+    others.retain(|ticket| ticket.number != case.row.number);
     let open = Open::of(case.attached.iter().filter(|alert| alert.cleared_at.is_none()).cloned().collect(), Vec::new());
-    let page =
-        Scene::with(app, reader, case.site(app), &open, |scene| Ok(TicketPage { draft, ..build(scene, &case) }))?;
+    let page = Scene::with(app, reader, case.site(app), &open, |scene| {
+        Ok(TicketPage { draft, ..build(scene, &case, &others) })
+    })?;
     page.html(reader.fragment)
 }
 
-fn build(scene: &Scene<'_>, case: &Case) -> TicketPage {
+fn build(scene: &Scene<'_>, case: &Case, others: &[TicketRow]) -> TicketPage {
     let Case { row, events, attached } = case;
     let open = row.closed_at.is_none();
     let may = |step: &str| scene.reader.caller.may(need_of_step(step));
@@ -94,7 +100,7 @@ fn build(scene: &Scene<'_>, case: &Case) -> TicketPage {
         version: row.version,
         check: case.check(),
         title: scene.text(&row.title),
-        step: incident::step(row.state),
+        step: incident::step(row),
         priority: engineering::priority(&row.priority),
         // Every ticket is opened by a rule so far.
         reporter: scene.texts().system.to_owned(),
@@ -119,6 +125,9 @@ fn build(scene: &Scene<'_>, case: &Case) -> TicketPage {
         alerts: attached.iter().map(|alert| alerts::row(scene, alert)).collect(),
         timeline: events.iter().rev().map(|event| entry(scene, event, attached)).collect(),
         actions: actions(row.state, scene.open.is_faulty(row), may),
+        rejected: incident::rejected(row, events.iter().rfind(|event| event.what == "reject")),
+        reasons: reasons(row.state, scene.open.is_faulty(row), may("reject"), !others.is_empty()),
+        others: others.iter().map(|ticket| (ticket.number.to_string(), scene.text(&ticket.title))).collect(),
         repair: repair(case),
         draft: Draft::default(),
         comment: (open && scene.reader.caller.may(Need::Answer)).then(|| new_id().to_string()),
@@ -149,9 +158,19 @@ pub(super) fn repair(case: &Case) -> Option<Repair> {
 fn actions(state: ticket::State, faulty: bool, may: impl Fn(&str) -> bool) -> Vec<Action> {
     let every = [Action::Accept, Action::Start, Action::Resume, Action::Finish, Action::Confirm, Action::Reopen];
     let fits = |action: &Action| {
-        ticket::Action::from_text(action.verb(), None).is_some_and(|action| ticket::act(state, action, faulty).is_ok())
+        ticket::Action::from_text(action.verb(), None, None)
+            .is_some_and(|action| ticket::act(state, action, faulty).is_ok())
     };
     every.into_iter().filter(|action| fits(action) && may(action.verb())).collect()
+}
+
+/// The reasons with which it may be closed without a repair. A fault that is still there was found.
+fn reasons(state: ticket::State, faulty: bool, may: bool, others: bool) -> Vec<Reason> {
+    let fits = |reason: &ticket::Rejection| {
+        may && ticket::act(state, ticket::Action::Reject(*reason), faulty).is_ok()
+            && (others || *reason != ticket::Rejection::Duplicate)
+    };
+    ticket::Rejection::ALL.into_iter().filter(fits).map(incident::reason).collect()
 }
 
 /// The priorities that the ticket does not have.
@@ -210,6 +229,8 @@ pub(super) fn entry(scene: &Scene<'_>, event: &store::TicketEvent, attached: &[A
         "wait" => TicketEvent::Waiting,
         "resume" => TicketEvent::Resumed,
         "priority" => TicketEvent::Reprioritised,
+        "reject" => TicketEvent::Cancelled,
+        "duplicate" => TicketEvent::TookOver,
         "reminded" => TicketEvent::Reminded,
         "overdue" => TicketEvent::Overdue,
         _ => TicketEvent::Noted,
@@ -221,7 +242,7 @@ pub(super) fn entry(scene: &Scene<'_>, event: &store::TicketEvent, attached: &[A
     let note = limit.unwrap_or_else(|| alert.map_or_else(|| event.note.clone(), |alert| scene.text(&alert.title)));
     let by_hub = matches!(
         event.what.as_str(),
-        "opened" | "joined" | "victim" | "reopened" | "recovered" | "unstable" | "reminded" | "overdue"
+        "opened" | "joined" | "victim" | "reopened" | "recovered" | "unstable" | "reminded" | "overdue" | "duplicate"
     );
     let note = event.work.as_ref().map_or_else(|| note.clone(), |work| said(scene, &note, work));
     let nobody = scene.pick("未留姓名", "No name given");
