@@ -5,12 +5,13 @@ use lobby_dashboards::{
     Acceptance, AccountPage, Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertRow, AlertsPage, AuditLine,
     AuditPage, Calendar, ChannelCard, ChannelState, Choice, Chrome, Clause, Collection, ConciergePage, Copies, Counts,
     DayPart, Deadline, DeadlineKind, Delivery, DeliveryLine, DeliveryState, DeviceLabel, DevicePage, DeviceRef,
-    DeviceTile, EngineeringPage, ErrorPage, Evidence, Fact, FindingKey, FindingRow, FindingSeverity, HealthPage,
+    DeviceTile, Draft, EngineeringPage, ErrorPage, Evidence, Fact, FindingKey, FindingRow, FindingSeverity, HealthPage,
     Incident, LabelSheet, Lang, LifeCard, Limit, Link, Loss, LowStock, Machine, Mistake, Newcomer, Notice, OutboxPage,
     OverviewPage, Page, Paper, PeoplePage, PersonLine, PersonState, PostStatus, Priority, Problem, QueueTicket, Range,
-    ReceptionPage, RepairForm, Restrained, RestraintRow, RestraintsPage, SelectOption, Selection, Series, SessionLine,
-    SetupPage, Severity, Sheet, ShowflatPage, Sight, SignInPage, Site, SiteRow, State, StateSpan, TicketEvent,
-    TicketLine, TicketPage, TicketStep, TimelineEntry, WaitingFor, When, WhyPage, WhyPart, WhyPhase, WhyRule,
+    Reason, ReceptionPage, Rejected, Repair, RepairForm, Restrained, RestraintRow, RestraintsPage, SelectOption,
+    Selection, Series, SessionLine, SetupPage, Severity, Sheet, ShowflatPage, Sight, SignInPage, Site, SiteRow, State,
+    StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, WaitingFor, When, WhyPage, WhyPart,
+    WhyPhase, WhyRule, WorkMistake,
 };
 use lobby_domain::{access::Role, device::Life};
 
@@ -76,6 +77,17 @@ pub fn all(lang: Lang) -> Vec<Sample> {
             actions: vec![Action::Resume, Action::Finish],
             may_wait: false,
             priorities: vec![("P2".into(), s.say("一般", "Ordinary")), ("P3".into(), s.say("计划", "Planned"))],
+            ..s.ticket(TicketStep::InProgress)
+        };
+        "ticket-refused": TicketPage {
+            draft: Draft {
+                mistake: Some(WorkMistake::Cost),
+                cause: s.say("接口松动", "A loose plug"),
+                note: String::new(),
+                materials: s.say("网线 × 1", "Cable x 1"),
+                cost: "12.345".into(),
+                by: s.say("李工", "Li"),
+            },
             ..s.ticket(TicketStep::InProgress)
         };
         "ticket-confirm": s.ticket(TicketStep::AwaitingConfirmation);
@@ -292,6 +304,7 @@ impl Scene {
                 no: "BX-202611-0042".into(),
                 version: 3,
                 step,
+                rejected: None,
                 may_confirm: step == TicketStep::AwaitingConfirmation,
             }),
         }
@@ -742,6 +755,18 @@ impl Scene {
         }
     }
 
+    fn repair(&self) -> Repair {
+        Repair {
+            cause: Some(self.say("发送卡到接收卡的网线老化", "The cable from the sending card had aged")),
+            work: Some(self.say("更换网线并固定接口", "Changed the cable and fixed its plug")),
+            materials: vec![
+                (self.say("六类网线", "Cat 6 cable"), Some("3 m".into())),
+                (self.say("扎带", "Cable ties"), None),
+            ],
+            cost: Some("¥12.50".into()),
+        }
+    }
+
     fn ticket(&self, step: TicketStep) -> TicketPage {
         let done = matches!(step, TicketStep::AwaitingConfirmation | TicketStep::Closed);
         let entry = |before, event, actor: Option<String>, note: Option<String>| TimelineEntry {
@@ -817,6 +842,19 @@ impl Scene {
                 TicketStep::Reported => vec![Action::Accept, Action::Start],
                 step => step.next_action().into_iter().collect(),
             },
+            rejected: (step == TicketStep::Cancelled).then(|| Rejected {
+                no: "BX-202611-0042".into(),
+                reason: Reason::Duplicate,
+                duplicate_of: Some("BX-202611-0041".into()),
+                by: Some(self.say("李工", "Li")),
+                note: Some(self.say("同一块屏", "The same display")),
+            }),
+            reasons: if step == TicketStep::InProgress { vec![Reason::OutOfScope, Reason::Duplicate] } else { vec![] },
+            others: vec![("BX-202611-0041".into(), self.say("入口屏无信号", "Entrance LED has no signal"))],
+            repair: done.then(|| self.repair()),
+            draft: Draft::default(),
+            comment: (!matches!(step, TicketStep::Closed | TicketStep::Cancelled))
+                .then(|| "1c0ffee0-5a11-4b1d-8e55-0123456789ab".to_owned()),
         }
     }
 
@@ -866,6 +904,7 @@ impl Scene {
             complete_by: ticket.complete_by,
             arrived_at: ticket.arrived_at,
             finished_at: ticket.completed_at,
+            repair: ticket.repair,
             work,
             acceptance: (step == TicketStep::Closed).then(|| Acceptance {
                 at: self.at(MINUTE),
@@ -896,6 +935,12 @@ impl Scene {
             evidence: vec![proof; 5],
             department: long.clone(),
             owner: Some(long.clone()),
+            repair: Some(Repair {
+                cause: Some(long.clone()),
+                work: Some(long.clone()),
+                materials: vec![(long.clone(), Some(long.clone())); 7],
+                cost: Some("¥10000000.00".into()),
+            }),
             work: vec![entry; 9],
             acceptance: form.acceptance.map(|word| Acceptance { remarks: Some(long.clone()), ..word }),
             ..form

@@ -55,6 +55,8 @@ impl AuditLine {
             "ticket.confirm" => t.audit_ticket_confirm,
             "ticket.reopen" => t.audit_ticket_reopen,
             "ticket.priority" => t.audit_ticket_priority,
+            "ticket.comment" => t.audit_ticket_comment,
+            "ticket.reject" => t.audit_ticket_reject,
             "alert.acknowledge" => t.audit_alert_acknowledge,
             "alert.clear" => t.audit_alert_clear,
             "silence.make" => t.audit_silence_make,

@@ -198,6 +198,10 @@ pub enum Notice {
     WrongStep,
     /// What was filled in makes no sense.
     Invalid,
+    /// What the ticket is to be a duplicate of is not open any more.
+    NoOriginal,
+    /// Nothing was written where something has to be.
+    Empty,
     /// It is over already.
     Over,
     /// The test message was taken.
@@ -217,6 +221,8 @@ impl Notice {
             Self::WrongStep => t.notice_wrong_step,
             Self::Invalid => t.notice_invalid,
             Self::Over => t.notice_over,
+            Self::NoOriginal => t.notice_no_original,
+            Self::Empty => t.notice_empty,
             Self::TestTaken => t.notice_test_taken,
             Self::TestRefused => t.notice_test_refused,
             Self::TestSoon => t.notice_test_soon,

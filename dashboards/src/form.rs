@@ -8,10 +8,13 @@ use crate::{
     qr,
     sheet::{Paper, Sheet, Ways},
     texts::{Texts, fill},
-    ticket::{Evidence, Priority, TicketStep, TimelineEntry, WaitingFor},
+    ticket::{Evidence, Priority, Repair, TicketStep, TimelineEntry, WaitingFor},
     tile::DeviceRef,
     time::When,
 };
+
+/// How many materials have a line of their own.
+const MATERIALS: usize = 3;
 
 /// The most rules whose evidence is printed.
 const MOST_EVIDENCE: usize = 2;
@@ -126,6 +129,8 @@ pub struct RepairForm {
     pub arrived_at: Option<When>,
     /// When the work was done.
     pub finished_at: Option<When>,
+    /// What was said of the repair.
+    pub repair: Option<Repair>,
     /// What those who repair have noted, the oldest first.
     pub work: Vec<TimelineEntry>,
     /// The reporting post's word, once it is given.
@@ -158,7 +163,10 @@ struct Laid {
     evidence: Vec<Proof>,
     more: Option<String>,
     dispatch: Vec<Cell>,
+    cause: String,
     work: String,
+    materials: Vec<(String, String)>,
+    total: String,
     times: Vec<Cell>,
     accepted: bool,
     remarks: String,
@@ -205,6 +213,8 @@ impl RepairForm {
         let evidence = self.evidence.iter().take(MOST_EVIDENCE).map(|proof| self.proof(&mut fit, proof)).collect();
         let more = self.evidence.len().saturating_sub(MOST_EVIDENCE);
         let dispatch = self.dispatch(&mut fit);
+        let repair = self.repair.as_ref();
+        let cause = fit.lines(repair.and_then(|repair| repair.cause.as_deref()).unwrap_or_default(), room(12), 2);
         let work: Vec<String> = self.work.iter().map(|entry| self.worked(entry)).collect();
         let remarks = self.acceptance.as_ref().map(Acceptance::words).unwrap_or_default();
         let time = |at: &Option<When>| at.as_ref().map(|at| at.minute().to_owned()).unwrap_or_default();
@@ -217,6 +227,9 @@ impl RepairForm {
             evidence,
             more: (more > 0).then(|| fill(t.form_more_evidence, &more.to_string())),
             dispatch,
+            cause,
+            materials: self.materials(&mut fit),
+            total: repair.and_then(|repair| repair.cost.clone()).unwrap_or_default(),
             work: fit.lines(&work.join("\n"), room(12), 4),
             times: vec![
                 Cell { label: t.form_arrived, value: time(&self.arrived_at), span: 4 },
@@ -280,6 +293,25 @@ impl RepairForm {
             cell(t.deadline_arrive, &time(&self.arrive_by)),
             cell(t.deadline_complete, &time(&self.complete_by)),
         ]
+    }
+
+    /// What was used, with its quantities. What has no line of its own shares the last one.
+    fn materials(&self, fit: &mut Fit) -> Vec<(String, String)> {
+        let used = self.repair.as_ref().map(|repair| &*repair.materials).unwrap_or_default();
+        let alone = if used.len() > MATERIALS { MATERIALS - 1 } else { used.len() };
+        let mut lines: Vec<_> = used[..alone]
+            .iter()
+            .map(|(name, quantity)| {
+                (fit.line(name, room(5)), fit.line(quantity.as_deref().unwrap_or_default(), room(2)))
+            })
+            .collect();
+        let rest = used[alone..].iter().map(|(name, quantity)| Repair::material(name, quantity.as_deref()));
+        let rest = rest.collect::<Vec<_>>().join(self.sheet.t().list_comma);
+        if !rest.is_empty() {
+            lines.push((fit.line(&rest, room(5)), String::new()));
+        }
+        lines.resize_with(MATERIALS, Default::default);
+        lines
     }
 
     /// What somebody noted, on one line of the form.

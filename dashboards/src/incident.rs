@@ -2,7 +2,7 @@
 
 use crate::{
     texts::{Texts, fill, fill2},
-    ticket::TicketStep,
+    ticket::{Rejected, TicketStep},
     time::{When, lasting},
 };
 
@@ -45,6 +45,8 @@ pub struct TicketLine {
     pub version: i64,
     /// Its step.
     pub step: TicketStep,
+    /// Why it was closed without a repair, if it was.
+    pub rejected: Option<Rejected>,
     /// Whether the reader may confirm the repair now.
     pub may_confirm: bool,
 }

@@ -79,7 +79,10 @@ pub use sheet::{Paper, Sheet};
 pub use showflat::{LowStock, Machine, ShowflatPage};
 pub use state::{State, Verdict};
 pub use texts::{EN, Lang, Texts, ZH};
-pub use ticket::{Action, Evidence, Priority, TicketEvent, TicketPage, TicketStep, TimelineEntry, WaitingFor};
+pub use ticket::{
+    Action, Draft, Evidence, Priority, Reason, Rejected, Repair, TicketEvent, TicketPage, TicketStep, TimelineEntry,
+    WaitingFor, WorkMistake,
+};
 pub use tile::{DeviceRef, DeviceTile, Fact};
 pub use time::{Calendar, When};
 pub use why::{DayPart, WhyPage, WhyPart, WhyPhase, WhyRule};

@@ -167,6 +167,8 @@ texts! {
     audit_ticket_confirm: "确认修复", "Confirmed the repair";
     audit_ticket_reopen: "退回未修好", "Said that it still fails";
     audit_ticket_priority: "修改优先级", "Changed the priority";
+    audit_ticket_comment: "添加备注", "note on a ticket";
+    audit_ticket_reject: "退回报修单", "ticket rejected";
     audit_alert_acknowledge: "已知悉告警", "Took notice of the alert";
     audit_alert_clear: "人工解除告警", "Cleared the alert by hand";
     audit_silence_make: "新建静音", "Made a silence";
@@ -219,6 +221,11 @@ texts! {
     mistake_weak_password: "这个密码太容易被猜到：请用几个词组成的句子，或由密码管理器生成。", "This password is easily guessed: use several words, or let a password manager make one.";
     mistake_differ: "两次输入的密码不一样。", "The two passwords differ.";
     mistake_taken: "这个账号已有人使用，请换一个。", "Somebody else has that sign-in name: choose another one.";
+    mistake_no_cause: "未保存：请填写故障原因。", "Not saved: please fill in the cause.";
+    mistake_long_cause: "未保存：故障原因太长，请缩短。", "Not saved: the cause is too long.";
+    mistake_many_materials: "未保存：用料最多 50 行，请只写主要的。", "Not saved: there are at most 50 materials; give those that matter.";
+    mistake_material: "未保存：第 {} 行用料太长，每行写一种，如“HDMI 线 × 2”。", "Not saved: material {} is too long. Write one a line, such as: HDMI cable x 2";
+    mistake_cost: "未保存：费用应为 0 至 10000000 元的金额，最多两位小数，如 12.50。", "Not saved: the cost is no amount from 0 to 10000000 yuan with at most two decimal places, such as 12.50";
     mistake_last_admin: "这是唯一能登录的管理员，请先开通另一位。", "This is the only administrator who can sign in: enter another one first.";
     demo: "演示：设备与数据均为模拟", "Demo: simulated equipment and data";
     stale: "数据过期，正在重连", "Data out of date, reconnecting";
@@ -237,6 +244,8 @@ texts! {
     notice_test_taken: "测试消息已被接收方接受", "The receiver took the test message";
     notice_test_refused: "测试消息未被接受，原因见该通道", "The receiver did not take the test message: see the channel for what it said";
     notice_test_soon: "该通道刚发过消息，请稍后再试", "The channel has sent as much as its receiver takes; try again in a moment";
+    notice_no_original: "未退回：请选择本案场另一张未关闭的报修单", "Not rejected: choose another open ticket of this site";
+    notice_empty: "未保存：请写明内容", "Not saved: please write something";
     notice_over: "已经结束，无需操作", "It is over already; nothing was changed";
     // The product's own health
     nav_health: "系统", "System";
@@ -588,18 +597,35 @@ texts! {
     step_in_progress: "处理中", "In work";
     step_confirm: "待验收", "To confirm";
     step_closed: "已关闭", "Closed";
-    step_cancelled: "已取消", "Cancelled";
+    step_cancelled: "已退回", "Rejected";
     step_done: "已完成", "done";
     progress_reported: "已报修，等待{}接单", "reported, waiting for {} to accept";
     progress_accepted: "{}已接单", "{} has accepted";
     progress_in_progress: "{}处理中", "{} is working on it";
     progress_confirm: "{}已修复，请确认恢复", "{} has repaired it, please confirm";
     progress_closed: "工单已关闭", "the ticket is closed";
-    progress_cancelled: "工单已取消", "the ticket was cancelled";
+    progress_cancelled: "工单已退回", "the ticket was rejected";
     waiting_means: "等待期间不计时，请说明原因。", "The time limits stand still meanwhile; please say why.";
     waiting_parts: "等配件", "Waiting for parts";
     waiting_supplier: "等供应商", "Waiting for a supplier";
     waiting_access: "等进场", "Waiting for access";
+    ticket_repair: "维修", "Repair";
+    ticket_finish: "维修完成，提请验收", "Repaired: hand over";
+    repair_work: "处理内容（可不填）", "What was done (optional)";
+    repair_materials: "用料", "Materials";
+    repair_materials_hint: "用料，每行一种（可不填）", "Materials, one a line (optional)";
+    repair_materials_such: "HDMI 线 × 2", "HDMI cable x 2";
+    repair_cost: "费用，元（可不填）", "Cost in yuan (optional)";
+    form_cost_total: "费用", "Cost";
+    ticket_reject: "退回（无需维修）", "Reject (nothing to repair)";
+    reject_means: "工单随即关闭；故障仍在时，告警继续显示。请在说明中写清情况。", "The ticket is closed at once; a fault that is still there stays visible as an alert. Please say why in the note.";
+    reject_other: "与哪张重复", "Duplicate of";
+    rejected_no_fault: "未发现故障", "No fault found";
+    rejected_out_of_scope: "不属维修范围", "Not for us to repair";
+    rejected_duplicate: "重复报修", "Duplicate";
+    event_rejected: "退回", "Rejected";
+    event_took_over: "并入重复报修单", "Took over a duplicate";
+    ticket_comment: "备注", "Note";
     ticket_more: "等待或调整紧急程度", "Wait, or change the priority";
     priority_change: "改为{}", "Make it {}";
     priority_urgent: "紧急", "Urgent";
@@ -611,6 +637,7 @@ texts! {
     action_finish: "提请验收", "Hand over";
     action_confirm: "确认已恢复", "Confirm it works";
     action_reopen: "仍未恢复", "It still fails";
+    action_comment: "添加备注", "Add a note";
     action_by: "姓名（可不填）", "Name (optional)";
     action_note: "说明（可不填）", "Note (optional)";
     system: "系统", "System";
@@ -629,8 +656,8 @@ texts! {
     event_waiting: "暂停处理", "Waiting";
     event_resumed: "继续处理", "Work resumed";
     event_reprioritised: "调整紧急程度", "Priority changed";
+    comment_text: "内容", "Text";
     event_noted: "备注", "Note";
-    event_cancelled: "取消", "Cancelled";
     // What is printed
     sheet_back: "返回", "Back";
     sheet_hint: "请用浏览器的打印功能打印，比例 100%，不加页眉页脚。", "Print it with the browser, at 100% and without headers and footers.";

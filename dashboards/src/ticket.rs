@@ -120,6 +120,51 @@ impl WaitingFor {
     }
 }
 
+/// Why a ticket was closed without a repair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// 未发现故障.
+    NoFaultFound,
+    /// 不属维修范围.
+    OutOfScope,
+    /// 重复报修.
+    Duplicate,
+}
+
+impl Reason {
+    /// As a form says it.
+    pub fn value(self) -> &'static str {
+        match self {
+            Self::NoFaultFound => "no_fault_found",
+            Self::OutOfScope => "out_of_scope",
+            Self::Duplicate => "duplicate",
+        }
+    }
+
+    pub(crate) fn word(self, t: &Texts) -> &'static str {
+        match self {
+            Self::NoFaultFound => t.rejected_no_fault,
+            Self::OutOfScope => t.rejected_out_of_scope,
+            Self::Duplicate => t.rejected_duplicate,
+        }
+    }
+}
+
+/// That a ticket was closed without a repair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its number.
+    pub no: String,
+    /// Why.
+    pub reason: Reason,
+    /// The ticket that has its faults now.
+    pub duplicate_of: Option<String>,
+    /// Who said so.
+    pub by: Option<String>,
+    /// In their words.
+    pub note: Option<String>,
+}
+
 /// How urgent a ticket is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
@@ -184,8 +229,13 @@ impl Action {
 
     /// What whoever does it must be allowed to do.
     pub fn need(self) -> Need {
-        let action = lobby_domain::ticket::Action::from_text(self.verb(), None);
+        let action = lobby_domain::ticket::Action::from_text(self.verb(), None, None);
         action.expect("its address is that of a step of a ticket").need()
+    }
+
+    /// Whether something has to be filled in on the ticket's page.
+    pub(crate) fn asks(self) -> bool {
+        self == Self::Finish
     }
 
     pub(crate) fn word(self, t: &Texts) -> &'static str {
@@ -198,6 +248,74 @@ impl Action {
             Self::Reopen => t.action_reopen,
         }
     }
+}
+
+/// What was said of a repair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repair {
+    /// Why it failed.
+    pub cause: Option<String>,
+    /// What was done.
+    pub work: Option<String>,
+    /// What was used, and how much of it.
+    pub materials: Vec<(String, Option<String>)>,
+    /// What it cost, such as "¥12.50".
+    pub cost: Option<String>,
+}
+
+impl Repair {
+    /// A material with its quantity.
+    pub(crate) fn material(name: &str, quantity: Option<&str>) -> String {
+        quantity.map_or_else(|| name.to_owned(), |quantity| format!("{name} × {quantity}"))
+    }
+
+    fn materials(&self) -> Vec<String> {
+        self.materials.iter().map(|(name, quantity)| Self::material(name, quantity.as_deref())).collect()
+    }
+}
+
+/// Why what was filled in about a repair could not be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkMistake {
+    /// Nothing is said of the cause.
+    NoCause,
+    /// The cause is too long.
+    LongCause,
+    /// There are too many materials.
+    TooManyMaterials,
+    /// This material, counted from 1, is too long.
+    Material(usize),
+    /// The cost is no amount.
+    Cost,
+}
+
+impl WorkMistake {
+    fn words(self, t: &Texts) -> String {
+        match self {
+            Self::NoCause => t.mistake_no_cause.to_owned(),
+            Self::LongCause => t.mistake_long_cause.to_owned(),
+            Self::TooManyMaterials => t.mistake_many_materials.to_owned(),
+            Self::Material(nth) => crate::texts::filled(t.mistake_material, nth),
+            Self::Cost => t.mistake_cost.to_owned(),
+        }
+    }
+}
+
+/// What somebody filled in about a repair that could not be taken; usually nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Draft {
+    /// Why it could not.
+    pub mistake: Option<WorkMistake>,
+    /// Why it failed.
+    pub cause: String,
+    /// What was done.
+    pub note: String,
+    /// What was used, a line each.
+    pub materials: String,
+    /// What it cost.
+    pub cost: String,
+    /// Who did it.
+    pub by: String,
 }
 
 /// Why a ticket exists: what a rule saw.
@@ -250,6 +368,8 @@ pub enum TicketEvent {
     Reprioritised,
     /// Somebody wrote a note.
     Noted,
+    /// It got the faults of a duplicate.
+    TookOver,
     /// It ended without a repair.
     Cancelled,
 }
@@ -273,7 +393,8 @@ impl TicketEvent {
             Self::Resumed => t.event_resumed,
             Self::Reprioritised => t.event_reprioritised,
             Self::Noted => t.event_noted,
-            Self::Cancelled => t.event_cancelled,
+            Self::TookOver => t.event_took_over,
+            Self::Cancelled => t.event_rejected,
         }
     }
 }
@@ -353,6 +474,18 @@ pub struct TicketPage {
     pub timeline: Vec<TimelineEntry>,
     /// What the reader may do, the first as the main button.
     pub actions: Vec<Action>,
+    /// That it was closed without a repair.
+    pub rejected: Option<Rejected>,
+    /// The reasons with which the reader may close it without a repair.
+    pub reasons: Vec<Reason>,
+    /// Other open tickets of the site, of which it may be a duplicate: the number and the title of each.
+    pub others: Vec<(String, String)>,
+    /// What was said of the repair.
+    pub repair: Option<Repair>,
+    /// What is filled in about the repair.
+    pub draft: Draft,
+    /// Tells a comment from any other, if the reader may make one.
+    pub comment: Option<String>,
 }
 
 page!(TicketPage);
@@ -376,6 +509,20 @@ impl Limit<'_> {
 }
 
 impl TicketPage {
+    /// What may be done in one step, with a note at most.
+    fn plain(&self) -> Vec<Action> {
+        self.actions.iter().copied().filter(|action| *action != Action::Finish).collect()
+    }
+
+    fn may_finish(&self) -> bool {
+        self.actions.contains(&Action::Finish)
+    }
+
+    /// Whether that is what is usually done next, or what was tried just now.
+    fn finishes_next(&self) -> bool {
+        self.actions.first() == Some(&Action::Finish) || self.draft.mistake.is_some()
+    }
+
     fn limits(&self) -> Vec<Limit<'_>> {
         let t = self.chrome.t();
         [

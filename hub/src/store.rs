@@ -52,7 +52,7 @@ pub use self::{
     restraints::{ChangeError, Made, RestraintFilter},
     rollup::{Due, Grain, RolledUp},
     schema::{migrator, newest_schema},
-    tickets::{ActError, Deed, TicketEvent, TicketFilter, TicketRow},
+    tickets::{ActError, Comment, Deed, TicketEvent, TicketFilter, TicketRow},
     tokens::TokenRow,
     trouble::Trouble,
 };

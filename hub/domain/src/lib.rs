@@ -38,3 +38,4 @@ pub mod ticket;
 pub mod time;
 pub mod trace;
 pub mod watch;
+pub mod work;

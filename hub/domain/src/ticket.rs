@@ -4,9 +4,12 @@
 //! new → accepted → in_progress ⇄ waiting
 //!  │        │           └→ fixed → closed
 //!  └────────┴→ self_recovered ──────┘       (the fault went away before anybody worked on it)
+//!
+//! new, accepted, in_progress, waiting → closed: rejected, with a reason
 //! ```
 //!
-//! A ticket is never closed silently: the reporting post confirms, or says that it still does not work. A fault that comes back re-opens
+//! A ticket is never closed silently: the reporting post confirms, or says that it still does not work; or those who repair say why there
+//! is nothing for them to repair. A fault that comes back re-opens
 //! the ticket it had. While those who repair wait for parts, a supplier or access, no deadline runs (see [`crate::sla`]).
 
 use std::fmt;
@@ -78,6 +81,18 @@ pub enum WaitingFor {
     Access,
 }
 
+/// Why a ticket is closed without a repair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rejection {
+    /// There is no fault. Nobody can say so while telemetry shows one.
+    NoFaultFound,
+    /// It is not for those who repair. The fault may well be there, and stays visible as an alert.
+    OutOfScope,
+    /// Another open ticket is about the same, and has its faults from now on.
+    Duplicate,
+}
+
 /// What a person does with a ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
@@ -95,6 +110,8 @@ pub enum Action {
     Confirm,
     /// Say, at the reporting post, that it does not.
     Reopen,
+    /// Close it without a repair.
+    Reject(Rejection),
 }
 
 /// Why an action was refused.
@@ -108,7 +125,7 @@ pub enum Refusal {
         /// Where the ticket stands.
         state: State,
     },
-    /// Telemetry still shows the fault, so nobody can confirm that it is gone.
+    /// Telemetry still shows the fault, so nobody can confirm that it is gone, or that there is none.
     #[error("the fault is still there, by what the device reports")]
     StillFaulty,
 }
@@ -131,13 +148,19 @@ pub struct Last {
     pub state: State,
     /// When it was closed, if it is.
     pub closed_at: Option<Timestamp>,
+    /// Why it was closed without a repair, if it was.
+    pub rejected: Option<Rejection>,
 }
 
 /// Decides what becomes of the ticket when an alert is raised.
 pub fn on_raise(last: Option<Last>, now: Timestamp) -> OnRaise {
     match last {
         None => OnRaise::Open,
-        Some(Last { state: State::Closed, closed_at }) => {
+        // What was found to be none of theirs, or another one's, is so still: a fault that comes back is reported anew.
+        Some(Last { state: State::Closed, rejected: Some(Rejection::OutOfScope | Rejection::Duplicate), .. }) => {
+            OnRaise::Open
+        }
+        Some(Last { state: State::Closed, closed_at, .. }) => {
             if closed_at.is_some_and(|closed| now.since(closed) <= REOPEN_WINDOW) {
                 OnRaise::Reopen
             } else {
@@ -159,6 +182,15 @@ pub fn on_clear(state: State) -> Option<State> {
     }
 }
 
+/// Where an open ticket goes when it takes over the faults of a duplicate; `faulty` says whether one of them is still there.
+pub fn taken(state: State, faulty: bool) -> State {
+    let last = Last { state, closed_at: None, rejected: None };
+    match on_raise(Some(last), Timestamp::default()) {
+        OnRaise::Join(joined) if faulty => joined,
+        _ => state,
+    }
+}
+
 /// Where `action` takes a ticket. `faulty` says whether one of its alerts is still open.
 pub fn act(state: State, action: Action, faulty: bool) -> Result<State, Refusal> {
     match (state, action) {
@@ -169,8 +201,17 @@ pub fn act(state: State, action: Action, faulty: bool) -> Result<State, Refusal>
         (State::Accepted | State::InProgress, Action::Wait(_)) => Ok(State::Waiting),
         (State::Accepted | State::InProgress | State::Waiting, Action::Finish) => Ok(State::Fixed),
         (State::SelfRecovered, Action::Reopen) => Ok(State::New),
-        (State::Fixed | State::SelfRecovered, Action::Confirm) if faulty => Err(Refusal::StillFaulty),
-        (State::Fixed | State::SelfRecovered, Action::Confirm) => Ok(State::Closed),
+        (
+            State::New | State::Accepted | State::InProgress | State::Waiting,
+            Action::Reject(Rejection::NoFaultFound),
+        )
+        | (State::Fixed | State::SelfRecovered, Action::Confirm)
+            if faulty =>
+        {
+            Err(Refusal::StillFaulty)
+        }
+        (State::New | State::Accepted | State::InProgress | State::Waiting, Action::Reject(_))
+        | (State::Fixed | State::SelfRecovered, Action::Confirm) => Ok(State::Closed),
         _ => Err(Refusal::NotNow { action, state }),
     }
 }
@@ -224,9 +265,28 @@ impl WaitingFor {
     }
 }
 
+impl Rejection {
+    /// Every reason.
+    pub const ALL: [Self; 3] = [Self::NoFaultFound, Self::OutOfScope, Self::Duplicate];
+
+    /// As it stands in the database and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoFaultFound => "no_fault_found",
+            Self::OutOfScope => "out_of_scope",
+            Self::Duplicate => "duplicate",
+        }
+    }
+
+    /// The reason of that name.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+}
+
 impl Action {
-    /// Every action, with one thing that may be waited for.
-    pub const ALL: [Self; 7] = [
+    /// Every action, with one thing that may be waited for, and every reason to reject.
+    pub const ALL: [Self; 10] = [
         Self::Accept,
         Self::Start,
         Self::Wait(WaitingFor::Parts),
@@ -234,6 +294,9 @@ impl Action {
         Self::Finish,
         Self::Confirm,
         Self::Reopen,
+        Self::Reject(Rejection::NoFaultFound),
+        Self::Reject(Rejection::OutOfScope),
+        Self::Reject(Rejection::Duplicate),
     ];
 
     /// As it stands in addresses and the history of a ticket.
@@ -246,14 +309,15 @@ impl Action {
             Self::Finish => "finish",
             Self::Confirm => "confirm",
             Self::Reopen => "reopen",
+            Self::Reject(_) => "reject",
         }
     }
 
-    /// The action of that name; waiting needs `waiting_for`.
-    pub fn from_text(text: &str, waiting_for: Option<WaitingFor>) -> Option<Self> {
-        let waits = waiting_for.map(Self::Wait);
+    /// The action of that name; waiting needs `waiting_for`, and rejecting a reason.
+    pub fn from_text(text: &str, waiting_for: Option<WaitingFor>, reason: Option<Rejection>) -> Option<Self> {
+        let (waits, rejects) = (waiting_for.map(Self::Wait), reason.map(Self::Reject));
         let all = [Self::Accept, Self::Start, Self::Resume, Self::Finish, Self::Confirm, Self::Reopen];
-        all.into_iter().chain(waits).find(|action| action.as_str() == text)
+        all.into_iter().chain(waits).chain(rejects).find(|action| action.as_str() == text)
     }
 }
 
@@ -287,6 +351,41 @@ mod tests {
         assert_eq!(act(from, action, false), Ok(to));
     }
 
+    #[rstest]
+    #[case::at_once(State::New)]
+    #[case::when_it_was_looked_at(State::Accepted)]
+    #[case::after_work(State::InProgress)]
+    #[case::while_others_are_waited_for(State::Waiting)]
+    fn a_ticket_that_is_no_repair_is_rejected_with_a_reason(#[case] from: State) {
+        for reason in Rejection::ALL {
+            assert_eq!(act(from, Action::Reject(reason), false), Ok(State::Closed));
+        }
+        assert_eq!(act(from, Action::Reject(Rejection::NoFaultFound), true), Err(Refusal::StillFaulty));
+        assert_eq!(act(from, Action::Reject(Rejection::OutOfScope), true), Ok(State::Closed));
+        assert_eq!(act(from, Action::Reject(Rejection::Duplicate), true), Ok(State::Closed));
+    }
+
+    #[test]
+    fn what_is_said_to_be_repaired_or_gone_is_confirmed_and_not_rejected() {
+        for state in [State::Fixed, State::SelfRecovered, State::Closed] {
+            for action in Rejection::ALL.map(Action::Reject) {
+                assert_eq!(act(state, action, false), Err(Refusal::NotNow { action, state }));
+            }
+        }
+    }
+
+    #[rstest]
+    #[case(Rejection::NoFaultFound, OnRaise::Reopen)]
+    #[case(Rejection::OutOfScope, OnRaise::Open)]
+    #[case(Rejection::Duplicate, OnRaise::Open)]
+    fn a_fault_that_comes_back_reopens_a_rejected_ticket_only_if_none_was_found(
+        #[case] reason: Rejection,
+        #[case] expected: OnRaise,
+    ) {
+        let last = Last { state: State::Closed, closed_at: Some(Timestamp::default()), rejected: Some(reason) };
+        assert_eq!(on_raise(Some(last), Timestamp::default() + REOPEN_WINDOW), expected);
+    }
+
     #[test]
     fn nobody_confirms_a_repair_while_the_device_still_reports_the_fault() {
         assert_eq!(act(State::Fixed, Action::Confirm, true), Err(Refusal::StillFaulty));
@@ -300,8 +399,18 @@ mod tests {
     #[case::closed_a_day_ago(Some((State::Closed, Some(0))), OnRaise::Reopen)]
     #[case::closed_long_ago(Some((State::Closed, Some(-1))), OnRaise::Open)]
     fn a_fault_joins_the_ticket_it_has(#[case] last: Option<(State, Option<i64>)>, #[case] expected: OnRaise) {
-        let last = last.map(|(state, closed)| Last { state, closed_at: closed.map(Timestamp::from_millis) });
+        let last =
+            last.map(|(state, closed)| Last { state, closed_at: closed.map(Timestamp::from_millis), rejected: None });
         assert_eq!(on_raise(last, Timestamp::default() + REOPEN_WINDOW), expected);
+    }
+
+    #[test]
+    fn a_ticket_that_takes_over_a_fault_is_not_repaired_any_more() {
+        assert_eq!(taken(State::Fixed, true), State::InProgress);
+        assert_eq!(taken(State::SelfRecovered, true), State::New);
+        for state in State::ALL {
+            assert_eq!(taken(state, false), state);
+        }
     }
 
     #[test]
@@ -314,12 +423,14 @@ mod tests {
     }
 
     #[test]
-    fn actions_are_named_and_waiting_says_for_what() {
+    fn actions_are_named_and_waiting_says_for_what_and_rejecting_why() {
         for action in Action::ALL {
-            assert_eq!(Action::from_text(action.as_str(), Some(WaitingFor::Parts)), Some(action));
+            let reason = if let Action::Reject(reason) = action { Some(reason) } else { None };
+            assert_eq!(Action::from_text(action.as_str(), Some(WaitingFor::Parts), reason), Some(action));
         }
-        assert_eq!(Action::from_text("wait", None), None);
-        assert_eq!(Action::from_text("close", Some(WaitingFor::Parts)), None);
+        assert_eq!(Action::from_text("wait", None, None), None);
+        assert_eq!(Action::from_text("reject", None, None), None);
+        assert_eq!(Action::from_text("close", Some(WaitingFor::Parts), Some(Rejection::OutOfScope)), None);
         for waiting in WaitingFor::ALL {
             assert_eq!(WaitingFor::from_text(waiting.as_str()), Some(waiting));
         }
@@ -327,14 +438,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn only_a_confirmation_closes_a_ticket(
+        fn only_a_confirmation_or_a_rejection_closes_a_ticket(
             state in prop::sample::select(State::ALL.to_vec()),
             action in prop::sample::select(Action::ALL.to_vec()),
             faulty in any::<bool>(),
         ) {
             if act(state, action, faulty) == Ok(State::Closed) {
-                prop_assert_eq!(action, Action::Confirm);
-                prop_assert!(!faulty);
+                prop_assert!(matches!(action, Action::Confirm | Action::Reject(_)));
+                prop_assert!(!faulty || matches!(action, Action::Reject(Rejection::OutOfScope | Rejection::Duplicate)));
             }
         }
     }

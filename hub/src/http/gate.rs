@@ -31,7 +31,7 @@ use lobby_domain::{
     access::Need,
     alert::AlertId,
     restraint::RestraintId,
-    ticket::{Action, WaitingFor},
+    ticket::{Action, Rejection, WaitingFor},
 };
 use uuid::Uuid;
 
@@ -304,7 +304,7 @@ fn limited(uri: &Uri, only: &SiteId) -> Result<Uri, ApiError> {
 
 /// What a step of a ticket needs. One that is not known needs the least: its handler says that it is none.
 fn need_of_step(step: &str) -> Need {
-    match Action::from_text(step, Some(WaitingFor::Parts)) {
+    match Action::from_text(step, Some(WaitingFor::Parts), Some(Rejection::OutOfScope)) {
         Some(action) => action.need(),
         None if step == "priority" => Need::Repair,
         None => Need::Answer,

@@ -42,6 +42,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         docs::list_tickets,
         docs::show_ticket,
         docs::act_on_ticket,
+        docs::comment_on_ticket,
         docs::list_silences,
         docs::show_silence,
         docs::make_silence,

@@ -83,6 +83,7 @@ pub(super) fn routes() -> Routes {
         .get("/labels", read, labels::show)
         .get("/t/{no}", Policy::read(About::Ticket), ticket::show)
         .get("/t/{no}/print", Policy::read(About::Ticket), form::show)
+        .post("/t/{no}/comment", Policy::to(Need::Answer, About::Ticket), act::comment)
         .post("/t/{no}/{verb}", Policy::to(Need::Answer, About::TicketStep), act::act)
         .get("/sign-in", Policy::PUBLIC, sign_in::show)
         .post("/sign-in", Policy::PUBLIC, sign_in::sign_in)

@@ -7,9 +7,13 @@ use lobby_domain::{
     calendar::local,
     label::Label,
     rule::TicketRule,
-    ticket::{Action, Last, OnRaise, Refusal, State, TicketNumber, WaitingFor, act, on_clear, on_raise},
+    ticket::{
+        Action, Last, OnRaise, Refusal, Rejection, State, TicketNumber, WaitingFor, act, on_clear, on_raise, taken,
+    },
     time::Timestamp,
+    work::{Fen, Work, WorkError},
 };
+use uuid::Uuid;
 
 use super::{Cursor, CursorError, Store, StoreError, Tx, joined, on, page, split, statements};
 use crate::{
@@ -63,6 +67,10 @@ pub struct TicketRow {
     pub fixed_at: Option<Timestamp>,
     /// When it was closed.
     pub closed_at: Option<Timestamp>,
+    /// Why it was closed without a repair, if it was.
+    pub rejected: Option<Rejection>,
+    /// The ticket that has its faults now, if it was a duplicate.
+    pub duplicate_of: Option<TicketNumber>,
 }
 
 /// One entry of a ticket's history.
@@ -70,12 +78,15 @@ pub struct TicketRow {
 pub struct TicketEvent {
     /// When.
     pub at: Timestamp,
-    /// What happened: `opened`, `joined`, `victim`, `recovered`, `reminded`, `overdue`, `priority`, or an action.
+    /// What happened: `opened`, `joined`, `victim`, `recovered`, `reminded`, `overdue`, `priority`, `comment`, `duplicate` (another
+    /// ticket's faults were taken over), or an action.
     pub what: String,
     /// Who did it; empty for the hub itself.
     pub actor: String,
     /// What was said about it.
     pub note: String,
+    /// What was said of the repair, where it was finished.
+    pub work: Option<Work>,
 }
 
 /// An entry of a ticket's history that is being written.
@@ -88,11 +99,13 @@ struct Entry<'a> {
     state: Option<State>,
     /// Its priority from now on, if that changes.
     priority: Option<&'a str>,
+    /// What is said of a repair.
+    work: Option<&'a Work>,
 }
 
 impl<'a> Entry<'a> {
     fn new(at: Timestamp, what: &'a str) -> Self {
-        Self { at, what, actor: "", note: "", state: None, priority: None }
+        Self { at, what, actor: "", note: "", state: None, priority: None, work: None }
     }
 }
 
@@ -106,6 +119,25 @@ pub struct Deed<'a> {
     /// Who does it, as far as that is known.
     pub actor: &'a Actor,
     /// What is said about it.
+    pub note: &'a str,
+    /// What is said of the repair, where it is finished.
+    pub work: Option<&'a Work>,
+    /// The ticket that it is a duplicate of, where it is rejected as one.
+    pub duplicate_of: Option<&'a str>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What a person says about an open ticket.
+#[derive(Debug, Clone, Copy)]
+pub struct Comment<'a> {
+    /// The same one again is the same comment.
+    pub key: Option<Uuid>,
+    /// Who says it, as the ticket's history names them.
+    pub by: &'a str,
+    /// Who says it, as far as that is known.
+    pub actor: &'a Actor,
+    /// What is said.
     pub note: &'a str,
     /// When.
     pub at: Timestamp,
@@ -134,9 +166,15 @@ pub enum ActError {
         /// The version it has now.
         current: i64,
     },
-    /// A ticket that is closed has no deadlines any more.
+    /// A ticket that is closed has no deadlines any more, and nothing is added to it.
     #[error("the ticket is closed")]
     Closed,
+    /// What it is to be a duplicate of is no other open ticket of the same site.
+    #[error("`duplicate_of` names no other open ticket of the same site")]
+    NoOriginal,
+    /// The key of a comment is that of another one.
+    #[error("another comment had this key")]
+    KeyReused,
     /// The standards have no such priority.
     #[error("there is no such priority: the standards have {}", known.join(", "))]
     NoPriority {
@@ -175,11 +213,33 @@ struct Raw {
     started_at: Option<i64>,
     fixed_at: Option<i64>,
     closed_at: Option<i64>,
+    rejected: String,
+    duplicate_of: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct RawEvent {
+    at: i64,
+    what: String,
+    actor: String,
+    note: String,
+    cause: Option<String>,
+    materials: Option<String>,
+    cost_fen: Option<i64>,
+}
+
+impl RawEvent {
+    fn work(&self) -> Result<Option<Work>, WorkError> {
+        let materials = self.materials.iter().flat_map(|lines| lines.lines());
+        let cost = self.cost_fen.map(Fen::new).transpose()?;
+        let work = Work::new(self.cause.as_deref().unwrap_or_default(), materials, cost)?;
+        Ok((!work.is_empty()).then_some(work))
+    }
 }
 
 statements! {
     SITE_OF = "SELECT site FROM ticket WHERE number = $1";
-    LAST = "SELECT number, state, closed_at FROM ticket WHERE site = $1 AND subject = $2 AND fault_class = $3
+    LAST = "SELECT number, state, closed_at, rejected FROM ticket WHERE site = $1 AND subject = $2 AND fault_class = $3
         ORDER BY opened_at DESC, number DESC LIMIT 1";
     NEXT_NUMBER = "INSERT INTO ticket_count (month, count) VALUES ($1, 1)
         ON CONFLICT (month) DO UPDATE SET count = ticket_count.count + 1 RETURNING count";
@@ -189,24 +249,38 @@ statements! {
     // Never sets `closed`. On PostgreSQL a person may have closed the ticket since it was looked at; then it is open again.
     SET_STATE = "UPDATE ticket SET state = $2, version = version + 1, closed_at = NULL WHERE number = $1 AND state <> $2";
     REOPEN = "UPDATE ticket SET state = 'new', version = version + 1, owner = '', accepted_at = NULL, started_at = NULL,
-            fixed_at = NULL, closed_at = NULL WHERE number = $1";
+            fixed_at = NULL, closed_at = NULL, rejected = '', duplicate_of = '' WHERE number = $1";
     // Consequences end by themselves, or get their own ticket.
     OPEN_ALERTS = "SELECT COUNT(*) FROM alert WHERE ticket = $1 AND cleared_at IS NULL AND victim_of IS NULL";
     MOVE = "UPDATE ticket SET state = $3, version = version + 1,
-            owner = CASE WHEN $4 <> '' AND $7 <> 'confirm' THEN $4 ELSE owner END,
+            owner = CASE WHEN $4 <> '' AND $7 NOT IN ('confirm', 'reject') THEN $4 ELSE owner END,
             accepted_at = CASE WHEN $7 IN ('accept', 'start') THEN COALESCE(accepted_at, $5) ELSE accepted_at END,
             started_at = CASE WHEN $7 = 'start' THEN $5 ELSE started_at END,
             fixed_at = CASE WHEN $7 = 'finish' THEN $5 WHEN $7 = 'reopen' THEN NULL ELSE fixed_at END,
-            closed_at = $6, waiting_for = $8
+            closed_at = $6, waiting_for = $8, rejected = $9, duplicate_of = $10
         WHERE number = $1 AND version = $2";
+    // Changes its version also where it stays where it is, so that nobody closes it by what they saw before.
+    TAKE_OVER = "UPDATE ticket SET state = $2, version = version + 1 WHERE number = $1 AND version = $3 AND state <> 'closed'";
+    MOVE_ALERTS = "UPDATE alert SET ticket = $2 WHERE ticket = $1 AND cleared_at IS NULL";
+    REJECTED = "SELECT number, site, subject, rule, clauses, department, priority, confirmed_by, title_zh, title_en, state, version,
+            owner, waiting_for, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, fixed_at, closed_at,
+            rejected, duplicate_of
+        FROM ticket WHERE (CAST($1 AS TEXT) IS NULL OR site = $1) AND rejected <> ''
+            AND number IN (SELECT a.ticket FROM alert a WHERE a.cleared_at IS NULL)";
     SET_PRIORITY = "UPDATE ticket SET priority = $3, version = version + 1 WHERE number = $1 AND version = $2";
-    EVENT = "INSERT INTO ticket_event (ticket, at, what, actor, note, state, priority) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    EVENTS = "SELECT at, what, actor, note FROM ticket_event WHERE ticket = $1 ORDER BY no";
+    EVENT = "INSERT INTO ticket_event (ticket, at, what, actor, note, state, priority, cause, materials, cost_fen)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    COMMENT = "INSERT INTO ticket_event (ticket, at, what, actor, note, key) VALUES ($1, $2, 'comment', $3, $4, $5)
+        ON CONFLICT DO NOTHING";
+    OF_KEY = "SELECT ticket, actor, note FROM ticket_event WHERE key = $1";
+    EVENTS = "SELECT at, what, actor, note, cause, materials, cost_fen FROM ticket_event WHERE ticket = $1 ORDER BY no";
     BY_NUMBER = "SELECT number, site, subject, rule, clauses, department, priority, confirmed_by, title_zh, title_en, state, version,
-            owner, waiting_for, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, fixed_at, closed_at
+            owner, waiting_for, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, fixed_at, closed_at,
+            rejected, duplicate_of
         FROM ticket WHERE number = $1";
     LIST = "SELECT number, site, subject, rule, clauses, department, priority, confirmed_by, title_zh, title_en, state, version,
-            owner, waiting_for, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, fixed_at, closed_at
+            owner, waiting_for, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, fixed_at, closed_at,
+            rejected, duplicate_of
         FROM ticket
         WHERE (CAST($1 AS TEXT) IS NULL OR site = $1) AND (CAST($2 AS TEXT) IS NULL OR subject = $2)
             AND (CAST($3 AS BOOLEAN) IS NULL OR (state <> 'closed') = $3) AND (opened_at, number) < ($4, $5)
@@ -241,6 +315,8 @@ impl TryFrom<Raw> for TicketRow {
             started_at: raw.started_at.map(Timestamp::from_millis),
             fixed_at: raw.fixed_at.map(Timestamp::from_millis),
             closed_at: raw.closed_at.map(Timestamp::from_millis),
+            rejected: Rejection::from_text(&raw.rejected),
+            duplicate_of: (!raw.duplicate_of.is_empty()).then(|| TicketNumber::from_text(&raw.duplicate_of)),
         })
     }
 }
@@ -256,15 +332,16 @@ impl Tx {
         ticket: &TicketRule,
     ) -> Result<String, StoreError> {
         let subject = raise.subject.to_string();
-        let last: Option<(String, String, Option<i64>)> = on!(self, "look for the device's ticket", conn =>
+        let last: Option<(String, String, Option<i64>, String)> = on!(self, "look for the device's ticket", conn =>
             sqlx::query_as(LAST).bind(site.as_str()).bind(&subject).bind(&*ticket.fault_class).fetch_optional(conn).await)?;
-        let known = last.as_ref().map(|(number, state, closed_at)| {
+        let known = last.as_ref().map(|(number, state, closed_at, rejected)| {
             let state = State::from_text(state).ok_or_else(|| StoreError::Inconsistent {
                 table: "ticket",
                 id: number.clone(),
                 what: format!("state `{state}`"),
             })?;
-            Ok::<_, StoreError>(Last { state, closed_at: closed_at.map(Timestamp::from_millis) })
+            let rejected = Rejection::from_text(rejected);
+            Ok::<_, StoreError>(Last { state, closed_at: closed_at.map(Timestamp::from_millis), rejected })
         });
         let decision = on_raise(known.transpose()?, raise.at);
         let title = &raise.rule.title.zh;
@@ -361,9 +438,11 @@ impl Tx {
     }
 
     async fn ticket_entry(&mut self, number: &str, entry: Entry<'_>) -> Result<(), StoreError> {
-        let Entry { at, what, actor, note, state, priority } = entry;
+        let Entry { at, what, actor, note, state, priority, work } = entry;
+        let materials = work.map(|work| work.materials().join("\n"));
         on!(self, "write a ticket's history", conn => sqlx::query(EVENT).bind(number).bind(at.millis()).bind(what)
-            .bind(actor).bind(note).bind(state.map(State::as_str)).bind(priority).execute(conn).await.map(drop))
+            .bind(actor).bind(note).bind(state.map(State::as_str)).bind(priority).bind(work.map(Work::cause)).bind(materials)
+            .bind(work.and_then(Work::cost).map(Fen::get)).execute(conn).await.map(drop))
     }
 
     async fn ticket(&mut self, number: &str) -> Result<Option<TicketRow>, StoreError> {
@@ -378,6 +457,36 @@ impl Tx {
     async fn seen(&mut self, number: &str, version: i64) -> Result<TicketRow, ActError> {
         let ticket = self.ticket(number).await?.ok_or(ActError::NotFound)?;
         if ticket.version == version { Ok(ticket) } else { Err(ActError::Conflict { current: ticket.version }) }
+    }
+
+    /// Lets another open ticket of the site have the faults of `ticket` that are still there.
+    async fn take_over(
+        &mut self,
+        ticket: &TicketRow,
+        original: &str,
+        faulty: bool,
+        at: Timestamp,
+        setup: &Setup,
+    ) -> Result<(), ActError> {
+        let taker = self
+            .ticket(original)
+            .await?
+            .filter(|taker| taker.site == ticket.site && taker.number != ticket.number && taker.state != State::Closed);
+        let taker = taker.ok_or(ActError::NoOriginal)?;
+        self.settle_deadlines(original, setup, at).await?;
+        let state = taken(taker.state, faulty);
+        let changed = on!(self, "take over a ticket's faults", conn => sqlx::query(TAKE_OVER).bind(original)
+            .bind(state.as_str()).bind(taker.version).execute(conn).await.map(|done| done.rows_affected()))?;
+        if changed == 0 {
+            // On PostgreSQL somebody may have closed it a moment ago.
+            return Err(ActError::NoOriginal);
+        }
+        on!(self, "move alerts to another ticket", conn => sqlx::query(MOVE_ALERTS).bind(ticket.number.as_str())
+            .bind(original).execute(conn).await.map(drop))?;
+        let moved = (state != taker.state).then_some(state);
+        let entry = Entry { note: ticket.number.as_str(), state: moved, ..Entry::new(at, "duplicate") };
+        self.ticket_entry(original, entry).await?;
+        Ok(self.settle_deadlines(original, setup, at).await?)
     }
 
     /// Ends the transaction in which a person changed `changed` tickets: one, or none if somebody else was first.
@@ -444,10 +553,27 @@ impl Store {
     pub async fn ticket(&self, number: &str) -> Result<Option<(TicketRow, Vec<TicketEvent>)>, StoreError> {
         let mut tx = self.read().await?;
         let Some(ticket) = tx.ticket(number).await? else { return Ok(None) };
-        let events: Vec<(i64, String, String, String)> = on!(&mut tx, "read a ticket's history", conn =>
+        let events: Vec<RawEvent> = on!(&mut tx, "read a ticket's history", conn =>
             sqlx::query_as(EVENTS).bind(number).fetch_all(conn).await)?;
-        let event = |(at, what, actor, note)| TicketEvent { at: Timestamp::from_millis(at), what, actor, note };
-        Ok(Some((ticket, events.into_iter().map(event).collect())))
+        let event = |raw: RawEvent| {
+            let bad = |error: WorkError| StoreError::Inconsistent {
+                table: "ticket_event",
+                id: number.to_owned(),
+                what: error.to_string(),
+            };
+            let work = raw.work().map_err(bad)?;
+            let RawEvent { at, what, actor, note, .. } = raw;
+            Ok(TicketEvent { at: Timestamp::from_millis(at), what, actor, note, work })
+        };
+        Ok(Some((ticket, events.into_iter().map(event).collect::<Result<_, StoreError>>()?)))
+    }
+
+    /// Rejected tickets whose faults are still there.
+    pub async fn rejected_tickets(&self, site: Option<&SiteId>) -> Result<Vec<TicketRow>, StoreError> {
+        let mut tx = self.read().await?;
+        let raw: Vec<Raw> = on!(&mut tx, "read rejected tickets", conn => sqlx::query_as(REJECTED)
+            .bind(site.map(SiteId::as_str)).fetch_all(conn).await)?;
+        raw.into_iter().map(TicketRow::try_from).collect()
     }
 
     /// How many tickets stand in each state.
@@ -464,7 +590,7 @@ impl Store {
         deed: Deed<'_>,
         setup: &Setup,
     ) -> Result<TicketRow, ActError> {
-        let Deed { version, by, actor, note, at } = deed;
+        let Deed { version, by, actor, note, work, duplicate_of, at } = deed;
         let mut tx = self.begin().await?;
         let ticket = tx.seen(number, version).await?;
         let faulty = tx.is_faulty(number).await?;
@@ -474,14 +600,53 @@ impl Store {
             Action::Wait(waiting_for) => waiting_for.as_str(),
             _ => "",
         };
+        let rejected = match action {
+            Action::Reject(reason) => reason.as_str(),
+            _ => "",
+        };
+        let original = match action {
+            Action::Reject(Rejection::Duplicate) => duplicate_of.ok_or(ActError::NoOriginal)?,
+            _ => "",
+        };
+        if !original.is_empty() {
+            tx.take_over(&ticket, original, faulty, at, setup).await?;
+        }
         tx.settle_deadlines(number, setup, at).await?;
         let moved = on!(&mut tx, "move a ticket", conn => sqlx::query(MOVE).bind(number).bind(version).bind(state.as_str())
-            .bind(by).bind(at.millis()).bind(closed).bind(action.as_str()).bind(waiting_for).execute(conn).await
+            .bind(by).bind(at.millis()).bind(closed).bind(action.as_str()).bind(waiting_for).bind(rejected).bind(original)
+            .execute(conn).await
             .map(|done| done.rows_affected()))?;
-        let entry = Entry { actor: by, note, state: Some(state), ..Entry::new(at, action.as_str()) };
+        // Only of what is finished there is something to be said.
+        let work = work.filter(|work| action == Action::Finish && !work.is_empty());
+        let entry = Entry { actor: by, note, state: Some(state), work, ..Entry::new(at, action.as_str()) };
         let told = Change::new(actor, at, format!("ticket.{}", action.as_str()), number).of_site(Some(&ticket.site));
-        let told = told.before(ticket.state.as_str()).after(state.as_str());
+        let after = [state.as_str(), rejected, original];
+        let told = told.before(ticket.state.as_str()).after(after.join(" ").trim_end());
         tx.changed(number, version, moved, entry, setup, &told).await
+    }
+
+    /// A person says something about an open ticket. Nothing else of it changes, so that no version is asked for.
+    pub async fn comment_on_ticket(&self, number: &str, comment: Comment<'_>) -> Result<TicketRow, ActError> {
+        let Comment { key, by, actor, note, at } = comment;
+        let mut tx = self.begin().await?;
+        let ticket = tx.ticket(number).await?.ok_or(ActError::NotFound)?;
+        let open = ticket.state != State::Closed;
+        let written = open
+            && on!(&mut tx, "write a comment", conn => sqlx::query(COMMENT).bind(number).bind(at.millis()).bind(by).bind(note)
+                .bind(key).execute(conn).await.map(|done| done.rows_affected() == 1))?;
+        if !written {
+            let before: Option<(String, String, String)> = on!(&mut tx, "look for a comment", conn =>
+                sqlx::query_as(OF_KEY).bind(key).fetch_optional(conn).await)?;
+            return match before {
+                // A repeat is answered as it was, also when the ticket was closed since.
+                Some((of, actor, said)) if (&*of, &*actor, &*said) == (number, by, note) => Ok(ticket),
+                Some(_) => Err(ActError::KeyReused),
+                None => Err(ActError::Closed),
+            };
+        }
+        let told = Change::new(actor, at, "ticket.comment", number).of_site(Some(&ticket.site));
+        tx.commit_with(&told).await?;
+        Ok(ticket)
     }
 
     /// A person gives a ticket another priority: its deadlines follow, and what has been counted stays counted.
@@ -492,7 +657,7 @@ impl Store {
         deed: Deed<'_>,
         setup: &Setup,
     ) -> Result<TicketRow, ActError> {
-        let Deed { version, by, actor, note, at } = deed;
+        let Deed { version, by, actor, note, at, .. } = deed;
         if !setup.pack.priorities.contains_key(priority) {
             return Err(ActError::NoPriority { known: setup.pack.priorities.keys().cloned().collect() });
         }

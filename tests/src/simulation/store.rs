@@ -13,7 +13,7 @@ use lobby_domain::{
     rule::{Kept, Phase},
     said::Said,
     site::{AlertChange, Changes, OpenAlert, Site, Stored},
-    ticket::{Action, Last as LastTicket, OnRaise, State, act, on_clear, on_raise},
+    ticket::{Action, Last as LastTicket, OnRaise, Rejection, State, act, on_clear, on_raise, taken},
     time::Timestamp,
 };
 
@@ -54,6 +54,7 @@ pub struct TicketRow {
     fault_class: Box<str>,
     state: State,
     closed_at: Option<Timestamp>,
+    rejected: Option<Rejection>,
 }
 
 /// The database.
@@ -204,7 +205,10 @@ impl Store {
     fn ticket_for(&mut self, raise: &Raise, class: &str) -> usize {
         let of = |ticket: &TicketRow| ticket.subject == raise.subject && *ticket.fault_class == *class;
         let last = self.tickets.iter().rposition(of);
-        let known = last.map(|no| LastTicket { state: self.tickets[no].state, closed_at: self.tickets[no].closed_at });
+        let known = last.map(|no| {
+            let TicketRow { state, closed_at, rejected, .. } = self.tickets[no];
+            LastTicket { state, closed_at, rejected }
+        });
         match (on_raise(known, raise.at), last) {
             (OnRaise::Join(state), Some(no)) => {
                 (self.tickets[no].state, self.tickets[no].closed_at) = (state, None);
@@ -212,11 +216,18 @@ impl Store {
             }
             (OnRaise::Reopen, Some(no)) => {
                 (self.tickets[no].state, self.tickets[no].closed_at) = (State::New, None);
+                self.tickets[no].rejected = None;
                 no
             }
             _ => {
                 let (subject, fault_class) = (raise.subject.clone(), class.into());
-                self.tickets.push(TicketRow { subject, fault_class, state: State::New, closed_at: None });
+                self.tickets.push(TicketRow {
+                    subject,
+                    fault_class,
+                    state: State::New,
+                    closed_at: None,
+                    rejected: None,
+                });
                 self.tickets.len() - 1
             }
         }
@@ -243,8 +254,22 @@ impl Store {
         self.unchecked = true;
         let no = open[pick % open.len()];
         let faulty = self.is_faulty(no);
+        let other = open.iter().copied().find(|other| *other != no);
+        let (rejected, taker) = match action {
+            Action::Reject(Rejection::Duplicate) if other.is_none() => return,
+            Action::Reject(Rejection::Duplicate) => (Some(Rejection::Duplicate), other),
+            Action::Reject(reason) => (Some(reason), None),
+            _ => (None, None),
+        };
         if let Ok(state) = act(self.tickets[no].state, action, faulty) {
             self.tickets[no].state = state;
+            self.tickets[no].rejected = rejected;
+            if let Some(taker) = taker {
+                for row in self.alerts.iter_mut().filter(|row| row.open && row.ticket == Some(no)) {
+                    row.ticket = Some(taker);
+                }
+                self.tickets[taker].state = taken(self.tickets[taker].state, faulty);
+            }
             self.tickets[no].closed_at = (state == State::Closed).then_some(now);
         }
     }

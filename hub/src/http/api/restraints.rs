@@ -161,7 +161,7 @@ pub(super) struct Wish {
 
 /// The key under which a request is done once, however often it comes, with a digest of what it asks for.
 pub(super) struct Key {
-    id: RestraintId,
+    pub id: Uuid,
     request: Uuid,
 }
 
@@ -175,7 +175,7 @@ impl Key {
         })?;
         let digest = |text: &str| Uuid::new_v5(&NAMESPACE, format!("{path}\n{text}").as_bytes());
         let body = serde_json::to_string(body).expect("a body that was read as JSON can be written as JSON");
-        Ok(Some(Self { id: RestraintId(digest(key)), request: digest(&body) }))
+        Ok(Some(Self { id: digest(key), request: digest(&body) }))
     }
 }
 
@@ -237,7 +237,7 @@ pub(super) async fn make(
     caller.check_restraint(app, &wish.kind).await?;
     let now = app.clock.now();
     let wanted = restraint::Restraint {
-        id: key.as_ref().map_or_else(new_id, |key| key.id),
+        id: key.as_ref().map_or_else(new_id, |key| RestraintId(key.id)),
         kind: wish.kind,
         starts: wish.starts.map_or(now, Timestamp::from_millis),
         ends: wish.ends.map(Timestamp::from_millis),

@@ -413,3 +413,81 @@ async fn a_body_that_is_no_object_is_not_taken_for_an_empty_one(
     }
     assert_eq!(hub.display().await["acknowledged"], false);
 }
+
+#[tokio::test]
+async fn a_comment_needs_no_version_and_is_noted_once_by_its_key() {
+    let hub = Hub::in_trouble().await;
+    let no = hub.ticket().await;
+    let path = format!("/api/v1/tickets/{no}/comment");
+    let body = json!({ "by": "周", "note": "已改道" });
+    for key in [Some("k1"), Some("k1"), None] {
+        let (status, ticket) = hub.api(Method::POST, &path, &body, key).await;
+        assert_eq!((status, &ticket["version"]), (200, &json!(1)), "{ticket}");
+    }
+    let (status, problem) = hub.api(Method::POST, &path, &json!({ "note": "x" }), Some("k1")).await;
+    assert_eq!((status, &problem["type"]), (422, &json!("/problems/idempotency-key-reused")));
+    let (status, problem) = hub.api(Method::POST, &path, &json!({ "note": " " }), None).await;
+    assert_eq!((status, &problem["detail"]), (400, &json!("`note` is empty: say what is to be noted")));
+    let ticket = hub.read(&format!("/api/v1/tickets/{no}")).await;
+    let said: Vec<_> = ticket["events"].as_array().unwrap().iter().filter(|event| event["what"] == "comment").collect();
+    assert_eq!(said.len(), 2, "{ticket}");
+    assert_eq!((&said[0]["actor"], &said[0]["note"]), (&json!("周"), &json!("已改道")));
+}
+
+#[tokio::test]
+async fn a_repair_is_finished_with_or_without_what_it_took() {
+    let hub = Hub::in_trouble().await;
+    let no = hub.ticket().await;
+    let path = |action: &str| format!("/api/v1/tickets/{no}/{action}");
+    for (action, body, detail) in [
+        ("finish", json!({ "version": 1, "cost_fen": -1 }), "the cost is no amount from 0 to 10000000 yuan"),
+        ("finish", json!({ "version": 1, "materials": ["a", "b\nc"] }), "material 2 is not one line"),
+        ("accept", json!({ "version": 1, "cause": "x" }), "go with `finish` alone"),
+    ] {
+        let (status, problem) = hub.api(Method::POST, &path(action), &body, None).await;
+        assert!(status == 400 && problem["detail"].as_str().unwrap().contains(detail), "{problem}");
+    }
+    let work = json!({ "cause": "接口松动", "materials": ["网线 × 1"], "cost_fen": 1250 });
+    for (action, body) in [
+        ("start", json!({ "version": 1 })),
+        ("finish", json!({ "version": 2 })),
+        ("reopen", json!({ "version": 3 })),
+        (
+            "finish",
+            json!({ "version": 4, "note": "已换线", "cause": "接口松动", "materials": ["网线 × 1"], "cost_fen": 1250 }),
+        ),
+    ] {
+        let (status, ticket) = hub.api(Method::POST, &path(action), &body, None).await;
+        assert_eq!(status, 200, "{action}: {ticket}");
+    }
+    let ticket = hub.read(&format!("/api/v1/tickets/{no}")).await;
+    let finished: Vec<_> =
+        ticket["events"].as_array().unwrap().iter().filter(|event| event["what"] == "finish").collect();
+    assert_eq!((&finished[0]["work"], &finished[1]["work"]), (&Value::Null, &work), "{ticket}");
+}
+
+#[tokio::test]
+async fn a_ticket_is_rejected_for_one_of_three_reasons() {
+    let hub = Hub::in_trouble().await;
+    let no = hub.ticket().await;
+    let path = format!("/api/v1/tickets/{no}/reject");
+    for (body, status, detail) in [
+        (json!({ "version": 1 }), 400, "`reason` is missing: no_fault_found, out_of_scope or duplicate"),
+        (json!({ "version": 1, "reason": "duplicate" }), 400, "`duplicate_of` goes with"),
+        (json!({ "version": 1, "reason": "out_of_scope", "duplicate_of": no }), 400, "`duplicate_of` goes with"),
+        (
+            json!({ "version": 1, "reason": "duplicate", "duplicate_of": no }),
+            400,
+            "no other open ticket of the same site",
+        ),
+        (json!({ "version": 1, "reason": "no_fault_found" }), 409, "the fault is still there"),
+        (json!({ "version": 1, "reason": "boredom" }), 422, "unknown variant"),
+    ] {
+        let (got, problem) = hub.api(Method::POST, &path, &body, None).await;
+        assert!(got == status && problem["detail"].as_str().unwrap().contains(detail), "{problem}");
+    }
+    let (status, ticket) = hub.api(Method::POST, &path, &json!({ "version": 1, "reason": "out_of_scope" }), None).await;
+    assert_eq!((status, &ticket["state"], &ticket["rejected"]), (200, &json!("closed"), &json!("out_of_scope")));
+    assert_eq!(hub.read("/api/v1/tickets?state=open").await["items"], json!([]));
+    assert_eq!(hub.display().await["state"], "open", "it is visible still");
+}

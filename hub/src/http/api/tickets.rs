@@ -1,29 +1,31 @@
 //! Repair tickets: lists, one, and what people do with it.
 
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::HeaderMap};
 use lobby_contract::DeviceId;
 use lobby_domain::access::Need;
 use lobby_domain::{
     alert::Subject,
-    ticket::{Action, State as TicketState, WaitingFor},
+    ticket::{Action, Rejection, State as TicketState, WaitingFor},
     time::Timestamp,
+    work::{Fen, Work, WorkError},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     About, ApiError, App, Body, Caller, Page, Path, Policy, Query, Routes, Text, Wanted, alerts::subject, cursor,
-    limit, name,
+    limit, name, restraints::Key,
 };
 use crate::{
     fleet::Changed,
-    store::{Cursor, Deed, TicketFilter, TicketRow},
+    store::{Comment, Cursor, Deed, TicketFilter, TicketRow},
 };
 
 pub(super) fn routes() -> Routes {
     Routes::new()
         .get("/api/v1/tickets", Policy::read(About::List), list_tickets)
         .get("/api/v1/tickets/{number}", Policy::read(About::Ticket), show_ticket)
+        .post("/api/v1/tickets/{number}/comment", Policy::to(Need::Answer, About::Ticket), comment_on_ticket)
         .post("/api/v1/tickets/{number}/{action}", Policy::to(Need::Answer, About::TicketStep), act_on_ticket)
 }
 
@@ -64,6 +66,11 @@ pub(in crate::http) struct Ticket {
     started_at: Option<i64>,
     fixed_at: Option<i64>,
     closed_at: Option<i64>,
+    /// Why it was closed without a repair: `no_fault_found`, `out_of_scope` or `duplicate`; null if it was not.
+    #[schema(value_type = Option<String>)]
+    rejected: Option<Rejection>,
+    /// The ticket that has its faults now, if it was rejected as a duplicate.
+    duplicate_of: Option<String>,
     /// What happened to it; only when one ticket is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     events: Option<Vec<Event>>,
@@ -87,9 +94,25 @@ pub(in crate::http) struct Breach {
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Event {
     at: i64,
+    /// `opened`, `joined`, `victim`, `recovered`, `reopened`, `unstable`, `reminded`, `overdue`, `priority`, `comment`, `duplicate` (it got the
+    /// faults of the ticket in the note), or what a person did.
     what: String,
     actor: String,
     note: String,
+    /// What was said of the repair when it was finished.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    work: Option<Repair>,
+}
+
+/// What was said of a repair.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Repair {
+    /// Why it failed; empty if that was not said.
+    cause: String,
+    /// What was used, each with its quantity: `HDMI cable × 2`.
+    materials: Vec<String>,
+    /// What it cost in fen, CNY 0.01; null if that was not said.
+    cost_fen: Option<i64>,
 }
 
 impl From<TicketRow> for Ticket {
@@ -118,6 +141,8 @@ impl From<TicketRow> for Ticket {
             started_at: row.started_at.map(Timestamp::millis),
             fixed_at: row.fixed_at.map(Timestamp::millis),
             closed_at: row.closed_at.map(Timestamp::millis),
+            rejected: row.rejected,
+            duplicate_of: row.duplicate_of.map(|number| number.to_string()),
             events: None,
             breaches: None,
         }
@@ -157,8 +182,42 @@ pub(in crate::http) struct Act {
     /// What `wait` waits for: `parts`, `supplier` or `access`.
     #[schema(value_type = Option<String>)]
     waiting_for: Option<WaitingFor>,
+    /// Of `reject`: `no_fault_found`, `out_of_scope` or `duplicate`.
+    #[schema(value_type = Option<String>)]
+    reason: Option<Rejection>,
+    /// Of `reject` with the reason `duplicate`: the other open ticket of the site, which gets the faults that are still there.
+    duplicate_of: Option<String>,
     /// The priority that `priority` sets.
     priority: Option<String>,
+    /// Of `finish`: why it failed. What was done is the note.
+    cause: Option<String>,
+    /// Of `finish`: what was used, each with its quantity, such as `HDMI cable × 2`.
+    materials: Option<Vec<String>>,
+    /// Of `finish`: what it cost in fen, CNY 0.01.
+    cost_fen: Option<i64>,
+}
+
+impl Act {
+    /// What is said of the repair, if anything is.
+    fn work(&self) -> Result<Option<Work>, WorkError> {
+        if self.cause.is_none() && self.materials.is_none() && self.cost_fen.is_none() {
+            return Ok(None);
+        }
+        let materials = self.materials.iter().flatten().map(String::as_str);
+        Work::new(self.cause.as_deref().unwrap_or_default(), materials, self.cost_fen.map(Fen::new).transpose()?)
+            .map(Some)
+    }
+}
+
+/// What a person says.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct NewComment {
+    /// Who says it.
+    #[serde(default)]
+    by: String,
+    /// What is said.
+    note: String,
 }
 
 /// Tickets, newest first.
@@ -191,6 +250,11 @@ pub(in crate::http) async fn show_ticket(
         what: event.what,
         actor: event.actor,
         note: event.note,
+        work: event.work.map(|work| Repair {
+            cause: work.cause().to_owned(),
+            materials: work.materials().to_vec(),
+            cost_fen: work.cost().map(Fen::get),
+        }),
     };
     let mut ticket = Ticket::from(row);
     ticket.events = Some(events.into_iter().map(event).collect());
@@ -203,9 +267,9 @@ pub(in crate::http) async fn show_ticket(
     Ok(Json(ticket))
 }
 
-/// Moves a ticket: accept, start, wait, resume, finish, confirm or reopen; or sets its priority.
+/// Moves a ticket: accept, start, wait, resume, finish, confirm, reopen or reject; or sets its priority.
 #[utoipa::path(post, path = "/api/v1/tickets/{number}/{action}", tag = "tickets",
-    params(("number" = String, Path, description = "The ticket"), ("action" = String, Path, description = "accept, start, wait, resume, finish, confirm, reopen or priority")),
+    params(("number" = String, Path, description = "The ticket"), ("action" = String, Path, description = "accept, start, wait, resume, finish, confirm, reopen, reject or priority")),
     request_body = Act,
     responses((status = 200, body = Ticket), (status = 400, description = "Something is missing or not valid"),
         (status = 404, description = "There is no such ticket or action"),
@@ -216,14 +280,22 @@ pub(in crate::http) async fn act_on_ticket(
     Path((number, action)): Path<(String, String)>,
     Body(act): Body<Act>,
 ) -> Result<Json<Ticket>, ApiError> {
-    let by = caller.signs(act.by);
-    if by.len() > 200 || act.note.len() > 4000 || by.contains('\0') || act.note.contains('\0') {
-        return Err(ApiError::Parameter(
-            "`by` has at most 200 bytes and `note` 4000, without the character NUL".to_owned(),
-        ));
+    let work = act.work().map_err(|error| ApiError::Parameter(error.to_string()))?;
+    if work.is_some() && action != "finish" {
+        return Err(ApiError::Parameter("`cause`, `materials` and `cost_fen` go with `finish` alone".to_owned()));
     }
+    let by = caller.signs(act.by);
+    check_texts(&by, &act.note)?;
     let actor = caller.actor(&by);
-    let deed = Deed { version: act.version, by: &by, actor: &actor, note: &act.note, at: app.clock.now() };
+    let deed = Deed {
+        version: act.version,
+        by: &by,
+        actor: &actor,
+        note: &act.note,
+        work: work.as_ref(),
+        duplicate_of: act.duplicate_of.as_deref(),
+        at: app.clock.now(),
+    };
     let setup = app.fleet.setup();
     let row = if action == "priority" {
         let missing = || ApiError::Parameter("`priority` is missing: say which".to_owned());
@@ -232,9 +304,59 @@ pub(in crate::http) async fn act_on_ticket(
         if action == "wait" && act.waiting_for.is_none() {
             return Err(ApiError::Parameter("`waiting_for` is missing: parts, supplier or access".to_owned()));
         }
-        let action = Action::from_text(&action, act.waiting_for).ok_or(ApiError::NotFound("action"))?;
+        if action == "reject" && act.reason.is_none() {
+            return Err(ApiError::Parameter(
+                "`reason` is missing: no_fault_found, out_of_scope or duplicate".to_owned(),
+            ));
+        }
+        let is_duplicate = action == "reject" && act.reason == Some(Rejection::Duplicate);
+        if is_duplicate != act.duplicate_of.is_some() {
+            return Err(ApiError::Parameter(
+                "`duplicate_of` goes with `reject` and the reason `duplicate`, which needs it".to_owned(),
+            ));
+        }
+        let action = Action::from_text(&action, act.waiting_for, act.reason).ok_or(ApiError::NotFound("action"))?;
         app.store.act_on_ticket(&number, action, deed, &setup).await?
     };
     app.fleet.tell(Changed { site: row.site.clone(), device: None });
     Ok(Json(row.into()))
+}
+
+/// Says something about an open ticket; nothing else of it changes. With an `Idempotency-Key` the same request is noted once, however often
+/// it comes.
+#[utoipa::path(post, path = "/api/v1/tickets/{number}/comment", tag = "tickets",
+    params(("number" = String, Path, description = "The ticket"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Any text that no other comment on the ticket has had")),
+    request_body = NewComment,
+    responses((status = 200, body = Ticket), (status = 400, description = "Nothing is said, or too much"),
+        (status = 404, description = "There is no such ticket"), (status = 409, description = "The ticket is closed"),
+        (status = 422, description = "The body is not valid, or the key is that of another comment")))]
+pub(in crate::http) async fn comment_on_ticket(
+    State(app): State<App>,
+    caller: Caller,
+    Path(number): Path<String>,
+    headers: HeaderMap,
+    Body(new): Body<NewComment>,
+) -> Result<Json<Ticket>, ApiError> {
+    let key = Key::of(&headers, &format!("/api/v1/tickets/{number}/comment"), &new)?;
+    let by = caller.signs(new.by);
+    check_texts(&by, &new.note)?;
+    if new.note.trim().is_empty() {
+        return Err(ApiError::Parameter("`note` is empty: say what is to be noted".to_owned()));
+    }
+    let actor = caller.actor(&by);
+    let comment = Comment { key: key.map(|key| key.id), by: &by, actor: &actor, note: &new.note, at: app.clock.now() };
+    let row = app.store.comment_on_ticket(&number, comment).await?;
+    app.fleet.tell(Changed { site: row.site.clone(), device: None });
+    Ok(Json(row.into()))
+}
+
+/// The texts a person may give.
+fn check_texts(by: &str, note: &str) -> Result<(), ApiError> {
+    if by.len() > 200 || note.len() > 4000 || by.contains('\0') || note.contains('\0') {
+        return Err(ApiError::Parameter(
+            "`by` has at most 200 bytes and `note` 4000, without the character NUL".to_owned(),
+        ));
+    }
+    Ok(())
 }

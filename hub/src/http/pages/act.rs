@@ -6,22 +6,27 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
+use lobby_dashboards::{Draft, WorkMistake};
 use lobby_domain::{
     device::Life,
     site::LifeError,
-    ticket::{Action, WaitingFor},
+    ticket::{Action, Rejection, WaitingFor},
+    work::{Fen, Work, WorkError},
 };
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::{
     App, PageError, Path, Reader,
-    answer::{is_local, refuse, see},
+    answer::{document, is_local, refuse, see},
     device,
+    restrain::text,
+    ticket,
 };
 use crate::{
     fleet::Changed,
     ingest::{Decision, DecisionError},
-    store::{ActError, Deed},
+    store::{ActError, Comment, Deed},
 };
 
 /// The longest name, in bytes.
@@ -42,8 +47,35 @@ pub(super) struct Act {
     note: String,
     /// What is waited for, where somebody waits.
     waiting_for: Option<WaitingFor>,
+    /// Why it is closed without a repair, where it is.
+    reason: Option<Rejection>,
+    /// The ticket that it is a duplicate of, where it is one.
+    duplicate_of: Option<String>,
     /// The priority to be set, where one is.
     priority: Option<String>,
+    /// Why it failed, where it is repaired.
+    #[serde(default)]
+    cause: String,
+    /// What was used, a line each.
+    #[serde(default)]
+    materials: String,
+    /// What it cost, in yuan.
+    #[serde(default)]
+    cost: String,
+    /// Where to go on; the ticket's own page if not given.
+    back: Option<String>,
+}
+
+/// The form of a comment.
+#[derive(Debug, Deserialize)]
+pub(super) struct Said {
+    /// Made with the form.
+    key: Uuid,
+    /// Who says it.
+    #[serde(default)]
+    by: String,
+    /// What is said.
+    note: String,
     /// Where to go on; the ticket's own page if not given.
     back: Option<String>,
 }
@@ -102,7 +134,7 @@ pub(super) async fn act(
     form: Result<Form<Act>, FormRejection>,
 ) -> Response {
     match moved(&app, &reader, (&no, &verb), form).await {
-        Ok(place) => see(&place),
+        Ok(answer) => answer,
         Err(error) => refuse(&app, &reader, error),
     }
 }
@@ -112,20 +144,40 @@ async fn moved(
     reader: &Reader,
     (no, verb): (&str, &str),
     form: Result<Form<Act>, FormRejection>,
-) -> Result<String, PageError> {
+) -> Result<Response, PageError> {
     let Form(act) = filled(form)?;
-    let (by, note) = (reader.caller.signs(act.by), act.note.trim());
-    let by = by.trim();
-    if by.len() > LONGEST_NAME || note.len() > LONGEST_NOTE {
-        return Err(PageError::TooLarge);
-    }
-    let actor = reader.caller.actor(by);
-    let deed = Deed { version: act.version, by, actor: &actor, note, at: app.clock.now() };
+    let (by, note) = (text(&reader.caller.signs(act.by.clone()), LONGEST_NAME)?, text(&act.note, LONGEST_NOTE)?);
+    let work = match (verb == Action::Finish.as_str()).then(|| said_of_work(&act)).transpose() {
+        Ok(work) => work,
+        Err(mistake) => {
+            // The form comes back as it was filled in, so that nobody has to type it again.
+            let draft = Draft {
+                mistake: Some(mistake),
+                cause: act.cause,
+                note: act.note,
+                materials: act.materials,
+                cost: act.cost,
+                by: act.by,
+            };
+            let html = ticket::refused(app, reader, no, draft).await?;
+            return Ok(document(StatusCode::UNPROCESSABLE_ENTITY, html));
+        }
+    };
+    let actor = reader.caller.actor(&by);
+    let deed = Deed {
+        version: act.version,
+        by: &by,
+        actor: &actor,
+        note: &note,
+        work: work.as_ref(),
+        duplicate_of: act.duplicate_of.as_deref(),
+        at: app.clock.now(),
+    };
     let setup = app.fleet.setup();
     let done = if let Some(priority) = act.priority.as_deref().filter(|_| verb == "priority") {
         app.store.set_priority(no, priority, deed, &setup).await
     } else {
-        let action = Action::from_text(verb, act.waiting_for).ok_or(PageError::NotFound)?;
+        let action = Action::from_text(verb, act.waiting_for, act.reason).ok_or(PageError::NotFound)?;
         app.store.act_on_ticket(no, action, deed, &setup).await
     };
     let notice = match done {
@@ -135,11 +187,66 @@ async fn moved(
         }
         Err(ActError::Conflict { .. }) => "conflict",
         Err(ActError::Refused(_) | ActError::Closed) => "step",
-        Err(ActError::NoPriority { .. }) => return Err(PageError::BadRequest),
+        Err(ActError::NoOriginal) => "original",
+        Err(ActError::NoPriority { .. } | ActError::KeyReused) => return Err(PageError::BadRequest),
         Err(ActError::NotFound) => return Err(PageError::NotFound),
         Err(ActError::Store(error)) => return Err(error.into()),
     };
     let back = act.back.filter(|back| is_local(back)).unwrap_or_else(|| format!("/t/{no}"));
+    Ok(see(&noticed(&back, notice)))
+}
+
+/// What is said of a repair. Whoever fills in a form has to say why it failed.
+fn said_of_work(act: &Act) -> Result<Work, WorkMistake> {
+    let cost = Some(act.cost.trim()).filter(|cost| !cost.is_empty()).map(Fen::from_yuan).transpose();
+    let work =
+        cost.and_then(|cost| Work::new(&act.cause, act.materials.lines(), cost)).map_err(|error| match error {
+            WorkError::Cause => WorkMistake::LongCause,
+            WorkError::TooManyMaterials => WorkMistake::TooManyMaterials,
+            WorkError::Material(nth) => WorkMistake::Material(nth),
+            WorkError::Cost => WorkMistake::Cost,
+        })?;
+    if work.cause().is_empty() { Err(WorkMistake::NoCause) } else { Ok(work) }
+}
+
+/// Notes what somebody says about a ticket and goes back to where they were.
+pub(super) async fn comment(
+    State(app): State<App>,
+    reader: Reader,
+    Path(no): Path<String>,
+    form: Result<Form<Said>, FormRejection>,
+) -> Response {
+    match commented(&app, &reader, &no, form).await {
+        Ok(place) => see(&place),
+        Err(error) => refuse(&app, &reader, error),
+    }
+}
+
+async fn commented(
+    app: &App,
+    reader: &Reader,
+    no: &str,
+    form: Result<Form<Said>, FormRejection>,
+) -> Result<String, PageError> {
+    let Form(said) = filled(form)?;
+    let (by, note) = (text(&reader.caller.signs(said.by), LONGEST_NAME)?, text(&said.note, LONGEST_NOTE)?);
+    let back = said.back.filter(|back| is_local(back)).unwrap_or_else(|| format!("/t/{no}"));
+    if note.is_empty() {
+        return Ok(noticed(&back, "empty"));
+    }
+    // The form sent twice is one comment; a browser that goes back to it and sends another text makes another one.
+    let key = Uuid::new_v5(&said.key, format!("{no}\n{by}\n{note}").as_bytes());
+    let actor = reader.caller.actor(&by);
+    let comment = Comment { key: Some(key), by: &by, actor: &actor, note: &note, at: app.clock.now() };
+    let notice = match app.store.comment_on_ticket(no, comment).await {
+        Ok(ticket) => {
+            app.fleet.tell(Changed { site: ticket.site, device: None });
+            "saved"
+        }
+        Err(ActError::NotFound) => return Err(PageError::NotFound),
+        Err(ActError::Store(error)) => return Err(error.into()),
+        Err(_) => "step",
+    };
     Ok(noticed(&back, notice))
 }
 

@@ -52,7 +52,7 @@ pub(super) fn queued(scene: &Scene<'_>, ticket: &TicketRow) -> QueueTicket {
         },
         site_name: scene.site_name(&ticket.site),
         priority: priority(&ticket.priority),
-        step: incident::step(ticket.state),
+        step: incident::step(ticket),
         reported_at: scene.when(ticket.opened_at),
         deadline: incident::deadline(scene, ticket),
         owner: incident::person(ticket),
@@ -68,7 +68,7 @@ fn next_action(scene: &Scene<'_>, ticket: &TicketRow) -> Option<Action> {
     if ticket.state == State::Waiting {
         return Some(Action::Resume);
     }
-    let action = incident::step(ticket.state).next_action()?;
+    let action = incident::step(ticket).next_action()?;
     let theirs = ticket.confirmed_by == "engineering" && !scene.open.is_faulty(ticket);
     (action != Action::Confirm || theirs).then_some(action)
 }

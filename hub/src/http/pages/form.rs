@@ -6,9 +6,9 @@ use lobby_domain::{alert::Subject, ticket};
 
 use super::{
     App, Open, PageError, Path, Reader, Scene, answer, engineering, incident,
-    ticket::{Case, entry, evidence},
+    ticket::{Case, entry, evidence, repair},
 };
-use crate::http::address::Origin;
+use crate::{http::address::Origin, store::TicketEvent};
 
 /// What those who repair do, whose notes are printed.
 const WORK: [&str; 5] = ["accept", "start", "wait", "resume", "finish"];
@@ -44,7 +44,9 @@ fn chosen<T: Copy + Default>(all: &[T], name: fn(T) -> &'static str, asked: &str
 
 fn build(scene: &Scene<'_>, case: &Case, origin: &Origin) -> RepairForm {
     let Case { row, events, attached } = case;
-    let entries = || events.iter().map(|event| (event.what.as_str(), entry(scene, event, attached)));
+    // What was said of the repair has places of its own.
+    let said = |event: &TicketEvent| TicketEvent { work: None, ..event.clone() };
+    let entries = || events.iter().map(|event| (event.what.as_str(), entry(scene, &said(event), attached)));
     let confirmed = entries().rfind(|(what, _)| row.state == ticket::State::Closed && *what == "confirm");
     RepairForm {
         sheet: origin.sheet(scene, format!("/t/{}", row.number)),
@@ -52,7 +54,7 @@ fn build(scene: &Scene<'_>, case: &Case, origin: &Origin) -> RepairForm {
         copies: Copies::default(),
         no: row.number.to_string(),
         check: case.check(),
-        step: incident::step(row.state),
+        step: incident::step(row),
         waiting_for: incident::waiting_for(row),
         priority: engineering::priority(&row.priority),
         site_name: scene.name_of(&row.site),
@@ -73,6 +75,7 @@ fn build(scene: &Scene<'_>, case: &Case, origin: &Origin) -> RepairForm {
         complete_by: Some(scene.when(row.complete_by)),
         arrived_at: row.started_at.map(|at| scene.when(at)),
         finished_at: row.fixed_at.map(|at| scene.when(at)),
+        repair: repair(case),
         work: entries()
             .filter(|(what, entry)| WORK.contains(what) && entry.note.is_some())
             .map(|(_, entry)| entry)

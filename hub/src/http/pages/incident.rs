@@ -1,6 +1,8 @@
 //! What is wrong with a device in the six lines that a post needs: its worst open alert and how far the ticket is.
 
-use lobby_dashboards::{Deadline, DeadlineKind, Incident, Severity, TicketLine, TicketStep, WaitingFor};
+use lobby_dashboards::{
+    Deadline, DeadlineKind, Incident, Reason, Rejected, Severity, TicketLine, TicketStep, WaitingFor,
+};
 use lobby_domain::{
     alert::Subject,
     device::Device,
@@ -12,7 +14,7 @@ use lobby_domain::{
 };
 
 use super::Scene;
-use crate::store::{AlertRow, TicketRow};
+use crate::store::{AlertRow, TicketEvent, TicketRow};
 
 /// The worst open alert of a device among those of `which`, or its ticket if that only waits to be confirmed.
 pub(super) fn of(
@@ -32,6 +34,8 @@ pub(super) fn of(
 fn of_alert(scene: &Scene<'_>, device: &Device, alert: &AlertRow) -> Incident {
     let rule = scene.pack.rule(&alert.rule);
     let ticket = alert.ticket.as_deref().and_then(|number| scene.open.ticket(number));
+    let number = alert.ticket.as_deref();
+    let rejected = scene.open.rejected.iter().find(|ticket| Some(ticket.number.as_str()) == number);
     let owner = ticket.map(|ticket| &ticket.department).or(alert.department.as_ref());
     let told = alert.tells.iter().map(|post| scene.post(post)).collect::<Vec<_>>();
     let effect = effect(scene, rule.map_or(Effect::Failed, |rule| rule.effect));
@@ -44,7 +48,7 @@ fn of_alert(scene: &Scene<'_>, device: &Device, alert: &AlertRow) -> Incident {
         person: ticket.and_then(person),
         next_step: rule.map_or_else(|| scene.text(&alert.title), |rule| scene.text(&rule.advice)),
         deadline: ticket.and_then(|ticket| deadline(scene, ticket)),
-        ticket: ticket.map(|ticket| line(scene, ticket)),
+        ticket: ticket.or(rejected).map(|ticket| line(scene, ticket)),
     }
 }
 
@@ -95,13 +99,35 @@ pub(super) fn severity(name: &str) -> Severity {
 }
 
 /// A ticket's step.
-pub(super) fn step(state: State) -> TicketStep {
-    match state {
+pub(super) fn step(ticket: &TicketRow) -> TicketStep {
+    match ticket.state {
         State::New => TicketStep::Reported,
         State::Accepted => TicketStep::Accepted,
         State::InProgress | State::Waiting => TicketStep::InProgress,
         State::Fixed | State::SelfRecovered => TicketStep::AwaitingConfirmation,
+        State::Closed if ticket.rejected.is_some() => TicketStep::Cancelled,
         State::Closed => TicketStep::Closed,
+    }
+}
+
+/// Why a ticket was closed without a repair, if it was.
+pub(super) fn rejected(ticket: &TicketRow, said: Option<&TicketEvent>) -> Option<Rejected> {
+    let text = |text: &String| (!text.is_empty()).then(|| text.clone());
+    Some(Rejected {
+        no: ticket.number.to_string(),
+        reason: reason(ticket.rejected?),
+        duplicate_of: ticket.duplicate_of.as_ref().map(ToString::to_string),
+        by: said.and_then(|said| text(&said.actor)),
+        note: said.and_then(|said| text(&said.note)),
+    })
+}
+
+/// A reason to close a ticket without a repair.
+pub(super) fn reason(reason: ticket::Rejection) -> Reason {
+    match reason {
+        ticket::Rejection::NoFaultFound => Reason::NoFaultFound,
+        ticket::Rejection::OutOfScope => Reason::OutOfScope,
+        ticket::Rejection::Duplicate => Reason::Duplicate,
     }
 }
 
@@ -135,11 +161,12 @@ pub(super) fn person(ticket: &TicketRow) -> Option<String> {
 }
 
 fn line(scene: &Scene<'_>, ticket: &TicketRow) -> TicketLine {
-    let step = step(ticket.state);
+    let step = step(ticket);
     TicketLine {
         no: ticket.number.to_string(),
         version: ticket.version,
         step,
+        rejected: rejected(ticket, None),
         may_confirm: step == TicketStep::AwaitingConfirmation && !scene.open.is_faulty(ticket),
     }
 }

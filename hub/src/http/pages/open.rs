@@ -20,6 +20,8 @@ pub(super) struct Open {
     pub alert_count: u32,
     /// The open tickets, newest first.
     pub tickets: Vec<TicketRow>,
+    /// The rejected tickets whose faults are still there.
+    pub rejected: Vec<TicketRow>,
     about: HashMap<(SiteId, Subject), Vec<usize>>,
 }
 
@@ -31,6 +33,7 @@ impl Open {
         let filter = TicketFilter { site: site.cloned(), open: Some(true), ..TicketFilter::default() };
         let (tickets, _) = store.tickets(&filter, None, MOST).await??;
         let mut open = Self::of(alerts, tickets);
+        open.rejected = store.rejected_tickets(site).await?;
         if more.is_some() && site.is_none() {
             open.alert_count = u32::try_from(store.alert_counts().await?.open).unwrap_or(u32::MAX);
         }
@@ -43,7 +46,13 @@ impl Open {
         for (index, alert) in alerts.iter().enumerate() {
             about.entry((alert.site.clone(), alert.subject.clone())).or_default().push(index);
         }
-        Self { alert_count: u32::try_from(alerts.len()).unwrap_or(u32::MAX), alerts, tickets, about }
+        Self {
+            alert_count: u32::try_from(alerts.len()).unwrap_or(u32::MAX),
+            alerts,
+            tickets,
+            rejected: Vec::new(),
+            about,
+        }
     }
 
     /// The open alerts about a subject.
@@ -59,8 +68,9 @@ impl Open {
 
     /// Whether a fault of the ticket is still there.
     pub fn is_faulty(&self, ticket: &TicketRow) -> bool {
-        self.alerts_about(&ticket.site, &ticket.subject)
-            .any(|alert| alert.ticket.as_deref() == Some(ticket.number.as_str()))
+        // A ticket may have taken over the faults of a duplicate, which is about something else. Consequences end by themselves.
+        let number = ticket.number.as_str();
+        self.alerts.iter().any(|alert| alert.ticket.as_deref() == Some(number) && alert.victim_of.is_none())
     }
 
     /// The ticket about a subject that only waits to be confirmed.

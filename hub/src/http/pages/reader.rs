@@ -160,6 +160,8 @@ impl Reader {
             "conflict" => Some(Notice::Conflict),
             "step" => Some(Notice::WrongStep),
             "over" => Some(Notice::Over),
+            "original" => Some(Notice::NoOriginal),
+            "empty" => Some(Notice::Empty),
             "test-taken" => Some(Notice::TestTaken),
             "test-refused" => Some(Notice::TestRefused),
             "test-soon" => Some(Notice::TestSoon),

@@ -123,7 +123,7 @@ fn go_on(app: &App, reader: &Reader, place: Result<String, PageError>) -> Respon
 }
 
 /// A text that a person typed.
-fn text(text: &str, longest: usize) -> Result<Box<str>, PageError> {
+pub(super) fn text(text: &str, longest: usize) -> Result<Box<str>, PageError> {
     let text = text.trim();
     if text.contains('\0') {
         return Err(PageError::BadRequest);

@@ -341,11 +341,12 @@ async fn a_ticket_is_printed_with_what_is_known_and_its_check_code_tells_old_pap
     hub.pass(120_000);
     hub.report("ok", 180.0).await;
     for (verb, version) in [("finish", 2), ("confirm", 3)] {
-        let form = format!("version={version}&by=Zhou&note=fine");
+        let form = format!("version={version}&by=Zhou&note=fine&cause=loose+plug&materials=cable+%C3%97+2&cost=12.5");
         let done = hub.post(&format!("/t/{no}/{verb}"), &form, &[]).await;
         assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
     }
     hub.get(&print, "en").await.says(&["Closed", "choice chosen", "Zhou Handed over: fine", "Zhou fine"]);
+    hub.get(&print, "en").await.says(&["loose plug", "<td>cable</td><td>2</td>", "¥12.50"]);
 }
 
 #[rstest]
@@ -441,7 +442,7 @@ async fn a_ticket_goes_from_report_to_close_by_forms_and_the_post_confirms() {
     let no = hub.ticket().await;
     let ours = [("host", "127.0.0.1:8080"), ("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "same-origin")];
     for (version, verb) in [(1, "accept"), (2, "start"), (3, "finish")] {
-        let form = format!("version={version}&by=%E6%9D%8E&note=&back=%2Fengineering%3Fsite%3Dhz-01");
+        let form = format!("version={version}&by=%E6%9D%8E&note=&cause=x&back=%2Fengineering%3Fsite%3Dhz-01");
         let answer = hub.post(&format!("/t/{no}/{verb}"), &form, &ours).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
         assert_eq!(answer.header("location"), "/engineering?site=hz-01&notice=saved");
@@ -757,4 +758,93 @@ async fn an_address_that_nobody_can_read_is_answered_with_a_page(#[case] path: &
     assert_eq!(answer.headers[header::CONTENT_TYPE], "text/html; charset=utf-8");
     assert!(answer.headers.contains_key(header::CONTENT_SECURITY_POLICY));
     answer.says(&["<main"]);
+}
+
+/// The value of a hidden field of a page.
+fn hidden(page: &str, name: &str) -> String {
+    let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\"")).expect("the page has the field");
+    rest.split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_comment_is_in_the_timeline_once_however_often_its_form_is_sent() {
+    let hub = Hub::in_trouble().await;
+    let no = hub.ticket().await;
+    let (page, path) = (format!("/t/{no}"), format!("/t/{no}/comment"));
+    let key = hidden(&hub.get(&page, "zh").await.body, "key");
+    for note in ["too+dark+%3Cb%3E", "too+dark+%3Cb%3E", "another+word"] {
+        let place = hub.send(&path, &format!("key={key}&by=Zhou&note={note}&back=%2Ft%2F{no}")).await;
+        assert_eq!(place, format!("{page}?notice=saved"));
+    }
+    let shown = hub.get(&page, "en").await;
+    shown.says(&["another word", "Zhou", "<strong>Note</strong>"]);
+    assert_eq!(shown.body.matches("too dark &#60;b&#62;").count(), 1);
+    assert_ne!(hidden(&shown.body, "key"), key, "each form makes a comment of its own");
+    assert_eq!(hub.send(&path, &format!("key={key}&note=+")).await, format!("{page}?notice=empty"));
+    hub.get(&format!("{page}?notice=empty"), "zh").await.says(&["未保存：请写明内容"]);
+    assert_eq!(hub.post(&path, "key=none&note=x", &OURS).await.status, StatusCode::BAD_REQUEST);
+    let nobody = format!("key={key}&note=x");
+    assert_eq!(hub.post("/t/BX-0/comment", &nobody, &OURS).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_repair_is_handed_over_with_its_cause_and_its_cost_and_what_is_wrong_comes_back_as_it_was_filled_in() {
+    let hub = Hub::in_trouble().await;
+    let no = hub.ticket().await;
+    let (page, finish) = (format!("/t/{no}"), format!("/t/{no}/finish"));
+    hub.send(&format!("/t/{no}/start"), "version=1&by=Li").await;
+    hub.get(&page, "zh").await.says(&["id=\"finish\" open", "name=\"cause\"", "提请验收"]);
+    hub.get("/engineering", "zh").await.says(&[&format!("href=\"/t/{no}#finish\"")]);
+    let long = "x".repeat(201);
+    for (form, words) in [
+        ("cause=+&note=done".to_owned(), "请填写故障原因"),
+        ("cause=plug&cost=12.345".into(), "费用应为"),
+        ("cause=plug&cost=much".into(), "费用应为"),
+        (format!("cause=plug&materials=a%0D%0A{long}"), "第 2 行用料太长"),
+        (format!("cause=plug&materials={}", "a%0A".repeat(51)), "用料最多 50 行"),
+    ] {
+        let refused = hub.post(&finish, &format!("version=2&by=%3Cb%3E&{form}"), &OURS).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{form}");
+        refused.says(&[words, "value=\"&#60;b&#62;\"", "name=\"version\" value=\"2\""]);
+        assert_eq!(refused.body.contains(">plug</textarea>"), form.contains("plug"));
+    }
+    let form = "version=2&by=Li&cause=plug+%3Ci%3E&note=tightened&materials=HDMI+cable+%C3%97+2%0D%0A%0D%0Aties&cost=%C2%A51%2C200.5";
+    assert_eq!(hub.send(&finish, form).await, format!("{page}?notice=saved"));
+    let shown = hub.get(&page, "en").await;
+    shown.says(&["plug &#60;i&#62;", "HDMI cable × 2<br>ties", "¥1200.50", "tightened\nCause: plug"]);
+    hub.get(&format!("{page}/print"), "zh").await.says(&[
+        "<td>HDMI cable</td><td>2</td>",
+        "<td>ties</td><td></td>",
+        "¥1200.50",
+    ]);
+    // It was no repair: what was said of it is in the history, and the form has room for the next one.
+    hub.send(&format!("/t/{no}/reopen"), "version=3").await;
+    let shown = hub.get(&page, "en").await;
+    assert_eq!(shown.body.matches("plug &#60;i&#62;").count(), 1);
+    let print = hub.get(&format!("{page}/print"), "zh").await;
+    assert!(!print.body.contains("¥1200.50") && print.body.contains("<dd class=\"lines\"><i></i><i></i><i></i></dd>"));
+}
+
+#[tokio::test]
+async fn a_ticket_that_is_no_repair_is_rejected_and_the_post_sees_why() {
+    let hub = Hub::in_trouble().await;
+    let no = hub.ticket().await;
+    let (page, path) = (format!("/t/{no}"), format!("/t/{no}/reject"));
+    let shown = hub.get(&page, "zh").await;
+    shown.says(&["退回（无需维修）", "value=\"out_of_scope\""]);
+    assert!(!shown.body.contains("value=\"no_fault_found\"") && !shown.body.contains("value=\"duplicate\""));
+    assert_eq!(hub.send(&path, "version=1&reason=no_fault_found").await, format!("{page}?notice=step"));
+    let original = "version=1&reason=duplicate&duplicate_of=BX-202611-0099";
+    assert_eq!(hub.send(&path, original).await, format!("{page}?notice=original"));
+    hub.get(&format!("{page}?notice=original"), "en").await.says(&["choose another open ticket"]);
+    assert_eq!(hub.post(&path, "version=1&reason=boredom", &OURS).await.status, StatusCode::BAD_REQUEST);
+    let form = "version=1&reason=out_of_scope&by=Li&note=the+%3Ctenant%27s%3E+own";
+    assert_eq!(hub.send(&path, form).await, format!("{page}?notice=saved"));
+    let shown = hub.get(&page, "en").await;
+    shown.says(&["Rejected", "Not for us to repair", "the &#60;tenant&#39;s&#62; own", "Li"]);
+    assert!(!shown.body.contains(&format!("action=\"/t/{no}")), "it is over");
+    hub.get("/concierge", "zh").await.says(&["无信号", &no, "已退回", "不属维修范围"]);
+    hub.get("/engineering", "zh").await.says(&["没有待办工单", &no]);
+    hub.get("/alerts", "en").await.says(&["LED display has no signal"]);
+    hub.get(&format!("{page}/print"), "zh").await.says(&["已退回"]);
 }

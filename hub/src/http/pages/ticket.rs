@@ -2,20 +2,36 @@
 
 use axum::{extract::State, response::Response};
 use lobby_contract::SiteId;
-use lobby_dashboards::{Action, Evidence, Page, TicketEvent, TicketPage, TimelineEntry};
-use lobby_domain::{access::Need, alert::Subject, sla::Promise, ticket};
+use lobby_dashboards::{Action, Draft, Evidence, Page, Reason, Repair, TicketEvent, TicketPage, TimelineEntry};
+use lobby_domain::{
+    access::Need,
+    alert::Subject,
+    sla::Promise,
+    ticket,
+    work::{Fen, Work, quantity},
+};
 
 use super::{App, Caller, Html, Open, PageError, Path, Reader, Scene, alerts, answer, engineering, incident};
-use crate::store::{self, AlertFilter, AlertRow, TicketRow};
+use crate::{
+    restraints::new_id,
+    store::{self, AlertFilter, AlertRow, TicketFilter, TicketRow},
+};
 
 /// The most alerts of one ticket that are listed.
 const MOST_ALERTS: i64 = 100;
+/// The most other tickets that one may be a duplicate of are offered.
+const MOST_OTHERS: i64 = 50;
 /// Longer texts are no ticket's number.
 const LONGEST_NUMBER: usize = 40;
 
 /// The page.
 pub(super) async fn show(State(app): State<App>, reader: Reader, Path(no): Path<String>) -> Response {
-    answer::answer(&app, &reader, page(&app, &reader, &no)).await
+    answer::answer(&app, &reader, page(&app, &reader, &no, Draft::default())).await
+}
+
+/// The page again, with what somebody filled in that could not be taken.
+pub(super) async fn refused(app: &App, reader: &Reader, no: &str, draft: Draft) -> Result<String, PageError> {
+    page(app, reader, no, draft).await
 }
 
 /// All that was stored of a ticket.
@@ -47,8 +63,14 @@ impl Case {
 
     /// Twelve digits that change with its state and with anything that happens to it: paper that has the same ones is not out of date.
     pub(super) fn check(&self) -> String {
-        let events: Vec<_> =
-            self.events.iter().map(|event| (event.at.millis(), &event.what, &event.actor, &event.note)).collect();
+        let event = |event: &'_ store::TicketEvent| {
+            let work = event
+                .work
+                .as_ref()
+                .map(|work| (work.cause().to_owned(), work.materials().to_vec(), work.cost().map(Fen::get)));
+            (event.at.millis(), event.what.clone(), event.actor.clone(), event.note.clone(), work)
+        };
+        let events: Vec<_> = self.events.iter().map(event).collect();
         let all = (self.row.number.as_str(), self.row.state.as_str(), events);
         let all = serde_json::to_vec(&all).expect("texts and numbers are JSON");
         let digest = ring::digest::digest(&ring::digest::SHA256, &all);
@@ -56,14 +78,19 @@ impl Case {
     }
 }
 
-async fn page(app: &App, reader: &Reader, no: &str) -> Result<String, PageError> {
+async fn page(app: &App, reader: &Reader, no: &str, draft: Draft) -> Result<String, PageError> {
     let case = Case::read(app, no).await?;
+    let of_site = TicketFilter { site: Some(case.row.site.clone()), open: Some(true), ..TicketFilter::default() };
+    let (mut others, _) = app.store.tickets(&of_site, None, MOST_OTHERS).await??;
+    others.retain(|ticket| ticket.number != case.row.number);
     let open = Open::of(case.attached.iter().filter(|alert| alert.cleared_at.is_none()).cloned().collect(), Vec::new());
-    let page = Scene::with(app, reader, case.site(app), &open, |scene| Ok(build(scene, &case)))?;
+    let page = Scene::with(app, reader, case.site(app), &open, |scene| {
+        Ok(TicketPage { draft, ..build(scene, &case, &others) })
+    })?;
     page.html(reader.fragment)
 }
 
-fn build(scene: &Scene<'_>, case: &Case) -> TicketPage {
+fn build(scene: &Scene<'_>, case: &Case, others: &[TicketRow]) -> TicketPage {
     let Case { row, events, attached } = case;
     let open = row.closed_at.is_none();
     let repairs = scene.reader.caller.may(Need::Repair);
@@ -72,7 +99,7 @@ fn build(scene: &Scene<'_>, case: &Case) -> TicketPage {
         version: row.version,
         check: case.check(),
         title: scene.text(&row.title),
-        step: incident::step(row.state),
+        step: incident::step(row),
         priority: engineering::priority(&row.priority),
         // Every ticket is opened by a rule so far.
         reporter: scene.texts().system.to_owned(),
@@ -96,18 +123,53 @@ fn build(scene: &Scene<'_>, case: &Case) -> TicketPage {
         evidence: attached.iter().rev().map(|alert| evidence(scene, alert)).collect(),
         alerts: attached.iter().map(|alert| alerts::row(scene, alert)).collect(),
         timeline: events.iter().rev().map(|event| entry(scene, event, attached)).collect(),
-        actions: if open { actions(row.state, scene.open.is_faulty(row), &scene.reader.caller) } else { Vec::new() },
+        actions: actions(row.state, scene.open.is_faulty(row), &scene.reader.caller),
+        rejected: incident::rejected(row, events.iter().rfind(|event| event.what == "reject")),
+        reasons: reasons(row.state, scene.open.is_faulty(row), repairs, !others.is_empty()),
+        others: others.iter().map(|ticket| (ticket.number.to_string(), scene.text(&ticket.title))).collect(),
+        repair: repair(case),
+        draft: Draft::default(),
+        comment: (open && scene.reader.caller.may(Need::Answer)).then(|| new_id().to_string()),
         chrome: scene.chrome(Page::Ticket),
     }
+}
+
+/// What was said of the last repair, unless it turned out to be none.
+pub(super) fn repair(case: &Case) -> Option<Repair> {
+    if !matches!(case.row.state, ticket::State::Fixed | ticket::State::Closed) {
+        return None;
+    }
+    let last = case.events.iter().rfind(|event| matches!(event.what.as_str(), "finish" | "reopen" | "reopened"))?;
+    let work = last.work.as_ref()?;
+    let material = |line: &String| {
+        let (name, quantity) = quantity(line);
+        (name.to_owned(), quantity.map(str::to_owned))
+    };
+    Some(Repair {
+        cause: (!work.cause().is_empty()).then(|| work.cause().to_owned()),
+        work: (!last.note.is_empty()).then(|| last.note.clone()),
+        materials: work.materials().iter().map(material).collect(),
+        cost: work.cost().map(|cost| cost.to_string()),
+    })
 }
 
 /// What `caller` may do, the usual next step first. A fault that is still there cannot be confirmed as gone.
 fn actions(state: ticket::State, faulty: bool, caller: &Caller) -> Vec<Action> {
     let every = [Action::Accept, Action::Start, Action::Resume, Action::Finish, Action::Confirm, Action::Reopen];
     let fits = |action: &Action| {
-        ticket::Action::from_text(action.verb(), None).is_some_and(|action| ticket::act(state, action, faulty).is_ok())
+        ticket::Action::from_text(action.verb(), None, None)
+            .is_some_and(|action| ticket::act(state, action, faulty).is_ok())
     };
     every.into_iter().filter(|action| fits(action) && caller.may(action.need())).collect()
+}
+
+/// The reasons with which it may be closed without a repair. A fault that is still there was found.
+fn reasons(state: ticket::State, faulty: bool, may: bool, others: bool) -> Vec<Reason> {
+    let fits = |reason: &ticket::Rejection| {
+        may && ticket::act(state, ticket::Action::Reject(*reason), faulty).is_ok()
+            && (others || *reason != ticket::Rejection::Duplicate)
+    };
+    ticket::Rejection::ALL.into_iter().filter(fits).map(incident::reason).collect()
 }
 
 /// The priorities that the ticket does not have.
@@ -126,6 +188,20 @@ fn limit(scene: &Scene<'_>, note: &str) -> Option<String> {
         Promise::Completion => t.deadline_complete,
     };
     Some(format!("{word} {percent}%"))
+}
+
+/// What was said of a repair, a line each.
+fn said(scene: &Scene<'_>, note: &str, work: &Work) -> String {
+    let t = scene.texts();
+    let cost = work.cost().map(|cost| cost.to_string()).unwrap_or_default();
+    let materials = work.materials().join(t.list_comma);
+    let named =
+        [("", note), (t.form_cause, work.cause()), (t.repair_materials, &materials), (t.form_cost_total, &cost)];
+    let line = |(name, text): (&str, &str)| match name {
+        "" => text.to_owned(),
+        name => format!("{name}{}{text}", t.label_gap),
+    };
+    named.into_iter().filter(|(_, text)| !text.is_empty()).map(line).collect::<Vec<_>>().join("\n")
 }
 
 pub(super) fn evidence(scene: &Scene<'_>, alert: &AlertRow) -> Evidence {
@@ -152,6 +228,8 @@ pub(super) fn entry(scene: &Scene<'_>, event: &store::TicketEvent, attached: &[A
         "wait" => TicketEvent::Waiting,
         "resume" => TicketEvent::Resumed,
         "priority" => TicketEvent::Reprioritised,
+        "reject" => TicketEvent::Cancelled,
+        "duplicate" => TicketEvent::TookOver,
         "reminded" => TicketEvent::Reminded,
         "overdue" => TicketEvent::Overdue,
         _ => TicketEvent::Noted,
@@ -163,8 +241,9 @@ pub(super) fn entry(scene: &Scene<'_>, event: &store::TicketEvent, attached: &[A
     let note = limit.unwrap_or_else(|| alert.map_or_else(|| event.note.clone(), |alert| scene.text(&alert.title)));
     let by_hub = matches!(
         event.what.as_str(),
-        "opened" | "joined" | "victim" | "reopened" | "recovered" | "unstable" | "reminded" | "overdue"
+        "opened" | "joined" | "victim" | "reopened" | "recovered" | "unstable" | "reminded" | "overdue" | "duplicate"
     );
+    let note = event.work.as_ref().map_or_else(|| note.clone(), |work| said(scene, &note, work));
     let nobody = scene.pick("未留姓名", "No name given");
     TimelineEntry {
         at: scene.when(event.at),

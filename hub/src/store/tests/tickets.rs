@@ -2,15 +2,17 @@
 
 use lobby_domain::{
     alert::ClearReason,
-    ticket::{Action, REOPEN_WINDOW, Refusal, State},
+    ticket::{Action, REOPEN_WINDOW, Refusal, Rejection, State, TicketNumber},
+    work::{Fen, Work},
 };
 use rstest::rstest;
+use uuid::Uuid;
 
 use super::{
     Batch, DARK, Database, Kind, LED, MINUTE, MUTED, Store, T0, TicketRow, TimeZone, Timestamp, alerts, all_tickets,
     by, clear, clear_because, commit, happened, numbers, raise, setup, the_ticket, writer,
 };
-use crate::store::{ActError, Deed};
+use crate::store::{ActError, Comment, Deed};
 
 /// Moves a ticket as somebody who has seen it so.
 async fn act_as(
@@ -20,7 +22,7 @@ async fn act_as(
     by: &str,
     at: Timestamp,
 ) -> Result<TicketRow, ActError> {
-    let deed = Deed { version: seen.version, by, actor: &super::by(), note: "", at };
+    let deed = Deed { version: seen.version, by, actor: &super::by(), note: "", work: None, duplicate_of: None, at };
     store.act_on_ticket(seen.number.as_str(), action, deed, &setup()).await
 }
 
@@ -171,7 +173,7 @@ async fn whoever_decides_on_an_old_version_is_told_the_present_one(#[values(Kind
     let late = act_as(store, &seen, Action::Start, "王工", T0).await;
     assert!(matches!(late, Err(ActError::Conflict { current: 2 })), "{late:?}");
     assert_eq!(happened(store).await, ["opened", "accept"]);
-    let deed = Deed { version: 1, by: "", actor: &by(), note: "", at: T0 };
+    let deed = Deed { version: 1, by: "", actor: &by(), note: "", work: None, duplicate_of: None, at: T0 };
     let none = store.act_on_ticket("BX-202611-9999", Action::Accept, deed, &setup()).await;
     assert!(matches!(none, Err(ActError::NotFound)), "{none:?}");
     let unfit = act(store, Action::Confirm, T0).await;
@@ -245,4 +247,174 @@ async fn a_ticket_that_was_closed_by_work_is_reopened_like_any_other(
     assert_eq!((ticket.state, ticket.started_at, ticket.fixed_at), (State::New, None, None));
     commit(&mut writer, clear(LED, DARK, T0 + MINUTE)).await;
     assert_eq!(the_ticket(store).await.state, State::SelfRecovered);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_comment_is_noted_once_and_moves_nothing(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    commit(&mut writer, raise(LED, DARK, T0)).await;
+    let seen = the_ticket(store).await;
+    let number = seen.number.as_str();
+    let actor = by();
+    let comment =
+        Comment {
+            key: Some(Uuid::from_u128(1)), by: "周礼宾", actor: &actor, note: "客人已改道", at: T0 + MINUTE
+        };
+    for _ in 0..2 {
+        assert_eq!(store.comment_on_ticket(number, comment).await.unwrap(), seen, "it stands as it stood");
+    }
+    let other = store.comment_on_ticket(number, Comment { note: "别的话", ..comment }).await;
+    assert!(matches!(other, Err(ActError::KeyReused)), "{other:?}");
+    for _ in 0..2 {
+        store.comment_on_ticket(number, Comment { key: None, ..comment }).await.unwrap();
+    }
+    act_as(store, &seen, Action::Accept, "李工", T0 + MINUTE)
+        .await
+        .expect("a comment is no change to be looked at first");
+    assert_eq!(happened(store).await, ["opened", "comment", "comment", "comment", "accept"]);
+    let (_, events) = store.ticket(number).await.unwrap().unwrap();
+    assert_eq!((&*events[1].actor, &*events[1].note, events[1].at), ("周礼宾", "客人已改道", T0 + MINUTE));
+
+    commit(&mut writer, clear(LED, DARK, T0)).await;
+    act(store, Action::Confirm, T0).await.unwrap();
+    store.comment_on_ticket(number, comment).await.expect("what was said before it was closed was said");
+    let late = store.comment_on_ticket(number, Comment { key: None, ..comment }).await;
+    assert!(matches!(late, Err(ActError::Closed)), "{late:?}");
+    let none = store.comment_on_ticket("BX-202611-9999", comment).await;
+    assert!(matches!(none, Err(ActError::NotFound)), "{none:?}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_is_said_of_a_repair_stays_with_it_when_it_turns_out_to_be_none(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    commit(&mut writer(store), raise(LED, DARK, T0)).await;
+    act(store, Action::Start, T0).await.unwrap();
+    let work = |cause: &str, cost| Work::new(cause, ["网线 × 1", "扎带"], Fen::new(cost).ok()).unwrap();
+    let (first, second) = (work("接口松动", 0), work("", 1250));
+    for said in [Some(&first), None, Some(&second)] {
+        let seen = the_ticket(store).await;
+        let deed =
+            Deed {
+                version: seen.version, by: "李工", actor: &by(), note: "", work: said, duplicate_of: None, at: T0
+            };
+        store.act_on_ticket(seen.number.as_str(), Action::Finish, deed, &setup()).await.unwrap();
+        act(store, Action::Reopen, T0).await.unwrap();
+    }
+    let (_, events) = store.ticket(the_ticket(store).await.number.as_str()).await.unwrap().unwrap();
+    let said: Vec<_> = events.into_iter().filter(|event| event.what == "finish").map(|event| event.work).collect();
+    assert_eq!(said, [Some(first), None, Some(second)]);
+}
+
+/// Rejects a ticket as somebody who has just looked at it.
+async fn reject(
+    store: &Store,
+    number: &str,
+    reason: Rejection,
+    duplicate_of: Option<&str>,
+    at: Timestamp,
+) -> Result<TicketRow, ActError> {
+    let (seen, _) = store.ticket(number).await.unwrap().unwrap();
+    let deed =
+        Deed {
+            version: seen.version, by: "李工", actor: &by(), note: "是预定关机", work: None, duplicate_of, at
+        };
+    store.act_on_ticket(number, Action::Reject(reason), deed, &setup()).await
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_fault_that_is_none_of_theirs_stays_an_open_alert_and_gets_a_new_ticket_when_it_comes_back(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    commit(&mut writer, raise(LED, DARK, T0)).await;
+    let first = the_ticket(store).await.number;
+    let refused = reject(store, first.as_str(), Rejection::NoFaultFound, None, T0).await;
+    assert!(matches!(refused, Err(ActError::Refused(Refusal::StillFaulty))), "{refused:?}");
+    let rejected = reject(store, first.as_str(), Rejection::OutOfScope, None, T0 + MINUTE).await.unwrap();
+    assert_eq!((rejected.state, rejected.rejected), (State::Closed, Some(Rejection::OutOfScope)));
+    assert_eq!((rejected.closed_at, rejected.owner.as_str()), (Some(T0 + MINUTE), ""));
+    assert_eq!(store.remind(&setup(), T0 + MINUTE.times(600)).await.unwrap(), [], "its clocks stand still");
+    let alert = super::all_alerts(store).await.remove(0);
+    assert_eq!((alert.cleared_at, alert.ticket.as_deref()), (None, Some(first.as_str())));
+    assert_eq!(store.rejected_tickets(None).await.unwrap(), [rejected], "as long as the fault is there");
+    assert_eq!(store.rejected_tickets(Some(&"other".parse().unwrap())).await.unwrap(), []);
+
+    commit(&mut writer, clear(LED, DARK, T0 + MINUTE.times(2))).await;
+    assert_eq!(store.rejected_tickets(None).await.unwrap(), []);
+    assert_eq!(the_ticket(store).await.state, State::Closed);
+    commit(&mut writer, raise(LED, DARK, T0 + MINUTE.times(3))).await;
+    let states: Vec<State> = all_tickets(store).await.iter().map(|ticket| ticket.state).collect();
+    assert_eq!(states, [State::New, State::Closed]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_fault_that_nobody_found_reopens_its_ticket_when_it_comes_back(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    commit(&mut writer, raise(LED, DARK, T0)).await;
+    let number = the_ticket(store).await.number;
+    act(store, Action::Start, T0).await.unwrap();
+    commit(&mut writer, clear(LED, DARK, T0 + MINUTE)).await;
+    reject(store, number.as_str(), Rejection::NoFaultFound, None, T0 + MINUTE).await.unwrap();
+    commit(&mut writer, raise(LED, DARK, T0 + MINUTE.times(2))).await;
+    let ticket = the_ticket(store).await;
+    assert_eq!((ticket.state, ticket.rejected), (State::New, None));
+    assert_eq!(happened(store).await, ["opened", "start", "recovered", "reject", "reopened"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_duplicate_gives_its_faults_to_another_open_ticket_of_the_site(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    for (device, at) in [("led-1", 0), ("led-2", 1), ("led-3", 2)] {
+        commit(&mut writer, raise(device, DARK, T0 + MINUTE.times(at))).await;
+    }
+    let numbers = numbers(store).await;
+    let [original, duplicate, closed] = numbers.as_slice() else { panic!("{numbers:?}") };
+    let elsewhere = Batch { site: "other".parse().unwrap(), ..alerts([raise(LED, DARK, T0)]) };
+    writer.commit(&[elsewhere], T0).await.unwrap();
+    let abroad = all_tickets(store).await.into_iter().find(|ticket| ticket.site.as_str() == "other").unwrap().number;
+    reject(store, closed, Rejection::OutOfScope, None, T0).await.unwrap();
+    for none in [None, Some(duplicate.as_str()), Some(closed), Some(abroad.as_str()), Some("BX-202611-9999")] {
+        let refused = reject(store, duplicate, Rejection::Duplicate, none, T0).await;
+        assert!(matches!(refused, Err(ActError::NoOriginal)), "{none:?}: {refused:?}");
+    }
+    // The original is said to be repaired: with a fault that is there it is not.
+    let (seen, _) = store.ticket(original).await.unwrap().unwrap();
+    let working = act_as(store, &seen, Action::Start, "李工", T0).await.unwrap();
+    let fixed = act_as(store, &working, Action::Finish, "李工", T0).await.unwrap();
+    commit(&mut writer, clear("led-1", DARK, T0 + MINUTE.times(3))).await;
+
+    let at = T0 + MINUTE.times(4);
+    let rejected = reject(store, duplicate, Rejection::Duplicate, Some(original), at).await.unwrap();
+    assert_eq!((rejected.state, rejected.rejected), (State::Closed, Some(Rejection::Duplicate)));
+    assert_eq!(rejected.duplicate_of, Some(TicketNumber::from_text(original)));
+    let late = act_as(store, &fixed, Action::Confirm, "周礼宾", at).await;
+    assert!(matches!(late, Err(ActError::Conflict { .. })), "{late:?}");
+    let (taker, events) = store.ticket(original).await.unwrap().unwrap();
+    assert_eq!(taker.state, State::InProgress);
+    let last = events.last().unwrap();
+    assert_eq!((&*last.what, &*last.note), ("duplicate", duplicate.as_str()));
+    act_as(store, &taker, Action::Finish, "李工", at).await.unwrap();
+    let (fixed, _) = store.ticket(original).await.unwrap().unwrap();
+    let refused = act_as(store, &fixed, Action::Confirm, "周礼宾", at).await;
+    assert!(matches!(refused, Err(ActError::Refused(Refusal::StillFaulty))), "{refused:?}");
+    commit(&mut writer, clear("led-2", DARK, at)).await;
+    act_as(store, &fixed, Action::Confirm, "周礼宾", at).await.unwrap();
+    commit(&mut writer, raise("led-2", DARK, at + MINUTE)).await;
+    assert_eq!(super::numbers(store).await.len(), 5, "a fault that comes back after a duplicate is reported anew");
 }
