@@ -20,6 +20,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use argon2::password_hash::PasswordHashString;
@@ -27,6 +28,7 @@ use lobby_domain::{
     access::{Grant, Role},
     time::{Span, Timestamp},
 };
+use tokio::time::timeout;
 use tracing::info;
 
 use self::attempts::{Attempts, Trying};
@@ -50,6 +52,8 @@ const LONGEST_LOGIN: usize = 64;
 const LONGEST_NAME: usize = 200;
 /// Of what a browser calls itself, so many characters are kept.
 const LONGEST_BROWSER: usize = 200;
+/// How long the database is waited for where an earlier answer of it will do.
+const PATIENCE: Duration = Duration::from_millis(250);
 /// The file with the link of the first administrator.
 const LINK_FILE: &str = "setup-link.txt";
 /// A password is compared with this where there is none, so that the time it takes does not tell who has an account.
@@ -65,6 +69,8 @@ pub struct Accounts {
     local: bool,
     /// Whether anybody was entered; that is never taken back.
     closed: AtomicBool,
+    /// Whether nobody was when the database was last asked.
+    was_new: AtomicBool,
     link_file: PathBuf,
 }
 
@@ -221,6 +227,7 @@ impl Accounts {
             attempts: Mutex::default(),
             local,
             closed: AtomicBool::new(false),
+            was_new: AtomicBool::new(false),
             link_file: folder.join(LINK_FILE),
         }
     }
@@ -234,7 +241,14 @@ impl Accounts {
         if self.closed.load(Ordering::Relaxed) {
             return Ok(false);
         }
-        let has_people = self.store.has_people().await?;
+        let asked = self.store.has_people();
+        let has_people = if self.was_new.load(Ordering::Relaxed) {
+            // A database that is away, or stands still, keeps nobody from what the hub knows without it. Nobody can have been entered there.
+            timeout(PATIENCE, asked).await.ok().and_then(Result::ok).unwrap_or(false)
+        } else {
+            asked.await?
+        };
+        self.was_new.store(!has_people, Ordering::Relaxed);
         if has_people {
             self.closed.store(true, Ordering::Relaxed);
             // Somebody may have been entered on the command line.

@@ -112,6 +112,21 @@ async fn the_first_start_offers_a_link_to_this_user_alone_and_it_is_good_once() 
 }
 
 #[tokio::test]
+async fn a_database_that_is_away_neither_opens_nor_closes_the_hub() {
+    let world = World::new().await;
+    assert!(world.accounts.is_open().await.unwrap());
+    world.accounts.store.close().await;
+    assert!(world.accounts.is_open().await.unwrap(), "as it was when the database was last asked");
+    let world = World::of_li().await;
+    assert!(!world.accounts.is_open().await.unwrap());
+    world.accounts.store.close().await;
+    assert!(!world.accounts.is_open().await.unwrap());
+    let world = World::new().await;
+    world.accounts.store.close().await;
+    assert!(world.accounts.is_open().await.is_err(), "nothing is known yet");
+}
+
+#[tokio::test]
 async fn a_hub_that_is_heard_elsewhere_is_never_open() {
     let world = World::new().await;
     let heard = Accounts::new(world.accounts.store.clone(), world.hands.clone(), false, world.folder.path());
