@@ -86,9 +86,22 @@ impl World {
     }
 
     async fn ask(&self, method: &Method, path: &str, token: Option<&str>) -> (StatusCode, String) {
+        let token = token.map(|token| format!("Bearer {token}"));
+        let headers: Vec<_> = token.iter().map(|token| ("authorization", token.as_str())).collect();
+        self.send(method, path, &headers).await
+    }
+
+    /// The same in a browser that proves with `proof` who is signed in.
+    async fn ask_as(&self, method: &Method, path: &str, proof: &str, headers: &[(&str, &str)]) -> (StatusCode, String) {
+        let cookie = format!("lobby_session={proof}");
+        let headers = [&[("cookie", cookie.as_str())], headers].concat();
+        self.send(method, path, &headers).await
+    }
+
+    async fn send(&self, method: &Method, path: &str, headers: &[(&str, &str)]) -> (StatusCode, String) {
         let mut request = Request::builder().method(method.clone()).uri(path).header("host", "localhost");
-        if let Some(token) = token {
-            request = request.header("authorization", format!("Bearer {token}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let answer = http::router(self.hub.app.clone()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         let status = answer.status();
@@ -307,31 +320,6 @@ async fn signed_in(world: &World, role: Role) -> String {
     };
     store.open_session(&session, &token::hash(&proof), b"a browser").await.unwrap();
     proof
-}
-
-impl World {
-    async fn ask_as(
-        &self,
-        method: &Method,
-        path: &str,
-        proof: &str,
-        headers: &[(&'static str, &'static str)],
-    ) -> (StatusCode, String) {
-        let request = Request::builder().method(method.clone()).uri(path).header("host", "localhost");
-        let mut request = request.header("cookie", format!("lobby_session={proof}"));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let answer = http::router(self.hub.app.clone()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-        let status = answer.status();
-        let body = if path.starts_with("/events") {
-            String::new()
-        } else {
-            let bytes = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
-            String::from_utf8_lossy(&bytes).into_owned()
-        };
-        (status, body)
-    }
 }
 
 #[tokio::test]
