@@ -3,7 +3,7 @@
 //! ```text
 //! first start ─► setup-link.txt in the data folder ─► the first administrator
 //! administrator ─► enters somebody ─► a link, good once ─► that person chooses a password
-//! sign in ─► may they try? ─► argon2id, a few at a time ─► a session, whose hash alone is kept
+//! sign in ─► may they try? ─► argon2id, one at a time ─► a session, whose hash alone is kept
 //! ```
 //!
 //! Until anybody is entered, whoever sits at this computer may do everything, if the web is heard nowhere else.

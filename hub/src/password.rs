@@ -1,14 +1,16 @@
-//! Passwords of people and of agents: hashed with argon2id, checked a few at a time, and refused where they are easily guessed.
+//! Passwords of people and of agents: hashed with argon2id, checked one at a time, and refused where they are easily guessed.
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::{
-    Argon2, PasswordHasher, PasswordVerifier,
-    password_hash::{PasswordHashString, SaltString},
+    Algorithm, Argon2, Block, Params, PasswordHasher, Version,
+    password_hash::{Output, PasswordHash, PasswordHashString, SaltString},
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
 use zxcvbn::zxcvbn;
 
-/// Passwords checked at once: each takes 19 MiB and a core for some 20 ms.
-const AT_ONCE: usize = 2;
+/// Passwords looked at at once: it takes 19 MiB and a core for some 20 ms.
+const AT_ONCE: usize = 1;
 /// Log-ins that may wait for that; the others are told to come again.
 const WAITING: usize = 256;
 /// Longest password, in bytes.
@@ -86,16 +88,43 @@ pub fn is_strong(password: &str, known: &[&str]) -> Result<(), Weak> {
     if zxcvbn(&looked_at, &guessed_first).guesses() < LEAST_GUESSES { Err(Weak::Guessed) } else { Ok(()) }
 }
 
-/// Hashes and checks passwords, a few at a time, so that no storm of log-ins takes the memory or the cores of the hub.
-#[derive(Debug)]
+/// Whether `password` is the one of a hash. `memory` is what argon2id works in.
+fn verify(hash: &PasswordHash<'_>, password: &[u8], memory: &mut Vec<Block>) -> bool {
+    let digest = || {
+        let params = Params::try_from(hash).ok()?;
+        let version = hash.version.map_or(Ok(Version::default()), Version::try_from).ok()?;
+        let mut salt = [0; argon2::password_hash::Salt::MAX_LENGTH];
+        let salt = hash.salt?.decode_b64(&mut salt).ok()?;
+        let mut digest = vec![0; hash.hash?.len()];
+        if memory.len() < params.block_count() {
+            memory.resize(params.block_count(), Block::default());
+        }
+        Argon2::new(Algorithm::try_from(hash.algorithm).ok()?, version, params)
+            .hash_password_into_with_memory(password, salt, &mut digest, memory)
+            .ok()?;
+        Output::new(&digest).ok()
+    };
+    // Outputs are compared in a time that does not tell where they differ.
+    digest().is_some_and(|digest| Some(digest) == hash.hash)
+}
+
+/// Hashes and checks passwords, one at a time, so that no storm of log-ins takes the memory or the cores of the hub.
 pub struct Passwords {
     checking: Semaphore,
     waiting: Semaphore,
+    /// What argon2id works in. Kept, because memory that many threads take in turn is not given back by all allocators.
+    memory: Arc<Mutex<Vec<Block>>>,
+}
+
+impl std::fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Passwords").finish_non_exhaustive()
+    }
 }
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self { checking: Semaphore::new(AT_ONCE), waiting: Semaphore::new(WAITING) }
+        Self { checking: Semaphore::new(AT_ONCE), waiting: Semaphore::new(WAITING), memory: Arc::default() }
     }
 }
 
@@ -116,7 +145,7 @@ impl Passwords {
 /// The turn of one password, which has come.
 #[derive(Debug)]
 pub struct Work<'a> {
-    _waits: Turn<'a>,
+    turn: Turn<'a>,
     _checks: SemaphorePermit<'a>,
 }
 
@@ -124,14 +153,18 @@ impl<'a> Turn<'a> {
     /// Waits until the turn has come.
     pub async fn comes(self) -> Work<'a> {
         let checks = self.of.checking.acquire().await.expect("it is never closed");
-        Work { _waits: self, _checks: checks }
+        Work { turn: self, _checks: checks }
     }
 }
 
 impl Work<'_> {
     /// Whether `password` is the one that was hashed.
     pub async fn is_right(self, hash: PasswordHashString, password: Vec<u8>) -> bool {
-        let check = move || Argon2::default().verify_password(&password, &hash.password_hash()).is_ok();
+        let memory = Arc::clone(&self.turn.of.memory);
+        let check = move || {
+            let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+            verify(&hash.password_hash(), &password, &mut memory)
+        };
         tokio::task::spawn_blocking(check).await.unwrap_or(false)
     }
 
@@ -176,6 +209,22 @@ mod tests {
     #[case("x7#Lq2!mZp", Ok(()))]
     fn what_many_use_or_follows_from_the_person_is_refused(#[case] password: &str, #[case] strong: Result<(), Weak>) {
         assert_eq!(is_strong(password, &["zhangwei", "张伟"]), strong);
+    }
+
+    #[tokio::test]
+    async fn a_password_is_right_only_for_its_own_hash_whatever_was_checked_before() {
+        let passwords = Passwords::default();
+        // Another program may have made it, with other parameters.
+        let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(64, 1, 1, None).unwrap());
+        let salt = SaltString::encode_b64(b"0123456789abcdef").unwrap();
+        let cheap = cheap.hash_password(b"secret", &salt).unwrap().to_string();
+        for hash in [hash_password("secret").unwrap(), cheap, hash_password("secret").unwrap()] {
+            let hash = PasswordHashString::new(&hash).unwrap();
+            for (password, right) in [("secret", true), ("Secret", false), ("", false)] {
+                let work = passwords.turn().unwrap().comes().await;
+                assert_eq!(work.is_right(hash.clone(), password.into()).await, right, "{password}");
+            }
+        }
     }
 
     #[tokio::test]
