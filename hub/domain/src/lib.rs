@@ -13,6 +13,7 @@ pub mod condition;
 pub mod delivery;
 pub mod device;
 mod doubt;
+pub mod escalation;
 pub mod flaps;
 pub mod form;
 pub mod incidents;

@@ -1,6 +1,7 @@
 //! The standards pack: kinds, rules, clauses, posts, departments and response times as data.
 
 mod basics;
+mod chain;
 mod conditions;
 pub mod hours;
 mod inhibitions;
@@ -19,7 +20,9 @@ pub use self::{
     problem::{PackErrors, Problem},
 };
 
-use crate::{inhibit::Inhibition, kind::Kind, label::Label, rule::Rule, sla::Limits, time::Span};
+use serde::{Deserialize, Serialize};
+
+use crate::{escalation::Chain, inhibit::Inhibition, kind::Kind, label::Label, rule::Rule, sla::Limits, time::Span};
 
 /// A standards pack, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,9 +32,11 @@ pub struct Pack {
     /// The posts that are told and that look at dashboards, by id.
     pub posts: BTreeMap<Box<str>, Label>,
     /// The departments that work tickets, by id.
-    pub departments: BTreeMap<Box<str>, Label>,
+    pub departments: BTreeMap<Box<str>, Department>,
     /// Priorities of tickets, by id.
     pub priorities: BTreeMap<Box<str>, Priority>,
+    /// The one chain of command.
+    pub chain: Chain,
     /// Which alerts are consequences of others.
     pub inhibitions: Vec<Inhibition>,
     /// Kinds with the rules that judge them, by id.
@@ -47,6 +52,15 @@ pub struct Clause {
     pub asks: Label,
 }
 
+/// A department that works tickets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Department {
+    /// What people call it.
+    pub label: Label,
+    /// The post that answers for it at a site.
+    pub post: Box<str>,
+}
+
 /// A ticket's priority and the times it sets, counted from the opening of the ticket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Priority {
@@ -58,12 +72,15 @@ pub struct Priority {
     pub arrive_within: Span,
     /// By when it works again.
     pub complete_within: Span,
+    /// How long whoever works on it may show no progress before it is followed up again.
+    pub progress_within: Span,
     /// In which hours these times count.
     pub counts: Counts,
 }
 
 /// In which hours a deadline counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Counts {
     /// Around the clock.
     #[default]

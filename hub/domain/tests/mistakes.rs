@@ -18,6 +18,7 @@ asks = { zh = "报修", en = "Call engineering" }
 label = { zh = "礼宾岗", en = "Concierge" }
 [department.engineering]
 label = { zh = "工程部", en = "Engineering" }
+post = "concierge"
 [priority.P1]
 label = { zh = "紧急", en = "Urgent" }
 respond_within = "10m"
@@ -38,6 +39,11 @@ boards = []
 [kind.lamp.fact.power]
 label = { zh = "电源", en = "Power" }
 words = { on = { zh = "开", en = "on" }, off = { zh = "关", en = "off" } }
+[chain]
+clauses = []
+steps = ["concierge"]
+last_resort = "concierge"
+alerts = { info = "P1" }
 "#;
 
 const RULES: &str = r#"
@@ -211,6 +217,44 @@ when = { fact = "power", is = "off" }"#;
     "expected a table, found a number",
     None
 )]
+#[case::post_of_a_department(
+    "post = \"concierge\"",
+    "post = ▶\"consierge\"",
+    "there is no post `consierge`",
+    Some("concierge")
+)]
+#[case::superior(
+    "steps = [\"concierge\"]",
+    "steps = [▶\"consierge\"]",
+    "there is no post `consierge`",
+    Some("concierge")
+)]
+#[case::superior_twice(
+    "steps = [\"concierge\"]",
+    "steps = [\"concierge\", ▶\"concierge\"]",
+    "stands twice in this list",
+    None
+)]
+#[case::last_resort("last_resort = \"concierge\"", "last_resort = ▶\"boss\"", "there is no post `boss`", None)]
+#[case::no_last_resort(
+    "[chain]\nclauses = []\nsteps = [\"concierge\"]\nlast_resort = \"concierge\"",
+    "▶[chain]\nclauses = []\nsteps = [\"concierge\"]",
+    "`last_resort` is missing",
+    None
+)]
+#[case::pace_of_alerts(
+    "alerts = { info = \"P1\" }",
+    "alerts = { info = ▶\"P7\" }",
+    "there is no priority `P7`",
+    Some("P1")
+)]
+#[case::pace_of_no_severity(
+    "alerts = { info = \"P1\" }",
+    "alerts = { ▶infos = \"P1\" }",
+    "`infos` is not a key here",
+    Some("info")
+)]
+#[case::no_time_to_confirm("alerts = { info = \"P1\" }", "confirm_within = ▶\"0s\"", "longer than nothing", None)]
 #[case::deadline("respond_within = \"10m\"", "respond_within = ▶\"10 min\"", "not a length of time", None)]
 #[case::deadline_as_number("arrive_within = \"30m\"", "arrive_within = ▶30", "expected a text, found a number", None)]
 #[case::deadline_of_centuries(
@@ -274,7 +318,7 @@ when = { fact = "power", is = "off" }"#;
 #[case::kind_in_two_files(
     "[[rule]]\nid = \"tv-dark\"",
     "[kind.▶tv]\nlabel = { zh = \"电视机\", en = \"TV\" }\nboards = []\nfact.power = { label = { zh = \"电\", en = \"P\" }, bool = true }\n[[rule]]\nid = \"tv-dark\"",
-    "kind `tv` is declared twice, first at base.toml:14",
+    "kind `tv` is declared twice, first at base.toml:15",
     None
 )]
 #[case::kind_without_rule(
@@ -580,7 +624,7 @@ fn all_mistakes_are_told_at_once_in_the_order_of_the_files() {
     let errors = load(&base, &rules).expect_err("four mistakes");
     let places: Vec<(&str, usize)> = errors.problems.iter().map(|found| (&*found.file, found.line)).collect();
     // That the lamp has no rule left is a consequence of the last.
-    assert_eq!(places, [("base.toml", 13), ("rules.toml", 9), ("rules.toml", 10), ("rules.toml", 19)], "{errors}");
+    assert_eq!(places, [("base.toml", 14), ("rules.toml", 9), ("rules.toml", 10), ("rules.toml", 19)], "{errors}");
 }
 
 #[test]
@@ -599,7 +643,7 @@ fn a_key_that_is_missing_is_told_at_its_table() {
         assert_eq!(errors.to_string(), message);
     }
     let errors = load(&BASE.replacen("complete_within = \"4h\"\n", "", 1), RULES).expect_err("a mistake");
-    assert_eq!(errors.to_string(), "base.toml:9:1: `complete_within` is missing");
+    assert_eq!(errors.to_string(), "base.toml:10:1: `complete_within` is missing");
 }
 
 #[test]

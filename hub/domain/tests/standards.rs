@@ -504,7 +504,7 @@ fn texts() -> Vec<Label> {
         pack.kinds.values().flat_map(|kind| &kind.rules).flat_map(|rule| [rule.title.clone(), rule.advice.clone()]);
     let kinds = pack.kinds.values().map(|kind| kind.kind.label.clone());
     let facts = pack.kinds.values().flat_map(|kind| &kind.kind.facts).map(|fact| fact.label.clone());
-    let names = pack.posts.values().chain(pack.departments.values()).cloned();
+    let names = pack.posts.values().chain(pack.departments.values().map(|department| &department.label)).cloned();
     clauses.chain(rules).chain(kinds).chain(facts).chain(names).collect()
 }
 

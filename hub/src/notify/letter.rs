@@ -269,13 +269,16 @@ fn next_step(told: &Told, pack: &Pack, lang: Lang) -> (String, Option<Deadline>)
     let label = |labels: &BTreeMap<Box<str>, Label>, id: &str| {
         labels.get(id).map_or_else(|| id.to_owned(), |label| label.in_lang(lang).to_owned())
     };
+    let department = |id: &str| {
+        pack.departments.get(id).map_or_else(|| id.to_owned(), |department| department.label.in_lang(lang).to_owned())
+    };
     let alert = &told.alert;
     let Some(ticket) = told.ticket.as_ref().filter(|ticket| ticket.closed_at.is_none()) else {
         let posts = alert.tells.iter().map(|post| label(&pack.posts, post)).collect::<Vec<_>>();
-        let department = alert.department.as_ref().map(|id| label(&pack.departments, id));
+        let department = alert.department.as_ref().map(|id| department(id));
         return (department.unwrap_or_else(|| posts.join(if lang == Lang::Zh { "、" } else { ", " })), None);
     };
-    let department = label(&pack.departments, &ticket.department);
+    let department = department(&ticket.department);
     let named = match ticket.owner.as_str() {
         "" => department,
         person => format!("{department} {person}"),

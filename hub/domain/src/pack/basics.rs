@@ -1,11 +1,14 @@
 //! Clauses, posts, departments and priorities.
 
 use super::{
-    Clause, Counts, Priority,
+    Clause, Counts, Department, Priority,
     names::{Names, kebab, section},
     node::{Name, Node, Table},
 };
 use crate::{label::Label, time::Span};
+
+/// How long whoever works on a ticket may show no progress, where its priority says nothing of that.
+const PROGRESS: Span = Span::from_mins(60);
 
 /// In which hours a priority's times count.
 const COUNTS: [(&str, Counts); 3] = [("always", Counts::Always), ("open", Counts::Open), ("duty", Counts::Duty)];
@@ -40,8 +43,8 @@ pub(super) fn clauses<'a>(file: &Table<'a>, names: &mut Names<'a>) -> Vec<(Box<s
     section(file, "clause", names).into_iter().filter_map(read).collect()
 }
 
-/// The posts or departments of one file.
-pub(super) fn labelled<'a>(file: &Table<'a>, key: &'static str, names: &mut Names<'a>) -> Vec<(Box<str>, Label)> {
+/// The posts of one file.
+pub(super) fn posts<'a>(file: &Table<'a>, names: &mut Names<'a>) -> Vec<(Box<str>, Label)> {
     let read = |(name, node): (Name<'a>, Node<'a>)| {
         kebab(file.log, name);
         let table = node.table()?;
@@ -49,7 +52,25 @@ pub(super) fn labelled<'a>(file: &Table<'a>, key: &'static str, names: &mut Name
         table.finish();
         Some((name.text.into(), label?))
     };
-    section(file, key, names).into_iter().filter_map(read).collect()
+    section(file, "post", names).into_iter().filter_map(read).collect()
+}
+
+/// The departments of one file. Their posts are checked when those of all files are known.
+pub(super) fn departments<'a>(
+    file: &Table<'a>,
+    names: &mut Names<'a>,
+    used: &mut Vec<Name<'a>>,
+) -> Vec<(Box<str>, Department)> {
+    let mut read = |(name, node): (Name<'a>, Node<'a>)| {
+        kebab(file.log, name);
+        let table = node.table()?;
+        let label = table.required("label").and_then(label);
+        let post = table.required("post").and_then(Node::name);
+        used.extend(post);
+        table.finish();
+        Some((name.text.into(), Department { label: label?, post: post?.text.into() }))
+    };
+    section(file, "department", names).into_iter().filter_map(&mut read).collect()
 }
 
 /// The priorities of one file.
@@ -62,6 +83,7 @@ pub(super) fn priorities<'a>(file: &Table<'a>, names: &mut Names<'a>) -> Vec<(Bo
             deadline(&table, "arrive_within"),
             deadline(&table, "complete_within"),
         );
+        let progress = table.optional("progress_within").map_or(Some(PROGRESS), |node| some(node, "progress_within"));
         let counts = table.optional("counts").map_or(Some(Counts::Always), |node| node.one_of(&COUNTS));
         table.finish();
         if let (Some(respond), Some(arrive), Some(complete)) = (respond, arrive, complete)
@@ -74,6 +96,7 @@ pub(super) fn priorities<'a>(file: &Table<'a>, names: &mut Names<'a>) -> Vec<(Bo
             respond_within: respond?,
             arrive_within: arrive?,
             complete_within: complete?,
+            progress_within: progress?,
             counts: counts?,
         };
         Some((name.text.into(), priority))
@@ -83,7 +106,11 @@ pub(super) fn priorities<'a>(file: &Table<'a>, names: &mut Names<'a>) -> Vec<(Bo
 
 /// A time that a department has: some at least.
 fn deadline(table: &Table<'_>, key: &'static str) -> Option<Span> {
-    let node = table.required(key)?;
+    some(table.required(key)?, key)
+}
+
+/// A length of time that is longer than nothing.
+pub(super) fn some(node: Node<'_>, key: &str) -> Option<Span> {
     let span = node.span()?;
     if span == Span::ZERO {
         node.wrong(format!("`{key}` must be longer than nothing"));

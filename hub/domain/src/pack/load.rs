@@ -9,16 +9,17 @@ use toml::{Spanned, de::DeTable};
 
 use super::{
     KindRules, Pack,
-    basics::{clauses, labelled, priorities},
+    basics::{clauses, departments, posts, priorities},
+    chain::{Draft, chain},
     inhibitions::inhibitions,
     kinds::kinds,
     names::Names,
-    node::Table,
+    node::{Name, Table},
     problem::{Log, PackErrors},
     rules::{Declared, rules},
     source::{At, Source},
 };
-use crate::{inhibit::Inhibition, rule::Rule};
+use crate::{escalation::Chain, inhibit::Inhibition, rule::Rule};
 
 macro_rules! files {
     ($($name:literal),* $(,)?) => {
@@ -91,32 +92,45 @@ fn merge<'a>(files: Vec<Table<'a>>, log: &'a Log, first: Option<&'a Source<'a>>)
         kinds: Names::new("kind"),
         drafts: BTreeMap::new(),
     };
-    let mut pack = Pack {
-        clauses: BTreeMap::new(),
-        posts: BTreeMap::new(),
-        departments: BTreeMap::new(),
-        priorities: BTreeMap::new(),
-        inhibitions: Vec::new(),
-        kinds: BTreeMap::new(),
-    };
+    let mut known = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let mut used: Vec<Name<'_>> = Vec::new();
     for file in &files {
-        pack.clauses.extend(clauses(file, &mut declared.clauses));
-        pack.posts.extend(labelled(file, "post", &mut declared.posts));
-        pack.departments.extend(labelled(file, "department", &mut declared.departments));
-        pack.priorities.extend(priorities(file, &mut declared.priorities));
+        known.0.extend(clauses(file, &mut declared.clauses));
+        known.1.extend(posts(file, &mut declared.posts));
+        known.2.extend(departments(file, &mut declared.departments, &mut used));
+        known.3.extend(priorities(file, &mut declared.priorities));
         kinds(file, &mut declared.kinds, &mut declared.drafts);
     }
-    for board in declared.drafts.values().flat_map(|draft| &draft.boards) {
-        declared.posts.check(log, *board);
+    for post in declared.drafts.values().flat_map(|draft| &draft.boards).chain(&used) {
+        declared.posts.check(log, *post);
     }
+    let chain = the_chain(&files, &declared, log);
     let (rules, inhibitions) = all_rules(files, &declared, log);
-    pack.inhibitions = inhibitions;
-    if rules.is_empty() && log.is_empty() {
-        let empty = Source::new("pack", "");
-        log.add(At { source: first.unwrap_or(&empty), offset: 0 }, "the pack has no rule");
+    let whole = |log: &Log, message: &str| {
+        if log.is_empty() {
+            let empty = Source::new("pack", "");
+            log.add(At { source: first.unwrap_or(&empty), offset: 0 }, message);
+        }
+    };
+    if rules.is_empty() {
+        whole(log, "the pack has no rule");
     }
-    pack.kinds = with_rules(declared, &rules)?;
-    Some(pack)
+    if chain.is_none() {
+        whole(log, "the pack has no `[chain]`: say to whom posts report");
+    }
+    let kinds = with_rules(declared, &rules)?;
+    let (clauses, posts, departments, priorities) = known;
+    Some(Pack { clauses, posts, departments, priorities, chain: chain?, inhibitions, kinds })
+}
+
+/// The chain of command, of whichever file has it; it is one.
+fn the_chain<'a>(files: &[Table<'a>], declared: &Declared<'a>, log: &Log) -> Option<Chain> {
+    let mut drafts: Vec<Draft<'a>> = files.iter().filter_map(|file| chain(file, declared)).collect();
+    for second in drafts.iter().skip(1) {
+        log.add(second.at, "`[chain]` is there twice: there is one chain of command");
+    }
+    drafts.truncate(1);
+    drafts.pop()?.chain
 }
 
 fn all_rules<'a>(files: Vec<Table<'a>>, declared: &Declared<'a>, log: &Log) -> (Vec<Arc<Rule>>, Vec<Inhibition>) {

@@ -214,7 +214,7 @@ impl Scene<'_> {
 
     /// What people call a department; its id if the pack does not have it any more.
     pub fn department(&self, id: &str) -> String {
-        self.pack.departments.get(id).map_or_else(|| id.to_owned(), |label| self.text(label))
+        self.pack.departments.get(id).map_or_else(|| id.to_owned(), |department| self.text(&department.label))
     }
 
     /// What people call a post; its id if the pack does not have it any more.
