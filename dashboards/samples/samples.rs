@@ -5,13 +5,14 @@ use lobby_dashboards::{
     Acceptance, AccountPage, Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertRow, AlertsPage, AuditLine,
     AuditPage, Calendar, ChannelCard, ChannelState, Choice, Chrome, Clause, Collection, ConciergePage, Copies, Counts,
     DayPart, Deadline, DeadlineKind, Delivery, DeliveryLine, DeliveryState, DeviceLabel, DevicePage, DeviceRef,
-    DeviceTile, Draft, EngineeringPage, ErrorPage, Evidence, Fact, FindingKey, FindingRow, FindingSeverity, HealthPage,
-    Incident, LabelSheet, Lang, LifeCard, Limit, Link, Loss, LowStock, Machine, Mistake, Newcomer, Notice, OutboxPage,
-    OverviewPage, Page, Paper, PeoplePage, PersonLine, PersonState, PostStatus, Priority, Problem, QueueTicket, Range,
-    Reason, ReceptionPage, Rejected, Repair, RepairForm, Restrained, RestraintRow, RestraintsPage, SelectOption,
-    Selection, Series, SessionLine, SetupPage, Severity, Sheet, ShowflatPage, Sight, SignInPage, Site, SiteRow, State,
-    StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, WaitingFor, When, WhyPage, WhyPart,
-    WhyPhase, WhyRule, WorkMistake,
+    DeviceTile, Draft, EngineeringPage, ErrorPage, Escalation, EscalationLine, EscalationPhase, EscalationState,
+    EscalationsPage, Evidence, Fact, FindingKey, FindingRow, FindingSeverity, HealthPage, Incident, LabelSheet, Lang,
+    LifeCard, Limit, Link, Loss, LowStock, Machine, Mistake, Newcomer, Notice, OutboxPage, OverviewPage, Page, Paper,
+    PeoplePage, PersonLine, PersonState, PostStatus, Priority, Problem, QueueTicket, Range, Reason, ReceptionPage,
+    Rejected, Repair, RepairForm, Restrained, RestraintRow, RestraintsPage, SelectOption, Selection, Series,
+    SessionLine, SetupPage, Severity, Sheet, ShowflatPage, Sight, SignInPage, Site, SiteRow, State, StateSpan,
+    TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, WaitingFor, When, WhyPage, WhyPart, WhyPhase,
+    WhyRule, WorkMistake,
 };
 use lobby_domain::{access::Role, device::Life};
 
@@ -122,6 +123,8 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         "setup-first": s.setup(true);
         "account": s.account();
         "people": s.people();
+        "escalations": s.escalations();
+        "escalations-none": EscalationsPage { posts: vec![], lines: vec![], ..s.escalations() };
         "audit": s.audit(None);
         "audit-none": AuditPage { lines: vec![], next: None, ..s.audit(Some("nobody")) };
         "error-not-found": ErrorPage { chrome: s.chrome(Page::Error), problem: Problem::NotFound, reference: None };
@@ -826,8 +829,7 @@ impl Scene {
             waiting_for: None,
             may_wait: step == TicketStep::InProgress,
             priorities: Vec::new(),
-            escalates_to: (!done).then(|| self.say("工程主管 陈刚", "Chen Gang, engineering supervisor")),
-            escalates_at: (!done).then(|| self.at(-9 * MINUTE)),
+            escalation: (!done).then(|| self.escalation(EscalationState::Triggered)),
             evidence: vec![Evidence {
                 rule: self.say("显示屏无信号", "Display without signal"),
                 explanation: self
@@ -1232,6 +1234,75 @@ impl Scene {
                 session("b", "Firefox · Windows", 3 * HOUR, false),
             ],
             mistake: None,
+        }
+    }
+
+    fn escalation(&self, state: EscalationState) -> Escalation {
+        let supervisor = self.say("主管", "Supervisor");
+        let manager = self.say("服务中心经理", "Service-centre manager");
+        Escalation {
+            post: self.say("领班", "Shift leader"),
+            holder: Some(self.say("陈刚", "Chen Gang")),
+            state,
+            next: Some(supervisor.clone()),
+            at: (state != EscalationState::Paused).then(|| self.at(-9 * MINUTE)),
+            above: vec![("supervisor".into(), supervisor), ("manager".into(), manager)],
+        }
+    }
+
+    fn escalations(&self) -> EscalationsPage {
+        let line = |zh, en, no: Option<&str>, phase, escalation| EscalationLine {
+            title: self.say(zh, en),
+            href: no.map_or_else(|| "/alerts".into(), |no| format!("/t/{no}")),
+            ticket: no.map(Into::into),
+            subject: self.say("湖滨壹号 · 大门口 · 入口屏", "Lakeside One · Gate · Entrance LED"),
+            phase,
+            since: self.at(26 * MINUTE),
+            escalation,
+        };
+        let top = Escalation {
+            post: self.say("服务中心经理", "Service-centre manager"),
+            holder: None,
+            next: None,
+            ..self.escalation(EscalationState::Triggered)
+        };
+        EscalationsPage {
+            chrome: self.chrome(Page::Escalations),
+            posts: [
+                ("/escalations", "全部 4", "All 4"),
+                ("/escalations?post=leader", "领班 3", "Shift leader 3"),
+                ("/escalations?post=manager", "服务中心经理 1", "Service-centre manager 1"),
+            ]
+            .map(|(href, zh, en)| Choice {
+                label: self.say(zh, en),
+                href: href.to_owned(),
+                current: href == "/escalations",
+            })
+            .into(),
+            lines: vec![
+                line(
+                    "入口屏黑屏",
+                    "Entrance LED is dark",
+                    Some("BX-202611-0042"),
+                    EscalationPhase::Repair,
+                    self.escalation(EscalationState::Triggered),
+                ),
+                line("电视无信号", "TV without signal", Some("BX-202611-0040"), EscalationPhase::Confirm, top),
+                line(
+                    "鞋套机卡套",
+                    "Shoe-cover machine jammed",
+                    Some("BX-202611-0039"),
+                    EscalationPhase::Repair,
+                    self.escalation(EscalationState::Held),
+                ),
+                line(
+                    "鞋套快用完了",
+                    "Shoe covers running low",
+                    None,
+                    EscalationPhase::Notice,
+                    self.escalation(EscalationState::Paused),
+                ),
+            ],
         }
     }
 

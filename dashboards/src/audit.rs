@@ -55,6 +55,7 @@ impl AuditLine {
             "ticket.confirm" => t.audit_ticket_confirm,
             "ticket.reopen" => t.audit_ticket_reopen,
             "ticket.priority" => t.audit_ticket_priority,
+            "ticket.escalate" => t.audit_ticket_escalate,
             "ticket.comment" => t.audit_ticket_comment,
             "ticket.reject" => t.audit_ticket_reject,
             "alert.acknowledge" => t.audit_alert_acknowledge,

@@ -50,6 +50,8 @@ pub enum Page {
     People,
     /// `/audit`
     Audit,
+    /// `/escalations`
+    Escalations,
     /// Any page that could not be shown.
     Error,
 }
@@ -59,7 +61,7 @@ impl Page {
     pub const NAV: [Self; 6] =
         [Self::Overview, Self::Concierge, Self::Engineering, Self::Showflat, Self::Reception, Self::Alerts];
 
-    const OF_ALERTS: [Self; 4] = [Self::Alerts, Self::Silences, Self::Maintenance, Self::Outbox];
+    const OF_ALERTS: [Self; 5] = [Self::Alerts, Self::Escalations, Self::Silences, Self::Maintenance, Self::Outbox];
 
     /// Its name, as in `/events?page={name}`.
     pub fn name(self) -> &'static str {
@@ -83,6 +85,7 @@ impl Page {
             Self::Account => "account",
             Self::People => "people",
             Self::Audit => "audit",
+            Self::Escalations => "escalations",
             Self::Error => "error",
         }
     }
@@ -103,6 +106,7 @@ impl Page {
             Self::Account => "/account",
             Self::People => "/people",
             Self::Audit => "/audit",
+            Self::Escalations => "/escalations",
             Self::Overview | Self::Device | Self::Agent | Self::Ticket | Self::Setup | Self::Error => "/",
         }
     }
@@ -128,6 +132,7 @@ impl Page {
             Self::Account => t.account,
             Self::People => t.people,
             Self::Audit => t.audit,
+            Self::Escalations => t.escalations,
             Self::Error => t.error,
         }
     }
@@ -200,6 +205,10 @@ pub enum Notice {
     Invalid,
     /// What the ticket is to be a duplicate of is not open any more.
     NoOriginal,
+    /// The chain of command does not lead there.
+    NotAbove,
+    /// Levels are skipped only by a named person who says why.
+    Skips,
     /// Nothing was written where something has to be.
     Empty,
     /// It is over already.
@@ -222,6 +231,8 @@ impl Notice {
             Self::Invalid => t.notice_invalid,
             Self::Over => t.notice_over,
             Self::NoOriginal => t.notice_no_original,
+            Self::NotAbove => t.notice_not_above,
+            Self::Skips => t.notice_skips,
             Self::Empty => t.notice_empty,
             Self::TestTaken => t.notice_test_taken,
             Self::TestRefused => t.notice_test_refused,
@@ -293,7 +304,9 @@ impl Chrome {
 
     /// The pages of alerts: the list, what keeps some of them quiet, and what was sent about them.
     pub(crate) fn of_alerts(&self) -> Vec<Choice> {
-        let pages = Page::OF_ALERTS.into_iter().filter(|page| self.sight == Sight::AllSites || *page == Page::Alerts);
+        let pages = Page::OF_ALERTS
+            .into_iter()
+            .filter(|page| self.sight == Sight::AllSites || matches!(page, Page::Alerts | Page::Escalations));
         let choice = |page: Page| Choice {
             label: page.word(self.t()).to_owned(),
             href: self.to(page.path()),

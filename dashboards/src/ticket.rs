@@ -6,6 +6,7 @@ use lobby_domain::access::Need;
 use crate::{
     alert::{AlertRow, Clause},
     chrome::{Chrome, page},
+    escalation::Escalation,
     texts::Texts,
     tile::DeviceRef,
     time::When,
@@ -462,10 +463,8 @@ pub struct TicketPage {
     pub may_wait: bool,
     /// The priorities it may be given: the id and the words of each; none if it may not.
     pub priorities: Vec<(String, String)>,
-    /// Who is told next if nobody acts, such as "工程主管".
-    pub escalates_to: Option<String>,
-    /// When that person is told.
-    pub escalates_at: Option<When>,
+    /// Who has it now along the chain of command, and what happens if nobody acts.
+    pub escalation: Option<Escalation>,
     /// What the rules saw.
     pub evidence: Vec<Evidence>,
     /// The alerts attached.

@@ -12,6 +12,7 @@ pub mod config;
 pub mod demo;
 pub mod disk;
 mod door;
+pub mod escalations;
 mod failpoint;
 pub mod findings;
 pub mod fleet;
@@ -281,6 +282,7 @@ async fn start_restraints(
     let restraints = Restraints::load(store.clone(), fleet.clone(), clock.clone()).await;
     let restraints = restraints.context("reading silences and maintenance windows")?;
     lifecycle.supervise("restraints", restraints.clone().run(lifecycle.stop_token()));
+    escalations::start(store, fleet, &restraints, clock, lifecycle);
     Ok(restraints)
 }
 

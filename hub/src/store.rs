@@ -7,6 +7,7 @@ mod bulk;
 mod commit;
 mod deadlines;
 mod delivery;
+mod escalations;
 mod findings;
 mod fleet;
 mod meta;
@@ -40,6 +41,7 @@ pub use self::{
     commit::{Batch, Committed, Spent, Writer},
     deadlines::Breach,
     delivery::{LostReason, LostRow},
+    escalations::{EscalationRow, RaiseError},
     meta::Meta,
     notifications::{ChannelRow, DELIVERY_STATES, DeliveryFilter, DeliveryRow, Hold, NotificationCounts},
     outbox::{Attempted, Draft, Outgoing, Queued, Route, Then},

@@ -25,6 +25,8 @@ pub enum What {
     Unmuted(Timestamp),
     /// It is still there, long after it was last told.
     Again,
+    /// It went up along the chain of command, or is to be seen to by the same post once more.
+    Escalated,
     /// It comes and goes.
     Unstable,
     /// Somebody has taken notice.
@@ -44,6 +46,7 @@ impl What {
             "raised" => Self::Raised,
             "unmuted" => Self::Unmuted(Timestamp::from_millis(time.unwrap_or(0))),
             "again" => Self::Again,
+            "escalated" => Self::Escalated,
             "unstable" => Self::Unstable,
             "acknowledged" => Self::Acknowledged,
             "cleared" => Self::Cleared,
@@ -53,7 +56,7 @@ impl What {
 
     /// Whether it tells that something has begun which a person has to see to.
     pub const fn is_beginning(self) -> bool {
-        matches!(self, Self::Raised | Self::Unmuted(_))
+        matches!(self, Self::Raised | Self::Unmuted(_) | Self::Escalated)
     }
 }
 
@@ -69,7 +72,8 @@ mod tests {
     #[case("a-1:again:5", What::Again)]
     #[case("a-1:acknowledged:5", What::Acknowledged)]
     #[case("a-1:cleared", What::Cleared)]
-    #[case("a-1:escalated:2", What::Other)]
+    #[case("a-1:escalated:2", What::Escalated)]
+    #[case("a-1:renamed", What::Other)]
     #[case("", What::Other)]
     fn an_event_is_known_by_its_name(#[case] event: &str, #[case] what: What) {
         assert_eq!(What::of(event), what);

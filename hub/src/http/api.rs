@@ -4,6 +4,7 @@ mod agents;
 mod alerts;
 mod audit;
 mod devices;
+mod escalations;
 mod findings;
 mod history;
 mod maintenance;
@@ -31,8 +32,8 @@ use crate::{
 pub(super) mod docs {
     //! The handlers by path, for the OpenAPI document.
     pub(in crate::http) use super::{
-        agents::*, alerts::*, audit::*, devices::*, findings::*, history::*, maintenance::*, notifications::*,
-        records::*, silences::*, tickets::*, trace::*,
+        agents::*, alerts::*, audit::*, devices::*, escalations::*, findings::*, history::*, maintenance::*,
+        notifications::*, records::*, silences::*, tickets::*, trace::*,
     };
 }
 
@@ -49,6 +50,7 @@ pub(super) fn routes() -> Routes {
         .merge(history::routes())
         .merge(alerts::routes())
         .merge(tickets::routes())
+        .merge(escalations::routes())
         .merge(trace::routes())
         .merge(silences::routes())
         .merge(maintenance::routes())

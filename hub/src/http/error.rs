@@ -27,7 +27,7 @@ use super::App;
 use crate::{
     ingest::DecisionError,
     notify::TestError,
-    store::{ActError, ChangeError, CursorError, StoreError},
+    store::{ActError, ChangeError, CursorError, RaiseError, StoreError},
 };
 
 /// The query of a request of the API; a mistake is answered with a problem document.
@@ -232,6 +232,16 @@ impl From<ActError> for ApiError {
             ActError::Conflict { .. } | ActError::Refused(_) | ActError::Closed => Self::Conflict(error.to_string()),
             ActError::NoPriority { .. } | ActError::NoOriginal => Self::Parameter(error.to_string()),
             ActError::KeyReused => Self::KeyReused,
+        }
+    }
+}
+
+impl From<RaiseError> for ApiError {
+    fn from(error: RaiseError) -> Self {
+        match error {
+            RaiseError::NotFound => Self::NotFound("open ticket"),
+            RaiseError::Store(error) => Self::Store(error),
+            RaiseError::Conflict | RaiseError::Refused(_) => Self::Conflict(error.to_string()),
         }
     }
 }

@@ -59,6 +59,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
         docs::list_channels,
         docs::test_channel,
         docs::list_audit_log,
+        docs::list_escalations,
+        docs::escalate_ticket,
     )
 )]
 struct Api;

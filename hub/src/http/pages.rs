@@ -9,6 +9,7 @@ mod audit;
 mod boards;
 mod device;
 mod engineering;
+mod escalations;
 mod form;
 mod health;
 mod history;
@@ -67,6 +68,8 @@ pub(super) fn routes() -> Routes {
         .get("/agents", read, agents::list)
         .get("/a/{site}/{agent}", Policy::read(About::Site), agents::show)
         .post("/alerts/{id}/{verb}", Policy::to(Need::Answer, About::AlertStep), restrain::act_on_alert)
+        .get("/escalations", read, escalations::show)
+        .post("/t/{no}/escalate", Policy::to(Need::Answer, About::Ticket), escalations::act)
         .get("/silences", Policy::read(About::AllSites), restraints::silences)
         .post("/silences", restrain(About::AllSites), restrain::make_silence)
         .post("/silences/{id}/end", restrain(About::Restraint), restrain::end_silence)

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{Channel, Target, dingtalk, email, feishu, ntfy, webhook, wecom};
 use crate::{
     fleet::Fleet,
-    store::{AlertRow, TicketRow},
+    store::{AlertRow, EscalationRow, TicketRow},
 };
 
 /// Most alerts in one message.
@@ -75,6 +75,8 @@ pub(crate) struct Item {
 pub(super) struct Told {
     pub alert: AlertRow,
     pub ticket: Option<TicketRow>,
+    /// How it is followed up, if it is told of that.
+    pub escalation: Option<EscalationRow>,
     /// Events of the outbox.
     pub events: Vec<String>,
 }
@@ -177,11 +179,12 @@ pub(super) fn test(channel: &Channel, public_url: Option<&str>, id: Uuid, now: T
 
 fn type_of(told: &[Told], kind: &str) -> &'static str {
     match told {
-        [one] if one.alert.cleared_at.is_some() => "alert.closed",
-        [one] => match state(one) {
+        [one] => match state(one, "") {
+            State::Cleared(..) => "alert.closed",
             State::Acknowledged(_) => "alert.acknowledged",
             State::Open => "alert.opened",
-            State::Again | State::Unstable | State::Cleared(..) => "alert.updated",
+            State::Escalated(_) => "alert.escalated",
+            State::Again | State::Unstable => "alert.updated",
         },
         _ if kind == "digest" => "alerts.digest",
         _ => "alerts.group",
@@ -214,10 +217,14 @@ fn item(told: &Told) -> Item {
     }
 }
 
-/// How an alert stands, by what is told of it.
-fn state(told: &Told) -> State {
+/// How an alert stands, by what is told of it; `post` is the one that has it.
+fn state(told: &Told, post: &str) -> State {
     let alert = &told.alert;
-    if let Some(at) = alert.cleared_at {
+    let escalated = told.events.iter().any(|event| What::of(event) == What::Escalated);
+    // Of one that is over it may be told that its repair is to be confirmed.
+    if let Some(at) = alert.cleared_at
+        && !(escalated && told.escalation.is_some())
+    {
         return State::Cleared(at, alert.clear_reason.as_deref().unwrap_or_default().into());
     }
     let tells = |wanted: fn(What) -> bool| told.events.iter().any(|event| wanted(What::of(event)));
@@ -225,6 +232,8 @@ fn state(told: &Told) -> State {
         && let Some((_, by)) = &alert.acked
     {
         State::Acknowledged(by.as_str().into())
+    } else if escalated && told.escalation.is_some() {
+        State::Escalated(post.into())
     } else if tells(|what| what == What::Unstable) {
         State::Unstable
     } else if tells(|what| what == What::Raised) {
@@ -247,9 +256,16 @@ fn about(fleet: &Fleet, told: &Told, lang: Lang) -> About {
         Subject::Agent(id) => id.to_string(),
         Subject::Site => site.clone(),
     };
-    let (owner, deadline) = next_step(told, &setup.pack, lang);
+    let post =
+        |id: &str| setup.pack.posts.get(id).map_or_else(|| id.to_owned(), |label| label.in_lang(lang).to_owned());
+    let has = told.escalation.as_ref().map(|row| post(row.escalation.post())).unwrap_or_default();
+    let state = state(told, &has);
+    let (owner, deadline) = match (&state, &told.escalation) {
+        (State::Escalated(_), Some(row)) => followed_up(row, has, post),
+        _ => next_step(told, &setup.pack, lang),
+    };
     About {
-        state: state(told),
+        state,
         severity: Severity::from_text(&alert.severity).unwrap_or(Severity::Warning),
         site,
         subject,
@@ -262,6 +278,23 @@ fn about(fleet: &Fleet, told: &Told, lang: Lang) -> About {
         deadline,
         zone: live.map_or_else(|| setup.zone.clone(), |site| site.calendar.zone().clone()),
     }
+}
+
+/// Who has what went up, and when it goes further.
+fn followed_up(row: &EscalationRow, has: String, post: impl Fn(&str) -> String) -> (String, Option<Deadline>) {
+    let escalation = &row.escalation;
+    let owner = match &escalation.holder {
+        Some(holder) => format!("{has} {}", holder.name),
+        None => has,
+    };
+    let deadline = escalation.due.map(|due| {
+        if escalation.is_at_top() {
+            Deadline::Again(due)
+        } else {
+            Deadline::Answer(due, post(escalation.next_post()).into())
+        }
+    });
+    (owner, deadline)
 }
 
 /// Who owns the next step, and by when it is due.

@@ -287,7 +287,15 @@ impl Notify {
             let ticket = alert.ticket.as_ref().and_then(|number| tickets.get(number).cloned().flatten());
             let mut events: Vec<String> = indexes.iter().map(|index| queued[*index].event.clone()).collect();
             events.dedup();
-            told.push(Told { alert: alert.clone(), ticket, events });
+            let escalation = if events.iter().any(|event| What::of(event) == What::Escalated) {
+                match &alert.ticket {
+                    Some(number) => self.store.escalation_of_ticket(number).await?,
+                    None => self.store.escalation_of_alert(alert.id).await?,
+                }
+            } else {
+                None
+            };
+            told.push(Told { alert: alert.clone(), ticket, escalation, events });
         }
         let Some(first) = telling.alerts.first().and_then(|indexes| indexes.first()).map(|index| &queued[*index])
         else {

@@ -17,6 +17,7 @@ use super::{Cursor, CursorError, Store, StoreError, Tx, joined, on, page, split,
 use crate::{
     audit::{Actor, Change},
     failpoint,
+    fleet::Setup,
 };
 
 /// An alert as it was stored.
@@ -176,8 +177,10 @@ statements! {
         WHERE id = $1 RETURNING ticket";
     TELL = "INSERT INTO outbox (event, post, site, alert, created_at, state) VALUES ($1, $2, $3, $4, $5, 'queued')
         ON CONFLICT DO NOTHING";
+    // To whoever was told of it: the posts of its rule, and those to whom it went up.
     TELL_MORE = "INSERT INTO outbox (event, post, site, alert, created_at, state)
-        SELECT $1, post, site, alert, $3, 'queued' FROM outbox WHERE event = $2 ON CONFLICT DO NOTHING";
+        SELECT DISTINCT CAST($2 AS TEXT), post, site, alert, CAST($3 AS BIGINT), 'queued' FROM outbox
+        WHERE alert = $1 AND (event LIKE '%:raised' OR event LIKE '%:escalated:%') ON CONFLICT DO NOTHING";
     LIST = "SELECT a.id, a.site, a.subject, a.rule, a.clauses, a.severity, a.department, a.tells, a.title_zh, a.title_en,
             a.evidence_zh, a.evidence_en, a.since, a.opened_at, a.cleared_at, a.clear_reason, a.cleared_by, a.ticket, a.victim_of, a.late,
             a.acked_at, a.acked_by, a.hits, a.last_seen, a.previous,
@@ -303,6 +306,7 @@ impl Tx {
         self.tell_more(AlertId(id), "cleared", clear.at).await?;
         failpoint::pass("alert_cleared");
         self.end_silences_of(AlertId(id), clear.at).await?;
+        self.unfollow_alert(AlertId(id), clear.at).await?;
         Ok(Some(Cleared { ticket }))
     }
 
@@ -312,7 +316,7 @@ impl Tx {
             .bind(site.as_str()).bind(unstable.subject.to_string()).bind(&*unstable.rule).fetch_optional(conn).await)?;
         let Some((id, ticket)) = open else { return Ok(()) };
         let told = on!(self, "queue a notification that an alert is unstable", conn => sqlx::query(TELL_MORE)
-            .bind(format!("{id}:unstable")).bind(format!("{id}:raised")).bind(unstable.at.millis()).execute(conn).await
+            .bind(id).bind(format!("{id}:unstable")).bind(unstable.at.millis()).execute(conn).await
             .map(|done| done.rows_affected() > 0))?;
         match ticket {
             Some(ticket) if told => self.ticket_event(&ticket, unstable.at, "unstable", "").await,
@@ -323,7 +327,7 @@ impl Tx {
     /// Queues a further notification to the posts of an alert: `what` names it. The same one again changes nothing.
     pub(super) async fn tell_more(&mut self, id: AlertId, what: &str, at: Timestamp) -> Result<(), StoreError> {
         on!(self, "queue a further notification", conn => sqlx::query(TELL_MORE)
-            .bind(format!("{id}:{what}")).bind(format!("{id}:raised")).bind(at.millis()).execute(conn).await.map(drop))
+            .bind(id.0).bind(format!("{id}:{what}")).bind(at.millis()).execute(conn).await.map(drop))
     }
 
     /// Whether an alert is open, and stays so until this transaction is through.
@@ -421,6 +425,7 @@ impl Store {
         by: &str,
         now: Timestamp,
         actor: &Actor,
+        setup: &Setup,
     ) -> Result<Option<AlertRow>, StoreError> {
         let mut tx = self.begin().await?;
         let first = on!(&mut tx, "acknowledge an alert", conn => sqlx::query(ACKNOWLEDGE).bind(id.0).bind(now.millis())
@@ -428,6 +433,7 @@ impl Store {
         if first {
             tx.cancel_notifications(id, "acknowledged").await?;
             tx.tell_more(id, &format!("acknowledged:{}", now.millis()), now).await?;
+            tx.hold_alert(id, setup, now).await?;
         }
         let row = tx.alert(id).await?;
         match &row {

@@ -325,10 +325,11 @@ impl Writer {
                 let number = tx.ticket_for(&batch.site, &batch.zone, &self.setup, raise, rule).await?;
                 tx.attach_alert(raise.id, &number).await?;
                 failpoint::pass("ticket_attached");
-                Ok(())
+                tx.follow_ticket(&number, &self.setup, raise.at, false).await
             }
             (Step::Victim(source), _) => tx.attach_victim(raise, source).await,
-            (Step::Open, None) | (Step::None | Step::Later, _) => Ok(()),
+            (Step::None, _) => tx.follow_alert(&batch.site, raise, &self.setup).await,
+            (Step::Open, None) | (Step::Later, _) => Ok(()),
         }
     }
 

@@ -4,6 +4,7 @@ mod audit;
 mod backups;
 mod database;
 mod deadlines;
+mod escalations;
 mod incidents;
 mod ledger;
 mod outbox;

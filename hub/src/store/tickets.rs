@@ -412,7 +412,8 @@ impl Tx {
             self.set_ticket_state(number, state).await?;
         }
         self.ticket_entry(number, Entry { state, ..Entry::new(at, "recovered") }).await?;
-        self.settle_deadlines(number, setup, at).await
+        self.settle_deadlines(number, setup, at).await?;
+        self.follow_ticket(number, setup, at, false).await
     }
 
     async fn is_faulty(&mut self, number: &str) -> Result<bool, StoreError> {
@@ -437,6 +438,18 @@ impl Tx {
         self.ticket_entry(number, Entry { note, ..Entry::new(at, what) }).await
     }
 
+    /// Writes an entry of what `actor` did that changes nothing of where the ticket stands.
+    pub(super) async fn ticket_step(
+        &mut self,
+        number: &str,
+        at: Timestamp,
+        what: &str,
+        actor: &str,
+        note: &str,
+    ) -> Result<(), StoreError> {
+        self.ticket_entry(number, Entry { actor, note, ..Entry::new(at, what) }).await
+    }
+
     async fn ticket_entry(&mut self, number: &str, entry: Entry<'_>) -> Result<(), StoreError> {
         let Entry { at, what, actor, note, state, priority, work } = entry;
         let materials = work.map(|work| work.materials().join("\n"));
@@ -445,7 +458,7 @@ impl Tx {
             .bind(work.and_then(Work::cost).map(Fen::get)).execute(conn).await.map(drop))
     }
 
-    async fn ticket(&mut self, number: &str) -> Result<Option<TicketRow>, StoreError> {
+    pub(super) async fn ticket(&mut self, number: &str) -> Result<Option<TicketRow>, StoreError> {
         let raw: Option<Raw> = on!(self, "read a ticket", conn => sqlx::query_as(BY_NUMBER).bind(number)
             .fetch_optional(conn).await)?;
         raw.map(TicketRow::try_from).transpose()
@@ -486,7 +499,8 @@ impl Tx {
         let moved = (state != taker.state).then_some(state);
         let entry = Entry { note: ticket.number.as_str(), state: moved, ..Entry::new(at, "duplicate") };
         self.ticket_entry(original, entry).await?;
-        Ok(self.settle_deadlines(original, setup, at).await?)
+        self.settle_deadlines(original, setup, at).await?;
+        Ok(self.follow_ticket(original, setup, at, false).await?)
     }
 
     /// Ends the transaction in which a person changed `changed` tickets: one, or none if somebody else was first.
@@ -507,6 +521,7 @@ impl Tx {
         let at = entry.at;
         self.ticket_entry(number, entry).await?;
         self.settle_deadlines(number, setup, at).await?;
+        self.follow_ticket(number, setup, at, true).await?;
         let ticket = self.ticket(number).await?.ok_or(ActError::NotFound)?;
         self.commit_with(told).await?;
         failpoint::pass("ticket_committed");
@@ -626,7 +641,12 @@ impl Store {
     }
 
     /// A person says something about an open ticket. Nothing else of it changes, so that no version is asked for.
-    pub async fn comment_on_ticket(&self, number: &str, comment: Comment<'_>) -> Result<TicketRow, ActError> {
+    pub async fn comment_on_ticket(
+        &self,
+        number: &str,
+        comment: Comment<'_>,
+        setup: &Setup,
+    ) -> Result<TicketRow, ActError> {
         let Comment { key, by, actor, note, at } = comment;
         let mut tx = self.begin().await?;
         let ticket = tx.ticket(number).await?.ok_or(ActError::NotFound)?;
@@ -644,6 +664,7 @@ impl Store {
                 None => Err(ActError::Closed),
             };
         }
+        tx.follow_ticket(number, setup, at, true).await?;
         let told = Change::new(actor, at, "ticket.comment", number).of_site(Some(&ticket.site));
         tx.commit_with(&told).await?;
         Ok(ticket)

@@ -96,6 +96,14 @@ pub fn fate(waiting: &Waiting) -> Fate {
         // Whoever was told the beginning is told the end, and nobody else.
         What::Cleared if waiting.told_at.is_some() => Fate::Tell,
         What::Cleared => Fate::Needless,
+        // Also of what is over: that a repair is to be confirmed.
+        What::Escalated => {
+            if waiting.muted {
+                Fate::Hold
+            } else {
+                Fate::Tell
+            }
+        }
         _ if !waiting.open => Fate::Over,
         // That somebody has taken notice is never muted.
         What::Acknowledged if waiting.told_at.is_some() => Fate::Tell,

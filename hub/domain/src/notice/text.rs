@@ -11,6 +11,8 @@ pub enum State {
     Open,
     /// It is still there.
     Again,
+    /// This post has it now; see [`crate::escalation`].
+    Escalated(Box<str>),
     /// It comes and goes.
     Unstable,
     /// This person has taken notice; empty if nobody knows who.
@@ -20,7 +22,7 @@ pub enum State {
 }
 
 /// The next time limit of a ticket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Deadline {
     /// To be accepted.
     Respond(Timestamp),
@@ -28,6 +30,10 @@ pub enum Deadline {
     Complete(Timestamp),
     /// The fault is gone, and somebody has to say so.
     Confirm,
+    /// To be answered: otherwise this post has it.
+    Answer(Timestamp, Box<str>),
+    /// To be answered: there is nobody else, so the same post is told again.
+    Again(Timestamp),
 }
 
 /// What is told of one alert, each word in the language of the channel.
@@ -81,6 +87,10 @@ fn word(lang: Lang, about: &About) -> String {
         }
         .to_owned(),
         State::Again => pick(lang, "仍未恢复", "Still there").to_owned(),
+        State::Escalated(post) => match lang {
+            Lang::Zh => format!("请{post}处理"),
+            Lang::En => format!("For {post}"),
+        },
         State::Unstable => pick(lang, "时好时坏", "Comes and goes").to_owned(),
         State::Acknowledged(by) if by.is_empty() => pick(lang, "已有人处理", "Being seen to").to_owned(),
         State::Acknowledged(by) => format!("{}{by}", pick(lang, "已有人处理：", "Being seen to by ")),
@@ -97,17 +107,20 @@ fn word(lang: Lang, about: &About) -> String {
 
 /// The next step: who has to do what, and by when.
 fn step(lang: Lang, about: &About) -> Option<String> {
-    let due = match about.deadline {
-        Some(Deadline::Respond(at)) => Some((pick(lang, "前接单", "accept by "), at)),
-        Some(Deadline::Complete(at)) => Some((pick(lang, "前恢复", "restore by "), at)),
-        Some(Deadline::Confirm) | None => None,
+    let by = |at: Timestamp, zh: &str, en: &str| match lang {
+        Lang::Zh => format!("{} {zh}", moment(about, at)),
+        Lang::En => format!("{en} {}", moment(about, at)),
     };
-    let due = match (due, about.deadline) {
-        (Some((words, at)), _) if lang == Lang::Zh => Some(format!("{} {words}", moment(about, at))),
-        (Some((words, at)), _) => Some(format!("{words}{}", moment(about, at))),
-        (None, Some(Deadline::Confirm)) => Some(pick(lang, "请现场确认", "please look and confirm").to_owned()),
-        (None, _) => None,
-    };
+    let due = about.deadline.as_ref().map(|deadline| match deadline {
+        Deadline::Respond(at) => by(*at, "前接单", "accept by"),
+        Deadline::Complete(at) => by(*at, "前恢复", "restore by"),
+        Deadline::Confirm => pick(lang, "请现场确认", "please look and confirm").to_owned(),
+        Deadline::Answer(at, next) => match lang {
+            Lang::Zh => format!("{} 前无人响应则升级至{next}", moment(about, *at)),
+            Lang::En => format!("answer by {}, or it goes up to {next}", moment(about, *at)),
+        },
+        Deadline::Again(at) => by(*at, "前无人响应则再次提醒", "answer, or you are told again at"),
+    });
     let parts: Vec<&str> =
         [Some(about.owner.as_str()).filter(|owner| !owner.is_empty()), due.as_deref()].into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join(pick(lang, "，", ", ")))
@@ -227,6 +240,7 @@ mod tests {
     #[case::seen_to_by_somebody(State::Acknowledged("".into()), "已有人处理", "Being seen to")]
     #[case::unstable(State::Unstable, "时好时坏", "Comes and goes")]
     #[case::again(State::Again, "仍未恢复", "Still there")]
+    #[case::escalated(State::Escalated("主管".into()), "请主管处理", "For 主管")]
     fn every_state_has_its_words_and_an_end_that_is_no_recovery_does_not_say_so(
         #[case] state: State,
         #[case] zh: &str,

@@ -240,7 +240,7 @@ pub(in crate::http) async fn acknowledge_alert(
     let now = app.clock.now();
     let row = app
         .store
-        .acknowledge(alert_id(&id)?, &by, now, &caller.actor(&by))
+        .acknowledge(alert_id(&id)?, &by, now, &caller.actor(&by), &app.fleet.setup())
         .await?
         .ok_or(ApiError::NotFound("alert"))?;
     app.fleet.tell(Changed { site: row.site.clone(), device: None });

@@ -346,13 +346,13 @@ pub(in crate::http) async fn comment_on_ticket(
     }
     let actor = caller.actor(&by);
     let comment = Comment { key: key.map(|key| key.id), by: &by, actor: &actor, note: &new.note, at: app.clock.now() };
-    let row = app.store.comment_on_ticket(&number, comment).await?;
+    let row = app.store.comment_on_ticket(&number, comment, &app.fleet.setup()).await?;
     app.fleet.tell(Changed { site: row.site.clone(), device: None });
     Ok(Json(row.into()))
 }
 
 /// The texts a person may give.
-fn check_texts(by: &str, note: &str) -> Result<(), ApiError> {
+pub(super) fn check_texts(by: &str, note: &str) -> Result<(), ApiError> {
     if by.len() > 200 || note.len() > 4000 || by.contains('\0') || note.contains('\0') {
         return Err(ApiError::Parameter(
             "`by` has at most 200 bytes and `note` 4000, without the character NUL".to_owned(),

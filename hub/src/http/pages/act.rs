@@ -238,7 +238,7 @@ async fn commented(
     let key = Uuid::new_v5(&said.key, format!("{no}\n{by}\n{note}").as_bytes());
     let actor = reader.caller.actor(&by);
     let comment = Comment { key: Some(key), by: &by, actor: &actor, note: &note, at: app.clock.now() };
-    let notice = match app.store.comment_on_ticket(no, comment).await {
+    let notice = match app.store.comment_on_ticket(no, comment, &app.fleet.setup()).await {
         Ok(ticket) => {
             app.fleet.tell(Changed { site: ticket.site, device: None });
             "saved"

@@ -9,8 +9,8 @@ use axum::{
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
     AccountPage, AgentPage, AgentsPage, AlertsPage, AuditPage, Calendar, Chrome, ConciergePage, DevicePage,
-    EngineeringPage, ErrorPage, HealthPage, OutboxPage, OverviewPage, Page, PeoplePage, Problem, ReceptionPage,
-    RestraintsPage, SetupPage, ShowflatPage, SignInPage, TicketPage, WhyPage,
+    EngineeringPage, ErrorPage, EscalationsPage, HealthPage, OutboxPage, OverviewPage, Page, PeoplePage, Problem,
+    ReceptionPage, RestraintsPage, SetupPage, ShowflatPage, SignInPage, TicketPage, WhyPage,
 };
 
 use super::{App, Open, Reader, Scene};
@@ -106,6 +106,7 @@ html!(
     AgentsPage,
     AlertsPage,
     AuditPage,
+    EscalationsPage,
     ConciergePage,
     DevicePage,
     EngineeringPage,

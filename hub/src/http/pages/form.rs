@@ -43,7 +43,7 @@ fn chosen<T: Copy + Default>(all: &[T], name: fn(T) -> &'static str, asked: &str
 }
 
 fn build(scene: &Scene<'_>, case: &Case, origin: &Origin) -> RepairForm {
-    let Case { row, events, attached } = case;
+    let Case { row, events, attached, .. } = case;
     // What was said of the repair has places of its own.
     let said = |event: &TicketEvent| TicketEvent { work: None, ..event.clone() };
     let entries = || events.iter().map(|event| (event.what.as_str(), entry(scene, &said(event), attached)));

@@ -101,6 +101,7 @@ fn line(
         What::Unstable => t.told_unstable,
         What::Acknowledged => t.told_acknowledged,
         What::Cleared => t.told_cleared,
+        What::Escalated => t.told_escalated,
         What::Other => t.told_other,
     };
     let about = alerts.get(&row.alert).map(|alert| {

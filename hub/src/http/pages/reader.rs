@@ -49,6 +49,8 @@ pub(in crate::http) struct Asked {
     pub device: Option<String>,
     /// Whose changes alone are listed.
     pub actor: Option<String>,
+    /// The post whose things alone are listed.
+    pub post: Option<String>,
     /// Where the list goes on.
     pub after: Option<String>,
     /// The time that is asked about, in ms since 1970 UTC.
@@ -161,6 +163,8 @@ impl Reader {
             "step" => Some(Notice::WrongStep),
             "over" => Some(Notice::Over),
             "original" => Some(Notice::NoOriginal),
+            "above" => Some(Notice::NotAbove),
+            "skips" => Some(Notice::Skips),
             "empty" => Some(Notice::Empty),
             "test-taken" => Some(Notice::TestTaken),
             "test-refused" => Some(Notice::TestRefused),

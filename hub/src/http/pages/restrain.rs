@@ -143,7 +143,8 @@ async fn acted(app: &App, reader: &Reader, (id, verb): (&str, &str), form: Fille
     let now = app.clock.now();
     let notice = match verb {
         "ack" => {
-            let row = app.store.acknowledge(id, &by, now, &actor).await?.ok_or(PageError::NotFound)?;
+            let row =
+                app.store.acknowledge(id, &by, now, &actor, &app.fleet.setup()).await?.ok_or(PageError::NotFound)?;
             app.fleet.tell(fleet::Changed { site: row.site, device: None });
             "saved"
         }

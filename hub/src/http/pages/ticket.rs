@@ -11,10 +11,12 @@ use lobby_domain::{
     work::{Fen, Work, quantity},
 };
 
-use super::{App, Caller, Html, Open, PageError, Path, Reader, Scene, alerts, answer, engineering, incident};
+use super::{
+    App, Caller, Html, Open, PageError, Path, Reader, Scene, alerts, answer, engineering, escalations, incident,
+};
 use crate::{
     restraints::new_id,
-    store::{self, AlertFilter, AlertRow, TicketFilter, TicketRow},
+    store::{self, AlertFilter, AlertRow, EscalationRow, TicketFilter, TicketRow},
 };
 
 /// The most alerts of one ticket that are listed.
@@ -42,6 +44,8 @@ pub(super) struct Case {
     pub events: Vec<store::TicketEvent>,
     /// Its alerts, the newest first.
     pub attached: Vec<AlertRow>,
+    /// How it is followed up, unless it is closed.
+    pub escalation: Option<EscalationRow>,
 }
 
 impl Case {
@@ -53,7 +57,8 @@ impl Case {
         let (row, events) = app.store.ticket(no).await?.ok_or(PageError::NotFound)?;
         let filter = AlertFilter { ticket: Some(no.to_owned()), ..AlertFilter::default() };
         let (attached, _) = app.store.alerts(&filter, None, MOST_ALERTS).await??;
-        Ok(Self { row, events, attached })
+        let escalation = app.store.escalation_of_ticket(no).await?;
+        Ok(Self { row, events, attached, escalation })
     }
 
     /// Its site, if that is still known. A ticket outlives its site's configuration; it is then shown without a site chosen.
@@ -91,7 +96,7 @@ async fn page(app: &App, reader: &Reader, no: &str, draft: Draft) -> Result<Stri
 }
 
 fn build(scene: &Scene<'_>, case: &Case, others: &[TicketRow]) -> TicketPage {
-    let Case { row, events, attached } = case;
+    let Case { row, events, attached, .. } = case;
     let open = row.closed_at.is_none();
     let repairs = scene.reader.caller.may(Need::Repair);
     TicketPage {
@@ -118,8 +123,7 @@ fn build(scene: &Scene<'_>, case: &Case, others: &[TicketRow]) -> TicketPage {
         waiting_for: incident::waiting_for(row),
         may_wait: repairs && ticket::act(row.state, ticket::Action::Wait(ticket::WaitingFor::Parts), false).is_ok(),
         priorities: if open && repairs { priorities(scene, row) } else { Vec::new() },
-        escalates_to: None,
-        escalates_at: None,
+        escalation: case.escalation.as_ref().map(|row| escalations::standing(scene, row)),
         evidence: attached.iter().rev().map(|alert| evidence(scene, alert)).collect(),
         alerts: attached.iter().map(|alert| alerts::row(scene, alert)).collect(),
         timeline: events.iter().rev().map(|event| entry(scene, event, attached)).collect(),
@@ -232,17 +236,20 @@ pub(super) fn entry(scene: &Scene<'_>, event: &store::TicketEvent, attached: &[A
         "duplicate" => TicketEvent::TookOver,
         "reminded" => TicketEvent::Reminded,
         "overdue" => TicketEvent::Overdue,
+        "escalated" => TicketEvent::Escalated,
         _ => TicketEvent::Noted,
     };
     // The hub's own entries hold the title of an alert, which has the reader's language too.
     let alert = attached.iter().find(|alert| event.actor.is_empty() && *alert.title.zh == *event.note);
     let limit =
         matches!(what, TicketEvent::Reminded | TicketEvent::Overdue).then(|| limit(scene, &event.note)).flatten();
-    let note = limit.unwrap_or_else(|| alert.map_or_else(|| event.note.clone(), |alert| scene.text(&alert.title)));
+    let up = (what == TicketEvent::Escalated).then(|| escalations::said(scene, &event.note)).flatten();
+    let note =
+        limit.or(up).unwrap_or_else(|| alert.map_or_else(|| event.note.clone(), |alert| scene.text(&alert.title)));
     let by_hub = matches!(
         event.what.as_str(),
         "opened" | "joined" | "victim" | "reopened" | "recovered" | "unstable" | "reminded" | "overdue" | "duplicate"
-    );
+    ) || (what == TicketEvent::Escalated && event.actor.is_empty() && !event.note.starts_with("by_hand"));
     let note = event.work.as_ref().map_or_else(|| note.clone(), |work| said(scene, &note, work));
     let nobody = scene.pick("未留姓名", "No name given");
     TimelineEntry {

@@ -261,7 +261,7 @@ async fn the_newest_whole_backup_is_restored_and_the_damaged_one_is_named() {
     "more than one open alert"
 )]
 #[case::a_lost_ticket(
-    "PRAGMA foreign_keys = OFF; DELETE FROM ticket_event; DELETE FROM ticket",
+    "DELETE FROM escalation; DELETE FROM ticket_event; DELETE FROM ticket",
     "name a ticket that is not there"
 )]
 #[case::a_lost_history("DELETE FROM ticket_event", "tickets have no history")]

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     AlertChange, DARK, Database, Kind, LED, MINUTE, Span, Store, T0, Timestamp, all_alerts, by, clear, commit, count,
-    raise, site, writer,
+    raise, setup, site, writer,
 };
 use crate::store::{Attempted, DeliveryFilter, DeliveryRow, Draft, Outgoing, Queued, Route, Then};
 
@@ -178,7 +178,7 @@ async fn what_is_not_yet_sent_of_an_alert_is_cancelled_in_the_transaction_that_m
         commit(&mut writer(store), clear(LED, DARK, at(2))).await;
         "cleared"
     } else {
-        store.acknowledge(id, "李工", at(2), &by()).await.unwrap();
+        store.acknowledge(id, "李工", at(2), &by(), &setup()).await.unwrap();
         "acknowledged"
     };
     store.expand_outbox(&routes).await.unwrap();
@@ -191,7 +191,7 @@ async fn what_is_not_yet_sent_of_an_alert_is_cancelled_in_the_transaction_that_m
         // The end of it is not cancelled by who takes notice too late.
         commit(&mut writer(store), clear(LED, DARK, at(3))).await;
         store.expand_outbox(&routes).await.unwrap();
-        store.acknowledge(id, "王工", at(4), &by()).await.unwrap();
+        store.acknowledge(id, "王工", at(4), &by(), &setup()).await.unwrap();
         assert!(states(store).await.contains(&("cleared".to_owned(), "ops queued".to_owned())));
     }
 }
@@ -286,7 +286,7 @@ async fn what_is_still_there_is_queued_again_until_somebody_takes_notice(
     assert_eq!(store.queue_again(OPS, at(59), at(61)).await.unwrap(), 0, "it waits already");
     assert!(compose(store, 2, "group", at(61)).await);
     settle(store, 2, 1, Then::Sent, true, at(61)).await;
-    store.acknowledge(id, "李工", at(62), &by()).await.unwrap();
+    store.acknowledge(id, "李工", at(62), &by(), &setup()).await.unwrap();
     assert_eq!(store.queue_again(OPS, at(200), at(200)).await.unwrap(), 0);
 }
 

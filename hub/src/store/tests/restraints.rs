@@ -303,14 +303,14 @@ async fn the_first_to_take_notice_is_kept_and_told(#[values(Kind::Sqlite, Kind::
     commit(&mut writer, raise(LED, DARK, T0)).await;
     let alert = all_alerts(store).await[0].id;
     for (who, minute) in [("李工", 1), ("王工", 2)] {
-        let row = store.acknowledge(alert, who, at(minute), &by()).await.unwrap().unwrap();
+        let row = store.acknowledge(alert, who, at(minute), &by(), &setup()).await.unwrap().unwrap();
         assert_eq!(row.acked, Some((at(1), "李工".to_owned())));
     }
     assert_eq!(told(store, "acknowledged").await, everybody(&[1]));
     commit(&mut writer, clear(LED, DARK, at(3))).await;
     let row = store.alert(alert).await.unwrap().unwrap();
     assert!(row.acked.is_some() && row.cleared_at.is_some(), "the two are independent");
-    assert_eq!(store.acknowledge(AlertId(Uuid::nil()), "", T0, &by()).await.unwrap(), None);
+    assert_eq!(store.acknowledge(AlertId(Uuid::nil()), "", T0, &by(), &setup()).await.unwrap(), None);
 }
 
 #[rstest]
@@ -366,7 +366,7 @@ async fn an_acknowledgement_is_void_once_its_alert_is_worse(
     let mut writer = writer(store);
     commit(&mut writer, graded(before, T0)).await;
     let alert = all_alerts(store).await[0].id;
-    store.acknowledge(alert, "李工", at(1), &by()).await.unwrap();
+    store.acknowledge(alert, "李工", at(1), &by(), &setup()).await.unwrap();
     commit(&mut writer, graded(after, at(2))).await;
     let row = store.alert(alert).await.unwrap().unwrap();
     assert_eq!((row.severity.as_str(), row.acked.map(|(_, by)| by).as_deref()), (after.as_str(), kept));
@@ -382,7 +382,7 @@ async fn a_restart_with_a_pack_that_grades_an_alert_as_worse_asks_for_notice_ane
     commit(&mut writer(store), graded(Severity::Info, T0)).await;
     let alert = all_alerts(store).await[0].id;
     for expected in [None, Some("李工")] {
-        store.acknowledge(alert, "李工", at(1), &by()).await.unwrap();
+        store.acknowledge(alert, "李工", at(1), &by(), &setup()).await.unwrap();
         store.regrade_alerts(&Pack::built_in()).await.unwrap();
         let row = store.alert(alert).await.unwrap().unwrap();
         let acked = row.acked.as_ref().map(|(_, by)| by.as_str());
@@ -400,7 +400,7 @@ async fn other_standards_reach_the_severity_of_open_alerts_while_the_hub_runs(
     let mut writer = writer(store);
     commit(&mut writer, graded(Severity::Info, T0)).await;
     let alert = all_alerts(store).await[0].id;
-    store.acknowledge(alert, "李工", at(1), &by()).await.unwrap();
+    store.acknowledge(alert, "李工", at(1), &by(), &setup()).await.unwrap();
     let pack = Arc::new((*Pack::built_in()).clone());
     writer.go_by(Arc::new(Setup { pack, ..setup() })).await.unwrap();
     let row = store.alert(alert).await.unwrap().unwrap();

@@ -263,12 +263,12 @@ async fn a_comment_is_noted_once_and_moves_nothing(#[values(Kind::Sqlite, Kind::
             key: Some(Uuid::from_u128(1)), by: "周礼宾", actor: &actor, note: "客人已改道", at: T0 + MINUTE
         };
     for _ in 0..2 {
-        assert_eq!(store.comment_on_ticket(number, comment).await.unwrap(), seen, "it stands as it stood");
+        assert_eq!(store.comment_on_ticket(number, comment, &setup()).await.unwrap(), seen, "it stands as it stood");
     }
-    let other = store.comment_on_ticket(number, Comment { note: "别的话", ..comment }).await;
+    let other = store.comment_on_ticket(number, Comment { note: "别的话", ..comment }, &setup()).await;
     assert!(matches!(other, Err(ActError::KeyReused)), "{other:?}");
     for _ in 0..2 {
-        store.comment_on_ticket(number, Comment { key: None, ..comment }).await.unwrap();
+        store.comment_on_ticket(number, Comment { key: None, ..comment }, &setup()).await.unwrap();
     }
     act_as(store, &seen, Action::Accept, "李工", T0 + MINUTE)
         .await
@@ -279,10 +279,10 @@ async fn a_comment_is_noted_once_and_moves_nothing(#[values(Kind::Sqlite, Kind::
 
     commit(&mut writer, clear(LED, DARK, T0)).await;
     act(store, Action::Confirm, T0).await.unwrap();
-    store.comment_on_ticket(number, comment).await.expect("what was said before it was closed was said");
-    let late = store.comment_on_ticket(number, Comment { key: None, ..comment }).await;
+    store.comment_on_ticket(number, comment, &setup()).await.expect("what was said before it was closed was said");
+    let late = store.comment_on_ticket(number, Comment { key: None, ..comment }, &setup()).await;
     assert!(matches!(late, Err(ActError::Closed)), "{late:?}");
-    let none = store.comment_on_ticket("BX-202611-9999", comment).await;
+    let none = store.comment_on_ticket("BX-202611-9999", comment, &setup()).await;
     assert!(matches!(none, Err(ActError::NotFound)), "{none:?}");
 }
 

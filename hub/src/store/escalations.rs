@@ -1,0 +1,476 @@
+//! What is followed up along the chain of command: written with the change of the ticket or alert that it follows from, and moved on when
+//! its time is over (see [`lobby_domain::escalation`]). Each step is guarded by the row's version, so that of two hubs one takes it.
+
+use std::collections::BTreeMap;
+
+use lobby_contract::SiteId;
+use lobby_domain::{
+    alert::{AlertId, Raise},
+    escalation::{Escalation, Holder, Move, Phase, Refusal, Route, Staffing, State},
+    ticket,
+    time::{Span, Timestamp},
+};
+use uuid::Uuid;
+
+use super::{Store, StoreError, TicketRow, Tx, on, statements};
+use crate::{
+    audit::{Actor, Change},
+    failpoint,
+    fleet::Setup,
+};
+
+/// Most escalations that are looked at in one go.
+const AT_ONCE: i64 = 200;
+/// How often it is looked whether what keeps an incident quiet is over.
+const QUIET_FOR: Span = Span::from_secs(30);
+
+/// One incident on its way along the chain of command.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EscalationRow {
+    /// Its number.
+    pub no: i64,
+    /// Its site.
+    pub site: SiteId,
+    /// The ticket, if the incident has one.
+    pub ticket: Option<String>,
+    /// The alert of which notifications tell.
+    pub alert: AlertId,
+    /// What is followed up.
+    pub phase: Phase,
+    /// How it stands.
+    pub escalation: Escalation,
+    /// When it began.
+    pub started_at: Timestamp,
+    version: i64,
+}
+
+/// What an escalation is of.
+#[derive(Debug, Clone, Copy)]
+enum Of<'a> {
+    Ticket(&'a str),
+    Alert(AlertId),
+}
+
+/// Why an incident was not sent up.
+#[derive(Debug, thiserror::Error)]
+pub enum RaiseError {
+    /// Nothing of that number is followed up.
+    #[error("there is no open ticket of that number")]
+    NotFound,
+    /// Somebody else, or the time, moved it at the same moment.
+    #[error("it went to another level meanwhile: look at it again")]
+    Conflict,
+    /// It cannot go there.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[derive(sqlx::FromRow)]
+struct Raw {
+    no: i64,
+    site: String,
+    ticket: Option<String>,
+    alert: Uuid,
+    phase: String,
+    route: String,
+    state: String,
+    level: i64,
+    holder: Option<String>,
+    holder_name: Option<String>,
+    since: i64,
+    due: Option<i64>,
+    version: i64,
+    started_at: i64,
+}
+
+statements! {
+    OF_TICKET = "SELECT no, site, ticket, alert, phase, route, state, level, holder, holder_name, since, due, version, started_at
+        FROM escalation WHERE ticket = $1 AND ended_at IS NULL";
+    OF_ALERT = "SELECT no, site, ticket, alert, phase, route, state, level, holder, holder_name, since, due, version, started_at
+        FROM escalation WHERE alert = $1 AND ticket IS NULL AND ended_at IS NULL";
+    OPEN = "SELECT no, site, ticket, alert, phase, route, state, level, holder, holder_name, since, due, version, started_at
+        FROM escalation WHERE ended_at IS NULL AND (CAST($1 AS TEXT) IS NULL OR site = $1)
+        ORDER BY CASE WHEN due IS NULL THEN 1 ELSE 0 END, due, no LIMIT $2";
+    DUE = "SELECT no, site, ticket, alert, phase, route, state, level, holder, holder_name, since, due, version, started_at
+        FROM escalation WHERE ended_at IS NULL AND due <= $1 ORDER BY due, no LIMIT $2";
+    BEGIN = "INSERT INTO escalation (site, ticket, alert, phase, route, state, level, holder, holder_name, since, due, version, started_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12) ON CONFLICT DO NOTHING";
+    MOVE = "UPDATE escalation SET state = $3, level = $4, holder = $5, holder_name = $6, since = $7, due = $8, version = version + 1
+        WHERE no = $1 AND version = $2 AND ended_at IS NULL";
+    END = "UPDATE escalation SET ended_at = $2, due = NULL, version = version + 1 WHERE no = $1 AND ended_at IS NULL";
+    // Of several alerts one that is there, and of those the newest.
+    ALERT_OF = "SELECT id FROM alert WHERE ticket = $1 AND victim_of IS NULL
+        ORDER BY CASE WHEN cleared_at IS NULL THEN 0 ELSE 1 END, opened_at DESC, id DESC LIMIT 1";
+    UNFOLLOWED = "SELECT t.number FROM ticket t WHERE t.state <> 'closed'
+            AND NOT EXISTS (SELECT 1 FROM escalation e WHERE e.ticket = t.number AND e.ended_at IS NULL)
+        ORDER BY t.number LIMIT $1";
+    TELL = "INSERT INTO outbox (event, post, site, alert, created_at, state) VALUES ($1, $2, $3, $4, $5, 'queued')
+        ON CONFLICT DO NOTHING";
+    CANCEL_OUTBOX = "UPDATE outbox SET state = 'cancelled'
+        WHERE alert = $1 AND event LIKE '%:escalated:%' AND state = 'queued'";
+    CANCEL_DELIVERIES = "UPDATE delivery SET state = 'cancelled', why = 'acknowledged'
+        WHERE alert = $1 AND event LIKE '%:escalated:%' AND state = 'queued'";
+    UNACKNOWLEDGE = "UPDATE alert SET acked_at = NULL, acked_by = NULL WHERE id = $1 AND cleared_at IS NULL";
+}
+
+impl TryFrom<Raw> for EscalationRow {
+    type Error = StoreError;
+
+    fn try_from(raw: Raw) -> Result<Self, StoreError> {
+        let bad = |what: String| StoreError::Inconsistent { table: "escalation", id: raw.no.to_string(), what };
+        let route: Route = serde_json::from_str(&raw.route).map_err(|error| bad(format!("route: {error}")))?;
+        if route.posts.is_empty() {
+            return Err(bad("its route has no post".to_owned()));
+        }
+        Ok(Self {
+            site: raw.site.parse().map_err(|error| bad(format!("site: {error}")))?,
+            phase: Phase::from_text(&raw.phase).ok_or_else(|| bad(format!("phase `{}`", raw.phase)))?,
+            escalation: Escalation {
+                route,
+                state: State::from_text(&raw.state).ok_or_else(|| bad(format!("state `{}`", raw.state)))?,
+                level: usize::try_from(raw.level).map_err(|_| bad(format!("level {}", raw.level)))?,
+                holder: raw.holder.map(|id| Holder { id: id.into(), name: raw.holder_name.unwrap_or_default().into() }),
+                since: Timestamp::from_millis(raw.since),
+                due: raw.due.map(Timestamp::from_millis),
+            },
+            no: raw.no,
+            ticket: raw.ticket,
+            alert: AlertId(raw.alert),
+            started_at: Timestamp::from_millis(raw.started_at),
+            version: raw.version,
+        })
+    }
+}
+
+/// Who is at which post, as far as it was asked.
+type Posts = BTreeMap<Box<str>, Staffing>;
+
+/// Looks posts up. One that was not asked about is nobody's.
+fn who(posts: &Posts) -> impl Fn(&str) -> Staffing + '_ {
+    |post| posts.get(post).cloned().unwrap_or(Staffing::Nobody)
+}
+
+impl Tx {
+    async fn escalation(&mut self, of: Of<'_>) -> Result<Option<EscalationRow>, StoreError> {
+        let raw: Option<Raw> = match of {
+            Of::Ticket(number) => on!(self, "read an escalation", conn => sqlx::query_as(OF_TICKET).bind(number)
+                .fetch_optional(conn).await)?,
+            Of::Alert(id) => on!(self, "read an escalation", conn => sqlx::query_as(OF_ALERT).bind(id.0)
+                .fetch_optional(conn).await)?,
+        };
+        raw.map(EscalationRow::try_from).transpose()
+    }
+
+    async fn staffing(&mut self, _: &SiteId, _: &str, _: Timestamp) -> Result<Staffing, StoreError> {
+        Ok(Staffing::Unkept)
+    }
+
+    /// Who is at the posts of a route.
+    async fn posts(&mut self, site: &SiteId, route: &Route, now: Timestamp) -> Result<Posts, StoreError> {
+        let mut posts = Posts::new();
+        for post in &route.posts {
+            let staffing = self.staffing(site, post, now).await?;
+            posts.insert(post.clone(), staffing);
+        }
+        Ok(posts)
+    }
+
+    async fn begin_escalation(
+        &mut self,
+        site: &SiteId,
+        of: Of<'_>,
+        alert: AlertId,
+        (phase, route): (Phase, Route),
+        setup: &Setup,
+        at: Timestamp,
+    ) -> Result<Option<EscalationRow>, StoreError> {
+        let posts = self.posts(site, &route, at).await?;
+        let way = serde_json::to_string(&route).expect("a route is plain data");
+        let (hours, counts) = (setup.hours(site), route.counts);
+        let (escalation, _) = Escalation::begin(route, at, hours.of(counts), who(&posts));
+        let ticket = match of {
+            Of::Ticket(number) => Some(number),
+            Of::Alert(_) => None,
+        };
+        on!(self, "begin an escalation", conn => sqlx::query(BEGIN).bind(site.as_str()).bind(ticket).bind(alert.0)
+            .bind(phase.as_str()).bind(&way).bind(escalation.state.as_str()).bind(level(&escalation))
+            .bind(escalation.holder.as_ref().map(|holder| &*holder.id))
+            .bind(escalation.holder.as_ref().map(|holder| &*holder.name)).bind(escalation.since.millis())
+            .bind(escalation.due.map(Timestamp::millis)).bind(at.millis()).execute(conn).await.map(drop))?;
+        failpoint::pass("escalation_begun");
+        self.escalation(of).await
+    }
+
+    /// Stores how an escalation stands. False if somebody else moved it since it was read.
+    async fn store_escalation(&mut self, row: &EscalationRow) -> Result<bool, StoreError> {
+        let escalation = &row.escalation;
+        on!(self, "move an escalation", conn => sqlx::query(MOVE).bind(row.no).bind(row.version)
+            .bind(escalation.state.as_str()).bind(level(escalation))
+            .bind(escalation.holder.as_ref().map(|holder| &*holder.id))
+            .bind(escalation.holder.as_ref().map(|holder| &*holder.name)).bind(escalation.since.millis())
+            .bind(escalation.due.map(Timestamp::millis)).execute(conn).await.map(|done| done.rows_affected() == 1))
+    }
+
+    async fn end_escalation(&mut self, row: &EscalationRow, at: Timestamp) -> Result<(), StoreError> {
+        on!(self, "end an escalation", conn => sqlx::query(END).bind(row.no).bind(at.millis()).execute(conn).await
+            .map(drop))?;
+        self.cancel_escalations(row.alert).await
+    }
+
+    /// What was to be told of earlier steps is not told any more.
+    async fn cancel_escalations(&mut self, alert: AlertId) -> Result<(), StoreError> {
+        for sql in [CANCEL_OUTBOX, CANCEL_DELIVERIES] {
+            on!(self, "cancel what is not yet sent", conn => sqlx::query(sql).bind(alert.0).execute(conn).await.map(drop))?;
+        }
+        Ok(())
+    }
+
+    /// Tells whoever has an incident now, and whoever had it, of a step, and notes it with its ticket.
+    async fn tell_move(
+        &mut self,
+        row: &EscalationRow,
+        moved: &Move,
+        by: &str,
+        note: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.cancel_escalations(row.alert).await?;
+        let event = format!("{}:escalated:{}", row.alert, at.millis());
+        let mut posts = vec![&*moved.to];
+        if moved.from != moved.to {
+            posts.push(&moved.from);
+        }
+        for post in posts {
+            on!(self, "queue a notification of a step up", conn => sqlx::query(TELL).bind(&event).bind(post)
+                .bind(row.site.as_str()).bind(row.alert.0).bind(at.millis()).execute(conn).await.map(drop))?;
+        }
+        failpoint::pass("escalation_told");
+        if let Some(ticket) = &row.ticket {
+            // Read by the pages: why, from where, to where, to whom, and what was said.
+            let holder = row.escalation.holder.as_ref().map_or("", |holder| &*holder.name);
+            let words = format!("{} {} {}\n{holder}\n{note}", moved.why.as_str(), moved.from, moved.to);
+            self.ticket_step(ticket, at, "escalated", by, &words).await?;
+        }
+        Ok(())
+    }
+
+    /// Follows a ticket up as it stands now. To be called after each change of its state, and after what a person did with it.
+    pub(super) async fn follow_ticket(
+        &mut self,
+        number: &str,
+        setup: &Setup,
+        at: Timestamp,
+        progress: bool,
+    ) -> Result<(), StoreError> {
+        let Some(ticket) = self.ticket(number).await? else { return Ok(()) };
+        let open = self.escalation(Of::Ticket(number)).await?;
+        let Some((phase, state)) = Phase::of(ticket.state) else {
+            return match open {
+                Some(row) => self.end_escalation(&row, at).await,
+                None => Ok(()),
+            };
+        };
+        let same = open.as_ref().is_some_and(|row| row.phase == phase);
+        if !same && let Some(row) = &open {
+            self.end_escalation(row, at).await?;
+        }
+        let row = match open.filter(|_| same) {
+            Some(row) => row,
+            None => {
+                let alert: Option<Uuid> = on!(self, "look for a ticket's alert", conn => sqlx::query_scalar(ALERT_OF)
+                    .bind(number).fetch_optional(conn).await)?;
+                let Some(alert) = alert.map(AlertId) else { return Ok(()) };
+                let route = route(&ticket, phase, setup);
+                let begun =
+                    self.begin_escalation(&ticket.site, Of::Ticket(number), alert, (phase, route), setup, at).await?;
+                let Some(row) = begun else { return Ok(()) };
+                row
+            }
+        };
+        // One that has just begun has not lapsed: whoever is at it is so from now on.
+        self.follow(row, &ticket, state, setup, at, progress || !same).await
+    }
+
+    async fn follow(
+        &mut self,
+        mut row: EscalationRow,
+        ticket: &TicketRow,
+        state: State,
+        setup: &Setup,
+        at: Timestamp,
+        progress: bool,
+    ) -> Result<(), StoreError> {
+        let (hours, before) = (setup.hours(&row.site), row.escalation.clone());
+        let hours = hours.of(before.route.counts);
+        match state {
+            State::Held if ticket.state == ticket::State::InProgress => {
+                if row.escalation.state != State::Held || progress {
+                    row.escalation.hold_until(ticket.complete_by, at, hours);
+                }
+            }
+            State::Held => {
+                if row.escalation.state == State::Paused || progress {
+                    row.escalation.hold(at, hours);
+                }
+            }
+            State::Paused => row.escalation.pause(at, None),
+            // It was taken on, or put off, and is to be taken on anew.
+            State::Triggered
+                if before.state == State::Held || (before.state == State::Paused && before.due.is_none()) =>
+            {
+                let posts = self.posts(&row.site, &row.escalation.route, at).await?;
+                row.escalation.restart(at, hours, who(&posts));
+            }
+            State::Triggered => {}
+        }
+        if row.escalation == before {
+            return Ok(());
+        }
+        if row.escalation.state == State::Held {
+            self.cancel_escalations(row.alert).await?;
+        }
+        self.store_escalation(&row).await.map(drop)
+    }
+
+    /// Follows an alert up that has no ticket and that somebody was told of.
+    pub(super) async fn follow_alert(&mut self, site: &SiteId, raise: &Raise, setup: &Setup) -> Result<(), StoreError> {
+        let (Some(priority), Some(post)) =
+            (setup.pack.chain.alerts.get(&raise.rule.severity), raise.rule.tells.first())
+        else {
+            return Ok(());
+        };
+        let route = Route::new(&setup.pack, post, priority, Phase::Notice);
+        self.begin_escalation(site, Of::Alert(raise.id), raise.id, (Phase::Notice, route), setup, raise.at)
+            .await
+            .map(drop)
+    }
+
+    /// Somebody has taken notice of an alert, which holds it for a while if it has no ticket.
+    pub(super) async fn hold_alert(&mut self, id: AlertId, setup: &Setup, at: Timestamp) -> Result<(), StoreError> {
+        let Some(mut row) = self.escalation(Of::Alert(id)).await? else { return Ok(()) };
+        let (hours, counts) = (setup.hours(&row.site), row.escalation.route.counts);
+        row.escalation.hold(at, hours.of(counts));
+        self.cancel_escalations(id).await?;
+        self.store_escalation(&row).await.map(drop)
+    }
+
+    /// Nobody need see to an alert any more.
+    pub(super) async fn unfollow_alert(&mut self, id: AlertId, at: Timestamp) -> Result<(), StoreError> {
+        match self.escalation(Of::Alert(id)).await? {
+            Some(row) => self.end_escalation(&row, at).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// The way of a ticket.
+fn route(ticket: &TicketRow, phase: Phase, setup: &Setup) -> Route {
+    let pack = &setup.pack;
+    let repairs = || pack.departments.get(&*ticket.department).map_or(&*pack.chain.last_resort, |of| &*of.post);
+    let post = if phase == Phase::Confirm { &*ticket.confirmed_by } else { repairs() };
+    Route::new(pack, post, &ticket.priority, phase)
+}
+
+fn level(escalation: &Escalation) -> i64 {
+    i64::try_from(escalation.level).unwrap_or(i64::MAX)
+}
+
+impl Store {
+    /// What is followed up, of a site or of all, what is due first before the others; some at most.
+    pub async fn escalations(&self, site: Option<&SiteId>, most: i64) -> Result<Vec<EscalationRow>, StoreError> {
+        let mut tx = self.read().await?;
+        let raw: Vec<Raw> = on!(&mut tx, "read escalations", conn => sqlx::query_as(OPEN).bind(site.map(SiteId::as_str))
+            .bind(most).fetch_all(conn).await)?;
+        raw.into_iter().map(EscalationRow::try_from).collect()
+    }
+
+    /// How a ticket is followed up.
+    pub async fn escalation_of_ticket(&self, number: &str) -> Result<Option<EscalationRow>, StoreError> {
+        self.read().await?.escalation(Of::Ticket(number)).await
+    }
+
+    /// How an alert without a ticket is followed up.
+    pub async fn escalation_of_alert(&self, id: AlertId) -> Result<Option<EscalationRow>, StoreError> {
+        self.read().await?.escalation(Of::Alert(id)).await
+    }
+
+    /// What has come to its time by `now`; some at most, the longest due first.
+    pub async fn due_escalations(&self, now: Timestamp) -> Result<Vec<EscalationRow>, StoreError> {
+        let mut tx = self.read().await?;
+        let raw: Vec<Raw> = on!(&mut tx, "look for what is to go up", conn => sqlx::query_as(DUE).bind(now.millis())
+            .bind(AT_ONCE).fetch_all(conn).await)?;
+        raw.into_iter().map(EscalationRow::try_from).collect()
+    }
+
+    /// Moves on what has come to its time, or leaves it be for a while if something keeps it quiet. Returns false if somebody else did.
+    pub async fn step_escalation(
+        &self,
+        mut row: EscalationRow,
+        quiet: bool,
+        setup: &Setup,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        if quiet {
+            row.escalation.pause(now, Some(now + QUIET_FOR));
+            let ours = tx.store_escalation(&row).await?;
+            tx.commit().await?;
+            return Ok(ours);
+        }
+        let posts = tx.posts(&row.site, &row.escalation.route, now).await?;
+        let (hours, counts) = (setup.hours(&row.site), row.escalation.route.counts);
+        let was_held = row.escalation.state == State::Held;
+        let Some(moved) = row.escalation.step(now, hours.of(counts), who(&posts)) else { return Ok(false) };
+        if !tx.store_escalation(&row).await? {
+            return Ok(false);
+        }
+        if was_held && row.ticket.is_none() {
+            // So that somebody can take notice again.
+            on!(&mut tx, "forget who took notice", conn => sqlx::query(UNACKNOWLEDGE).bind(row.alert.0).execute(conn).await
+                .map(drop))?;
+        }
+        tx.tell_move(&row, &moved, "", "", now).await?;
+        failpoint::pass("escalation_moved");
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Begins to follow up tickets that nobody follows up: those that were opened by an earlier version.
+    pub async fn follow_unfollowed(&self, setup: &Setup, now: Timestamp) -> Result<usize, StoreError> {
+        let mut tx = self.begin().await?;
+        let numbers: Vec<String> = on!(&mut tx, "look for tickets that nobody follows up", conn =>
+            sqlx::query_scalar(UNFOLLOWED).bind(AT_ONCE).fetch_all(conn).await)?;
+        for number in &numbers {
+            tx.follow_ticket(number, setup, now, false).await?;
+        }
+        tx.commit().await?;
+        Ok(numbers.len())
+    }
+
+    /// A person sends a ticket up: to the next level, or to `to`. Levels are skipped only in one's own name and with a reason.
+    pub async fn raise_ticket(
+        &self,
+        number: &str,
+        to: Option<&str>,
+        (by, actor, reason): (&str, &Actor, &str),
+        setup: &Setup,
+        at: Timestamp,
+    ) -> Result<EscalationRow, RaiseError> {
+        let mut tx = self.begin().await?;
+        let mut row = tx.escalation(Of::Ticket(number)).await?.ok_or(RaiseError::NotFound)?;
+        let posts = tx.posts(&row.site, &row.escalation.route, at).await?;
+        let (hours, counts) = (setup.hours(&row.site), row.escalation.route.counts);
+        let named = !by.is_empty() && !reason.is_empty();
+        let moved = row.escalation.raise(to, named, at, hours.of(counts), who(&posts))?;
+        if !tx.store_escalation(&row).await? {
+            return Err(RaiseError::Conflict);
+        }
+        tx.tell_move(&row, &moved, by, reason, at).await?;
+        let told = Change::new(actor, at, "ticket.escalate", number).of_site(Some(&row.site));
+        tx.commit_with(&told.before(&*moved.from).after(&*moved.to)).await?;
+        Ok(EscalationRow { version: row.version + 1, ..row })
+    }
+}

@@ -1,0 +1,239 @@
+//! What nobody answers goes up the chain of command, once, with one responsible at any time.
+
+use lobby_domain::{
+    escalation::{Phase, Refusal, State},
+    ticket::{Action, WaitingFor},
+    time::Timestamp,
+};
+use rstest::rstest;
+
+use super::{
+    DARK, Database, Kind, LED, MINUTE, Store, T0, all_alerts, by, clear, commit, count, happened, raise, setup,
+    the_ticket, writer,
+};
+use crate::store::{Comment, Deed, EscalationRow, RaiseError};
+
+/// A warning without a ticket, told to the show flat.
+const LOW: &str = "covers-low";
+const MACHINE: &str = "covers-1";
+
+fn at(minutes: u32) -> Timestamp {
+    T0 + MINUTE.times(minutes)
+}
+
+async fn act(store: &Store, action: Action, minutes: u32) {
+    let seen = the_ticket(store).await;
+    let deed = Deed {
+        version: seen.version,
+        by: "李工",
+        actor: &by(),
+        note: "",
+        work: None,
+        duplicate_of: None,
+        at: at(minutes),
+    };
+    store.act_on_ticket(seen.number.as_str(), action, deed, &setup()).await.unwrap();
+}
+
+/// What is followed up; one at most.
+async fn followed(store: &Store) -> Option<EscalationRow> {
+    let mut rows = store.escalations(None, 10).await.unwrap();
+    assert!(rows.len() <= 1, "{rows:?}");
+    rows.pop()
+}
+
+/// Who has it, how it stands, and the minute of its next step.
+async fn stands(store: &Store) -> (String, State, Option<i64>) {
+    let row = followed(store).await.expect("something is followed up");
+    let due = row.escalation.due.map(|due| due.since(T0).millis() / 60_000);
+    (row.escalation.post().to_owned(), row.escalation.state, due)
+}
+
+/// Lets time pass to a minute, as the hub does.
+async fn pass(store: &Store, minutes: u32) {
+    for row in store.due_escalations(at(minutes)).await.unwrap() {
+        assert!(store.step_escalation(row, false, &setup(), at(minutes)).await.unwrap());
+    }
+}
+
+/// The posts that are told of each step, in order.
+async fn told(store: &Store) -> Vec<String> {
+    let mut tx = store.read().await.unwrap();
+    let rows: Vec<(String, String)> = on!(&mut tx, "read the outbox", conn => sqlx::query_as(
+        "SELECT event, post FROM outbox WHERE event LIKE '%:escalated:%' AND state = 'queued' ORDER BY created_at, post")
+        .fetch_all(conn).await)
+    .unwrap();
+    rows.into_iter().map(|(_, post)| post).collect()
+}
+
+fn expect(post: &str, state: State, due: impl Into<Option<i64>>) -> (String, State, Option<i64>) {
+    (post.to_owned(), state, due.into())
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_ticket_that_nobody_accepts_goes_up_one_level_at_a_time_and_each_is_told(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    commit(&mut writer(store), raise(LED, DARK, at(0))).await;
+    assert_eq!(stands(store).await, expect("engineering", State::Triggered, 10));
+    pass(store, 9).await;
+    assert_eq!(told(store).await, Vec::<String>::new());
+    pass(store, 10).await;
+    assert_eq!(stands(store).await, expect("leader", State::Triggered, 15));
+    assert_eq!(told(store).await, ["engineering", "leader"], "whoever had it is informed");
+    pass(store, 15).await;
+    pass(store, 20).await;
+    assert_eq!(stands(store).await, expect("manager", State::Triggered, 35));
+    assert_eq!(told(store).await, ["manager", "supervisor"], "what was not yet sent of earlier steps is not sent");
+    pass(store, 35).await;
+    assert_eq!(stands(store).await, expect("manager", State::Triggered, 50), "at the top it is told again");
+    assert_eq!(happened(store).await, ["opened", "escalated", "escalated", "escalated", "escalated"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn whoever_accepts_holds_it_and_loses_it_without_progress(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    commit(&mut writer(store), raise(LED, DARK, at(0))).await;
+    pass(store, 10).await;
+    act(store, Action::Accept, 11).await;
+    assert_eq!(stands(store).await, expect("leader", State::Held, 26));
+    assert_eq!(told(store).await, Vec::<String>::new(), "what is answered need not be told");
+    let number = the_ticket(store).await.number;
+    let comment = Comment { key: None, by: "李工", actor: &by(), note: "在路上", at: at(20) };
+    store.comment_on_ticket(number.as_str(), comment, &setup()).await.unwrap();
+    assert_eq!(stands(store).await, expect("leader", State::Held, 35), "this is progress");
+    pass(store, 35).await;
+    assert_eq!(stands(store).await, expect("leader", State::Triggered, 40));
+    assert_eq!(told(store).await, ["leader"]);
+    act(store, Action::Start, 36).await;
+    assert_eq!(stands(store).await, expect("leader", State::Held, 240), "on site there is time to repair");
+    act(store, Action::Wait(WaitingFor::Parts), 40).await;
+    assert_eq!(stands(store).await, expect("leader", State::Paused, None));
+    pass(store, 10_000).await;
+    act(store, Action::Resume, 10_000).await;
+    assert_eq!(followed(store).await.unwrap().escalation.state, State::Held);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_repair_is_followed_up_until_the_reporting_post_confirms_it(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    commit(&mut writer(store), raise(LED, DARK, at(0))).await;
+    act(store, Action::Start, 5).await;
+    act(store, Action::Finish, 30).await;
+    assert_eq!(stands(store).await, expect("concierge", State::Triggered, 270));
+    assert_eq!(followed(store).await.unwrap().phase, Phase::Confirm);
+    commit(&mut writer(store), clear(LED, DARK, at(31))).await;
+    pass(store, 270).await;
+    assert_eq!(stands(store).await, expect("leader", State::Triggered, 390));
+    act(store, Action::Reopen, 271).await;
+    let row = followed(store).await.unwrap();
+    assert_eq!((row.phase, row.escalation.state, row.escalation.post()), (Phase::Repair, State::Held, "engineering"));
+    act(store, Action::Finish, 280).await;
+    act(store, Action::Confirm, 281).await;
+    assert_eq!(followed(store).await, None);
+    assert_eq!(told(store).await, Vec::<String>::new());
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_warning_without_a_ticket_is_followed_up_until_somebody_takes_notice_or_it_is_over(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    commit(&mut writer(store), raise(MACHINE, LOW, at(0))).await;
+    let day = 24 * 60;
+    assert_eq!(stands(store).await, expect("showflat", State::Triggered, day));
+    let alert = all_alerts(store).await[0].id;
+    store.acknowledge(alert, "小周", at(5), &by(), &setup()).await.unwrap();
+    assert_eq!(stands(store).await, expect("showflat", State::Held, day + 5));
+    pass(store, u32::try_from(day).unwrap() + 5).await;
+    assert_eq!(stands(store).await.1, State::Triggered, "nothing has come of it");
+    assert_eq!(all_alerts(store).await[0].acked, None, "somebody may take notice again");
+    commit(&mut writer(store), clear(MACHINE, LOW, at(3000))).await;
+    assert_eq!(followed(store).await, None);
+}
+
+#[rstest]
+#[tokio::test]
+async fn two_hubs_take_one_step_and_a_restart_takes_none(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    commit(&mut writer(store), raise(LED, DARK, at(0))).await;
+    let due = store.due_escalations(at(10)).await.unwrap();
+    let (one, two) = (due[0].clone(), due[0].clone());
+    let setup = setup();
+    let steps = tokio::join!(
+        store.step_escalation(one, false, &setup, at(10)),
+        store.step_escalation(two, false, &setup, at(10)),
+    );
+    let steps = [steps.0.unwrap(), steps.1.unwrap()];
+    assert_eq!(steps.iter().filter(|ours| **ours).count(), 1, "{steps:?}");
+    assert_eq!(stands(store).await, expect("leader", State::Triggered, 15));
+    assert_eq!(store.follow_unfollowed(&setup, at(11)).await.unwrap(), 0);
+    assert_eq!(count(store, "escalation").await, 1);
+}
+
+#[rstest]
+#[tokio::test]
+async fn tickets_of_an_earlier_version_are_followed_up_from_now_on(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    commit(&mut writer(store), raise(LED, DARK, at(0))).await;
+    act(store, Action::Accept, 1).await;
+    super::execute(store, "DELETE FROM escalation".to_owned()).await;
+    assert_eq!(store.follow_unfollowed(&setup(), at(60)).await.unwrap(), 1);
+    assert_eq!(stands(store).await, expect("engineering", State::Held, 75));
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_is_quiet_waits_and_begins_anew_with_its_first_post(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    commit(&mut writer(store), raise(LED, DARK, at(0))).await;
+    pass(store, 10).await;
+    let due = store.due_escalations(at(15)).await.unwrap().remove(0);
+    assert!(store.step_escalation(due, true, &setup(), at(15)).await.unwrap());
+    assert_eq!(stands(store).await.1, State::Paused);
+    pass(store, 16).await;
+    assert_eq!(stands(store).await, expect("engineering", State::Triggered, 26));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_named_person_with_a_reason_may_skip_levels_and_others_may_not(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    commit(&mut writer(store), raise(LED, DARK, at(0))).await;
+    let number = the_ticket(store).await.number;
+    let actor = by();
+    let up = async |to: Option<&'static str>, by: &'static str, reason: &'static str| {
+        store.raise_ticket(number.as_str(), to, (by, &actor, reason), &setup(), at(1)).await
+    };
+    for (by, reason) in [("", "客户投诉"), ("王主管", "")] {
+        let refused = up(Some("manager"), by, reason).await;
+        assert!(matches!(refused, Err(RaiseError::Refused(Refusal::Skips))), "{refused:?}");
+    }
+    assert_eq!(stands(store).await, expect("engineering", State::Triggered, 10));
+    up(None, "", "").await.unwrap();
+    assert_eq!(stands(store).await, expect("leader", State::Triggered, 6));
+    up(Some("manager"), "王主管", "客户投诉").await.unwrap();
+    assert_eq!(stands(store).await, expect("manager", State::Triggered, 16));
+    let (_, events) = store.ticket(number.as_str()).await.unwrap().unwrap();
+    let last = events.last().unwrap();
+    assert_eq!((&*last.what, &*last.actor, &*last.note), ("escalated", "王主管", "by_hand leader manager\n\n客户投诉"));
+    let none = store.raise_ticket("BX-202611-9999", None, ("", &by(), ""), &setup(), at(2)).await;
+    assert!(matches!(none, Err(RaiseError::NotFound)), "{none:?}");
+}
