@@ -9,6 +9,7 @@ mod backups;
 mod bad_network;
 mod brokers_and_databases;
 mod brokers_killed;
+mod chain;
 mod complaints;
 mod damages;
 mod equipment;

@@ -1,0 +1,144 @@
+//! One chain of command: what nobody answers goes up to the manager one level at a time, also across a kill; whoever was told is told of the
+//! end.
+
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use lobby_domain::pack::BUILT_IN;
+use lobby_tests::{
+    browser::Browser,
+    hub::{Hub, Options, ticket_of},
+    mqtt::Peer,
+    receiver::{Letter, Receiver},
+    reports::Script,
+    wait,
+};
+use serde_json::{Value, json};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const SITE: &str = "demo";
+const POSTS: [&str; 4] = ["engineering", "leader", "supervisor", "manager"];
+
+/// The built-in standards, with less patience.
+fn standards(folder: &Path) -> Result<()> {
+    for (name, text) in BUILT_IN {
+        let hasty = text
+            .replace("respond_within = \"10m\"", "respond_within = \"6s\"")
+            .replace("progress_within = \"15m\"", "progress_within = \"10m\"");
+        ensure!(name != "pack.toml" || hasty != text, "the times of urgent tickets are not where they were");
+        fs::write(folder.join(name), hasty)?;
+    }
+    Ok(())
+}
+
+fn channel(post: &str, receiver: &Receiver) -> String {
+    let url = receiver.url();
+    format!(
+        "[channel.{post}]\nkind = 'webhook'\nposts = ['{post}']\nurl = '{url}/{post}'\nrate = '100/1s'\ngroup_wait = '200ms'\n\
+         group_interval = '200ms'\nretry = '100ms'\ntimeout = '2s'\n"
+    )
+}
+
+/// What was told of one thing on the channel of a post: the ids of the messages by their event.
+fn told(receiver: &Receiver, post: &str, what: &str) -> BTreeMap<String, Vec<String>> {
+    let mut ids: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for letter in receiver.letters_to(&format!("/{post}")) {
+        for event in events(&letter).into_iter().filter(|event| event.contains(what)) {
+            let known = ids.entry(event).or_default();
+            if !known.contains(&letter.id().to_owned()) {
+                known.push(letter.id().to_owned());
+            }
+        }
+    }
+    ids
+}
+
+fn events(letter: &Letter) -> Vec<String> {
+    let alerts = letter.body["data"]["alerts"].as_array().into_iter().flatten();
+    let events = alerts.flat_map(|alert| alert["events"].as_array().into_iter().flatten());
+    events.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn reached(hub: &Hub, post: &str) -> Result<Value> {
+    wait::until(&format!("{post} to have it"), PATIENCE, || {
+        let all = hub.api.all(&format!("/api/v1/escalations?site={SITE}"))?;
+        ensure!(all.len() <= 1, "{all:?}");
+        Ok(all.into_iter().find(|one| one["post"] == post))
+    })
+}
+
+/// The steps up that a ticket's history tells of: from where to where.
+fn steps(hub: &Hub, ticket: &str) -> Result<Vec<String>> {
+    let ticket = hub.api.json(&format!("/api/v1/tickets/{ticket}"))?;
+    let events = ticket["events"].as_array().context("a history")?.iter();
+    let escalated = events.filter(|event| event["what"] == "escalated");
+    Ok(escalated.filter_map(|event| event["note"].as_str()?.lines().next().map(str::to_owned)).collect())
+}
+
+#[test]
+fn what_nobody_answers_reaches_the_manager_level_by_level_and_everybody_told_hears_of_its_end() -> Result<()> {
+    let Some(mut browser) = Browser::start()? else { return Ok(()) };
+    let (receiver, folder) = (Receiver::start()?, tempfile::tempdir()?);
+    standards(folder.path())?;
+    let channels: String = POSTS.iter().map(|post| channel(post, &receiver)).collect();
+    let config = format!("standards = {:?}\n{channels}", folder.path());
+    let mut hub = Hub::with(Options { config: Some(config), ..Options::default() })?;
+    let mut script = Script::new(SITE, "lobby-box");
+    let mut peer = Peer::connect(&hub.mqtt_url(), "lobby-box", &[])?;
+    peer.publish(&script.topic("birth"), script.birth(&[("entrance-led", "led-display")]))?;
+    let dark = script.report("entrance-led", &[("power", "standby".into()), ("signal", "ok".into())]);
+    peer.publish(&script.topic("data"), dark)?;
+    let alert = hub.api.open_alert(SITE, "entrance-led", "display-dark", PATIENCE)?;
+    let ticket = ticket_of(&alert)?.to_owned();
+
+    reached(&hub, "leader")?;
+    hub.kill()?;
+    hub.restart()?;
+    let row = reached(&hub, "manager")?;
+    ensure!(row["phase"] == "repair" && row["state"] == "triggered", "{row}");
+    let up = ["no_answer engineering leader", "no_answer leader supervisor", "no_answer supervisor manager"];
+    let seen = steps(&hub, &ticket)?;
+    ensure!(seen == up, "one level at a time, each once: {seen:?}");
+    for post in POSTS {
+        wait::until(&format!("{post} to be told"), PATIENCE, || {
+            Ok((!told(&receiver, post, ":escalated:").is_empty()).then_some(()))
+        })?;
+        for (event, ids) in told(&receiver, post, "") {
+            ensure!(ids.len() == 1, "{post} was told of {event} in {} messages", ids.len());
+        }
+    }
+    let last = receiver.letters_to("/manager").pop().context("a message")?;
+    ensure!(last.body["type"] == "alert.escalated", "{}", last.body);
+    ensure!(last.text().contains("请服务中心经理处理"), "{}", last.text());
+
+    browser.become_phone()?;
+    browser.open(&format!("{}/escalations", hub.url()))?;
+    let text = browser.value("document.body.innerText")?.to_string();
+    ensure!(text.contains("服务中心经理") && text.contains(&ticket), "{text}");
+    browser.press("main .rows a")?;
+    let width = browser.value("document.documentElement.scrollWidth")?;
+    ensure!(width.as_i64().is_some_and(|width| width <= 360), "{width} pixels wide");
+    browser.press("main button.main")?;
+    let row = reached(&hub, "manager")?;
+    ensure!(row["state"] == "held", "somebody is at it: {row}");
+
+    let mut peer = Peer::connect(&hub.mqtt_url(), "lobby-box", &[])?;
+    let mut script = script.in_epoch(2);
+    peer.publish(&script.topic("birth"), script.birth(&[("entrance-led", "led-display")]))?;
+    let fine = script.report("entrance-led", &[("power", "on".into()), ("signal", "ok".into())]);
+    peer.publish(&script.topic("data"), fine)?;
+    hub.api.cleared_alert(SITE, "entrance-led", "display-dark", PATIENCE)?;
+    for post in POSTS {
+        wait::until(&format!("{post} to hear of the end"), PATIENCE, || {
+            Ok((told(&receiver, post, ":cleared").len() == 1).then_some(()))
+        })?;
+    }
+    let row = reached(&hub, "concierge")?;
+    ensure!(row["phase"] == "confirm", "{row}");
+    let version = hub.api.json(&format!("/api/v1/tickets/{ticket}"))?["version"].clone();
+    let confirmed =
+        hub.api.post(&format!("/api/v1/tickets/{ticket}/confirm"), &json!({ "version": version, "by": "小周" }))?;
+    ensure!(confirmed.status == 200, "{}", confirmed.body);
+    ensure!(hub.api.all("/api/v1/escalations")?.is_empty(), "nothing is left to be followed up");
+    Ok(())
+}
