@@ -827,6 +827,11 @@ impl Scene {
             complete_by: Some(self.at(-24 * MINUTE)),
             completed_at: done.then(|| self.at(2 * MINUTE)),
             waiting_for: None,
+            assignees: match step {
+                TicketStep::Reported => Some(vec![self.say("李工", "Li"), self.say("王工", "Wang")]),
+                TicketStep::Accepted => Some(Vec::new()),
+                _ => None,
+            },
             may_wait: step == TicketStep::InProgress,
             priorities: Vec::new(),
             escalation: (!done).then(|| self.escalation(EscalationState::Triggered)),

@@ -47,6 +47,7 @@ impl AuditLine {
     /// What was done, in words; as it stands in the log if this version has none for it.
     fn action<'a>(&'a self, t: &'a Texts) -> &'a str {
         match self.action.as_str() {
+            "ticket.assign" => t.audit_ticket_assign,
             "ticket.accept" => t.audit_ticket_accept,
             "ticket.start" => t.audit_ticket_start,
             "ticket.wait" => t.audit_ticket_wait,

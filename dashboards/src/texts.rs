@@ -583,6 +583,10 @@ texts! {
     ticket_symptom: "现象描述", "Symptom";
     ticket_priority: "紧急程度", "Priority";
     ticket_escalation: "当前责任人", "Responsible now";
+    ticket_assign: "派单", "Assign";
+    assign_to: "派给", "To";
+    event_assigned: "派单", "Assigned";
+    audit_ticket_assign: "派单", "Assigned the ticket";
     ticket_escalate: "上报上级", "Send up the chain";
     escalate_means: "按一条线指挥逐级上报；跨级上报须署名并写明原因，原责任人会收到通知。", "It goes up one level at a time. Levels are skipped only by a named person with a reason; whoever had it is told.";
     escalate_reason: "原因", "Reason";

@@ -341,6 +341,8 @@ pub enum TicketEvent {
     Reported,
     /// A further alert was attached.
     AlertAttached,
+    /// It was given to somebody.
+    Assigned,
     /// Somebody took it.
     Accepted,
     /// Work began.
@@ -380,6 +382,7 @@ impl TicketEvent {
         match self {
             Self::Reported => t.event_reported,
             Self::AlertAttached => t.event_alert_attached,
+            Self::Assigned => t.event_assigned,
             Self::Accepted => t.event_accepted,
             Self::Started => t.event_started,
             Self::Finished => t.event_finished,
@@ -459,6 +462,8 @@ pub struct TicketPage {
     pub completed_at: Option<When>,
     /// What is waited for.
     pub waiting_for: Option<WaitingFor>,
+    /// Whom the reader may give it to, by name; none if they may not. Without a name to choose, it is typed.
+    pub assignees: Option<Vec<String>>,
     /// Whether the reader may say that something has to be waited for.
     pub may_wait: bool,
     /// The priorities it may be given: the id and the words of each; none if it may not.

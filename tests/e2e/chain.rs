@@ -114,7 +114,7 @@ fn what_nobody_answers_reaches_the_manager_level_by_level_and_everybody_told_hea
     browser.become_phone()?;
     browser.open(&format!("{}/escalations", hub.url()))?;
     let text = browser.value("document.body.innerText")?.to_string();
-    ensure!(text.contains("服务中心经理") && text.contains(&ticket), "{text}");
+    ensure!(text.contains("Service-centre manager") && text.contains(&ticket), "{text}");
     browser.press("main .rows a")?;
     let width = browser.value("document.documentElement.scrollWidth")?;
     ensure!(width.as_i64().is_some_and(|width| width <= 360), "{width} pixels wide");

@@ -132,7 +132,13 @@ impl Action {
     /// What whoever takes this step of a ticket must be allowed to do.
     pub const fn need(self) -> Need {
         match self {
-            Self::Accept | Self::Start | Self::Wait(_) | Self::Resume | Self::Finish | Self::Reject(_) => Need::Repair,
+            Self::Assign
+            | Self::Accept
+            | Self::Start
+            | Self::Wait(_)
+            | Self::Resume
+            | Self::Finish
+            | Self::Reject(_) => Need::Repair,
             Self::Confirm | Self::Reopen => Need::Answer,
         }
     }

@@ -184,7 +184,7 @@ impl Phase {
     pub const fn of(state: ticket::State) -> Option<(Self, State)> {
         use ticket::State as Ticket;
         match state {
-            Ticket::New => Some((Self::Repair, State::Triggered)),
+            Ticket::New | Ticket::Assigned => Some((Self::Repair, State::Triggered)),
             Ticket::Accepted | Ticket::InProgress => Some((Self::Repair, State::Held)),
             Ticket::Waiting => Some((Self::Repair, State::Paused)),
             Ticket::Fixed | Ticket::SelfRecovered => Some((Self::Confirm, State::Triggered)),

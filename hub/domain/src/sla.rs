@@ -98,7 +98,7 @@ impl Promise {
     fn standing(self, state: ticket::State) -> Standing {
         use ticket::State;
         match (state, self) {
-            (State::New, _)
+            (State::New | State::Assigned, _)
             | (State::Accepted, Self::Arrival | Self::Completion)
             | (State::InProgress, Self::Completion) => Standing::Due,
             (State::Waiting, Self::Arrival | Self::Completion) => Standing::Held,

@@ -1,11 +1,11 @@
 //! Repair tickets (报修单): how one is opened, joined by further alerts, moved by people, and closed.
 //!
 //! ```text
-//! new → accepted → in_progress ⇄ waiting
-//!  │        │           └→ fixed → closed
-//!  └────────┴→ self_recovered ──────┘       (the fault went away before anybody worked on it)
+//! new → assigned → accepted → in_progress ⇄ waiting
+//!  │       │          │           └→ fixed → closed
+//!  └───────┴──────────┴→ self_recovered ──────┘       (the fault went away before anybody worked on it)
 //!
-//! new, accepted, in_progress, waiting → closed: rejected, with a reason
+//! new, assigned, accepted, in_progress, waiting → closed: rejected, with a reason
 //! ```
 //!
 //! A ticket is never closed silently: the reporting post confirms, or says that it still does not work; or those who repair say why there
@@ -55,6 +55,8 @@ impl fmt::Display for TicketNumber {
 pub enum State {
     /// Nobody has accepted it.
     New,
+    /// It was given to somebody, who has not accepted it yet.
+    Assigned,
     /// Somebody of the department has.
     Accepted,
     /// It is being worked on.
@@ -96,6 +98,8 @@ pub enum Rejection {
 /// What a person does with a ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
+    /// Give it to somebody, who then accepts.
+    Assign,
     /// Take it on.
     Accept,
     /// Begin the work, on site.
@@ -177,7 +181,7 @@ pub fn on_raise(last: Option<Last>, now: Timestamp) -> OnRaise {
 /// Where the ticket goes when the last of its alerts is cleared; `None` if it stays.
 pub fn on_clear(state: State) -> Option<State> {
     match state {
-        State::New | State::Accepted => Some(State::SelfRecovered),
+        State::New | State::Assigned | State::Accepted => Some(State::SelfRecovered),
         State::InProgress | State::Waiting | State::Fixed | State::SelfRecovered | State::Closed => None,
     }
 }
@@ -194,15 +198,16 @@ pub fn taken(state: State, faulty: bool) -> State {
 /// Where `action` takes a ticket. `faulty` says whether one of its alerts is still open.
 pub fn act(state: State, action: Action, faulty: bool) -> Result<State, Refusal> {
     match (state, action) {
-        (State::New, Action::Accept) => Ok(State::Accepted),
-        (State::New | State::Accepted, Action::Start)
+        (State::New | State::Assigned | State::Accepted, Action::Assign) => Ok(State::Assigned),
+        (State::New | State::Assigned, Action::Accept) => Ok(State::Accepted),
+        (State::New | State::Assigned | State::Accepted, Action::Start)
         | (State::Waiting, Action::Resume)
         | (State::Fixed, Action::Reopen) => Ok(State::InProgress),
         (State::Accepted | State::InProgress, Action::Wait(_)) => Ok(State::Waiting),
         (State::Accepted | State::InProgress | State::Waiting, Action::Finish) => Ok(State::Fixed),
         (State::SelfRecovered, Action::Reopen) => Ok(State::New),
         (
-            State::New | State::Accepted | State::InProgress | State::Waiting,
+            State::New | State::Assigned | State::Accepted | State::InProgress | State::Waiting,
             Action::Reject(Rejection::NoFaultFound),
         )
         | (State::Fixed | State::SelfRecovered, Action::Confirm)
@@ -210,7 +215,7 @@ pub fn act(state: State, action: Action, faulty: bool) -> Result<State, Refusal>
         {
             Err(Refusal::StillFaulty)
         }
-        (State::New | State::Accepted | State::InProgress | State::Waiting, Action::Reject(_))
+        (State::New | State::Assigned | State::Accepted | State::InProgress | State::Waiting, Action::Reject(_))
         | (State::Fixed | State::SelfRecovered, Action::Confirm) => Ok(State::Closed),
         _ => Err(Refusal::NotNow { action, state }),
     }
@@ -218,13 +223,22 @@ pub fn act(state: State, action: Action, faulty: bool) -> Result<State, Refusal>
 
 impl State {
     /// Every state, in the order in which a ticket passes them.
-    pub const ALL: [Self; 7] =
-        [Self::New, Self::Accepted, Self::InProgress, Self::Waiting, Self::Fixed, Self::SelfRecovered, Self::Closed];
+    pub const ALL: [Self; 8] = [
+        Self::New,
+        Self::Assigned,
+        Self::Accepted,
+        Self::InProgress,
+        Self::Waiting,
+        Self::Fixed,
+        Self::SelfRecovered,
+        Self::Closed,
+    ];
 
     /// As it stands in the database and the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
+            Self::Assigned => "assigned",
             Self::Accepted => "accepted",
             Self::InProgress => "in_progress",
             Self::Waiting => "waiting",
@@ -286,7 +300,8 @@ impl Rejection {
 
 impl Action {
     /// Every action, with one thing that may be waited for, and every reason to reject.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
+        Self::Assign,
         Self::Accept,
         Self::Start,
         Self::Wait(WaitingFor::Parts),
@@ -302,6 +317,7 @@ impl Action {
     /// As it stands in addresses and the history of a ticket.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Assign => "assign",
             Self::Accept => "accept",
             Self::Start => "start",
             Self::Wait(_) => "wait",
@@ -316,7 +332,7 @@ impl Action {
     /// The action of that name; waiting needs `waiting_for`, and rejecting a reason.
     pub fn from_text(text: &str, waiting_for: Option<WaitingFor>, reason: Option<Rejection>) -> Option<Self> {
         let (waits, rejects) = (waiting_for.map(Self::Wait), reason.map(Self::Reject));
-        let all = [Self::Accept, Self::Start, Self::Resume, Self::Finish, Self::Confirm, Self::Reopen];
+        let all = [Self::Assign, Self::Accept, Self::Start, Self::Resume, Self::Finish, Self::Confirm, Self::Reopen];
         all.into_iter().chain(waits).chain(rejects).find(|action| action.as_str() == text)
     }
 }
@@ -336,6 +352,10 @@ mod tests {
 
     #[rstest]
     #[case::taken_on(State::New, Action::Accept, State::Accepted)]
+    #[case::given_to_somebody(State::New, Action::Assign, State::Assigned)]
+    #[case::given_to_somebody_else(State::Accepted, Action::Assign, State::Assigned)]
+    #[case::taken_on_by_whom_it_was_given_to(State::Assigned, Action::Accept, State::Accepted)]
+    #[case::begun_by_whom_it_was_given_to(State::Assigned, Action::Start, State::InProgress)]
     #[case::begun_at_once(State::New, Action::Start, State::InProgress)]
     #[case::begun(State::Accepted, Action::Start, State::InProgress)]
     #[case::done(State::InProgress, Action::Finish, State::Fixed)]

@@ -230,7 +230,9 @@ impl From<ActError> for ApiError {
             ActError::NotFound => Self::NotFound("ticket"),
             ActError::Store(error) => Self::Store(error),
             ActError::Conflict { .. } | ActError::Refused(_) | ActError::Closed => Self::Conflict(error.to_string()),
-            ActError::NoPriority { .. } | ActError::NoOriginal => Self::Parameter(error.to_string()),
+            ActError::NoPriority { .. } | ActError::NoOriginal | ActError::NoAssignee => {
+                Self::Parameter(error.to_string())
+            }
             ActError::KeyReused => Self::KeyReused,
         }
     }

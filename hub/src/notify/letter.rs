@@ -317,7 +317,7 @@ fn next_step(told: &Told, pack: &Pack, lang: Lang) -> (String, Option<Deadline>)
         person => format!("{department} {person}"),
     };
     match ticket.state {
-        ticket::State::New => (named, Some(Deadline::Respond(ticket.respond_by))),
+        ticket::State::New | ticket::State::Assigned => (named, Some(Deadline::Respond(ticket.respond_by))),
         ticket::State::Accepted | ticket::State::InProgress => (named, Some(Deadline::Complete(ticket.complete_by))),
         ticket::State::Fixed | ticket::State::SelfRecovered => {
             (label(&pack.posts, &ticket.confirmed_by), Some(Deadline::Confirm))

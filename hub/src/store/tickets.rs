@@ -124,6 +124,8 @@ pub struct Deed<'a> {
     pub work: Option<&'a Work>,
     /// The ticket that it is a duplicate of, where it is rejected as one.
     pub duplicate_of: Option<&'a str>,
+    /// Whom it is given to, where it is assigned.
+    pub assignee: Option<&'a str>,
     /// When.
     pub at: Timestamp,
 }
@@ -172,6 +174,9 @@ pub enum ActError {
     /// What it is to be a duplicate of is no other open ticket of the same site.
     #[error("`duplicate_of` names no other open ticket of the same site")]
     NoOriginal,
+    /// Nobody is named whom it is given to.
+    #[error("`assignee` is missing: say whom the ticket is given to")]
+    NoAssignee,
     /// The key of a comment is that of another one.
     #[error("another comment had this key")]
     KeyReused,
@@ -253,8 +258,8 @@ statements! {
     // Consequences end by themselves, or get their own ticket.
     OPEN_ALERTS = "SELECT COUNT(*) FROM alert WHERE ticket = $1 AND cleared_at IS NULL AND victim_of IS NULL";
     MOVE = "UPDATE ticket SET state = $3, version = version + 1,
-            owner = CASE WHEN $4 <> '' AND $7 NOT IN ('confirm', 'reject') THEN $4 ELSE owner END,
-            accepted_at = CASE WHEN $7 IN ('accept', 'start') THEN COALESCE(accepted_at, $5) ELSE accepted_at END,
+            owner = CASE WHEN $7 = 'assign' THEN $11 WHEN $4 <> '' AND $7 NOT IN ('confirm', 'reject') THEN $4 ELSE owner END,
+            accepted_at = CASE WHEN $7 = 'assign' THEN NULL WHEN $7 IN ('accept', 'start') THEN COALESCE(accepted_at, $5) ELSE accepted_at END,
             started_at = CASE WHEN $7 = 'start' THEN $5 ELSE started_at END,
             fixed_at = CASE WHEN $7 = 'finish' THEN $5 WHEN $7 = 'reopen' THEN NULL ELSE fixed_at END,
             closed_at = $6, waiting_for = $8, rejected = $9, duplicate_of = $10
@@ -605,7 +610,7 @@ impl Store {
         deed: Deed<'_>,
         setup: &Setup,
     ) -> Result<TicketRow, ActError> {
-        let Deed { version, by, actor, note, work, duplicate_of, at } = deed;
+        let Deed { version, by, actor, note, work, duplicate_of, assignee, at } = deed;
         let mut tx = self.begin().await?;
         let ticket = tx.seen(number, version).await?;
         let faulty = tx.is_faulty(number).await?;
@@ -623,20 +628,29 @@ impl Store {
             Action::Reject(Rejection::Duplicate) => duplicate_of.ok_or(ActError::NoOriginal)?,
             _ => "",
         };
+        let assignee = match action {
+            Action::Assign => assignee.filter(|name| !name.is_empty()).ok_or(ActError::NoAssignee)?,
+            _ => "",
+        };
         if !original.is_empty() {
             tx.take_over(&ticket, original, faulty, at, setup).await?;
         }
         tx.settle_deadlines(number, setup, at).await?;
         let moved = on!(&mut tx, "move a ticket", conn => sqlx::query(MOVE).bind(number).bind(version).bind(state.as_str())
             .bind(by).bind(at.millis()).bind(closed).bind(action.as_str()).bind(waiting_for).bind(rejected).bind(original)
+            .bind(assignee)
             .execute(conn).await
             .map(|done| done.rows_affected()))?;
         // Only of what is finished there is something to be said.
         let work = work.filter(|work| action == Action::Finish && !work.is_empty());
-        let entry = Entry { actor: by, note, state: Some(state), work, ..Entry::new(at, action.as_str()) };
+        // Whom it was given to stands before what was said.
+        let given = [assignee, note].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n");
+        let entry = Entry { actor: by, note: &given, state: Some(state), work, ..Entry::new(at, action.as_str()) };
         let told = Change::new(actor, at, format!("ticket.{}", action.as_str()), number).of_site(Some(&ticket.site));
-        let after = [state.as_str(), rejected, original];
-        let told = told.before(ticket.state.as_str()).after(after.join(" ").trim_end());
+        let after = [state.as_str(), rejected, original, assignee];
+        let told = told
+            .before(ticket.state.as_str())
+            .after(after.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "));
         tx.changed(number, version, moved, entry, setup, &told).await
     }
 

@@ -43,13 +43,13 @@ pub(in crate::http) struct Ticket {
     clauses: Vec<String>,
     /// P1, P2 or P3, as the standards pack declares.
     priority: String,
-    /// `new`, `accepted`, `in_progress`, `waiting`, `fixed`, `self_recovered` or `closed`.
+    /// `new`, `assigned`, `accepted`, `in_progress`, `waiting`, `fixed`, `self_recovered` or `closed`.
     #[schema(value_type = String)]
     state: TicketState,
     /// Grows with each change; an action names the version it was decided on.
     version: i64,
     department: String,
-    /// Who works it; empty while nobody has accepted it.
+    /// Who works it, or whom it was given to; empty while nobody has it.
     owner: String,
     /// While it waits: `parts`, `supplier` or `access`.
     #[schema(value_type = Option<String>)]
@@ -187,6 +187,8 @@ pub(in crate::http) struct Act {
     reason: Option<Rejection>,
     /// Of `reject` with the reason `duplicate`: the other open ticket of the site, which gets the faults that are still there.
     duplicate_of: Option<String>,
+    /// Of `assign`: the name of whoever is to work the ticket.
+    assignee: Option<String>,
     /// The priority that `priority` sets.
     priority: Option<String>,
     /// Of `finish`: why it failed. What was done is the note.
@@ -267,9 +269,9 @@ pub(in crate::http) async fn show_ticket(
     Ok(Json(ticket))
 }
 
-/// Moves a ticket: accept, start, wait, resume, finish, confirm, reopen or reject; or sets its priority.
+/// Moves a ticket: assign, accept, start, wait, resume, finish, confirm, reopen or reject; or sets its priority.
 #[utoipa::path(post, path = "/api/v1/tickets/{number}/{action}", tag = "tickets",
-    params(("number" = String, Path, description = "The ticket"), ("action" = String, Path, description = "accept, start, wait, resume, finish, confirm, reopen, reject or priority")),
+    params(("number" = String, Path, description = "The ticket"), ("action" = String, Path, description = "assign, accept, start, wait, resume, finish, confirm, reopen, reject or priority")),
     request_body = Act,
     responses((status = 200, body = Ticket), (status = 400, description = "Something is missing or not valid"),
         (status = 404, description = "There is no such ticket or action"),
@@ -286,6 +288,7 @@ pub(in crate::http) async fn act_on_ticket(
     }
     let by = caller.signs(act.by);
     check_texts(&by, &act.note)?;
+    check_texts(act.assignee.as_deref().unwrap_or_default(), "")?;
     let actor = caller.actor(&by);
     let deed = Deed {
         version: act.version,
@@ -294,6 +297,7 @@ pub(in crate::http) async fn act_on_ticket(
         note: &act.note,
         work: work.as_ref(),
         duplicate_of: act.duplicate_of.as_deref(),
+        assignee: act.assignee.as_deref(),
         at: app.clock.now(),
     };
     let setup = app.fleet.setup();

@@ -51,6 +51,9 @@ pub(super) struct Act {
     reason: Option<Rejection>,
     /// The ticket that it is a duplicate of, where it is one.
     duplicate_of: Option<String>,
+    /// Whom it is given to, where it is.
+    #[serde(default)]
+    assignee: String,
     /// The priority to be set, where one is.
     priority: Option<String>,
     /// Why it failed, where it is repaired.
@@ -164,6 +167,7 @@ async fn moved(
         }
     };
     let actor = reader.caller.actor(&by);
+    let assignee = text(&act.assignee, LONGEST_NAME)?;
     let deed = Deed {
         version: act.version,
         by: &by,
@@ -171,6 +175,7 @@ async fn moved(
         note: &note,
         work: work.as_ref(),
         duplicate_of: act.duplicate_of.as_deref(),
+        assignee: Some(&assignee),
         at: app.clock.now(),
     };
     let setup = app.fleet.setup();
@@ -188,6 +193,7 @@ async fn moved(
         Err(ActError::Conflict { .. }) => "conflict",
         Err(ActError::Refused(_) | ActError::Closed) => "step",
         Err(ActError::NoOriginal) => "original",
+        Err(ActError::NoAssignee) => "empty",
         Err(ActError::NoPriority { .. } | ActError::KeyReused) => return Err(PageError::BadRequest),
         Err(ActError::NotFound) => return Err(PageError::NotFound),
         Err(ActError::Store(error)) => return Err(error.into()),

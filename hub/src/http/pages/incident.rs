@@ -101,7 +101,7 @@ pub(super) fn severity(name: &str) -> Severity {
 /// A ticket's step.
 pub(super) fn step(ticket: &TicketRow) -> TicketStep {
     match ticket.state {
-        State::New => TicketStep::Reported,
+        State::New | State::Assigned => TicketStep::Reported,
         State::Accepted => TicketStep::Accepted,
         State::InProgress | State::Waiting => TicketStep::InProgress,
         State::Fixed | State::SelfRecovered => TicketStep::AwaitingConfirmation,
@@ -139,7 +139,7 @@ pub(super) fn deadline(scene: &Scene<'_>, ticket: &TicketRow) -> Option<Deadline
 /// What of a ticket is due next, and when.
 pub(super) fn due_at(ticket: &TicketRow) -> Option<(DeadlineKind, Timestamp)> {
     match ticket.state {
-        State::New => Some((DeadlineKind::Respond, ticket.respond_by)),
+        State::New | State::Assigned => Some((DeadlineKind::Respond, ticket.respond_by)),
         State::Accepted => Some((DeadlineKind::Arrive, ticket.arrive_by)),
         State::InProgress => Some((DeadlineKind::Complete, ticket.complete_by)),
         State::Waiting | State::Fixed | State::SelfRecovered | State::Closed => None,

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     restraints::new_id,
-    store::{self, AlertFilter, AlertRow, EscalationRow, TicketFilter, TicketRow},
+    store::{self, AlertFilter, AlertRow, EscalationRow, PersonRow, TicketFilter, TicketRow},
 };
 
 /// The most alerts of one ticket that are listed.
@@ -44,6 +44,8 @@ pub(super) struct Case {
     pub events: Vec<store::TicketEvent>,
     /// Its alerts, the newest first.
     pub attached: Vec<AlertRow>,
+    /// The names of those who repair at its site.
+    pub repairers: Vec<String>,
     /// How it is followed up, unless it is closed.
     pub escalation: Option<EscalationRow>,
 }
@@ -58,7 +60,12 @@ impl Case {
         let filter = AlertFilter { ticket: Some(no.to_owned()), ..AlertFilter::default() };
         let (attached, _) = app.store.alerts(&filter, None, MOST_ALERTS).await??;
         let escalation = app.store.escalation_of_ticket(no).await?;
-        Ok(Self { row, events, attached, escalation })
+        let people = app.store.people().await?.into_iter();
+        let repairs = |person: &PersonRow| {
+            person.disabled_at.is_none() && person.grant.role.may(Need::Repair) && person.grant.reaches(&row.site)
+        };
+        let repairers = people.filter(repairs).map(|person| person.name).collect();
+        Ok(Self { row, events, attached, escalation, repairers })
     }
 
     /// Its site, if that is still known. A ticket outlives its site's configuration; it is then shown without a site chosen.
@@ -121,6 +128,8 @@ fn build(scene: &Scene<'_>, case: &Case, others: &[TicketRow]) -> TicketPage {
         complete_by: Some(scene.when(row.complete_by)),
         completed_at: row.fixed_at.or(row.closed_at).map(|at| scene.when(at)),
         waiting_for: incident::waiting_for(row),
+        assignees: (repairs && ticket::act(row.state, ticket::Action::Assign, false).is_ok())
+            .then(|| case.repairers.clone()),
         may_wait: repairs && ticket::act(row.state, ticket::Action::Wait(ticket::WaitingFor::Parts), false).is_ok(),
         priorities: if open && repairs { priorities(scene, row) } else { Vec::new() },
         escalation: case.escalation.as_ref().map(|row| escalations::standing(scene, row)),
@@ -225,6 +234,7 @@ pub(super) fn entry(scene: &Scene<'_>, event: &store::TicketEvent, attached: &[A
         "reopened" | "reopen" => TicketEvent::Reopened,
         "recovered" => TicketEvent::Recovered,
         "unstable" => TicketEvent::Unstable,
+        "assign" => TicketEvent::Assigned,
         "accept" => TicketEvent::Accepted,
         "start" => TicketEvent::Started,
         "finish" => TicketEvent::Finished,

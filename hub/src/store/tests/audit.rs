@@ -54,6 +54,7 @@ async fn what_is_done_with_a_ticket_is_told_with_who_did_it_and_what_fails_is_no
         note: "马上到",
         work: None,
         duplicate_of: None,
+        assignee: None,
         at: T0 + MINUTE,
     };
     store.act_on_ticket(&number, Action::Accept, deed(1), &setup()).await.unwrap();
@@ -64,7 +65,16 @@ async fn what_is_done_with_a_ticket_is_told_with_who_did_it_and_what_fails_is_no
     let program = Actor::program("t1", "night watch");
     let priority = the_ticket(store).await.priority;
     let other = if priority == "P3" { "P2" } else { "P3" };
-    let deed = Deed { version: 2, by: "", actor: &program, note: "", work: None, duplicate_of: None, at: T0 + MINUTE };
+    let deed = Deed {
+        version: 2,
+        by: "",
+        actor: &program,
+        note: "",
+        work: None,
+        duplicate_of: None,
+        assignee: None,
+        at: T0 + MINUTE,
+    };
     store.set_priority(&number, other, deed, &setup()).await.unwrap();
     let expected = [
         format!("person 李工 ticket.accept {number} new accepted"),

@@ -25,6 +25,7 @@ async fn act(store: &Store, action: Action, minutes: u32) -> TicketRow {
         note: "",
         work: None,
         duplicate_of: None,
+        assignee: None,
         at: at(minutes),
     };
     store.act_on_ticket(seen.number.as_str(), action, deed, &setup()).await.unwrap()
@@ -129,6 +130,7 @@ async fn another_priority_moves_the_deadlines_and_is_told(#[values(Kind::Sqlite,
         note: "备用屏可用",
         work: None,
         duplicate_of: None,
+        assignee: None,
         at: at(30),
     };
     let unknown = store.set_priority(number, "P9", deed(seen.version), &setup()).await;
@@ -152,7 +154,16 @@ async fn deadlines_count_in_the_hours_of_duty_of_their_site(#[values(Kind::Sqlit
     let settings = crate::fleet::SiteSettings { duty, ..Default::default() };
     let setup = Setup { sites: [(super::site(), settings)].into(), ..setup() };
     let seen = the_ticket(store).await;
-    let deed = Deed { version: seen.version, by: "", actor: &by(), note: "", work: None, duplicate_of: None, at: T0 };
+    let deed = Deed {
+        version: seen.version,
+        by: "",
+        actor: &by(),
+        note: "",
+        work: None,
+        duplicate_of: None,
+        assignee: None,
+        at: T0,
+    };
     let ticket = store.set_priority(seen.number.as_str(), "P2", deed, &setup).await.unwrap();
     // It was opened at ten: 24 hours of duty are eight today, ten on each of the next days, and six on the last.
     assert_eq!(ticket.complete_by, at(2 * 24 * 60 + 4 * 60));

@@ -30,6 +30,7 @@ async fn act(store: &Store, action: Action, minutes: u32) {
         note: "",
         work: None,
         duplicate_of: None,
+        assignee: None,
         at: at(minutes),
     };
     store.act_on_ticket(seen.number.as_str(), action, deed, &setup()).await.unwrap();

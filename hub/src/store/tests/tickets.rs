@@ -22,7 +22,16 @@ async fn act_as(
     by: &str,
     at: Timestamp,
 ) -> Result<TicketRow, ActError> {
-    let deed = Deed { version: seen.version, by, actor: &super::by(), note: "", work: None, duplicate_of: None, at };
+    let deed = Deed {
+        version: seen.version,
+        by,
+        actor: &super::by(),
+        note: "",
+        work: None,
+        duplicate_of: None,
+        assignee: None,
+        at,
+    };
     store.act_on_ticket(seen.number.as_str(), action, deed, &setup()).await
 }
 
@@ -173,7 +182,8 @@ async fn whoever_decides_on_an_old_version_is_told_the_present_one(#[values(Kind
     let late = act_as(store, &seen, Action::Start, "王工", T0).await;
     assert!(matches!(late, Err(ActError::Conflict { current: 2 })), "{late:?}");
     assert_eq!(happened(store).await, ["opened", "accept"]);
-    let deed = Deed { version: 1, by: "", actor: &by(), note: "", work: None, duplicate_of: None, at: T0 };
+    let deed =
+        Deed { version: 1, by: "", actor: &by(), note: "", work: None, duplicate_of: None, assignee: None, at: T0 };
     let none = store.act_on_ticket("BX-202611-9999", Action::Accept, deed, &setup()).await;
     assert!(matches!(none, Err(ActError::NotFound)), "{none:?}");
     let unfit = act(store, Action::Confirm, T0).await;
@@ -299,10 +309,16 @@ async fn what_is_said_of_a_repair_stays_with_it_when_it_turns_out_to_be_none(
     let (first, second) = (work("接口松动", 0), work("", 1250));
     for said in [Some(&first), None, Some(&second)] {
         let seen = the_ticket(store).await;
-        let deed =
-            Deed {
-                version: seen.version, by: "李工", actor: &by(), note: "", work: said, duplicate_of: None, at: T0
-            };
+        let deed = Deed {
+            version: seen.version,
+            by: "李工",
+            actor: &by(),
+            note: "",
+            work: said,
+            duplicate_of: None,
+            assignee: None,
+            at: T0,
+        };
         store.act_on_ticket(seen.number.as_str(), Action::Finish, deed, &setup()).await.unwrap();
         act(store, Action::Reopen, T0).await.unwrap();
     }
@@ -320,10 +336,16 @@ async fn reject(
     at: Timestamp,
 ) -> Result<TicketRow, ActError> {
     let (seen, _) = store.ticket(number).await.unwrap().unwrap();
-    let deed =
-        Deed {
-            version: seen.version, by: "李工", actor: &by(), note: "是预定关机", work: None, duplicate_of, at
-        };
+    let deed = Deed {
+        version: seen.version,
+        by: "李工",
+        actor: &by(),
+        note: "是预定关机",
+        work: None,
+        duplicate_of,
+        assignee: None,
+        at,
+    };
     store.act_on_ticket(number, Action::Reject(reason), deed, &setup()).await
 }
 
@@ -417,4 +439,37 @@ async fn a_duplicate_gives_its_faults_to_another_open_ticket_of_the_site(
     act_as(store, &fixed, Action::Confirm, "周礼宾", at).await.unwrap();
     commit(&mut writer, raise("led-2", DARK, at + MINUTE)).await;
     assert_eq!(super::numbers(store).await.len(), 5, "a fault that comes back after a duplicate is reported anew");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_ticket_is_given_to_somebody_who_then_accepts_it(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    commit(&mut writer(store), raise(LED, DARK, T0)).await;
+    let assign = async |assignee: Option<&'static str>| {
+        let seen = the_ticket(store).await;
+        let deed = Deed {
+            version: seen.version,
+            by: "王主管",
+            actor: &by(),
+            note: "请先看电源",
+            work: None,
+            duplicate_of: None,
+            assignee,
+            at: T0 + MINUTE,
+        };
+        store.act_on_ticket(seen.number.as_str(), Action::Assign, deed, &setup()).await
+    };
+    for nobody in [None, Some("")] {
+        assert!(matches!(assign(nobody).await, Err(ActError::NoAssignee)));
+    }
+    let given = assign(Some("李工")).await.unwrap();
+    assert_eq!((given.state, &*given.owner, given.accepted_at), (State::Assigned, "李工", None));
+    act(store, Action::Accept, T0 + MINUTE.times(2)).await.unwrap();
+    let given = assign(Some("赵工")).await.unwrap();
+    assert_eq!((given.state, &*given.owner, given.accepted_at), (State::Assigned, "赵工", None), "to somebody else");
+    let (_, events) = store.ticket(given.number.as_str()).await.unwrap().unwrap();
+    let last = events.last().unwrap();
+    assert_eq!((&*last.what, &*last.actor, &*last.note), ("assign", "王主管", "赵工\n请先看电源"));
 }
