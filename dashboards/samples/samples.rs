@@ -29,21 +29,29 @@ pub struct Sample {
     pub main: String,
 }
 
+macro_rules! samples {
+    ($($name:literal: $page:expr;)*) => {{
+        let mut samples = Vec::new();
+        $(let page = $page; samples.push(Sample {
+            name: $name,
+            page: page.render().expect("a page of samples renders"),
+            main: page.render_main().expect("a page of samples renders"),
+        });)*
+        samples
+    }};
+}
+
 /// Every page in every situation, in `lang`.
 pub fn all(lang: Lang) -> Vec<Sample> {
     let zone = TimeZone::get("Asia/Shanghai").expect("the zones are bundled");
     let s = Scene(lang, Calendar::new(NOW, zone));
-    let mut samples = Vec::new();
-    macro_rules! sample {
-        ($($name:literal: $page:expr;)*) => {
-            $(let page = $page; samples.push(Sample {
-                name: $name,
-                page: page.render().expect("a page of samples renders"),
-                main: page.render_main().expect("a page of samples renders"),
-            });)*
-        };
-    }
-    sample! {
+    [s.of_equipment(), s.of_alerts(), s.of_people()].into_iter().flatten().collect()
+}
+
+impl Scene {
+    fn of_equipment(&self) -> Vec<Sample> {
+        let s = self;
+        samples! {
         "overview-normal": s.overview(false);
         "overview-abnormal": s.overview(true);
         "overview-empty": OverviewPage { chrome: s.blind(Page::Overview), posts: vec![], sites: vec![] };
@@ -106,9 +114,17 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         "agent-normal": s.agent_page(Link::Up, 0, vec![]);
         "agent-lossy": s.agent_page(Link::Up, 5, vec![s.loss(3, Some(2 * HOUR)), s.loss(1, None)]);
         "agent-down": s.agent_page(Link::Down, 0, vec![]);
+        }
+    }
+
+    fn of_alerts(&self) -> Vec<Sample> {
+        let s = self;
+        samples! {
         "alerts-open": s.alerts(AlertFilter::Open);
         "alerts-all": s.alerts(AlertFilter::All);
         "alerts-empty": AlertsPage { alerts: vec![], open: 0, next: None, ..s.alerts(AlertFilter::Open) };
+        "escalations": s.escalations();
+        "escalations-none": EscalationsPage { posts: vec![], lines: vec![], ..s.escalations() };
         "silences": s.restraints(Restrained::Silences);
         "silences-none": RestraintsPage { rows: vec![], ..s.restraints(Restrained::Silences) };
         "maintenance": s.restraints(Restrained::Maintenance);
@@ -117,21 +133,25 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         "outbox-well": OutboxPage { channels: vec![s.channel("wecom", ChannelState::Ok, 0)], ..s.outbox() };
         "health-well": HealthPage { findings: vec![], ..s.health() };
         "health-troubled": s.health();
+        }
+    }
+
+    fn of_people(&self) -> Vec<Sample> {
+        let s = self;
+        samples! {
         "sign-in": s.sign_in(None);
         "sign-in-refused": s.sign_in(Some(Mistake::Wait(12)));
         "setup": s.setup(false);
         "setup-first": s.setup(true);
         "account": s.account();
         "people": s.people();
-        "escalations": s.escalations();
-        "escalations-none": EscalationsPage { posts: vec![], lines: vec![], ..s.escalations() };
         "audit": s.audit(None);
         "audit-none": AuditPage { lines: vec![], next: None, ..s.audit(Some("nobody")) };
         "error-not-found": ErrorPage { chrome: s.chrome(Page::Error), problem: Problem::NotFound, reference: None };
         "error-internal": ErrorPage { chrome: s.chrome(Page::Error), problem: Problem::Internal, reference: Some("7f3a-19c2".into()) };
         "hostile": s.hostile();
+        }
     }
-    samples
 }
 
 /// Every printed document in every situation, in `lang`: its name and its HTML.
@@ -303,6 +323,8 @@ impl Scene {
             person: (step != TicketStep::Reported).then(|| self.say("李工", "Li")),
             next_step: self.say("工程到场检查信号源与发送卡", "Engineering checks the signal source and sending card"),
             deadline: Some(Deadline { kind: DeadlineKind::Complete, at: self.at(-24 * MINUTE) }),
+            escalation: (step == TicketStep::Reported)
+                .then(|| Escalation { above: Vec::new(), ..self.escalation(EscalationState::Triggered) }),
             ticket: Some(TicketLine {
                 no: "BX-202611-0042".into(),
                 version: 3,

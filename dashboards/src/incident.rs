@@ -1,6 +1,7 @@
 //! An incident in six lines: what, since when, effect, owner, next step, deadline; and how far its ticket is.
 
 use crate::{
+    escalation::Escalation,
     texts::{Texts, fill, fill2},
     ticket::{Rejected, TicketStep},
     time::{When, lasting},
@@ -68,6 +69,8 @@ pub struct Incident {
     pub next_step: String,
     /// The next time limit.
     pub deadline: Option<Deadline>,
+    /// Who is responsible now, and what happens if nobody acts.
+    pub escalation: Option<Escalation>,
     /// The ticket, if one was opened.
     pub ticket: Option<TicketLine>,
 }

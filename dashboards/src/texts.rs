@@ -593,6 +593,7 @@ texts! {
     escalate_to: "上报至{}", "Send to {}";
     escalations: "跟进与升级", "Follow-up";
     escalations_why: "每件事此刻只有一个责任人；到时无人响应，就逐级上报。", "Each thing has exactly one responsible now; what is not answered in time goes up one level.";
+    escalations_mine: "我的", "Mine";
     escalations_all: "全部", "All";
     escalations_empty: "没有待跟进的事项。", "Nothing has to be followed up.";
     escalation_has: "责任人：", "With:";

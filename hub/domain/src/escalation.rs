@@ -221,21 +221,21 @@ impl Route {
     /// The way of what `post` has to do, at the pace of a priority of the pack; of one that the pack no longer has, at an hour a step.
     pub fn new(pack: &Pack, post: &str, priority: &str, phase: Phase) -> Self {
         let chain = &pack.chain;
-        let pace = pack.priorities.get(priority);
+        let urgency = pack.priorities.get(priority);
         let hour = Span::from_mins(60);
         let first = match phase {
-            Phase::Repair | Phase::Notice => pace.map_or(hour, |pace| pace.respond_within),
+            Phase::Repair | Phase::Notice => urgency.map_or(hour, |urgency| urgency.respond_within),
             Phase::Confirm => chain.confirm_within,
         };
         let counts = match phase {
-            Phase::Repair | Phase::Notice => pace.map(|pace| pace.counts).unwrap_or_default(),
+            Phase::Repair | Phase::Notice => urgency.map(|urgency| urgency.counts).unwrap_or_default(),
             Phase::Confirm => Counts::Open,
         };
         Self {
             posts: chain.from(post),
             last_resort: chain.last_resort.clone(),
             first_ms: first.millis(),
-            lease_ms: pace.map_or(hour, |pace| pace.progress_within).millis(),
+            lease_ms: urgency.map_or(hour, |urgency| urgency.progress_within).millis(),
             counts,
         }
     }

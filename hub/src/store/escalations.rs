@@ -277,18 +277,17 @@ impl Tx {
         if !same && let Some(row) = &open {
             self.end_escalation(row, at).await?;
         }
-        let row = match open.filter(|_| same) {
-            Some(row) => row,
-            None => {
-                let alert: Option<Uuid> = on!(self, "look for a ticket's alert", conn => sqlx::query_scalar(ALERT_OF)
-                    .bind(number).fetch_optional(conn).await)?;
-                let Some(alert) = alert.map(AlertId) else { return Ok(()) };
-                let route = route(&ticket, phase, setup);
-                let begun =
-                    self.begin_escalation(&ticket.site, Of::Ticket(number), alert, (phase, route), setup, at).await?;
-                let Some(row) = begun else { return Ok(()) };
-                row
-            }
+        let row = if let Some(row) = open.filter(|_| same) {
+            row
+        } else {
+            let alert: Option<Uuid> = on!(self, "look for a ticket's alert", conn => sqlx::query_scalar(ALERT_OF)
+                .bind(number).fetch_optional(conn).await)?;
+            let Some(alert) = alert.map(AlertId) else { return Ok(()) };
+            let route = route(&ticket, phase, setup);
+            let begun =
+                self.begin_escalation(&ticket.site, Of::Ticket(number), alert, (phase, route), setup, at).await?;
+            let Some(row) = begun else { return Ok(()) };
+            row
         };
         // One that has just begun has not lapsed: whoever is at it is so from now on.
         self.follow(row, &ticket, state, setup, at, progress || !same).await

@@ -27,6 +27,8 @@ use crate::{
 
 /// Most things that are listed.
 const MOST: i64 = 300;
+/// Chosen instead of a post: what the reader has. No post is called so.
+const MINE: &str = "mine";
 
 /// The form that sends a ticket up.
 #[derive(Debug, Deserialize)]
@@ -58,18 +60,33 @@ async fn list(app: &App, reader: &Reader) -> Result<String, PageError> {
             *posts.entry(row.escalation.post()).or_default() += 1;
         }
         let wanted = reader.asked.post.clone().filter(|post| !post.is_empty());
-        let shown = rows.iter().filter(|row| wanted.as_deref().is_none_or(|post| row.escalation.post() == post));
+        let shown = rows.iter().filter(|row| match wanted.as_deref() {
+            None => true,
+            Some(MINE) => is_mine(scene, row),
+            Some(post) => row.escalation.post() == post,
+        });
         Ok(EscalationsPage {
             lines: shown.map(|row| line(scene, row)).collect(),
-            posts: choices(scene, &posts, wanted.as_deref()),
+            posts: choices(scene, &posts, rows.iter().filter(|row| is_mine(scene, row)).count(), wanted.as_deref()),
             chrome: scene.chrome(Page::Escalations),
         })
     })?;
     page.html(reader.fragment)
 }
 
-/// All, or one of the posts that have something.
-fn choices(scene: &Scene<'_>, posts: &BTreeMap<&str, usize>, wanted: Option<&str>) -> Vec<Choice> {
+/// Whether the reader has it: their post does, a roster names them, or they work the ticket.
+fn is_mine(scene: &Scene<'_>, row: &EscalationRow) -> bool {
+    let Some(person) = scene.reader.caller.person() else { return false };
+    let works = || row.ticket.as_deref().and_then(|number| scene.open.ticket(number)).map(|ticket| &ticket.owner);
+    match &row.escalation.holder {
+        Some(holder) if *holder.id == *person.id => true,
+        None if row.escalation.post() == person.grant.role.as_str() => true,
+        _ => works().is_some_and(|owner| *owner == person.name),
+    }
+}
+
+/// All, what is the reader's, or one of the posts that have something.
+fn choices(scene: &Scene<'_>, posts: &BTreeMap<&str, usize>, mine: usize, wanted: Option<&str>) -> Vec<Choice> {
     let site = scene.reader.asked.site.as_deref().map(|site| format!("site={site}"));
     let href = |post: Option<&str>| {
         let asked: Vec<String> = site.iter().cloned().chain(post.map(|post| format!("post={post}"))).collect();
@@ -81,7 +98,10 @@ fn choices(scene: &Scene<'_>, posts: &BTreeMap<&str, usize>, wanted: Option<&str
         current: wanted == post,
     };
     let all = choice(scene.texts().escalations_all.to_owned(), None, posts.values().sum());
-    std::iter::once(all).chain(posts.iter().map(|(id, number)| choice(scene.post(id), Some(id), *number))).collect()
+    let mine =
+        scene.reader.caller.person().map(|_| choice(scene.texts().escalations_mine.to_owned(), Some(MINE), mine));
+    let first = std::iter::once(all).chain(mine);
+    first.chain(posts.iter().map(|(id, number)| choice(scene.post(id), Some(id), *number))).collect()
 }
 
 fn line(scene: &Scene<'_>, row: &EscalationRow) -> EscalationLine {

@@ -13,7 +13,7 @@ use lobby_domain::{
     time::Timestamp,
 };
 
-use super::Scene;
+use super::{Scene, escalations::standing};
 use crate::store::{AlertRow, TicketEvent, TicketRow};
 
 /// The worst open alert of a device among those of `which`, or its ticket if that only waits to be confirmed.
@@ -48,6 +48,11 @@ fn of_alert(scene: &Scene<'_>, device: &Device, alert: &AlertRow) -> Incident {
         person: ticket.and_then(person),
         next_step: rule.map_or_else(|| scene.text(&alert.title), |rule| scene.text(&rule.advice)),
         deadline: ticket.and_then(|ticket| deadline(scene, ticket)),
+        escalation: match ticket {
+            Some(ticket) => scene.open.followed(ticket.number.as_str()),
+            None => scene.open.followed_alert(alert.id),
+        }
+        .map(|row| standing(scene, row)),
         ticket: ticket.or(rejected).map(|ticket| line(scene, ticket)),
     }
 }
@@ -64,6 +69,7 @@ fn to_confirm(scene: &Scene<'_>, device: &Device, ticket: &TicketRow) -> Inciden
             .pick("请到现场查看，确认后工单关闭", "Look at it on site; the ticket closes when you confirm")
             .to_owned(),
         deadline: None,
+        escalation: scene.open.followed(ticket.number.as_str()).map(|row| standing(scene, row)),
         ticket: Some(line(scene, ticket)),
     }
 }

@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 
 use lobby_contract::SiteId;
-use lobby_domain::{alert::Subject, ticket::State};
+use lobby_domain::{
+    alert::{AlertId, Subject},
+    ticket::State,
+};
 
 use super::PageError;
-use crate::store::{AlertFilter, AlertRow, Store, TicketFilter, TicketRow};
+use crate::store::{AlertFilter, AlertRow, EscalationRow, Store, TicketFilter, TicketRow};
 
 /// The most alerts, and the most tickets, of one page: far more than anybody reads.
 const MOST: i64 = 1000;
@@ -22,6 +25,8 @@ pub(super) struct Open {
     pub tickets: Vec<TicketRow>,
     /// The rejected tickets whose faults are still there.
     pub rejected: Vec<TicketRow>,
+    /// What is followed up.
+    pub followed: Vec<EscalationRow>,
     about: HashMap<(SiteId, Subject), Vec<usize>>,
 }
 
@@ -34,6 +39,7 @@ impl Open {
         let (tickets, _) = store.tickets(&filter, None, MOST).await??;
         let mut open = Self::of(alerts, tickets);
         open.rejected = store.rejected_tickets(site).await?;
+        open.followed = store.escalations(site, MOST).await?;
         if more.is_some() && site.is_none() {
             open.alert_count = u32::try_from(store.alert_counts().await?.open).unwrap_or(u32::MAX);
         }
@@ -51,6 +57,7 @@ impl Open {
             alerts,
             tickets,
             rejected: Vec::new(),
+            followed: Vec::new(),
             about,
         }
     }
@@ -64,6 +71,16 @@ impl Open {
     /// The open ticket of that number.
     pub fn ticket(&self, number: &str) -> Option<&TicketRow> {
         self.tickets.iter().find(|ticket| ticket.number.as_str() == number)
+    }
+
+    /// How a ticket is followed up.
+    pub fn followed(&self, number: &str) -> Option<&EscalationRow> {
+        self.followed.iter().find(|row| row.ticket.as_deref() == Some(number))
+    }
+
+    /// How an alert without a ticket is followed up.
+    pub fn followed_alert(&self, id: AlertId) -> Option<&EscalationRow> {
+        self.followed.iter().find(|row| row.ticket.is_none() && row.alert == id)
     }
 
     /// Whether a fault of the ticket is still there.

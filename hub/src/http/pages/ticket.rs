@@ -65,7 +65,7 @@ impl Case {
             person.disabled_at.is_none() && person.grant.role.may(Need::Repair) && person.grant.reaches(&row.site)
         };
         let repairers = people.filter(repairs).map(|person| person.name).collect();
-        Ok(Self { row, events, attached, escalation, repairers })
+        Ok(Self { row, events, attached, repairers, escalation })
     }
 
     /// Its site, if that is still known. A ticket outlives its site's configuration; it is then shown without a site chosen.
