@@ -50,6 +50,8 @@ pub enum Page {
     People,
     /// `/audit`
     Audit,
+    /// `/report`, `/d/{code}/report`, and what a label leads guests to
+    Report,
     /// Any page that could not be shown.
     Error,
 }
@@ -83,6 +85,7 @@ impl Page {
             Self::Account => "account",
             Self::People => "people",
             Self::Audit => "audit",
+            Self::Report => "report",
             Self::Error => "error",
         }
     }
@@ -103,6 +106,7 @@ impl Page {
             Self::Account => "/account",
             Self::People => "/people",
             Self::Audit => "/audit",
+            Self::Report => "/report",
             Self::Overview | Self::Device | Self::Agent | Self::Ticket | Self::Setup | Self::Error => "/",
         }
     }
@@ -128,6 +132,7 @@ impl Page {
             Self::Account => t.account,
             Self::People => t.people,
             Self::Audit => t.audit,
+            Self::Report => t.report,
             Self::Error => t.error,
         }
     }
@@ -190,6 +195,8 @@ impl Collection {
 pub enum Notice {
     /// It is done.
     Saved,
+    /// The superior was told.
+    Told,
     /// Somebody else changed the ticket first.
     Conflict,
     /// The reader's post may not do it.
@@ -216,6 +223,7 @@ impl Notice {
     pub(crate) fn words(self, t: &Texts) -> &'static str {
         match self {
             Self::Saved => t.notice_saved,
+            Self::Told => t.notice_told,
             Self::Conflict => t.notice_conflict,
             Self::NotAllowed => t.notice_not_allowed,
             Self::WrongStep => t.notice_wrong_step,
@@ -230,7 +238,7 @@ impl Notice {
     }
 
     pub(crate) fn state(self) -> State {
-        if matches!(self, Self::Saved | Self::TestTaken) { State::Normal } else { State::Abnormal }
+        if matches!(self, Self::Saved | Self::Told | Self::TestTaken) { State::Normal } else { State::Abnormal }
     }
 }
 

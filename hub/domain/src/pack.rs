@@ -9,6 +9,7 @@ mod load;
 mod names;
 mod node;
 mod problem;
+mod reports;
 mod rules;
 mod source;
 
@@ -19,7 +20,15 @@ pub use self::{
     problem::{PackErrors, Problem},
 };
 
-use crate::{inhibit::Inhibition, kind::Kind, label::Label, rule::Rule, sla::Limits, time::Span};
+use crate::{
+    inhibit::Inhibition,
+    kind::{Kind, Word},
+    label::Label,
+    report::ReportRule,
+    rule::Rule,
+    sla::Limits,
+    time::Span,
+};
 
 /// A standards pack, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +45,10 @@ pub struct Pack {
     pub inhibitions: Vec<Inhibition>,
     /// Kinds with the rules that judge them, by id.
     pub kinds: BTreeMap<Box<str>, Arc<KindRules>>,
+    /// Who works on what people report of kinds that say nothing of it, and of things that are no devices.
+    pub report: Option<ReportRule>,
+    /// The symptoms that are offered for kinds that have none of their own.
+    pub symptoms: Vec<Word>,
 }
 
 /// A clause of the service standards.

@@ -15,6 +15,7 @@ use super::{
     names::Names,
     node::Table,
     problem::{Log, PackErrors},
+    reports,
     rules::{Declared, rules},
     source::{At, Source},
 };
@@ -98,17 +99,26 @@ fn merge<'a>(files: Vec<Table<'a>>, log: &'a Log, first: Option<&'a Source<'a>>)
         priorities: BTreeMap::new(),
         inhibitions: Vec::new(),
         kinds: BTreeMap::new(),
+        report: None,
+        symptoms: Vec::new(),
     };
+    let mut usual = reports::Usual::default();
     for file in &files {
         pack.clauses.extend(clauses(file, &mut declared.clauses));
         pack.posts.extend(labelled(file, "post", &mut declared.posts));
         pack.departments.extend(labelled(file, "department", &mut declared.departments));
         pack.priorities.extend(priorities(file, &mut declared.priorities));
         kinds(file, &mut declared.kinds, &mut declared.drafts);
+        reports::usual(file, &mut usual);
     }
     for board in declared.drafts.values().flat_map(|draft| &draft.boards) {
         declared.posts.check(log, *board);
     }
+    for draft in declared.drafts.values().filter_map(|kind| kind.report.as_ref()).chain(&usual.draft) {
+        draft.check(&declared, log);
+    }
+    pack.report = usual.draft.map(|draft| draft.finished());
+    pack.symptoms = usual.symptoms;
     let (rules, inhibitions) = all_rules(files, &declared, log);
     pack.inhibitions = inhibitions;
     if rules.is_empty() && log.is_empty() {

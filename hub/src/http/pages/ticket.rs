@@ -11,10 +11,10 @@ use lobby_domain::{
     work::{Fen, Work, quantity},
 };
 
-use super::{App, Caller, Html, Open, PageError, Path, Reader, Scene, alerts, answer, engineering, incident};
+use super::{App, Caller, Html, Open, PageError, Path, Reader, Scene, alerts, answer, engineering, incident, report};
 use crate::{
     restraints::new_id,
-    store::{self, AlertFilter, AlertRow, TicketFilter, TicketRow},
+    store::{self, AlertFilter, AlertRow, ReportRow, TicketFilter, TicketRow},
 };
 
 /// The most alerts of one ticket that are listed.
@@ -42,6 +42,8 @@ pub(super) struct Case {
     pub events: Vec<store::TicketEvent>,
     /// Its alerts, the newest first.
     pub attached: Vec<AlertRow>,
+    /// What people reported, the oldest first.
+    pub reports: Vec<ReportRow>,
 }
 
 impl Case {
@@ -53,7 +55,8 @@ impl Case {
         let (row, events) = app.store.ticket(no).await?.ok_or(PageError::NotFound)?;
         let filter = AlertFilter { ticket: Some(no.to_owned()), ..AlertFilter::default() };
         let (attached, _) = app.store.alerts(&filter, None, MOST_ALERTS).await??;
-        Ok(Self { row, events, attached })
+        let reports = app.store.reports_of_ticket(no).await?;
+        Ok(Self { row, events, attached, reports })
     }
 
     /// Its site, if that is still known. A ticket outlives its site's configuration; it is then shown without a site chosen.
@@ -91,7 +94,7 @@ async fn page(app: &App, reader: &Reader, no: &str, draft: Draft) -> Result<Stri
 }
 
 fn build(scene: &Scene<'_>, case: &Case, others: &[TicketRow]) -> TicketPage {
-    let Case { row, events, attached } = case;
+    let Case { row, events, attached, reports } = case;
     let open = row.closed_at.is_none();
     let repairs = scene.reader.caller.may(Need::Repair);
     TicketPage {
@@ -101,8 +104,7 @@ fn build(scene: &Scene<'_>, case: &Case, others: &[TicketRow]) -> TicketPage {
         title: scene.text(&row.title),
         step: incident::step(row),
         priority: engineering::priority(&row.priority),
-        // Every ticket is opened by a rule so far.
-        reporter: scene.texts().system.to_owned(),
+        reporter: report::reporter(scene, reports, &row.rule),
         department: scene.department(&row.department),
         owner: incident::person(row),
         device: matches!(row.subject, Subject::Device(_)).then(|| scene.subject(&row.site, &row.subject)),
@@ -129,6 +131,7 @@ fn build(scene: &Scene<'_>, case: &Case, others: &[TicketRow]) -> TicketPage {
         others: others.iter().map(|ticket| (ticket.number.to_string(), scene.text(&ticket.title))).collect(),
         repair: repair(case),
         draft: Draft::default(),
+        reports: reports.iter().map(|row| report::card(scene, row)).collect(),
         comment: (open && scene.reader.caller.may(Need::Answer)).then(|| new_id().to_string()),
         chrome: scene.chrome(Page::Ticket),
     }
