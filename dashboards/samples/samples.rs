@@ -5,14 +5,7 @@ use lobby_dashboards::{
     Acceptance, AccountPage, Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertRow, AlertsPage, AuditLine,
     AuditPage, Calendar, ChannelCard, ChannelState, Choice, Chrome, Clause, Collection, ConciergePage, Copies, Counts,
     DayPart, Deadline, DeadlineKind, Delivery, DeliveryLine, DeliveryState, DeviceLabel, DevicePage, DeviceRef,
-    DeviceTile, Draft, EngineeringPage, ErrorPage, Escalation, EscalationLine, EscalationPhase, EscalationState,
-    EscalationsPage, Evidence, Fact, FindingKey, FindingRow, FindingSeverity, HealthPage, Incident, LabelSheet, Lang,
-    LifeCard, Limit, Link, Loss, LowStock, Machine, Mistake, Newcomer, Notice, OutboxPage, OverviewPage, Page, Paper,
-    PeoplePage, PersonLine, PersonState, PostStatus, Priority, Problem, QueueTicket, Range, Reason, ReceptionPage,
-    Rejected, Repair, RepairForm, Restrained, RestraintRow, RestraintsPage, SelectOption, Selection, Series,
-    SessionLine, SetupPage, Severity, Sheet, ShowflatPage, Sight, SignInPage, Site, SiteRow, State, StateSpan,
-    TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, WaitingFor, When, WhyPage, WhyPart, WhyPhase,
-    WhyRule, WorkMistake,
+    DeviceTile, Draft, EngineeringPage, ErrorPage, Escalation, EscalationLine, EscalationPhase, EscalationState, EscalationsPage, Evidence, Fact, FindingKey, FindingRow, FindingSeverity, GuestPage, HealthPage, Incident, LabelSheet, Lang, LifeCard, Limit, Link, Loss, LowStock, Machine, Mistake, Newcomer, Notice, OutboxPage, OverviewPage, Page, Paper, PeoplePage, PersonLine, PersonState, PostStatus, Priority, Problem, Progress, QueueTicket, Range, Reason, ReceptionPage, Rejected, Repair, RepairForm, ReportCard, ReportForm, ReportMistake, ReportPage, ReportReader, Reported, Reporter, Restrained, RestraintRow, RestraintsPage, SelectOption, Selection, Series, SessionLine, SetupPage, Severity, Sheet, ShowflatPage, Sight, SignInPage, Site, SiteRow, State, StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, WaitingFor, When, WhyPage, WhyPart, WhyPhase, WhyRule, WorkMistake,
 };
 use lobby_domain::{access::Role, device::Life};
 
@@ -45,7 +38,7 @@ macro_rules! samples {
 pub fn all(lang: Lang) -> Vec<Sample> {
     let zone = TimeZone::get("Asia/Shanghai").expect("the zones are bundled");
     let s = Scene(lang, Calendar::new(NOW, zone));
-    [s.of_equipment(), s.of_alerts(), s.of_people()].into_iter().flatten().collect()
+    [s.of_equipment(), s.of_alerts(), s.of_people(), s.of_reports()].into_iter().flatten().collect()
 }
 
 impl Scene {
@@ -882,6 +875,7 @@ impl Scene {
             others: vec![("BX-202611-0041".into(), self.say("入口屏无信号", "Entrance LED has no signal"))],
             repair: done.then(|| self.repair()),
             draft: Draft::default(),
+            reports: if step == TicketStep::InProgress { self.reports() } else { vec![] },
             comment: (!matches!(step, TicketStep::Closed | TicketStep::Cancelled))
                 .then(|| "1c0ffee0-5a11-4b1d-8e55-0123456789ab".to_owned()),
         }
@@ -1360,6 +1354,116 @@ impl Scene {
             actor: actor.map(Into::into),
             next: Some("/audit?after=39".into()),
         }
+    }
+
+    /// What people report, as guests and the staff see it.
+    fn of_reports(&self) -> Vec<Sample> {
+        let refused = self.report_form(Some(ReportMistake::Wait(42)));
+        let guests = [
+            ("guest", self.guest(Some(self.report_form(None)), None)),
+            ("guest-refused", self.guest(Some(refused), Some(TicketStep::InProgress))),
+            ("guest-sent", self.guest(None, Some(TicketStep::Reported))),
+            ("guest-done", self.guest(None, Some(TicketStep::Closed))),
+        ];
+        let staff = [("report", self.report(false)), ("report-device", self.report(true))];
+        let renders = "a page of samples renders";
+        let guests = guests.into_iter().map(|(name, page)| (name, page.render(), page.render_main()));
+        let staff = staff.into_iter().map(|(name, page)| (name, page.render(), page.render_main()));
+        let sample = |(name, page, main): (_, Result<String, _>, Result<String, _>)| Sample {
+            name,
+            page: page.expect(renders),
+            main: main.expect(renders),
+        };
+        guests.chain(staff).map(sample).collect()
+    }
+
+    /// The form of a guest, or one that came back to them.
+    fn report_form(&self, mistake: Option<ReportMistake>) -> ReportForm {
+        let symptom =
+            |value: &str, zh, en, chosen| SelectOption { value: value.into(), label: self.say(zh, en), chosen };
+        let came_back = mistake.is_some();
+        ReportForm {
+            action: "/d/7kq2m9xw/report".into(),
+            key: "1c0ffee0-5a11-4b1d-8e55-0123456789ab".into(),
+            reader: ReportReader::Guest,
+            symptoms: vec![
+                symptom("dark", "黑屏", "Dark", came_back),
+                symptom("garbled", "花屏", "Garbled picture", false),
+                symptom("no-sound", "无声", "No sound", came_back),
+                symptom("other", "其他", "Something else", false),
+            ],
+            note: if came_back { self.say("右下角一块", "The lower right part") } else { String::new() },
+            mistake,
+            ..ReportForm::default()
+        }
+    }
+
+    fn guest(&self, form: Option<ReportForm>, step: Option<TicketStep>) -> GuestPage {
+        GuestPage {
+            chrome: self.bare(Page::Report),
+            name: self.led_ref().name,
+            place: self.led_ref().place,
+            state: if step.is_some() { State::Abnormal } else { State::Normal },
+            progress: step.map(|step| Progress {
+                step,
+                department: self.say("工程部", "Engineering"),
+                due: Some(self.at(-24 * MINUTE)),
+            }),
+            form,
+            back: "/d/7kq2m9xw".into(),
+        }
+    }
+
+    fn report(&self, of_device: bool) -> ReportPage {
+        let device = of_device.then(|| self.led_ref());
+        let choice = |zh, en, href: &str| Choice { label: self.say(zh, en), href: href.into(), current: false };
+        let form = self.report_form((!of_device).then_some(ReportMistake::NoThing));
+        ReportPage {
+            chrome: Chrome { notice: of_device.then_some(Notice::Told), ..self.chrome(Page::Report) },
+            devices: if of_device {
+                vec![]
+            } else {
+                vec![
+                    choice("入口屏 · 大门口", "Entrance LED · Entrance", "/d/entrance-led/report?site=hz-01"),
+                    choice("一号鞋套机 · 样板房", "Machine 1 · Show flat", "/d/covers-1/report?site=hz-01"),
+                ]
+            },
+            device,
+            form: ReportForm {
+                action: "/report?site=hz-01".into(),
+                reader: if of_device { ReportReader::Unnamed } else { ReportReader::SignedIn },
+                asks_thing: !of_device,
+                what: if of_device { Reported::Fault } else { Reported::Damage },
+                ..form
+            },
+        }
+    }
+
+    fn reports(&self) -> Vec<ReportCard> {
+        let card = |source, by: Option<String>, post: Option<String>, before| ReportCard {
+            source,
+            by,
+            post,
+            phone: None,
+            call: None,
+            what: Reported::Fault,
+            thing: String::new(),
+            symptoms: self.say("黑屏、无声", "Dark, No sound"),
+            note: String::new(),
+            at: self.at(before),
+        };
+        let guest = ReportCard {
+            phone: Some("138****1234".into()),
+            note: self.say("右下角一块", "The lower right part"),
+            ..card(Reporter::Guest, None, None, 25 * MINUTE)
+        };
+        let (name, post) = (self.say("周敏", "Zhou Min"), self.say("礼宾岗", "Concierge"));
+        let staff = ReportCard {
+            what: Reported::Damage,
+            thing: self.say("大门口 门框", "Door frame, entrance"),
+            ..card(Reporter::Person, Some(name), Some(post), 20 * MINUTE)
+        };
+        vec![guest, staff]
     }
 
     fn people(&self) -> PeoplePage {

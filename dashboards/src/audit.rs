@@ -38,6 +38,7 @@ impl AuditLine {
         match self.kind.as_str() {
             "person" => t.actor_person,
             "program" => t.actor_program,
+            "guest" => t.source_guest,
             "here" => t.actor_here,
             "command" => t.actor_command,
             other => other,
@@ -59,6 +60,9 @@ impl AuditLine {
             "ticket.escalate" => t.audit_ticket_escalate,
             "ticket.comment" => t.audit_ticket_comment,
             "ticket.reject" => t.audit_ticket_reject,
+            "report.fault" => t.audit_report_fault,
+            "report.damage" => t.audit_report_damage,
+            "report.loss" => t.audit_report_loss,
             "alert.acknowledge" => t.audit_alert_acknowledge,
             "alert.clear" => t.audit_alert_clear,
             "silence.make" => t.audit_silence_make,

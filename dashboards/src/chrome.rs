@@ -52,6 +52,8 @@ pub enum Page {
     Audit,
     /// `/escalations`
     Escalations,
+    /// `/report`, `/d/{code}/report`, and what a label leads guests to
+    Report,
     /// Any page that could not be shown.
     Error,
 }
@@ -86,6 +88,7 @@ impl Page {
             Self::People => "people",
             Self::Audit => "audit",
             Self::Escalations => "escalations",
+            Self::Report => "report",
             Self::Error => "error",
         }
     }
@@ -107,6 +110,7 @@ impl Page {
             Self::People => "/people",
             Self::Audit => "/audit",
             Self::Escalations => "/escalations",
+            Self::Report => "/report",
             Self::Overview | Self::Device | Self::Agent | Self::Ticket | Self::Setup | Self::Error => "/",
         }
     }
@@ -133,6 +137,7 @@ impl Page {
             Self::People => t.people,
             Self::Audit => t.audit,
             Self::Escalations => t.escalations,
+            Self::Report => t.report,
             Self::Error => t.error,
         }
     }
@@ -195,6 +200,8 @@ impl Collection {
 pub enum Notice {
     /// It is done.
     Saved,
+    /// The superior was told.
+    Told,
     /// Somebody else changed the ticket first.
     Conflict,
     /// The reader's post may not do it.
@@ -225,6 +232,7 @@ impl Notice {
     pub(crate) fn words(self, t: &Texts) -> &'static str {
         match self {
             Self::Saved => t.notice_saved,
+            Self::Told => t.notice_told,
             Self::Conflict => t.notice_conflict,
             Self::NotAllowed => t.notice_not_allowed,
             Self::WrongStep => t.notice_wrong_step,
@@ -241,7 +249,7 @@ impl Notice {
     }
 
     pub(crate) fn state(self) -> State {
-        if matches!(self, Self::Saved | Self::TestTaken) { State::Normal } else { State::Abnormal }
+        if matches!(self, Self::Saved | Self::Told | Self::TestTaken) { State::Normal } else { State::Abnormal }
     }
 }
 

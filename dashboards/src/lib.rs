@@ -14,7 +14,7 @@
 //! millimetres, and every text cut to the room that it has on paper.
 //!
 //! **Actions** are plain forms: `POST /t/{no}/{accept|start|finish|confirm}` with `version`, `back` and, on the ticket's
-//! own page, `by` and `note`; `POST /d/{code}/life` with `life` and `back`; `POST /alerts/{id}/{ack|silence}` with `by` and `back`; `POST /silences` and `POST /maintenance` with
+//! own page, `by` and `note`; `POST /d/{code}/life` with `life` and `back`; `POST /report` and `POST /d/{code}/report` with what [`ReportForm`] asks for; `POST /alerts/{id}/{ack|silence}` with `by` and `back`; `POST /silences` and `POST /maintenance` with
 //! what [`RestraintsPage`] asks for, and `POST /{silences|maintenance}/{id}/end`; `POST /outbox/{channel}/test` with `back`; `POST /health/ignore` with `domain` and `id`; `POST /sign-in`, `/sign-out`, `/setup/{link}`, `/account/…` and `/people/…` with what
 //! their pages ask for. No page needs the script.
 
@@ -43,6 +43,7 @@ mod outbox;
 mod overview;
 mod qr;
 mod reception;
+mod report;
 mod restraints;
 mod sheet;
 mod showflat;
@@ -76,6 +77,9 @@ pub use life::{LifeCard, Newcomer};
 pub use outbox::{ChannelCard, ChannelState, DeliveryLine, DeliveryState, OutboxPage};
 pub use overview::{Counts, OverviewPage, PostStatus, SiteRow};
 pub use reception::ReceptionPage;
+pub use report::{
+    GuestPage, Progress, ReportCard, ReportForm, ReportMistake, ReportPage, ReportReader, Reported, Reporter,
+};
 pub use restraints::{Restrained, RestraintRow, RestraintsPage, SelectOption, Selection};
 pub use sheet::{Paper, Sheet};
 pub use showflat::{LowStock, Machine, ShowflatPage};

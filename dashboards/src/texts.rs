@@ -159,6 +159,9 @@ texts! {
     actor_program: "程序", "program";
     actor_here: "在中心主机上", "at the hub's computer";
     actor_command: "命令行", "command line";
+    audit_report_fault: "报修", "Fault reported";
+    audit_report_damage: "报告损坏", "Damage reported";
+    audit_report_loss: "报告丢失", "Loss reported";
     audit_ticket_accept: "接单", "Accepted the ticket";
     audit_ticket_start: "开始维修", "Started the repair";
     audit_ticket_wait: "等待", "Waits with the ticket";
@@ -246,6 +249,7 @@ texts! {
     notice_test_refused: "测试消息未被接受，原因见该通道", "The receiver did not take the test message: see the channel for what it said";
     notice_test_soon: "该通道刚发过消息，请稍后再试", "The channel has sent as much as its receiver takes; try again in a moment";
     notice_no_original: "未退回：请选择本案场另一张未关闭的报修单", "Not rejected: choose another open ticket of this site";
+    notice_told: "已告知上级。请勿移动，保持现场原样", "Your superior is told. Do not touch, keep the place as it is";
     notice_empty: "未保存：请写明内容", "Not saved: please write something";
     notice_over: "已经结束，无需操作", "It is over already; nothing was changed";
     // The product's own health
@@ -573,6 +577,45 @@ texts! {
     chart_high: "最高", "Highest";
     state_history: "状态记录", "State history";
     span_title: "{}：{} 至 {}", "{}: {} to {}";
+    // What people report
+    report: "报修", "Report";
+    report_why: "设备坏了，或有东西损坏、丢失，请在这里报告。", "Report here what does not work, and what is damaged or lost.";
+    report_device: "选择设备", "Choose the device";
+    report_other: "案场里的其他东西", "Another thing at the site";
+    report_form: "情况", "What happened";
+    report_what: "报告什么", "What is reported";
+    report_fault: "故障", "Fault";
+    report_damage: "损坏", "Damage";
+    report_loss: "丢失", "Loss";
+    report_symptom: "现象（可多选）", "Symptoms, any of them";
+    report_thing: "什么东西，在哪里", "What it is, and where";
+    report_thing_such: "例如：二楼接待区 茶几", "Such as: coffee table, reception";
+    report_note: "补充说明（可不填）", "Anything else, if you like";
+    report_phone: "联系电话（可不填）", "Your phone number, if you like";
+    report_keep: "损坏或丢失：请勿移动，保持现场原样；会立即告知您的上级。", "Damage or loss: do not touch, keep the place as it is. Your superior is told at once.";
+    report_repair: "损坏或丢失也需要维修", "Damage or loss is to be repaired, too";
+    report_send: "提交", "Send";
+    report_mine: "我要报修", "Report a fault";
+    report_nothing: "请选择一个现象，或写一句话。", "Choose a symptom, or write a few words.";
+    report_no_thing: "请写明是什么东西，在哪里。", "Say what it is, and where.";
+    report_bad_phone: "电话号码不对：只能有数字、空格、+、- 和括号。", "This is no phone number: digits, spaces, +, - and brackets only.";
+    report_too_long: "文字太长：最多 500 个字。", "The text is too long: 500 characters at most.";
+    report_wait: "报修次数太多，请 {} 分钟后再试，或告诉身边的工作人员。", "Too many reports from here: try again in {} min, or tell the staff near you.";
+    report_title: "人员报修", "Reports by people";
+    source_guest: "客人", "Guest";
+    source_person: "员工", "Staff";
+    source_program: "程序", "Program";
+    guest_reported: "已报修，等待{}接单", "Reported, waiting for {}";
+    guest_in_progress: "已报修，{}处理中", "Reported, {} is working on it";
+    guest_repaired: "已修复，等待确认", "Repaired, waiting to be confirmed";
+    guest_closed: "已处理完毕", "Done";
+    guest_cancelled: "已处理，无需维修", "Looked at; no repair was needed";
+    guest_expected: "{}，预计 {}", "{}, expected {}";
+    guest_thanks: "收到，谢谢！", "Received, thank you!";
+    guest_thanks_why: "本页可随时刷新，查看处理进度。", "Reload this page to see how far it is.";
+    guest_back: "返回设备页", "Back to the device";
+    guest_staff: "工作人员登录", "Staff: sign in";
+
     // Ticket
     ticket: "工单", "Ticket";
     ticket_steps: "进度", "Progress";

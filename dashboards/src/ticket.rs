@@ -7,6 +7,7 @@ use crate::{
     alert::{AlertRow, Clause},
     chrome::{Chrome, page},
     escalation::Escalation,
+    report::ReportCard,
     texts::Texts,
     tile::DeviceRef,
     time::When,
@@ -488,6 +489,8 @@ pub struct TicketPage {
     pub repair: Option<Repair>,
     /// What is filled in about the repair.
     pub draft: Draft,
+    /// What people reported, the oldest first.
+    pub reports: Vec<ReportCard>,
     /// Tells a comment from any other, if the reader may make one.
     pub comment: Option<String>,
 }

@@ -31,6 +31,7 @@ use lobby_domain::{
 use tokio::time::timeout;
 use tracing::info;
 
+pub(crate) use self::attempts::network;
 use self::attempts::{Attempts, Trying};
 use crate::{
     audit::Actor,

@@ -25,6 +25,8 @@ pub enum ActorKind {
     Here,
     /// Whoever runs `lobby-hub` on the command line.
     Command,
+    /// Somebody unknown who holds the label of a device in their hands.
+    Guest,
 }
 
 impl ActorKind {
@@ -35,6 +37,7 @@ impl ActorKind {
             Self::Program => "program",
             Self::Here => "here",
             Self::Command => "command",
+            Self::Guest => "guest",
         }
     }
 }
@@ -64,6 +67,11 @@ impl Actor {
     /// Whoever sits at this computer, by the name they give.
     pub fn here(name: &str) -> Self {
         Self { kind: ActorKind::Here, id: String::new(), name: name.trim().to_owned() }
+    }
+
+    /// A guest, of whom nothing is known.
+    pub fn guest() -> Self {
+        Self { kind: ActorKind::Guest, id: String::new(), name: String::new() }
     }
 
     /// Whoever runs a command, by the number of their user: any name could be given.

@@ -10,6 +10,7 @@ use lobby_domain::{
     alert::Subject,
     calendar::Calendar,
     past::{self, Period, Rollup},
+    report::is_stated,
     rule::Effect,
     time::{Span, Timestamp},
 };
@@ -188,7 +189,8 @@ impl History {
         })?;
         let faults = tx.faults(&due.site, &Subject::Device(device), period).await?;
         let setup = self.fleet.setup();
-        let harms = |rule: &str| setup.pack.rule(rule).is_none_or(|rule| rule.effect != Effect::None);
+        // What people report is no state that was measured.
+        let harms = |id: &str| !is_stated(id) && setup.pack.rule(id).is_none_or(|rule| rule.effect != Effect::None);
         let harmful = faults.into_iter().filter(|(rule, ..)| harms(rule));
         Ok(past::merged(harmful.map(|(_, since, cleared)| (since, cleared.unwrap_or(period.1))).collect()))
     }

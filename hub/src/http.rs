@@ -42,6 +42,7 @@ use crate::{
     mqtt::Mqtt,
     notify::Notify,
     progress::Progress,
+    reports::Reports,
     restraints::Restraints,
     store::Store,
 };
@@ -81,6 +82,8 @@ pub struct App {
     pub https: bool,
     /// The names by which it answers.
     pub hosts: Arc<Hosts>,
+    /// What is needed to take what people report.
+    pub reports: Arc<Reports>,
 }
 
 /// Every route.

@@ -29,6 +29,7 @@ mod pem;
 pub mod progress;
 pub mod reload;
 pub mod reminders;
+mod reports;
 pub mod restraints;
 pub mod service_manager;
 pub mod storage;
@@ -155,8 +156,7 @@ async fn serve(
 
     let (to_ingest, inbound) = mqtt::queue(QUEUE);
     let mqtt = Arc::new(mqtt::start(config.mqtt, &lifecycle, clock.clone(), to_ingest).await.context("starting MQTT")?);
-    let counters = Arc::new(Counters::default());
-    let (desk, asked) = Desk::new();
+    let (counters, (desk, asked)) = (Arc::new(Counters::default()), Desk::new());
     let restraints = start_restraints(&store, &fleet, &clock, &lifecycle).await?;
     let ingest = Ingest {
         fleet: fleet.clone(),
@@ -202,6 +202,7 @@ async fn serve(
         accounts: accounts.clone(),
         https: web.is_https(),
         hosts: web.hosts.clone(),
+        reports: Arc::default(),
     };
     let web = web.start(app, &lifecycle).await?;
     let (http, https) = (web.at, web.tls.is_some());

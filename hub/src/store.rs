@@ -20,6 +20,7 @@ mod people;
 mod pool;
 mod reach;
 mod records;
+mod reports;
 mod restraints;
 mod rollup;
 mod schema;
@@ -51,6 +52,7 @@ pub use self::{
     pool::Pool,
     reach::Server,
     records::{RecordFilter, RecordRow},
+    reports::{ReportError, ReportRow, Reporting},
     restraints::{ChangeError, Made, RestraintFilter},
     rollup::{Due, Grain, RolledUp},
     schema::{migrator, newest_schema},

@@ -165,6 +165,7 @@ impl Web {
             notify: Arc::new(notify),
             https: false,
             hosts: Arc::default(),
+            reports: Arc::default(),
         };
         Self { router: http::router(app), lifecycle, _folder: folder }
     }

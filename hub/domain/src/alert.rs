@@ -94,6 +94,8 @@ pub enum ClearReason {
     Retired,
     /// A person said so, while the device's data did not say otherwise.
     Manual,
+    /// A person had reported it, and its ticket was closed.
+    TicketClosed,
 }
 
 /// Why an alert was not cleared by hand.
@@ -122,6 +124,11 @@ impl AlertId {
         Self(Uuid::new_v5(&NAMESPACE, content.as_bytes()))
     }
 
+    /// The id of the alert of what people report, by what tells the report from any other.
+    pub fn of_report(report: Uuid) -> Self {
+        Self(Uuid::new_v5(&NAMESPACE, report.as_bytes()))
+    }
+
     /// The id of the alert for a fault since `since` that was discovered late.
     pub fn derive_late(site: &SiteId, subject: &Subject, rule: &str, since: Timestamp) -> Self {
         let content = format!("{site}\n{subject}\n{rule}\n{}\nlate", since.millis());
@@ -143,6 +150,7 @@ impl ClearReason {
             Self::RuleRemoved => "rule_removed",
             Self::Retired => "retired",
             Self::Manual => "manual",
+            Self::TicketClosed => "ticket_closed",
         }
     }
 }

@@ -350,6 +350,8 @@ mod tests {
                 label: Label::new("剩余鞋套", "Covers left"),
                 domain: Domain::Number { unit: pieces, min: None, max: None },
             }],
+            symptoms: Vec::new(),
+            report: None,
         };
         let sample = covers(Some(42.0));
         assert_eq!(low().explain(&kind, &sample, Lang::Zh), "剩余鞋套 42 片 < 50 片");

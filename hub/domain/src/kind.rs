@@ -2,7 +2,10 @@
 
 use lobby_contract::FactValue;
 
-use crate::label::{Label, Lang};
+use crate::{
+    label::{Label, Lang},
+    report::ReportRule,
+};
 
 /// A kind of device, such as `led-display`, as the standards pack declares it.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +18,10 @@ pub struct Kind {
     pub boards: Vec<Box<str>>,
     /// The facts its devices may state, in the order in which pages show them.
     pub facts: Vec<Fact>,
+    /// What people say of one that does not work, in the order in which it is offered.
+    pub symptoms: Vec<Word>,
+    /// Who works on what people report of it, if not whoever does of other kinds.
+    pub report: Option<ReportRule>,
 }
 
 /// One fact of a kind.

@@ -29,6 +29,7 @@ pub mod overlay;
 pub mod pack;
 pub mod past;
 pub mod ranges;
+pub mod report;
 pub mod restraint;
 pub mod rule;
 pub mod said;

@@ -10,6 +10,7 @@ mod load;
 mod names;
 mod node;
 mod problem;
+mod reports;
 mod rules;
 mod source;
 
@@ -22,7 +23,16 @@ pub use self::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{escalation::Chain, inhibit::Inhibition, kind::Kind, label::Label, rule::Rule, sla::Limits, time::Span};
+use crate::{
+    escalation::Chain,
+    inhibit::Inhibition,
+    kind::{Kind, Word},
+    label::Label,
+    report::ReportRule,
+    rule::Rule,
+    sla::Limits,
+    time::Span,
+};
 
 /// A standards pack, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +51,10 @@ pub struct Pack {
     pub inhibitions: Vec<Inhibition>,
     /// Kinds with the rules that judge them, by id.
     pub kinds: BTreeMap<Box<str>, Arc<KindRules>>,
+    /// Who works on what people report of kinds that say nothing of it, and of things that are no devices.
+    pub report: Option<ReportRule>,
+    /// The symptoms that are offered for kinds that have none of their own.
+    pub symptoms: Vec<Word>,
 }
 
 /// A clause of the service standards.

@@ -726,3 +726,49 @@ proptest! {
         assert_located(&[("a.toml", &text)])?;
     }
 }
+
+const SYMPTOMS: &str = "symptoms = { dark = { zh = \"黑屏\", en = \"Dark\" } }\n";
+const REPORT: &str =
+    "report = { department = \"engineering\", priority = \"P1\", confirmed_by = \"concierge\", tells = [] }\n";
+
+/// The pack whose televisions say this of what people report, with a `▶` at its mistake.
+fn reporting(of_kind: &str, of_all: &str) -> (Result<Pack, String>, String) {
+    let base = BASE.replacen("boards = [\"concierge\"]\n", &format!("boards = [\"concierge\"]\n{of_kind}"), 1);
+    let base = format!("{base}\n{of_all}");
+    let (base, place) = marked("base.toml", &base).unwrap_or((base, String::new()));
+    (load(&base, RULES).map_err(|errors| errors.to_string()), place)
+}
+
+#[test]
+fn what_people_report_of_a_kind_is_read_and_what_is_not_said_of_it_is_that_of_all() {
+    let all = "[report]\ndepartment = \"engineering\"\npriority = \"P1\"\nconfirmed_by = \"concierge\"\ntells = [\"concierge\"]\n";
+    let (pack, _) = reporting(&format!("{SYMPTOMS}{REPORT}"), &format!("{all}{}", SYMPTOMS.replace("dark", "broken")));
+    let pack = pack.expect("a pack");
+    let (tv, lamp) = (&pack.kinds["tv"].kind, &pack.kinds["lamp"].kind);
+    let symptoms = |kind| pack.symptoms(Some(kind)).iter().map(|word| word.value.to_string()).collect::<Vec<_>>();
+    assert_eq!((symptoms(tv), symptoms(lamp)), (vec!["dark".to_owned()], vec!["broken".to_owned()]));
+    assert_eq!(pack.reporting(Some(tv)).tells, []);
+    assert_eq!(pack.reporting(Some(lamp)).tells, ["concierge".into()]);
+}
+
+#[rstest]
+#[case::no_department(&REPORT.replace("\"engineering\"", "▶\"engineerin\""), "", "engineering")]
+#[case::no_priority(&REPORT.replace("\"P1\"", "▶\"P9\""), "", "`P9`")]
+#[case::no_post(&REPORT.replace("tells = []", "tells = [▶\"nobody\"]"), "", "`nobody`")]
+#[case::misspelt(&REPORT.replace("priority", "▶priorty"), "", "priority")]
+#[case::a_label_in_one_language("symptoms = { dark = ▶{ zh = \"黑屏\" } }\n", "", "`en` is missing")]
+#[case::no_name("symptoms = { ▶\"Dark!\" = { zh = \"黑屏\", en = \"Dark\" } }\n", "", "`Dark!` is not a name")]
+#[case::of_all(
+    "",
+    "[report]\ndepartment = ▶\"none\"\npriority = \"P1\"\nconfirmed_by = \"concierge\"\ntells = []\n",
+    "`none`"
+)]
+fn a_mistake_in_what_is_said_of_reports_is_told_where_it_stands(
+    #[case] of_kind: &str,
+    #[case] of_all: &str,
+    #[case] words: &str,
+) {
+    let (pack, place) = reporting(of_kind, of_all);
+    let told = pack.expect_err("a mistake");
+    assert!(told.contains(&place) && told.contains(words), "{place}: {told}");
+}

@@ -91,7 +91,7 @@ fn keys(trying: &Trying) -> Vec<Key> {
 }
 
 /// The address, or the network of 64 bits that a single line is given with IPv6.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) if !address.is_loopback() => {
             let [a, b, c, d, ..] = address.segments();

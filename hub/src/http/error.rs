@@ -137,6 +137,9 @@ pub(super) enum ApiError {
         "no good token: send `Authorization: Bearer TOKEN` with one that `lobby-hub token create` made and that is neither revoked nor over"
     )]
     Token,
+    /// Damage and loss are for the superior of whoever reported them.
+    #[error("this was reported to the post {0}, who takes notice of it")]
+    Superior(String),
     /// The caller's role may not do it.
     #[error("this needs one of the roles {}", roles(*.0))]
     Role(Need),
@@ -281,7 +284,7 @@ impl IntoResponse for ApiError {
                 (StatusCode::METHOD_NOT_ALLOWED, "/problems/method-not-allowed", "The method does not fit the address")
             }
             Self::Token | Self::SignIn => (StatusCode::UNAUTHORIZED, "/problems/token", "Not signed in"),
-            Self::Role(_) | Self::OtherSite(_) | Self::CrossSite => {
+            Self::Role(_) | Self::Superior(_) | Self::OtherSite(_) | Self::CrossSite => {
                 (StatusCode::FORBIDDEN, "/problems/forbidden", "Not allowed")
             }
             Self::Host => (StatusCode::MISDIRECTED_REQUEST, "/problems/host", "Wrong host"),

@@ -60,6 +60,8 @@ pub(super) enum About {
     AlertStep,
     /// The device whose code is in the path.
     Device,
+    /// The same; and whoever is not known may have it too, if the path holds the code that stands on the device's label.
+    Label,
     /// The silence or maintenance window in the path.
     Restraint,
     /// What only its handler can tell, which looks.
@@ -210,6 +212,11 @@ async fn allow(app: &App, policy: Option<Policy>, caller: &Caller, request: &mut
             About::AlertStep => need_of_alert(params.get(&["verb"])),
             _ => policy.need,
         };
+        if policy.about == About::Label && caller.is_nobody() && is_of_label(app, &params).await? {
+            // A form of another site's page could be sent by any guest's browser.
+            let meant = request.method().is_safe() || says_ours(request.headers()) == Some(true);
+            return if meant { Ok(()) } else { Err(ApiError::CrossSite) };
+        }
         if !caller.may(need) {
             return Err(if caller.is_nobody() { ApiError::SignIn } else { ApiError::Role(need) });
         }
@@ -238,7 +245,9 @@ async fn keep_to(only: &SiteId, caller: &Caller, about: About, params: &Params, 
             None => false,
         },
         // What is no code may be a device's name: then it is looked for at their site alone.
-        About::Device => app.store.device_by_code(params.get(&["code"])).await?.is_none_or(|(site, _)| site == *only),
+        About::Device | About::Label => {
+            app.store.device_by_code(params.get(&["code"])).await?.is_none_or(|(site, _)| site == *only)
+        }
         About::Restraint => {
             let row = match id() {
                 Some(id) => app.store.restraint(RestraintId(id)).await?,
@@ -251,6 +260,11 @@ async fn keep_to(only: &SiteId, caller: &Caller, about: About, params: &Params, 
         }
     };
     if is_theirs { Ok(()) } else { Err(ApiError::NotFound("thing at your site")) }
+}
+
+/// Whether the path holds the code that stands on a device's label. It has 40 random bits, so whoever has it has seen the label.
+async fn is_of_label(app: &App, params: &Params) -> Result<bool, ApiError> {
+    Ok(app.store.device_by_code(params.get(&["code"])).await?.is_some())
 }
 
 /// The parameters in the path of a request.

@@ -22,6 +22,7 @@ mod overlay;
 mod overview;
 mod people;
 mod reader;
+mod report;
 mod restrain;
 mod restraints;
 mod scene;
@@ -80,7 +81,12 @@ pub(super) fn routes() -> Routes {
         .post("/outbox/{channel}/test", Policy::to(Need::Operate, About::AllSites), outbox::test)
         .get("/health", Policy::read(About::AllSites), health::show)
         .post("/health/ignore", Policy::to(Need::Operate, About::AllSites), health::ignore)
-        .get("/d/{code}", Policy::read(About::Device), device::show)
+        .get("/d/{code}", Policy::read(About::Label), device::show)
+        .get("/d/{code}/report", Policy::to(Need::Answer, About::Label), report::show)
+        .post("/d/{code}/report", Policy::to(Need::Answer, About::Label), report::send)
+        .get("/d/{code}/report/{id}", Policy::read(About::Label), report::progress)
+        .get("/report", Policy::to(Need::Answer, About::List), report::show_all)
+        .post("/report", Policy::to(Need::Answer, About::List), report::send_other)
         .post("/d/{code}/life", Policy::to(Need::Equip, About::Device), act::set_life)
         .get("/d/{code}/why", Policy::read(About::Device), why::show)
         .get("/labels", read, labels::show)

@@ -2,11 +2,12 @@
 
 use lobby_contract::SiteId;
 use lobby_domain::{
-    alert::{AlertId, Clear, Raise, Subject, keeps_acknowledgement},
+    alert::{AlertId, Clear, ClearReason, Raise, Subject, keeps_acknowledgement},
     label::Label,
     matchers::Labels,
     overlay::Facts,
     pack::Pack,
+    report::is_stated,
     rule::Severity,
     time::Timestamp,
     watch::Unstable,
@@ -59,6 +60,8 @@ pub struct AlertRow {
     pub victim_of: Option<AlertId>,
     /// Whether it began and ended before the hub heard of it.
     pub late: bool,
+    /// Whether people state it, rather than data.
+    pub reported: bool,
     /// When somebody took notice, and who; since then it has not become worse.
     pub acked: Option<(Timestamp, String)>,
     /// How often it has been raised.
@@ -83,6 +86,12 @@ pub struct WatchedDevice {
 }
 
 impl AlertRow {
+    /// The post that alone takes notice of it: the superior, to whom damage or loss was reported.
+    pub fn superior(&self) -> Option<&str> {
+        let is_told = self.reported && self.ticket.is_none();
+        self.tells.first().filter(|_| is_told).map(String::as_str)
+    }
+
     /// What decides whether it may be told.
     pub fn facts(&self) -> Facts<'_> {
         let about = Labels::of(&self.site, &self.subject);
@@ -142,6 +151,7 @@ struct Raw {
     ticket: Option<String>,
     victim_of: Option<Uuid>,
     late: bool,
+    reported: bool,
     acked_at: Option<i64>,
     acked_by: Option<String>,
     hits: i64,
@@ -154,8 +164,8 @@ struct Raw {
 
 statements! {
     RAISE = "INSERT INTO alert (id, site, subject, rule, clauses, severity, department, tells, title_zh, title_en,
-            evidence_zh, evidence_en, since, opened_at, last_seen, previous)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14,
+            evidence_zh, evidence_en, since, opened_at, last_seen, reported, previous)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15,
             (SELECT p.id FROM alert p WHERE p.site = $2 AND p.subject = $3 AND p.rule = $4
                 ORDER BY p.opened_at DESC, p.id DESC LIMIT 1)) ON CONFLICT DO NOTHING";
     // The same decision again is no further hit, nor is one that was counted already.
@@ -182,7 +192,7 @@ statements! {
         SELECT DISTINCT CAST($2 AS TEXT), post, site, alert, CAST($3 AS BIGINT), 'queued' FROM outbox
         WHERE alert = $1 AND (event LIKE '%:raised' OR event LIKE '%:escalated:%') ON CONFLICT DO NOTHING";
     LIST = "SELECT a.id, a.site, a.subject, a.rule, a.clauses, a.severity, a.department, a.tells, a.title_zh, a.title_en,
-            a.evidence_zh, a.evidence_en, a.since, a.opened_at, a.cleared_at, a.clear_reason, a.cleared_by, a.ticket, a.victim_of, a.late,
+            a.evidence_zh, a.evidence_en, a.since, a.opened_at, a.cleared_at, a.clear_reason, a.cleared_by, a.ticket, a.victim_of, a.late, a.reported,
             a.acked_at, a.acked_by, a.hits, a.last_seen, a.previous,
             d.agent AS device_agent, d.kind AS device_kind, d.place AS device_place
         FROM alert a LEFT JOIN device d ON d.site = a.site AND d.id = a.subject
@@ -192,12 +202,12 @@ statements! {
             AND (a.opened_at, a.id) < ($5, $6)
         ORDER BY a.opened_at DESC, a.id DESC LIMIT $7";
     ONE = "SELECT a.id, a.site, a.subject, a.rule, a.clauses, a.severity, a.department, a.tells, a.title_zh, a.title_en,
-            a.evidence_zh, a.evidence_en, a.since, a.opened_at, a.cleared_at, a.clear_reason, a.cleared_by, a.ticket, a.victim_of, a.late,
+            a.evidence_zh, a.evidence_en, a.since, a.opened_at, a.cleared_at, a.clear_reason, a.cleared_by, a.ticket, a.victim_of, a.late, a.reported,
             a.acked_at, a.acked_by, a.hits, a.last_seen, a.previous,
             d.agent AS device_agent, d.kind AS device_kind, d.place AS device_place
         FROM alert a LEFT JOIN device d ON d.site = a.site AND d.id = a.subject WHERE a.id = $1";
     OF_CHANNEL = "SELECT a.id, a.site, a.subject, a.rule, a.clauses, a.severity, a.department, a.tells, a.title_zh, a.title_en,
-            a.evidence_zh, a.evidence_en, a.since, a.opened_at, a.cleared_at, a.clear_reason, a.cleared_by, a.ticket, a.victim_of, a.late,
+            a.evidence_zh, a.evidence_en, a.since, a.opened_at, a.cleared_at, a.clear_reason, a.cleared_by, a.ticket, a.victim_of, a.late, a.reported,
             a.acked_at, a.acked_by, a.hits, a.last_seen, a.previous,
             d.agent AS device_agent, d.kind AS device_kind, d.place AS device_place
         FROM alert a LEFT JOIN device d ON d.site = a.site AND d.id = a.subject
@@ -231,6 +241,7 @@ impl TryFrom<Raw> for AlertRow {
             ticket: raw.ticket,
             victim_of: raw.victim_of.map(AlertId),
             late: raw.late,
+            reported: raw.reported,
             acked: raw.acked_at.map(|at| (Timestamp::from_millis(at), raw.acked_by.unwrap_or_default())),
             hits: raw.hits,
             last_seen: Timestamp::from_millis(raw.last_seen),
@@ -254,7 +265,7 @@ impl Tx {
             .bind(raise.id.0).bind(site.as_str()).bind(raise.subject.to_string()).bind(&*rule.id)
             .bind(joined(&rule.clauses)).bind(rule.severity.as_str()).bind(department).bind(joined(&rule.tells))
             .bind(&*rule.title.zh).bind(&*rule.title.en).bind(&*raise.evidence.zh).bind(&*raise.evidence.en)
-            .bind(raise.since.millis()).bind(raise.at.millis())
+            .bind(raise.since.millis()).bind(raise.at.millis()).bind(is_stated(&rule.id))
             .execute(conn).await.map(|done| done.rows_affected() == 1))?;
         failpoint::pass("alert_written");
         if raised && raise.tell {
@@ -435,7 +446,13 @@ impl Store {
             tx.tell_more(id, &format!("acknowledged:{}", now.millis()), now).await?;
             tx.hold_alert(id, setup, now).await?;
         }
-        let row = tx.alert(id).await?;
+        let mut row = tx.alert(id).await?;
+        // What people report without asking for a repair has done what it is for.
+        if let Some(AlertRow { reported: true, ticket: None, cleared_at: None, site, subject, rule, .. }) = &row {
+            let (subject, rule, reason) = (subject.clone(), rule.as_str().into(), ClearReason::Manual);
+            tx.clear_alert(site, &Clear { subject, rule, at: now, reason, by: by.into() }).await?;
+            row = tx.alert(id).await?;
+        }
         match &row {
             Some(row) if first => {
                 let told = Change::new(actor, now, "alert.acknowledge", id.to_string()).of_site(Some(&row.site));

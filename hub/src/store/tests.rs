@@ -12,6 +12,7 @@ mod pages;
 mod past;
 mod people;
 mod records;
+mod reports;
 mod restart;
 mod restraints;
 mod rollup;

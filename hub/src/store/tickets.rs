@@ -244,8 +244,11 @@ impl RawEvent {
 
 statements! {
     SITE_OF = "SELECT site FROM ticket WHERE number = $1";
-    LAST = "SELECT number, state, closed_at, rejected FROM ticket WHERE site = $1 AND subject = $2 AND fault_class = $3
-        ORDER BY opened_at DESC, number DESC LIMIT 1";
+    // What people report of a device is of any class: it joins the device's open ticket, and what is found out then joins that.
+    LAST = "SELECT number, state, closed_at, rejected FROM ticket WHERE site = $1 AND subject = $2
+            AND (fault_class = $3 OR (state <> 'closed' AND 'reported/device' IN (fault_class, $3)))
+        ORDER BY CASE WHEN state = 'closed' THEN 1 ELSE 0 END, CASE WHEN fault_class = $3 THEN 0 ELSE 1 END,
+            opened_at DESC, number DESC LIMIT 1";
     NEXT_NUMBER = "INSERT INTO ticket_count (month, count) VALUES ($1, 1)
         ON CONFLICT (month) DO UPDATE SET count = ticket_count.count + 1 RETURNING count";
     OPEN = "INSERT INTO ticket (number, site, subject, fault_class, rule, clauses, department, priority, confirmed_by, title_zh, title_en,
@@ -255,8 +258,8 @@ statements! {
     SET_STATE = "UPDATE ticket SET state = $2, version = version + 1, closed_at = NULL WHERE number = $1 AND state <> $2";
     REOPEN = "UPDATE ticket SET state = 'new', version = version + 1, owner = '', accepted_at = NULL, started_at = NULL,
             fixed_at = NULL, closed_at = NULL, rejected = '', duplicate_of = '' WHERE number = $1";
-    // Consequences end by themselves, or get their own ticket.
-    OPEN_ALERTS = "SELECT COUNT(*) FROM alert WHERE ticket = $1 AND cleared_at IS NULL AND victim_of IS NULL";
+    // Consequences end by themselves, or get their own ticket; what people report ends with the ticket.
+    OPEN_ALERTS = "SELECT COUNT(*) FROM alert WHERE ticket = $1 AND cleared_at IS NULL AND victim_of IS NULL AND NOT reported";
     MOVE = "UPDATE ticket SET state = $3, version = version + 1,
             owner = CASE WHEN $7 = 'assign' THEN $11 WHEN $4 <> '' AND $7 NOT IN ('confirm', 'reject') THEN $4 ELSE owner END,
             accepted_at = CASE WHEN $7 = 'assign' THEN NULL WHEN $7 IN ('accept', 'start') THEN COALESCE(accepted_at, $5) ELSE accepted_at END,
@@ -349,25 +352,48 @@ impl Tx {
             Ok::<_, StoreError>(Last { state, closed_at: closed_at.map(Timestamp::from_millis), rejected })
         });
         let decision = on_raise(known.transpose()?, raise.at);
-        let title = &raise.rule.title.zh;
-        match (decision, last) {
-            (OnRaise::Join(state), Some((number, ..))) => {
-                self.settle_deadlines(&number, setup, raise.at).await?;
-                self.set_ticket_state(&number, state).await?;
-                self.ticket_entry(&number, Entry { note: title, state: Some(state), ..Entry::new(raise.at, "joined") })
-                    .await?;
-                self.settle_deadlines(&number, setup, raise.at).await?;
-                Ok(number)
-            }
-            (OnRaise::Reopen, Some((number, ..))) => {
-                on!(self, "re-open a ticket", conn => sqlx::query(REOPEN).bind(&number).execute(conn).await.map(drop))?;
-                let entry = Entry { note: title, state: Some(State::New), ..Entry::new(raise.at, "reopened") };
-                self.ticket_entry(&number, entry).await?;
-                self.settle_deadlines(&number, setup, raise.at).await?;
-                Ok(number)
-            }
+        match last {
+            Some((number, ..)) if decision != OnRaise::Open => self.go_on_with(number, decision, setup, raise).await,
             _ => self.open_ticket(site, zone, setup, raise, ticket).await,
         }
+    }
+
+    /// An alert that is open already, and has this ticket, was raised again. Returns the ticket's number.
+    pub(super) async fn join_ticket(
+        &mut self,
+        number: &str,
+        setup: &Setup,
+        raise: &Raise,
+    ) -> Result<String, StoreError> {
+        let ticket = self.ticket(number).await?.ok_or_else(|| StoreError::Inconsistent {
+            table: "alert",
+            id: raise.id.to_string(),
+            what: format!("ticket {number} is gone"),
+        })?;
+        let last = Last { state: ticket.state, closed_at: ticket.closed_at, rejected: ticket.rejected };
+        self.go_on_with(number.to_owned(), on_raise(Some(last), raise.at), setup, raise).await
+    }
+
+    /// Lets an alert join a ticket, or re-open it.
+    async fn go_on_with(
+        &mut self,
+        number: String,
+        decision: OnRaise,
+        setup: &Setup,
+        raise: &Raise,
+    ) -> Result<String, StoreError> {
+        let (what, state) = if let OnRaise::Join(state) = decision {
+            self.settle_deadlines(&number, setup, raise.at).await?;
+            self.set_ticket_state(&number, state).await?;
+            ("joined", state)
+        } else {
+            on!(self, "re-open a ticket", conn => sqlx::query(REOPEN).bind(&number).execute(conn).await.map(drop))?;
+            ("reopened", State::New)
+        };
+        let entry = Entry { note: &raise.rule.title.zh, state: Some(state), ..Entry::new(raise.at, what) };
+        self.ticket_entry(&number, entry).await?;
+        self.settle_deadlines(&number, setup, raise.at).await?;
+        Ok(number)
     }
 
     async fn open_ticket(
@@ -412,7 +438,8 @@ impl Tx {
         }
         let Some(ticket) = self.ticket(number).await? else { return Ok(()) };
         self.settle_deadlines(number, setup, at).await?;
-        let state = on_clear(ticket.state);
+        // Data cannot tell that what people saw is gone.
+        let state = if self.is_reported(number).await? { None } else { on_clear(ticket.state) };
         if let Some(state) = state {
             self.set_ticket_state(number, state).await?;
         }
@@ -501,6 +528,7 @@ impl Tx {
         }
         on!(self, "move alerts to another ticket", conn => sqlx::query(MOVE_ALERTS).bind(ticket.number.as_str())
             .bind(original).execute(conn).await.map(drop))?;
+        self.move_reports(ticket.number.as_str(), original).await?;
         let moved = (state != taker.state).then_some(state);
         let entry = Entry { note: ticket.number.as_str(), state: moved, ..Entry::new(at, "duplicate") };
         self.ticket_entry(original, entry).await?;
@@ -633,6 +661,7 @@ impl Store {
             _ => "",
         };
         if !original.is_empty() {
+            let faulty = faulty || tx.is_reported(number).await?;
             tx.take_over(&ticket, original, faulty, at, setup).await?;
         }
         tx.settle_deadlines(number, setup, at).await?;
@@ -641,6 +670,9 @@ impl Store {
             .bind(assignee)
             .execute(conn).await
             .map(|done| done.rows_affected()))?;
+        if moved == 1 && state == State::Closed {
+            tx.end_reports(number, by, at).await?;
+        }
         // Only of what is finished there is something to be said.
         let work = work.filter(|work| action == Action::Finish && !work.is_empty());
         // Whom it was given to stands before what was said.

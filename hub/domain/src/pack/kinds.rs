@@ -6,6 +6,7 @@ use super::{
     basics::{label, unit},
     names::{Names, kebab, section, snake},
     node::{Name, Node, Table},
+    reports,
 };
 use crate::{
     kind::{Domain, Fact, Kind, Word},
@@ -19,6 +20,8 @@ pub(super) struct Draft<'a> {
     pub(super) boards: Vec<Name<'a>>,
     /// Facts in the order of the file; `None` where the declaration is wrong.
     pub(super) facts: Vec<(&'a str, Option<Fact>)>,
+    pub(super) symptoms: Vec<Word>,
+    pub(super) report: Option<reports::Draft<'a>>,
 }
 
 /// The keys that say of which type a fact is.
@@ -48,7 +51,8 @@ impl Draft<'_> {
     pub(super) fn finished(self) -> Option<Kind> {
         let facts = self.facts.into_iter().map(|(_, fact)| fact).collect::<Option<_>>()?;
         let boards = self.boards.into_iter().map(|board| board.text.into()).collect();
-        Some(Kind { id: self.id.into(), label: self.label?, boards, facts })
+        let report = self.report.map(|report| report.finished());
+        Some(Kind { id: self.id.into(), label: self.label?, boards, facts, symptoms: self.symptoms, report })
     }
 }
 
@@ -56,13 +60,22 @@ impl Draft<'_> {
 pub(super) fn kinds<'a>(file: &Table<'a>, names: &mut Names<'a>, drafts: &mut BTreeMap<&'a str, Draft<'a>>) {
     for (name, node) in section(file, "kind", names) {
         kebab(file.log, name);
-        let mut draft = Draft { id: name.text, label: None, boards: Vec::new(), facts: Vec::new() };
+        let mut draft = Draft {
+            id: name.text,
+            label: None,
+            boards: Vec::new(),
+            facts: Vec::new(),
+            symptoms: Vec::new(),
+            report: None,
+        };
         if let Some(table) = node.table() {
             // A header such as `[kind.tv.fact.power]` makes a table of no place of its own.
             let table = table.placed(name.at);
             draft.label = table.required("label").and_then(label);
             draft.boards = table.required("boards").and_then(Node::names).unwrap_or_default();
             draft.facts = table.required("fact").map(|facts| read_facts(&table, facts)).unwrap_or_default();
+            draft.symptoms = reports::symptoms(&table);
+            draft.report = reports::of_kind(&table).unwrap_or_default();
             table.finish();
         }
         drafts.entry(name.text).or_insert(draft);
@@ -123,10 +136,23 @@ fn words(node: Node<'_>) -> Option<Domain> {
         node.wrong("a fact of words needs two words at least");
         return None;
     }
+    all_labelled(entries).map(Domain::Word)
+}
+
+/// Words of a table: their names in kebab-case, and a label each.
+pub(super) fn labelled(table: &Table<'_>) -> Option<Vec<Word>> {
+    let entries = table.entries();
+    for (name, _) in &entries {
+        kebab(table.log, *name);
+    }
+    all_labelled(entries)
+}
+
+fn all_labelled(entries: Vec<(Name<'_>, Node<'_>)>) -> Option<Vec<Word>> {
     let word = |(name, node): (Name<'_>, Node<'_>)| Some(Word { value: name.text.into(), label: label(node)? });
     // Every label is read before the first bad one ends it, so that all mistakes are told.
     let words: Vec<Option<Word>> = entries.into_iter().map(word).collect();
-    words.into_iter().collect::<Option<_>>().map(Domain::Word)
+    words.into_iter().collect::<Option<_>>()
 }
 
 fn number(node: Node<'_>) -> Option<Domain> {

@@ -16,6 +16,7 @@ use super::{
     names::Names,
     node::{Name, Table},
     problem::{Log, PackErrors},
+    reports,
     rules::{Declared, rules},
     source::{At, Source},
 };
@@ -94,17 +95,24 @@ fn merge<'a>(files: Vec<Table<'a>>, log: &'a Log, first: Option<&'a Source<'a>>)
     };
     let mut known = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let mut used: Vec<Name<'_>> = Vec::new();
+    let mut usual = reports::Usual::default();
     for file in &files {
         known.0.extend(clauses(file, &mut declared.clauses));
         known.1.extend(posts(file, &mut declared.posts));
         known.2.extend(departments(file, &mut declared.departments, &mut used));
         known.3.extend(priorities(file, &mut declared.priorities));
         kinds(file, &mut declared.kinds, &mut declared.drafts);
+        reports::usual(file, &mut usual);
     }
     for post in declared.drafts.values().flat_map(|draft| &draft.boards).chain(&used) {
         declared.posts.check(log, *post);
     }
     let chain = the_chain(&files, &declared, log);
+    for draft in declared.drafts.values().filter_map(|kind| kind.report.as_ref()).chain(&usual.draft) {
+        draft.check(&declared, log);
+    }
+    let report = usual.draft.map(|draft| draft.finished());
+    let symptoms = usual.symptoms;
     let (rules, inhibitions) = all_rules(files, &declared, log);
     let whole = |log: &Log, message: &str| {
         if log.is_empty() {
@@ -120,7 +128,7 @@ fn merge<'a>(files: Vec<Table<'a>>, log: &'a Log, first: Option<&'a Source<'a>>)
     }
     let kinds = with_rules(declared, &rules)?;
     let (clauses, posts, departments, priorities) = known;
-    Some(Pack { clauses, posts, departments, priorities, chain: chain?, inhibitions, kinds })
+    Some(Pack { clauses, posts, departments, priorities, chain: chain?, inhibitions, kinds, report, symptoms })
 }
 
 /// The chain of command, of whichever file has it; it is one.

@@ -57,7 +57,7 @@ pub(in crate::http) struct Alert {
     since: i64,
     opened_at: i64,
     cleared_at: Option<i64>,
-    /// `recovered`, `rule_removed`, `retired` or `manual`.
+    /// `recovered`, `rule_removed`, `retired`, `manual` or `ticket_closed` (of what a person reported).
     clear_reason: Option<String>,
     /// Who cleared it; null for the hub itself.
     cleared_by: Option<String>,
@@ -237,12 +237,13 @@ pub(in crate::http) async fn acknowledge_alert(
 ) -> Result<Json<Alert>, ApiError> {
     let by = caller.signs(body.by);
     check_texts(&by, "")?;
-    let now = app.clock.now();
-    let row = app
-        .store
-        .acknowledge(alert_id(&id)?, &by, now, &caller.actor(&by), &app.fleet.setup())
-        .await?
-        .ok_or(ApiError::NotFound("alert"))?;
+    let (id, now) = (alert_id(&id)?, app.clock.now());
+    let alert = app.store.alert(id).await?.ok_or(ApiError::NotFound("alert"))?;
+    if !caller.may_acknowledge(&alert) {
+        return Err(ApiError::Superior(alert.tells.join(", ")));
+    }
+    let row = app.store.acknowledge(id, &by, now, &caller.actor(&by), &app.fleet.setup()).await?;
+    let row = row.ok_or(ApiError::NotFound("alert"))?;
     app.fleet.tell(Changed { site: row.site.clone(), device: None });
     Ok(Json(Alert::of(&app, row, now)))
 }

@@ -10,6 +10,7 @@ use lobby_contract::SiteId;
 use lobby_domain::{
     access::{Grant, Need, Role},
     matchers::{Field, Matchers},
+    report::is_superior,
     restraint::Kind,
 };
 
@@ -18,7 +19,7 @@ use crate::{
     audit::Actor,
     findings::Domain,
     http::{App, cookies, error::ApiError},
-    store::{PersonRow, StoreError},
+    store::{AlertRow, PersonRow, StoreError},
     token,
 };
 
@@ -103,6 +104,11 @@ impl Caller {
         }
     }
 
+    /// Whether it may take notice of an alert: of damage and loss the superior does.
+    pub(in crate::http) fn may_acknowledge(&self, alert: &AlertRow) -> bool {
+        alert.superior().is_none_or(|superior| is_superior(self.role(), superior))
+    }
+
     /// The name under which something is noted that it does: that of who is signed in, the one it gives, or that of its token.
     pub(in crate::http) fn signs(&self, given: String) -> String {
         match self {
@@ -115,7 +121,9 @@ impl Caller {
     /// Who it is, as the audit log names it; `given` is believed of whoever sits here alone.
     pub(in crate::http) fn actor(&self, given: &str) -> Actor {
         match self {
-            Self::Nobody | Self::Here => Actor::here(given),
+            // Nothing but a report is taken from somebody unknown.
+            Self::Nobody => Actor::guest(),
+            Self::Here => Actor::here(given),
             Self::Person { person, .. } => person.actor(),
             Self::Program { id, name, .. } => Actor::program(id, name),
         }

@@ -336,6 +336,14 @@ async fn once_somebody_was_entered_whoever_is_not_signed_in_may_do_nothing() {
             let told = format!("{method} {path}: {status} {body}");
             if need(policy) == Need::Nothing {
                 assert_ne!(status, StatusCode::UNAUTHORIZED, "{told}");
+            } else if policy.about == About::Label {
+                // Its code stands on the label in their hands; a form is taken from our own page alone.
+                let (safe, forbidden) = (method.is_safe(), status == StatusCode::FORBIDDEN);
+                assert!(status != StatusCode::UNAUTHORIZED && safe != forbidden, "{told}");
+                assert!(!body.contains(OURS), "{told}");
+                let unknown = path.replace("{code}", "entrance-led").replace("{id}", "disk");
+                let (status, body) = world.ask(&method, &unknown, None).await;
+                assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {unknown}: {body}");
             } else {
                 assert_eq!(status, StatusCode::UNAUTHORIZED, "{told}");
                 assert!(path.starts_with("/events") || body.contains("/problems/token"), "{told}");

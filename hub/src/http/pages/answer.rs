@@ -9,8 +9,7 @@ use axum::{
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
     AccountPage, AgentPage, AgentsPage, AlertsPage, AuditPage, Calendar, Chrome, ConciergePage, DevicePage,
-    EngineeringPage, ErrorPage, EscalationsPage, HealthPage, OutboxPage, OverviewPage, Page, PeoplePage, Problem,
-    ReceptionPage, RestraintsPage, SetupPage, ShowflatPage, SignInPage, TicketPage, WhyPage,
+    EngineeringPage, ErrorPage, EscalationsPage, GuestPage, HealthPage, OutboxPage, OverviewPage, Page, PeoplePage, Problem, ReceptionPage, ReportPage, RestraintsPage, SetupPage, ShowflatPage, SignInPage, TicketPage, WhyPage,
 };
 
 use super::{App, Open, Reader, Scene};
@@ -111,11 +110,13 @@ html!(
     DevicePage,
     EngineeringPage,
     ErrorPage,
+    GuestPage,
     HealthPage,
     OutboxPage,
     OverviewPage,
     PeoplePage,
     ReceptionPage,
+    ReportPage,
     RestraintsPage,
     SetupPage,
     ShowflatPage,

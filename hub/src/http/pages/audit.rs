@@ -45,15 +45,21 @@ fn line(scene: &Scene<'_>, entry: Entry) -> AuditLine {
         Err(_) => site,
     };
     AuditLine {
+        href: is_of_ticket(&entry).then(|| format!("/t/{}", entry.subject)),
         no: entry.no,
         at: scene.when(entry.at),
         actor: entry.actor,
         kind: entry.actor_kind,
         site: entry.site.map(named),
-        href: entry.action.starts_with("ticket.").then(|| format!("/t/{}", entry.subject)),
         action: entry.action,
         subject: entry.subject,
         before: entry.before,
         after: entry.after,
     }
+}
+
+/// Whether an entry is about a ticket. A report that asked for no repair is about its alert.
+fn is_of_ticket(entry: &Entry) -> bool {
+    let is_report = entry.action.starts_with("report.") && entry.subject.starts_with("BX-");
+    is_report || entry.action.starts_with("ticket.")
 }

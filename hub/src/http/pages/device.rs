@@ -12,7 +12,7 @@ use lobby_domain::{
 
 use super::{
     App, Html, Open, PageError, Path, Reader, Scene, agents, alerts, answer, engineering, history, incident, overlay,
-    tiles,
+    report, tiles,
 };
 use crate::store::{AlertFilter, AlertRow, Grain, LostRow, TicketFilter, TicketRow};
 
@@ -40,6 +40,9 @@ struct Past {
 
 /// The page.
 pub(super) async fn show(State(app): State<App>, reader: Reader, Path(code): Path<String>) -> Response {
+    if reader.caller.is_nobody() {
+        return answer::answer(&app, &reader, report::guest(&app, &reader, &code)).await;
+    }
     match find(&app, &reader, &code).await {
         Ok(Found::Device(site, device)) => answer::answer(&app, &reader, page(&app, &reader, site, device)).await,
         Ok(Found::Elsewhere(place)) => answer::see(&place),

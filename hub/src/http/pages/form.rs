@@ -5,7 +5,7 @@ use lobby_dashboards::{Acceptance, Copies, Paper, RepairForm};
 use lobby_domain::{alert::Subject, ticket};
 
 use super::{
-    App, Open, PageError, Path, Reader, Scene, answer, engineering, incident,
+    App, Open, PageError, Path, Reader, Scene, answer, engineering, incident, report,
     ticket::{Case, entry, evidence, repair},
 };
 use crate::{http::address::Origin, store::TicketEvent};
@@ -43,7 +43,7 @@ fn chosen<T: Copy + Default>(all: &[T], name: fn(T) -> &'static str, asked: &str
 }
 
 fn build(scene: &Scene<'_>, case: &Case, origin: &Origin) -> RepairForm {
-    let Case { row, events, attached, .. } = case;
+    let Case { row, events, attached, reports, .. } = case;
     // What was said of the repair has places of its own.
     let said = |event: &TicketEvent| TicketEvent { work: None, ..event.clone() };
     let entries = || events.iter().map(|event| (event.what.as_str(), entry(scene, &said(event), attached)));
@@ -59,13 +59,12 @@ fn build(scene: &Scene<'_>, case: &Case, origin: &Origin) -> RepairForm {
         priority: engineering::priority(&row.priority),
         site_name: scene.name_of(&row.site),
         post: scene.post(&row.confirmed_by),
-        // Every ticket is opened by a rule so far.
-        reporter: scene.texts().system.to_owned(),
+        reporter: report::reporter(scene, reports, &row.rule),
         reported_at: scene.when(row.opened_at),
         device: (row.subject != Subject::Site).then(|| scene.subject(&row.site, &row.subject)),
         code: None,
         title: scene.text(&row.title),
-        description: None,
+        description: report::said(scene, reports),
         evidence: attached.iter().rev().map(|alert| evidence(scene, alert)).collect(),
         department: scene.department(&row.department),
         owner: incident::person(row),

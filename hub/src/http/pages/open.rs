@@ -85,9 +85,11 @@ impl Open {
 
     /// Whether a fault of the ticket is still there.
     pub fn is_faulty(&self, ticket: &TicketRow) -> bool {
-        // A ticket may have taken over the faults of a duplicate, which is about something else. Consequences end by themselves.
+        // A ticket may have taken over the faults of a duplicate, which is about something else. Consequences end by themselves, and what
+        // people report with the ticket.
         let number = ticket.number.as_str();
-        self.alerts.iter().any(|alert| alert.ticket.as_deref() == Some(number) && alert.victim_of.is_none())
+        let is_its = |alert: &&AlertRow| alert.ticket.as_deref() == Some(number) && alert.victim_of.is_none();
+        self.alerts.iter().filter(is_its).any(|alert| !alert.reported)
     }
 
     /// The ticket about a subject that only waits to be confirmed.

@@ -159,6 +159,7 @@ impl Reader {
     pub fn notice(&self) -> Option<Notice> {
         match self.asked.notice.as_deref()? {
             "saved" => Some(Notice::Saved),
+            "told" => Some(Notice::Told),
             "conflict" => Some(Notice::Conflict),
             "step" => Some(Notice::WrongStep),
             "over" => Some(Notice::Over),

@@ -143,6 +143,10 @@ async fn acted(app: &App, reader: &Reader, (id, verb): (&str, &str), form: Fille
     let now = app.clock.now();
     let notice = match verb {
         "ack" => {
+            let alert = app.store.alert(id).await?.ok_or(PageError::NotFound)?;
+            if !reader.caller.may_acknowledge(&alert) {
+                return Err(PageError::Forbidden);
+            }
             let row =
                 app.store.acknowledge(id, &by, now, &actor, &app.fleet.setup()).await?.ok_or(PageError::NotFound)?;
             app.fleet.tell(fleet::Changed { site: row.site, device: None });

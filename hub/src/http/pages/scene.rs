@@ -230,10 +230,7 @@ impl Scene<'_> {
 
     /// A device's state now.
     pub fn state_of(&self, site: &Site, device: &Device) -> State {
-        if device.life == Life::Maintenance {
-            return State::Maintenance;
-        }
-        state(device.verdict(site.link_of(device), site.part_of_day().expected(), self.now).state())
+        state_at(site, device, self.now)
     }
 
     /// A device as pages name and link it.
@@ -261,6 +258,14 @@ impl Scene<'_> {
             Subject::Site => plain(site.as_str(), self.name_of(site)),
         }
     }
+}
+
+/// A device's state at `now`.
+pub(super) fn state_at(site: &Site, device: &Device, now: Timestamp) -> State {
+    if device.life == Life::Maintenance {
+        return State::Maintenance;
+    }
+    state(device.verdict(site.link_of(device), site.part_of_day().expected(), now).state())
 }
 
 /// A state as pages show it.

@@ -129,6 +129,7 @@ impl Hub {
             accounts: Arc::new(Accounts::new(store.clone(), clock.clone(), true, folder.path())),
             https: false,
             hosts: Arc::default(),
+            reports: Arc::default(),
         };
         let writer = Writer::new(store, setup, code);
         Self { app, clock, writer, seq: 0, folder, _lifecycle: lifecycle }

@@ -12,11 +12,11 @@ use lobby_domain::{
 };
 
 use super::{
-    App, Caller, Html, Open, PageError, Path, Reader, Scene, alerts, answer, engineering, escalations, incident,
+    App, Caller, Html, Open, PageError, Path, Reader, Scene, alerts, answer, engineering, escalations, incident, report,
 };
 use crate::{
     restraints::new_id,
-    store::{self, AlertFilter, AlertRow, EscalationRow, PersonRow, TicketFilter, TicketRow},
+    store::{self, AlertFilter, AlertRow, EscalationRow, PersonRow, ReportRow, TicketFilter, TicketRow},
 };
 
 /// The most alerts of one ticket that are listed.
@@ -48,6 +48,8 @@ pub(super) struct Case {
     pub repairers: Vec<String>,
     /// How it is followed up, unless it is closed.
     pub escalation: Option<EscalationRow>,
+    /// What people reported, the oldest first.
+    pub reports: Vec<ReportRow>,
 }
 
 impl Case {
@@ -65,7 +67,8 @@ impl Case {
             person.disabled_at.is_none() && person.grant.role.may(Need::Repair) && person.grant.reaches(&row.site)
         };
         let repairers = people.filter(repairs).map(|person| person.name).collect();
-        Ok(Self { row, events, attached, repairers, escalation })
+        let reports = app.store.reports_of_ticket(no).await?;
+        Ok(Self { row, events, attached, repairers, escalation, reports })
     }
 
     /// Its site, if that is still known. A ticket outlives its site's configuration; it is then shown without a site chosen.
@@ -103,7 +106,7 @@ async fn page(app: &App, reader: &Reader, no: &str, draft: Draft) -> Result<Stri
 }
 
 fn build(scene: &Scene<'_>, case: &Case, others: &[TicketRow]) -> TicketPage {
-    let Case { row, events, attached, .. } = case;
+    let Case { row, events, attached, reports, .. } = case;
     let open = row.closed_at.is_none();
     let repairs = scene.reader.caller.may(Need::Repair);
     TicketPage {
@@ -113,8 +116,7 @@ fn build(scene: &Scene<'_>, case: &Case, others: &[TicketRow]) -> TicketPage {
         title: scene.text(&row.title),
         step: incident::step(row),
         priority: engineering::priority(&row.priority),
-        // Every ticket is opened by a rule so far.
-        reporter: scene.texts().system.to_owned(),
+        reporter: report::reporter(scene, reports, &row.rule),
         department: scene.department(&row.department),
         owner: incident::person(row),
         device: matches!(row.subject, Subject::Device(_)).then(|| scene.subject(&row.site, &row.subject)),
@@ -142,6 +144,7 @@ fn build(scene: &Scene<'_>, case: &Case, others: &[TicketRow]) -> TicketPage {
         others: others.iter().map(|ticket| (ticket.number.to_string(), scene.text(&ticket.title))).collect(),
         repair: repair(case),
         draft: Draft::default(),
+        reports: reports.iter().map(|row| report::card(scene, row)).collect(),
         comment: (open && scene.reader.caller.may(Need::Answer)).then(|| new_id().to_string()),
         chrome: scene.chrome(Page::Ticket),
     }

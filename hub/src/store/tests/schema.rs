@@ -7,8 +7,7 @@ use sqlx::{Executor, SqlSafeStr, SqlitePool};
 
 use super::{Database, Kind, Store};
 use crate::store::{
-    alerts, audit, deadlines, delivery, escalations, findings, fleet, meta, notifications, once, outbox, past, people,
-    records, restraints, rollup, schema, tickets, tokens,
+    alerts, audit, deadlines, delivery, escalations, findings, fleet, meta, notifications, once, outbox, past, people, records, reports, restraints, rollup, schema, tickets, tokens,
 };
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
@@ -33,6 +32,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         people::STATEMENTS,
         past::STATEMENTS,
         records::STATEMENTS,
+        reports::STATEMENTS,
         restraints::STATEMENTS,
         rollup::STATEMENTS,
         schema::STATEMENTS,

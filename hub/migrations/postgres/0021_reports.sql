@@ -1,0 +1,24 @@
+-- What people report. A report is an alert that no rule raises and no data clear.
+
+ALTER TABLE alert ADD COLUMN reported BOOLEAN NOT NULL DEFAULT FALSE;
+
+CREATE TABLE report (
+    id       UUID    PRIMARY KEY,     -- what is sent twice is one report
+    site     TEXT    NOT NULL,
+    subject  TEXT    NOT NULL,
+    thing    TEXT    NOT NULL,        -- what is no device, and where it is, in words
+    what     TEXT    NOT NULL,        -- fault, damage or loss
+    source   TEXT    NOT NULL,        -- guest, person or program
+    reporter TEXT    NOT NULL,        -- by name; empty if not known
+    post     TEXT    NOT NULL,        -- what the reporter is; empty if not known
+    phone    TEXT    NOT NULL,
+    symptoms TEXT    NOT NULL,        -- by name, as the pack had them
+    words_zh TEXT    NOT NULL,        -- the symptoms in words
+    words_en TEXT    NOT NULL,
+    note     TEXT    NOT NULL,
+    at       BIGINT  NOT NULL,
+    alert    UUID    NOT NULL REFERENCES alert (id),
+    ticket   TEXT    REFERENCES ticket (number)
+);
+CREATE INDEX report_by_ticket ON report (ticket, at);
+CREATE INDEX report_by_alert ON report (alert, at);

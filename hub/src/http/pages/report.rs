@@ -1,0 +1,525 @@
+//! What people report: guests by the label of a device, and the staff about anything.
+
+use axum::{
+    Form,
+    extract::{State, rejection::FormRejection},
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+use lobby_contract::{DeviceId, SiteId};
+use lobby_dashboards::{
+    Calendar, Choice, Chrome, GuestPage, Page, Progress, ReportCard, ReportForm, ReportMistake, ReportPage,
+    ReportReader, Reported, Reporter, SelectOption,
+};
+use lobby_domain::{
+    access::Role,
+    alert::{AlertId, Subject},
+    device::{Device, Life},
+    kind::{Kind, Word},
+    label::Label,
+    report::{Said, Source, What, is_phone, masked},
+    site::Site,
+    ticket,
+    time::Timestamp,
+};
+use uuid::Uuid;
+
+use super::{
+    App, Caller, Html, Open, PageError, Path, Reader, Scene,
+    act::{LONGEST_NAME, filled, noticed},
+    answer::{self, document, refuse, see},
+    device, incident, scene,
+};
+use crate::{
+    fleet::Changed,
+    http::peer::Peer,
+    restraints::new_id,
+    store::{ReportError, ReportRow, Reporting, TicketFilter, TicketRow},
+};
+
+/// The longest note, in characters.
+const LONGEST_NOTE: usize = 500;
+/// The longest name of a thing, in characters.
+const LONGEST_THING: usize = 100;
+
+/// What a form says, field by field: symptoms come more than once.
+pub(super) type Fields = Vec<(String, String)>;
+
+/// What a form says, checked.
+struct Filled {
+    key: Uuid,
+    what: What,
+    symptoms: Vec<String>,
+    thing: String,
+    note: String,
+    phone: String,
+    by: String,
+    repair: bool,
+}
+
+/// What is reported about: a device, or anything else at a site.
+#[derive(Clone)]
+struct Target {
+    site: SiteId,
+    device: Option<DeviceId>,
+}
+
+fn one<'a>(fields: &'a Fields, name: &str) -> &'a str {
+    fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.trim()).unwrap_or_default()
+}
+
+impl Filled {
+    /// The form as it is to be taken. `guest` says that it is about a fault, whatever it says.
+    fn of(fields: &Fields, guest: bool, asks_thing: bool) -> Result<Result<Self, ReportMistake>, PageError> {
+        let key = one(fields, "key").parse().map_err(|_| PageError::BadRequest)?;
+        let what = match one(fields, "what") {
+            _ if guest => What::Fault,
+            "" => What::Fault,
+            text => What::from_text(text).ok_or(PageError::BadRequest)?,
+        };
+        let symptoms = fields.iter().filter(|(field, _)| field == "symptom").map(|(_, value)| value.clone());
+        let text = |name| one(fields, name).replace('\0', "");
+        let filled = Self {
+            key,
+            what,
+            symptoms: symptoms.collect(),
+            thing: if asks_thing { text("thing") } else { String::new() },
+            note: text("note"),
+            phone: if guest { text("phone") } else { String::new() },
+            by: if guest { String::new() } else { text("by") },
+            repair: !guest && !one(fields, "repair").is_empty(),
+        };
+        Ok(filled.mistake(asks_thing).map_or(Ok(filled), Err))
+    }
+
+    fn mistake(&self, asks_thing: bool) -> Option<ReportMistake> {
+        let long = |text: &str, most| text.chars().count() > most;
+        if asks_thing && self.thing.is_empty() {
+            Some(ReportMistake::NoThing)
+        } else if self.symptoms.is_empty() && self.note.is_empty() && !(asks_thing && self.what != What::Fault) {
+            Some(ReportMistake::Nothing)
+        } else if long(&self.note, LONGEST_NOTE) || long(&self.thing, LONGEST_THING) || self.by.len() > LONGEST_NAME {
+            Some(ReportMistake::TooLong)
+        } else {
+            (!self.phone.is_empty() && !is_phone(&self.phone)).then_some(ReportMistake::Phone)
+        }
+    }
+
+    /// Tells this report from any other. A browser that goes back to the form and sends something else makes another one.
+    fn id(&self, target: &Target) -> Uuid {
+        let device = target.device.as_ref().map_or("", DeviceId::as_str);
+        let Self { what, thing, note, phone, repair, .. } = self;
+        let said = [target.site.as_str(), device, what.as_str(), thing, note, phone, &self.symptoms.join(" ")];
+        Uuid::new_v5(&self.key, format!("{}\n{repair}", said.join("\n")).as_bytes())
+    }
+}
+
+/// The form of one device.
+pub(super) async fn show(State(app): State<App>, reader: Reader, Path(code): Path<String>) -> Response {
+    if reader.caller.is_nobody() {
+        return see(&format!("/d/{code}"));
+    }
+    let page = async {
+        let (site, device) = device::named(&app, &reader, &code).await?;
+        page(&app, &reader, &Target { site, device: Some(device) }, &Vec::new(), None)
+    };
+    answer::answer(&app, &reader, page).await
+}
+
+/// The form of things that are no devices, and the way to those that are.
+pub(super) async fn show_all(State(app): State<App>, reader: Reader) -> Response {
+    let page = async {
+        let site = reader.site()?.or_else(|| first_site(&app, &reader.caller)).ok_or(PageError::NotFound)?;
+        page(&app, &reader, &Target { site, device: None }, &Vec::new(), None)
+    };
+    answer::answer(&app, &reader, page).await
+}
+
+fn first_site(app: &App, caller: &Caller) -> Option<SiteId> {
+    let sites = app.fleet.read();
+    let setup = app.fleet.setup();
+    sites.keys().chain(setup.sites.keys()).find(|site| caller.reaches(site)).cloned()
+}
+
+/// The page with the form, and what was filled in that could not be taken.
+fn page(
+    app: &App,
+    reader: &Reader,
+    target: &Target,
+    fields: &Fields,
+    mistake: Option<ReportMistake>,
+) -> Result<String, PageError> {
+    let open = Open::default();
+    let page = Scene::with(app, reader, Some(target.site.clone()), &open, |scene| {
+        let site = scene.site(&target.site);
+        let device = match (&target.device, site) {
+            (None, _) => None,
+            (Some(id), Some(site)) => Some(site.device(id).ok_or(PageError::NotFound)?),
+            (Some(_), None) => return Err(PageError::NotFound),
+        };
+        let kind = device.and_then(|device| device.watch.kind()).map(|kind| &kind.kind);
+        let mut form = form(scene.pack.symptoms(kind), reader, fields, mistake);
+        form.action = match device {
+            Some(device) => format!("/d/{}/report?site={}", device.id, target.site),
+            None => format!("/report?site={}", target.site),
+        };
+        if reader.caller.person().is_none() {
+            form.reader = ReportReader::Unnamed;
+        }
+        form.asks_thing = device.is_none();
+        let choice = |site: &Site, device: &Device| {
+            let named = scene.device(site, device);
+            let place = if named.place.is_empty() { String::new() } else { format!(" · {}", named.place) };
+            let href = format!("/d/{}/report?site={}", device.id, site.id);
+            Choice { label: format!("{}{place}", named.name), href, current: false }
+        };
+        let others = site.filter(|_| device.is_none()).into_iter().flat_map(|site| {
+            let devices = site.devices().filter(|device| device.life != Life::Retired);
+            devices.map(move |device| choice(site, device))
+        });
+        let mut chrome = scene.chrome(Page::Report);
+        // What is being typed must not go because something changed elsewhere.
+        chrome.live = false;
+        Ok(ReportPage {
+            device: site.zip(device).map(|(site, device)| scene.device(site, device)),
+            devices: others.collect(),
+            form,
+            chrome,
+        })
+    })?;
+    page.html(reader.fragment)
+}
+
+/// A form with these symptoms, as it was filled in.
+fn form(symptoms: &[Word], reader: &Reader, fields: &Fields, mistake: Option<ReportMistake>) -> ReportForm {
+    let chosen = |word: &Word| fields.iter().any(|(field, value)| field == "symptom" && **value == *word.value);
+    let symptom = |word: &Word| SelectOption {
+        value: word.value.to_string(),
+        label: word.label.in_lang(reader.words()).to_owned(),
+        chosen: chosen(word),
+    };
+    let text = |name| one(fields, name).to_owned();
+    ReportForm {
+        key: new_id().to_string(),
+        what: What::from_text(one(fields, "what")).map_or(Reported::Fault, reported),
+        symptoms: symptoms.iter().map(symptom).collect(),
+        thing: text("thing"),
+        note: text("note"),
+        phone: text("phone"),
+        by: text("by"),
+        repair: !text("repair").is_empty(),
+        mistake,
+        ..ReportForm::default()
+    }
+}
+
+/// What somebody reports of a device.
+pub(super) async fn send(
+    State(app): State<App>,
+    reader: Reader,
+    peer: Peer,
+    Path(code): Path<String>,
+    form: Result<Form<Fields>, FormRejection>,
+) -> Response {
+    let sent = if reader.caller.is_nobody() {
+        by_guest(&app, &reader, peer, &code, form).await
+    } else {
+        by_staff(&app, &reader, Some(&code), form).await
+    };
+    sent.unwrap_or_else(|error| refuse(&app, &reader, error))
+}
+
+/// What somebody reports of another thing.
+pub(super) async fn send_other(
+    State(app): State<App>,
+    reader: Reader,
+    form: Result<Form<Fields>, FormRejection>,
+) -> Response {
+    by_staff(&app, &reader, None, form).await.unwrap_or_else(|error| refuse(&app, &reader, error))
+}
+
+async fn by_staff(
+    app: &App,
+    reader: &Reader,
+    code: Option<&str>,
+    form: Result<Form<Fields>, FormRejection>,
+) -> Result<Response, PageError> {
+    let Form(fields) = filled(form)?;
+    let target = if let Some(code) = code {
+        let (site, device) = device::named(app, reader, code).await?;
+        Target { site, device: Some(device) }
+    } else {
+        let site = reader.site()?.or_else(|| first_site(app, &reader.caller)).ok_or(PageError::NotFound)?;
+        Target { site, device: None }
+    };
+    if !reader.caller.reaches(&target.site) || !is_known(app, &target.site) {
+        return Err(PageError::NotFound);
+    }
+    let said = match Filled::of(&fields, false, target.device.is_none())? {
+        Ok(said) => said,
+        Err(mistake) => {
+            let html = page(app, reader, &target, &fields, Some(mistake))?;
+            return Ok(document(StatusCode::UNPROCESSABLE_ENTITY, html));
+        }
+    };
+    let (row, _) = take(app, &reader.caller, &target, &said).await?;
+    Ok(see(&match (&row.ticket, &target.device) {
+        (Some(number), _) => noticed(&format!("/t/{number}"), "saved"),
+        (None, Some(device)) => noticed(&format!("/d/{device}?site={}", target.site), "told"),
+        (None, None) => noticed(&format!("/report?site={}", target.site), "told"),
+    }))
+}
+
+fn is_known(app: &App, site: &SiteId) -> bool {
+    app.fleet.read().contains_key(site) || app.fleet.setup().sites.contains_key(site)
+}
+
+async fn by_guest(
+    app: &App,
+    reader: &Reader,
+    Peer(from): Peer,
+    code: &str,
+    form: Result<Form<Fields>, FormRejection>,
+) -> Result<Response, PageError> {
+    let Form(fields) = filled(form)?;
+    let (site, device) = app.store.device_by_code(code).await?.ok_or(PageError::NotFound)?;
+    let (now, target) = (app.clock.now(), Target { site: site.clone(), device: Some(device.clone()) });
+    let again = |mistake| Again { code, target: &target, fields: &fields, mistake };
+    let said = match Filled::of(&fields, true, false)? {
+        Ok(said) => said,
+        Err(mistake) => {
+            let html = guest_form(app, reader, again(Some(mistake))).await?;
+            return Ok(document(StatusCode::UNPROCESSABLE_ENTITY, html));
+        }
+    };
+    // What came before is answered as it was, however often it comes.
+    let id = said.id(&target);
+    if app.store.report(id).await?.is_none() {
+        if let Err(left) = app.reports.guests.may_report(&site, &device, from, now) {
+            tracing::info!(%from, %site, %device, "a guest reports too often");
+            let wait = left.millis().saturating_add(59_999) / 60_000;
+            let html = guest_form(app, reader, again(Some(ReportMistake::Wait(wait)))).await?;
+            let mut response = document(StatusCode::TOO_MANY_REQUESTS, html);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.saturating_mul(60)));
+            return Ok(response);
+        }
+        if !matches!(take(app, &reader.caller, &target, &said).await, Ok((_, true))) {
+            app.reports.guests.was_none(&site, &device, from, now);
+        }
+    }
+    // If it could not be stored, this says so.
+    app.store.report(id).await?.ok_or(PageError::NotFound)?;
+    Ok(see(&format!("/d/{code}/report/{id}")))
+}
+
+/// A guest's form that comes back, or a new one.
+struct Again<'a> {
+    code: &'a str,
+    target: &'a Target,
+    fields: &'a Fields,
+    mistake: Option<ReportMistake>,
+}
+
+/// What a label leads guests to.
+pub(super) async fn guest(app: &App, reader: &Reader, code: &str) -> Result<String, PageError> {
+    let (site, device) = app.store.device_by_code(code).await?.ok_or(PageError::NotFound)?;
+    let target = Target { site, device: Some(device) };
+    guest_form(app, reader, Again { code, target: &target, fields: &Vec::new(), mistake: None }).await
+}
+
+async fn guest_form(app: &App, reader: &Reader, asked: Again<'_>) -> Result<String, PageError> {
+    let Again { code, target, fields, mistake } = asked;
+    let subject = target.device.clone().map(Subject::Device);
+    let filter = TicketFilter { site: Some(target.site.clone()), subject, open: Some(true) };
+    let (tickets, _) = app.store.tickets(&filter, None, 1).await??;
+    guest_page(app, reader, target, code, tickets.first(), |device| {
+        let setup = app.fleet.setup();
+        let kind = device.watch.kind().map(|kind| &kind.kind);
+        let form = form(setup.pack.symptoms(kind), reader, fields, mistake);
+        Some(ReportForm { action: format!("/d/{code}/report"), reader: ReportReader::Guest, ..form })
+    })
+}
+
+/// How far it is with what a guest reported.
+pub(super) async fn progress(
+    State(app): State<App>,
+    reader: Reader,
+    Path((code, id)): Path<(String, String)>,
+) -> Response {
+    let page = async {
+        let id: Uuid = id.parse().map_err(|_| PageError::NotFound)?;
+        let row = app.store.report(id).await?.ok_or(PageError::NotFound)?;
+        let (site, device) = app.store.device_by_code(&code).await?.ok_or(PageError::NotFound)?;
+        let target = Target { site, device: Some(device) };
+        if row.site != target.site || target.device.clone().map(Subject::Device) != Some(row.subject) {
+            return Err(PageError::NotFound);
+        }
+        let ticket = match &row.ticket {
+            Some(number) => app.store.ticket(number).await?.map(|(ticket, _)| ticket),
+            None => None,
+        };
+        guest_page(&app, &reader, &target, &code, ticket.as_ref(), |_| None)
+    };
+    answer::answer(&app, &reader, page).await
+}
+
+/// A page for whoever is not known: name, place and state of a device, how far its repair is, and nothing else.
+fn guest_page(
+    app: &App,
+    reader: &Reader,
+    target: &Target,
+    code: &str,
+    ticket: Option<&TicketRow>,
+    form: impl FnOnce(&Device) -> Option<ReportForm>,
+) -> Result<String, PageError> {
+    let (setup, now) = (app.fleet.setup(), app.clock.now());
+    let page = {
+        let sites = app.fleet.read();
+        let site = sites.get(&target.site).ok_or(PageError::NotFound)?;
+        let device = target.device.as_ref().and_then(|id| site.device(id)).ok_or(PageError::NotFound)?;
+        let calendar = Calendar::new(now.millis(), site.calendar.zone().clone());
+        let text = |label: &Label| label.in_lang(reader.words()).to_owned();
+        let department = |id: &str| setup.pack.departments.get(id).map_or_else(|| id.to_owned(), &text);
+        let progress = ticket.map(|ticket| Progress {
+            step: incident::step(ticket),
+            department: department(&ticket.department),
+            due: expected(ticket).filter(|at| *at > now).map(|at| calendar.when(at.millis())),
+        });
+        GuestPage {
+            name: if device.name.is_empty() { device.id.to_string() } else { device.name.to_string() },
+            place: device.place.to_string(),
+            state: scene::state_at(site, device, now),
+            progress,
+            form: form(device),
+            back: format!("/d/{code}"),
+            chrome: Chrome::bare(reader.lang, calendar, Page::Report, reader.path.clone()),
+        }
+    };
+    page.html(false)
+}
+
+/// When somebody may expect to see that something happens.
+fn expected(ticket: &TicketRow) -> Option<Timestamp> {
+    match ticket.state {
+        ticket::State::New | ticket::State::Accepted => Some(ticket.arrive_by),
+        ticket::State::InProgress => Some(ticket.complete_by),
+        _ => None,
+    }
+}
+
+/// Stores a report, and tells who looks at it.
+async fn take(app: &App, caller: &Caller, target: &Target, said: &Filled) -> Result<(ReportRow, bool), PageError> {
+    let by = if caller.is_nobody() { String::new() } else { caller.signs(said.by.clone()) };
+    let setup = app.fleet.setup();
+    let (kind, zone) = {
+        let sites = app.fleet.read();
+        let site = sites.get(&target.site);
+        let device = target.device.as_ref().and_then(|id| site.and_then(|site| site.device(id)));
+        if target.device.is_some() && device.is_none() {
+            return Err(PageError::NotFound);
+        }
+        let kind = device.and_then(|device| setup.pack.kinds.get(&*device.kind));
+        (kind, site.map_or_else(|| setup.zone.clone(), |site| site.calendar.zone().clone()))
+    };
+    let kind: Option<&Kind> = kind.map(|kind| &kind.kind);
+    let offered = setup.pack.symptoms(kind);
+    let symptoms: Vec<&Word> =
+        offered.iter().filter(|word| said.symptoms.iter().any(|id| **id == *word.value)).collect();
+    if symptoms.len() < said.symptoms.len() && symptoms.is_empty() && said.note.is_empty() {
+        return Err(PageError::BadRequest);
+    }
+    let (key, reporter) = (said.id(target), caller.role());
+    let source = match caller {
+        Caller::Nobody => Source::Guest,
+        Caller::Program { .. } => Source::Program,
+        Caller::Here | Caller::Person { .. } => Source::Person,
+    };
+    let words = |of: fn(&Label) -> &str, comma: &str| {
+        symptoms.iter().map(|word| of(&word.label)).collect::<Vec<_>>().join(comma)
+    };
+    let row = ReportRow {
+        id: key,
+        site: target.site.clone(),
+        subject: target.device.clone().map_or(Subject::Site, Subject::Device),
+        thing: said.thing.clone(),
+        what: said.what,
+        source,
+        reporter: by.clone(),
+        post: reporter.map(|role| role.to_string()).unwrap_or_default(),
+        phone: said.phone.clone(),
+        symptoms: symptoms.iter().map(|word| word.value.to_string()).collect(),
+        words: Label::new(words(|label| &label.zh, "、"), words(|label| &label.en, ", ")),
+        note: said.note.clone(),
+        at: app.clock.now(),
+        alert: AlertId::of_report(key),
+        ticket: None,
+    };
+    let Filled { what, thing, note, repair, .. } = said;
+    let (what, repair) = (*what, *repair);
+    let told = Said { key, what, source, role: reporter, kind, thing, symptoms: &symptoms, note, repair };
+    let (rule, evidence) = (told.rule(&setup.pack), told.evidence());
+    let actor = caller.actor(&by);
+    let asked = Reporting { report: &row, rule: &rule, evidence: &evidence, zone: &zone, setup: &setup, actor: &actor };
+    let taken = app.store.take_report(asked).await.map_err(|error| match error {
+        // The id is made of what is said.
+        ReportError::KeyReused => PageError::BadRequest,
+        ReportError::Store(error) => error.into(),
+    })?;
+    app.fleet.tell(Changed { site: target.site.clone(), device: target.device.clone() });
+    Ok(taken)
+}
+
+fn reported(what: What) -> Reported {
+    match what {
+        What::Fault => Reported::Fault,
+        What::Damage => Reported::Damage,
+        What::Loss => Reported::Loss,
+    }
+}
+
+/// A report as a reader may see it.
+pub(super) fn card(scene: &Scene<'_>, row: &ReportRow) -> ReportCard {
+    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let may_call = may_call(scene.reader.caller.role());
+    let shown = |phone: String| if may_call { phone } else { masked(&phone) };
+    ReportCard {
+        source: match row.source {
+            Source::Guest => Reporter::Guest,
+            Source::Person => Reporter::Person,
+            Source::Program => Reporter::Program,
+        },
+        by: text(&row.reporter),
+        post: text(&row.post).map(|post| scene.post(&post)),
+        call: text(&row.phone).filter(|_| may_call).map(|phone| phone.replace(' ', "")),
+        phone: text(&row.phone).map(shown),
+        what: reported(row.what),
+        thing: row.thing.clone(),
+        symptoms: scene.text(&row.words),
+        note: row.note.clone(),
+        at: scene.when(row.at),
+    }
+}
+
+/// Who may call those who report: who repairs, and who is above.
+pub(in crate::http) fn may_call(role: Option<Role>) -> bool {
+    role.is_none_or(|role| matches!(role, Role::Engineering | Role::Supervisor | Role::Manager | Role::Admin))
+}
+
+/// Who reported a ticket, in one line: the first of them, or the hub itself.
+pub(super) fn reporter(scene: &Scene<'_>, reports: &[ReportRow], opened_by: &str) -> String {
+    let first = reports.first().filter(|_| lobby_domain::report::is_stated(opened_by));
+    first.map_or_else(|| scene.texts().system.to_owned(), |row| card(scene, row).reporter(scene.texts()))
+}
+
+/// All that people said about a ticket, a line each, with who said it and where they can be called; nothing if nobody did.
+pub(super) fn said(scene: &Scene<'_>, reports: &[ReportRow]) -> Option<String> {
+    let line = |row: &ReportRow| {
+        let card = card(scene, row);
+        let by = [Some(card.reporter(scene.texts())), card.phone.clone()].into_iter().flatten().collect::<Vec<_>>();
+        format!("{}{}{}", by.join(" "), scene.texts().label_gap, card.said(scene.texts()))
+    };
+    (!reports.is_empty()).then(|| reports.iter().map(line).collect::<Vec<_>>().join("\n"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! Reports by the forms of the pages, as browsers send them: of guests, and of the staff.
+
+use axum::{
+    body::Body,
+    http::{Request, StatusCode, header},
+};
+use lobby_domain::{
+    access::{Grant, Role},
+    time::Span,
+};
+use rstest::rstest;
+
+use crate::{
+    account,
+    audit::Actor,
+    http::pages::tests::{Answer, Hub},
+    store::{AlertFilter, SessionRow},
+    token,
+};
+
+const SITE: &str = "hz-01";
+const KEY: &str = "6f9619ff-8b86-4d01-b42d-00c04fc964ff";
+
+/// A hub where somebody was entered, so that nobody else may do anything, and the code on the display's label.
+async fn with_label() -> (Hub, String) {
+    let hub = Hub::reporting().await;
+    signed_in(&hub, Role::Admin).await;
+    let code = hub.app.store.code(&SITE.parse().unwrap(), &"entrance-led".parse().unwrap()).await.unwrap().unwrap();
+    (hub, code)
+}
+
+/// Somebody of that role, with what their browser proves it with.
+async fn signed_in(hub: &Hub, role: Role) -> String {
+    let (store, now) = (&hub.app.store, hub.app.clock.now());
+    let grant = Grant { role, site: None };
+    let names = (role.as_str(), "周敏");
+    let (row, _) = account::enter(store, names, grant, now, &Actor::here("")).await.unwrap();
+    let proof = format!("proof-of-{role}");
+    let session = SessionRow {
+        id: format!("session of {role}"),
+        person: row.id,
+        browser: "a browser".into(),
+        created_at: now,
+        expires_at: now + Span::from_mins(600),
+        last_used_at: now,
+    };
+    store.open_session(&session, &token::hash(&proof), b"a browser").await.unwrap();
+    proof
+}
+
+async fn ask(hub: &Hub, method: &str, path: &str, proof: Option<&str>, form: &str) -> Answer {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::ACCEPT, "text/html")
+        .header(header::ACCEPT_LANGUAGE, "zh")
+        .header(header::HOST, "127.0.0.1:8080")
+        .header("origin", "http://127.0.0.1:8080")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header(header::COOKIE, proof.map(|proof| format!("lobby_session={proof}")).unwrap_or_default());
+    hub.ask(request.body(Body::from(form.to_owned())).unwrap()).await
+}
+
+fn goes_to(answer: &Answer) -> String {
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+    answer.headers[header::LOCATION].to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_guest_reports_what_they_see_and_is_told_how_far_it_is_and_nothing_else() {
+    let (hub, code) = with_label().await;
+    let place = format!("/d/{code}");
+    let page = ask(&hub, "GET", &place, None, "").await;
+    page.says(&["入口屏&#60;b&#62;", "大门口", "正常", "我要报修", "黑屏", "花屏", "联系电话"]);
+    for secret in ["hz-01", "云汀", "entrance-led", "lobby-box", "温度", "信号"] {
+        assert!(!page.body.contains(secret), "{secret} is in {}", page.body);
+    }
+    assert_eq!(goes_to(&ask(&hub, "GET", "/d/entrance-led", None, "").await), "/sign-in?back=/d/entrance-led");
+
+    let form = format!("key={KEY}&symptom=dark&symptom=no-sound&note=%E5%85%A8%E9%BB%91&phone=13812341234");
+    let sent = goes_to(&ask(&hub, "POST", &format!("{place}/report"), None, &form).await);
+    assert!(sent.starts_with(&format!("{place}/report/")), "{sent}");
+    let again = goes_to(&ask(&hub, "POST", &format!("{place}/report"), None, &form).await);
+    assert_eq!(again, sent, "the same form is the same report");
+    ask(&hub, "GET", &sent, None, "").await.says(&["收到，谢谢", "已报修，等待工程部接单，预计 15:30"]);
+    ask(&hub, "GET", &place, None, "").await.says(&["已报修，等待工程部接单"]);
+
+    let number = hub.ticket().await;
+    let engineer = signed_in(&hub, Role::Engineering).await;
+    let page = ask(&hub, "GET", &format!("/t/{number}"), Some(&engineer), "").await;
+    page.says(&["报修：黑屏、无声", "客人", "13812341234", "全黑"]);
+    let print = ask(&hub, "GET", &format!("/t/{number}/print"), Some(&engineer), "").await;
+    print.says(&["客人", "13812341234", "黑屏、无声，全黑"]);
+    let concierge = signed_in(&hub, Role::Concierge).await;
+    for path in [format!("/t/{number}"), format!("/t/{number}/print")] {
+        let page = ask(&hub, "GET", &path, Some(&concierge), "").await;
+        page.says(&["138****1234"]);
+        assert!(!page.body.contains("13812341234"), "{}", page.body);
+    }
+    goes_to(&ask(&hub, "POST", &format!("/t/{number}/start"), Some(&engineer), "version=1").await);
+    let page = ask(&hub, "GET", &sent, None, "").await;
+    page.says(&["已报修，工程部处理中"]);
+    assert!(!page.body.contains("周敏"), "no names: {}", page.body);
+}
+
+#[rstest]
+#[case::nothing("", "请选择一个现象")]
+#[case::no_phone("&symptom=dark&phone=call+me", "电话号码不对")]
+#[case::too_much(&format!("&note={}", "x".repeat(501)), "文字太长")]
+#[tokio::test]
+async fn a_form_that_cannot_be_taken_comes_back_as_it_was_filled_in(#[case] rest: &str, #[case] words: &str) {
+    let (hub, code) = with_label().await;
+    let answer = ask(&hub, "POST", &format!("/d/{code}/report"), None, &format!("key={KEY}{rest}")).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.body);
+    answer.says(&[words, "我要报修"]);
+}
+
+#[tokio::test]
+async fn a_guest_reports_five_times_an_hour_and_from_our_own_page_alone() {
+    let (hub, code) = with_label().await;
+    let path = format!("/d/{code}/report");
+    for nth in 0..5 {
+        let form = format!("key={KEY}&symptom=dark&note={nth}");
+        goes_to(&ask(&hub, "POST", &path, None, &form).await);
+    }
+    let refused = ask(&hub, "POST", &path, None, &format!("key={KEY}&symptom=dark&note=6")).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.headers[header::RETRY_AFTER], "3600");
+    refused.says(&["请 60 分钟后再试"]);
+    goes_to(&ask(&hub, "POST", &path, None, &format!("key={KEY}&symptom=dark&note=4")).await);
+    hub.pass(3_600_000);
+    goes_to(&ask(&hub, "POST", &path, None, &format!("key={KEY}&symptom=dark&note=6")).await);
+    let _ = hub.ticket().await;
+
+    let foreign = Request::post(&path).header("origin", "https://evil.example").body(Body::empty()).unwrap();
+    assert_eq!(hub.ask(foreign).await.status, StatusCode::FORBIDDEN);
+    let unsaid = Request::post(&path).body(Body::empty()).unwrap();
+    assert_eq!(hub.ask(unsaid).await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn the_staff_report_devices_and_other_things_and_damage_goes_to_the_superior() {
+    let (hub, _) = with_label().await;
+    let concierge = signed_in(&hub, Role::Concierge).await;
+    let page = ask(&hub, "GET", "/d/entrance-led?site=hz-01", Some(&concierge), "").await;
+    page.says(&["/d/entrance-led/report?site=hz-01"]);
+    let place = "/d/entrance-led/report?site=hz-01";
+    let page = ask(&hub, "GET", place, Some(&concierge), "").await;
+    page.says(&["黑屏", "损坏", "保持现场原样"]);
+    assert!(!page.body.contains("name=\"by\"") && !page.body.contains("name=\"phone\""), "{}", page.body);
+    let ticket = goes_to(&ask(&hub, "POST", place, Some(&concierge), &format!("key={KEY}&symptom=dark")).await);
+    assert!(ticket.starts_with("/t/BX-202611-0001?"), "{ticket}");
+    ask(&hub, "GET", &ticket, Some(&concierge), "").await.says(&["员工 · 周敏 · 礼宾岗", "报修：黑屏"]);
+
+    ask(&hub, "GET", "/report", Some(&concierge), "").await.says(&["一号鞋套机", "案场里的其他东西", "什么东西"]);
+    let form = format!("key={KEY}&what=damage&thing=%E8%8A%B1%E7%93%B6");
+    let told = goes_to(&ask(&hub, "POST", "/report?site=hz-01", Some(&concierge), &form).await);
+    assert_eq!(told, "/report?site=hz-01&notice=told");
+    ask(&hub, "GET", &told, Some(&concierge), "").await.says(&["已告知上级"]);
+    let (alerts, _) = hub.app.store.alerts(&AlertFilter::default(), None, 10).await.unwrap().unwrap();
+    let damage = alerts.iter().find(|alert| alert.ticket.is_none()).unwrap();
+    assert_eq!((&*damage.title.zh, damage.tells.join(" ")), ("物品损坏：花瓶", "supervisor".to_owned()));
+    let ack = format!("/alerts/{}/ack", damage.id);
+    assert_eq!(ask(&hub, "POST", &ack, Some(&concierge), "").await.status, StatusCode::FORBIDDEN);
+    let supervisor = signed_in(&hub, Role::Supervisor).await;
+    goes_to(&ask(&hub, "POST", &ack, Some(&supervisor), "").await);
+
+    let nothing = ask(&hub, "POST", "/report?site=hz-01", Some(&concierge), &format!("key={KEY}&symptom=broken")).await;
+    assert_eq!(nothing.status, StatusCode::UNPROCESSABLE_ENTITY);
+    nothing.says(&["请写明是什么东西"]);
+    let viewer = signed_in(&hub, Role::Viewer).await;
+    for path in ["/report", place] {
+        assert_eq!(ask(&hub, "GET", path, Some(&viewer), "").await.status, StatusCode::FORBIDDEN, "{path}");
+    }
+}

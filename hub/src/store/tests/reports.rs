@@ -1,0 +1,215 @@
+//! What people report: it joins the device's ticket whatever is known of it, is kept by a restart, and ends with the ticket.
+
+use lobby_domain::{
+    alert::{AlertId, Subject},
+    kind::Word,
+    label::Label,
+    pack::Pack,
+    report::{OF_DEVICE, Said, Source, What},
+    ticket::{Action, Rejection, State},
+    time::Timestamp,
+};
+use rstest::rstest;
+use uuid::Uuid;
+
+use super::{
+    DARK, Database, Kind, LED, MINUTE, MUTED, Store, T0, all_alerts, all_tickets, by, clear, commit, count, happened,
+    raise,
+    restart::{EPOCH, Hub},
+    setup, shanghai, site, the_ticket, writer,
+};
+use crate::store::{Deed, ReportError, ReportRow, Reporting};
+
+/// A report of somebody of the staff, told from others by `nth`.
+fn report(nth: u128, what: What, device: Option<&str>, at: Timestamp) -> ReportRow {
+    let id = Uuid::from_u128((nth << 96) | nth);
+    ReportRow {
+        id,
+        site: site(),
+        subject: device.map_or(Subject::Site, |device| Subject::Device(device.parse().unwrap())),
+        thing: if device.is_none() { "大堂花瓶".into() } else { String::new() },
+        what,
+        source: Source::Person,
+        reporter: "周礼宾".into(),
+        post: "concierge".into(),
+        phone: String::new(),
+        symptoms: vec!["dark".into()],
+        words: Label::new("黑屏", "Dark"),
+        note: "整块都黑了".into(),
+        at,
+        alert: AlertId::of_report(id),
+        ticket: None,
+    }
+}
+
+async fn take(store: &Store, row: &ReportRow, repair: bool) -> Result<(ReportRow, bool), ReportError> {
+    let pack = Pack::built_in();
+    let kind = (row.subject != Subject::Site).then(|| &pack.kinds["led-display"].kind);
+    let symptoms: Vec<&Word> = kind.iter().flat_map(|kind| kind.symptoms.iter().take(1)).collect();
+    let (key, what, source, thing, note) = (row.id, row.what, row.source, &*row.thing, &*row.note);
+    let said = Said { key, what, source, role: None, kind, thing, symptoms: &symptoms, note, repair };
+    let (rule, evidence, zone, setup, actor) = (said.rule(&pack), said.evidence(), shanghai(), setup(), by());
+    let asked = Reporting { report: row, rule: &rule, evidence: &evidence, zone: &zone, setup: &setup, actor: &actor };
+    store.take_report(asked).await
+}
+
+async fn act(store: &Store, action: Action, at: Timestamp) -> State {
+    let seen = the_ticket(store).await;
+    let actor = by();
+    let deed =
+        Deed { version: seen.version, by: "李工", actor: &actor, note: "", work: None, duplicate_of: None, at };
+    store.act_on_ticket(seen.number.as_str(), action, deed, &setup()).await.unwrap().state
+}
+
+async fn open_alerts(store: &Store) -> usize {
+    all_alerts(store).await.iter().filter(|alert| alert.cleared_at.is_none()).count()
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_report_opens_a_ticket_once_however_often_it_is_sent(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    let first = report(1, What::Fault, Some(LED), T0);
+    let (row, is_new) = take(store, &first, false).await.unwrap();
+    let ticket = the_ticket(store).await;
+    assert_eq!((is_new, row.ticket.as_deref()), (true, Some(ticket.number.as_str())));
+    assert_eq!((&*ticket.department, &*ticket.priority, &*ticket.confirmed_by), ("engineering", "P1", "concierge"));
+    assert_eq!((&*ticket.title.zh, &*ticket.rule), ("报修：黑屏", OF_DEVICE));
+    let later = ReportRow { at: T0 + MINUTE, ..first.clone() };
+    let (again, is_new) = take(store, &later, false).await.unwrap();
+    assert_eq!((again, is_new), (row, false), "answered as it was");
+    let other = ReportRow { note: "另一句话".into(), ..later };
+    assert!(matches!(take(store, &other, false).await, Err(ReportError::KeyReused)));
+    assert_eq!((count(store, "report").await, count(store, "alert").await), (1, 1));
+    assert_eq!(happened(store).await, ["opened"]);
+    assert_eq!(count(store, "outbox").await, 2, "engineering and the concierge are told");
+    let chain = store.audit_log(&crate::store::AuditFilter::default(), None, 10).await.unwrap().unwrap().0;
+    assert_eq!(chain[0].action, "report.fault");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_report_joins_the_ticket_that_there_is_and_the_other_way_round(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    commit(&mut writer, raise(LED, DARK, T0)).await;
+    take(store, &report(1, What::Fault, Some(LED), T0 + MINUTE), false).await.unwrap();
+    take(store, &report(2, What::Fault, Some(LED), T0 + MINUTE.times(2)), false).await.unwrap();
+    assert_eq!(happened(store).await, ["opened", "joined", "joined"], "one ticket, whoever saw it");
+    assert_eq!(open_alerts(store).await, 2);
+    let number = the_ticket(store).await.number.to_string();
+    assert_eq!(store.reports_of_ticket(&number).await.unwrap().len(), 2);
+
+    take(store, &report(3, What::Fault, Some("led-2"), T0), false).await.unwrap();
+    commit(&mut writer, raise("led-2", DARK, T0 + MINUTE)).await;
+    commit(&mut writer, raise("led-2", MUTED, T0 + MINUTE)).await;
+    assert_eq!(all_tickets(store).await.len(), 2, "what is measured later is the same fault");
+}
+
+#[rstest]
+#[tokio::test]
+async fn data_clear_no_report_and_a_report_keeps_nobody_from_confirming(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    commit(&mut writer, raise(LED, DARK, T0)).await;
+    take(store, &report(1, What::Fault, Some(LED), T0), false).await.unwrap();
+    commit(&mut writer, clear(LED, DARK, T0 + MINUTE)).await;
+    assert_eq!(the_ticket(store).await.state, State::New, "somebody saw it: it does not recover by itself");
+    assert_eq!(open_alerts(store).await, 1);
+    act(store, Action::Start, T0 + MINUTE.times(2)).await;
+    act(store, Action::Finish, T0 + MINUTE.times(3)).await;
+    take(store, &report(2, What::Fault, Some(LED), T0 + MINUTE.times(4)), false).await.unwrap();
+    assert_eq!(the_ticket(store).await.state, State::InProgress, "it was not repaired");
+    act(store, Action::Finish, T0 + MINUTE.times(5)).await;
+    assert_eq!(act(store, Action::Confirm, T0 + MINUTE.times(6)).await, State::Closed);
+    let alerts = all_alerts(store).await;
+    let stated = alerts.iter().find(|alert| alert.reported).unwrap();
+    assert_eq!((stated.clear_reason.as_deref(), &*stated.cleared_by), (Some("ticket_closed"), "李工"));
+    assert_eq!(stated.hits, 2);
+
+    take(store, &report(3, What::Fault, Some(LED), T0 + MINUTE.times(7)), false).await.unwrap();
+    assert_eq!((all_tickets(store).await.len(), open_alerts(store).await), (2, 1), "what is reported anew");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_report_ends_with_a_rejected_ticket(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    take(store, &report(1, What::Fault, Some(LED), T0), false).await.unwrap();
+    assert_eq!(act(store, Action::Reject(Rejection::NoFaultFound), T0 + MINUTE).await, State::Closed);
+    assert_eq!(open_alerts(store).await, 0);
+    assert_eq!(store.rejected_tickets(None).await.unwrap(), []);
+    take(store, &report(2, What::Fault, Some(LED), T0 + MINUTE.times(2)), false).await.unwrap();
+    assert_eq!(the_ticket(store).await.state, State::New, "it was one after all");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_report_goes_with_its_ticket_to_the_one_that_it_is_a_duplicate_of(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    let (first, _) = take(store, &report(1, What::Fault, Some(LED), T0), false).await.unwrap();
+    let (other, _) = take(store, &report(2, What::Fault, Some("led-2"), T0 + MINUTE), false).await.unwrap();
+    let (first, other) = (first.ticket.unwrap(), other.ticket.unwrap());
+    let (actor, at) = (by(), T0 + MINUTE.times(2));
+    let duplicate_of = Some(first.as_str());
+    let deed = Deed { version: 1, by: "李工", actor: &actor, note: "", work: None, duplicate_of, at };
+    store.act_on_ticket(&other, Action::Reject(Rejection::Duplicate), deed, &setup()).await.unwrap();
+    assert_eq!(open_alerts(store).await, 2);
+    assert_eq!(store.reports_of_ticket(&first).await.unwrap().len(), 2);
+    assert_eq!(store.reports_of_ticket(&other).await.unwrap(), []);
+}
+
+#[rstest]
+#[tokio::test]
+async fn damage_is_told_to_the_superior_and_ends_when_they_take_notice(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    let (row, _) = take(store, &report(1, What::Damage, None, T0), false).await.unwrap();
+    take(store, &report(2, What::Loss, None, T0), false).await.unwrap();
+    assert_eq!((all_tickets(store).await.len(), open_alerts(store).await), (0, 2), "two things, two alerts");
+    let alert = store.alert(row.alert).await.unwrap().unwrap();
+    assert_eq!((alert.tells, &*alert.title.zh), (vec!["supervisor".to_owned()], "物品损坏：大堂花瓶"));
+    let seen = store.acknowledge(row.alert, "王主管", T0 + MINUTE, &by()).await.unwrap().unwrap();
+    assert_eq!((seen.cleared_at, &*seen.cleared_by), (Some(T0 + MINUTE), "王主管"));
+    assert_eq!(seen.acked, Some((T0 + MINUTE, "王主管".to_owned())));
+
+    let (wanted, _) = take(store, &report(3, What::Damage, None, T0), true).await.unwrap();
+    let seen = store.acknowledge(wanted.alert, "王主管", T0 + MINUTE, &by()).await.unwrap().unwrap();
+    assert_eq!((seen.cleared_at, seen.ticket), (None, wanted.ticket), "it ends with its ticket");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_restart_keeps_reports_and_other_standards_do_not_end_them(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    let (mut hub, _) = Hub::start(store, T0).await;
+    assert_eq!(EPOCH, 7);
+    hub.birth().await;
+    take(store, &report(1, What::Fault, Some(LED), T0), false).await.unwrap();
+    let (mut hub, stored) = Hub::start(store, T0 + MINUTE).await;
+    assert_eq!(stored.open_alerts, [], "no rule knows of it");
+    hub.birth().await;
+    let other = Pack { report: None, ..(*Pack::built_in()).clone() };
+    store.regrade_alerts(&other).await.unwrap();
+    hub.step(|site, now, changes| {
+        let calendar = site.calendar.clone();
+        site.reconfigure(std::sync::Arc::new(other), calendar, now, changes);
+    })
+    .await;
+    assert_eq!((open_alerts(store).await, the_ticket(store).await.state), (1, State::New));
+    assert_eq!(hub.site.incidents().iter().count(), 0, "the live state is that of data");
+}
