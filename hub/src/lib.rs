@@ -29,6 +29,7 @@ pub mod progress;
 pub mod reload;
 pub mod reminders;
 pub mod restraints;
+pub mod roster;
 pub mod service_manager;
 pub mod storage;
 pub mod store;

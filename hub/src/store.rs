@@ -21,6 +21,7 @@ mod reach;
 mod records;
 mod restraints;
 mod rollup;
+mod roster;
 mod schema;
 mod tickets;
 mod tokens;
@@ -51,6 +52,7 @@ pub use self::{
     records::{RecordFilter, RecordRow},
     restraints::{ChangeError, Made, RestraintFilter},
     rollup::{Due, Grain, RolledUp},
+    roster::{Coming, DutyRow},
     schema::{migrator, newest_schema},
     tickets::{ActError, Comment, Deed, TicketEvent, TicketFilter, TicketRow},
     tokens::TokenRow,

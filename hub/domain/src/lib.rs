@@ -29,6 +29,7 @@ pub mod pack;
 pub mod past;
 pub mod ranges;
 pub mod restraint;
+pub mod roster;
 pub mod rule;
 pub mod said;
 pub mod service_hours;

@@ -14,6 +14,7 @@ mod records;
 mod restart;
 mod restraints;
 mod rollup;
+mod roster;
 mod schema;
 mod tickets;
 mod troubles;

@@ -8,7 +8,7 @@ use sqlx::{Executor, SqlSafeStr, SqlitePool};
 use super::{Database, Kind, Store};
 use crate::store::{
     alerts, audit, deadlines, delivery, findings, fleet, meta, notifications, once, outbox, past, people, records,
-    restraints, rollup, schema, tickets, tokens,
+    restraints, rollup, roster, schema, tickets, tokens,
 };
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
@@ -34,6 +34,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         records::STATEMENTS,
         restraints::STATEMENTS,
         rollup::STATEMENTS,
+        roster::STATEMENTS,
         schema::STATEMENTS,
         tickets::STATEMENTS,
         tokens::STATEMENTS,
