@@ -1,6 +1,7 @@
-//! The commands about stored data: `backup`, `restore`, `verify`, `token`, `user`, `audit`.
+//! The commands about stored data: `backup`, `restore`, `verify`, `token`, `user`, `roster`, `audit`.
 
 mod audit;
+mod roster;
 mod token;
 mod user;
 
@@ -11,7 +12,7 @@ use clap::Args;
 use lobby_domain::time::Timestamp;
 use tokio::time::Instant;
 
-pub use self::{audit::Audit, token::Token, user::User};
+pub use self::{audit::Audit, roster::Roster, token::Token, user::User};
 
 use crate::{
     backup::{self, Folder, Manifest, Say},

@@ -17,7 +17,7 @@ use lobby_domain::{
     device::Life,
     pack::{
         Pack,
-        hours::{DutyConfig, HoursConfig, HoursError},
+        hours::{DutyConfig, HoursConfig, HoursError, shifts},
     },
     time::Span,
 };
@@ -277,6 +277,8 @@ pub struct SiteConfig {
     pub hours: Option<HoursConfig>,
     /// When those who repair are on duty; without it, around the clock.
     pub duty: Option<DutyConfig>,
+    /// The shifts that its roster names, such as `early = "08:00-16:30"`.
+    pub shifts: BTreeMap<String, String>,
     /// See [`SiteSettings::least_gap`]; for the demonstration alone.
     #[serde(skip)]
     pub(crate) least_gap: Span,
@@ -493,6 +495,7 @@ impl Check<'_> {
             calendar: calendar.and_then(|calendar| self.hours(id, "hours", calendar)),
             least_gap: site.least_gap,
             duty: duty.and_then(|duty| self.hours(id, "duty", duty)).unwrap_or_default(),
+            shifts: self.hours(id, "shifts", shifts(&site.shifts)).unwrap_or_default(),
         }
     }
 
@@ -840,6 +843,23 @@ mod tests {
         let zone = site.calendar.as_ref().unwrap().zone();
         assert_eq!(zone.iana_name(), Some("Asia/Shanghai"));
         assert!(format!("{:?}", site.duty).contains("Asia/Shanghai"), "{:?}", site.duty);
+    }
+
+    #[test]
+    fn shifts_are_checked_each_with_its_place() {
+        let good = "[site.a.shifts]\nearly = '08:00-16:30'\nnight = '22:00-06:00'\n'早班' = '8:00-16:00'\n";
+        let config = config(good, Overrides::default()).unwrap();
+        assert_eq!(config.sites["a"].shifts.keys().collect::<Vec<_>>(), ["early", "night", "早班"]);
+        let bad = "[site.a.shifts]\nearly = '08:00–16:30'\nlate = 'noon'\n'8:00-9:00' = '8:00-9:00'\n";
+        let error = format!("{:#}", super::tests::config(bad, Overrides::default()).unwrap_err());
+        for expected in [
+            "hub.toml:2:9: [site.a.shifts] `early`: `08:00–16:30` are no hours of a shift: write `08:00-16:30`, or \
+             `22:00-06:00` over midnight; did you mean `08:00-16:30`?",
+            "hub.toml:3:8: [site.a.shifts] `late`: `noon` are no hours of a shift",
+            "hub.toml:4:15: [site.a.shifts] `8:00-9:00` cannot be the name of a shift",
+        ] {
+            assert!(error.lines().any(|line| line.starts_with(expected)), "{error}\nno {expected}");
+        }
     }
 
     #[test]

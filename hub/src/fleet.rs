@@ -14,6 +14,7 @@ use lobby_domain::{
     calendar::Calendar,
     device::{FRESH_FOR, Life},
     pack::Pack,
+    roster::Shifts,
     said::Shared,
     service_hours::{ServiceHours, SiteHours},
     site::{Changes, Site},
@@ -35,6 +36,8 @@ pub struct SiteSettings {
     pub least_gap: Span,
     /// When those who repair are on duty there.
     pub duty: ServiceHours,
+    /// The shifts that its roster names.
+    pub shifts: Shifts,
 }
 
 /// What may change while the hub is at work.
@@ -60,6 +63,11 @@ impl Setup {
     pub fn hours(&self, site: &SiteId) -> SiteHours {
         let duty = self.sites.get(site).map(|settings| settings.duty.clone()).unwrap_or_default();
         SiteHours::new(&self.calendar(site), duty)
+    }
+
+    /// A site's time zone.
+    pub fn zone_of(&self, site: &SiteId) -> TimeZone {
+        self.calendar(site).zone().clone()
     }
 
     fn calendar(&self, site: &SiteId) -> Calendar {

@@ -31,6 +31,7 @@ pub mod reload;
 pub mod reminders;
 mod reports;
 pub mod restraints;
+pub mod roster;
 pub mod service_manager;
 pub mod storage;
 pub mod store;

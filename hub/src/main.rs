@@ -64,6 +64,8 @@ enum Command {
     Token(command::Token),
     /// Enters, lists, disables and enables the people who sign in
     User(command::User),
+    /// Imports, lists and checks who is on duty at which post
+    Roster(command::Roster),
     /// Verifies and lists the audit log of what people and programs have changed
     Audit(command::Audit),
 }
@@ -185,6 +187,7 @@ fn main() -> ExitCode {
         Command::Verify(verify) => to_the_end(verify.run(&say)),
         Command::Token(token) => to_the_end(token.run(&say)),
         Command::User(user) => to_the_end(user.run(&say)),
+        Command::Roster(roster) => to_the_end(roster.run(&say)),
         Command::Audit(audit) => to_the_end(audit.run(&say)),
     }
 }

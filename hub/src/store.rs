@@ -23,6 +23,7 @@ mod records;
 mod reports;
 mod restraints;
 mod rollup;
+mod roster;
 mod schema;
 mod tickets;
 mod tokens;
@@ -55,6 +56,7 @@ pub use self::{
     reports::{ReportError, ReportRow, Reporting},
     restraints::{ChangeError, Made, RestraintFilter},
     rollup::{Due, Grain, RolledUp},
+    roster::{Coming, DutyRow},
     schema::{migrator, newest_schema},
     tickets::{ActError, Comment, Deed, TicketEvent, TicketFilter, TicketRow},
     tokens::TokenRow,

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     pack::{Counts, Pack},
+    roster::{Holder, Staffing},
     rule::Severity,
     service_hours::ServiceHours,
     ticket,
@@ -38,26 +39,6 @@ pub struct Chain {
     pub confirm_within: Span,
     /// By which priority alerts without a ticket are followed up; others are not.
     pub alerts: BTreeMap<Severity, Box<str>>,
-}
-
-/// Who is at a post.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Staffing {
-    /// The site keeps no roster: whoever is at the post.
-    Unkept,
-    /// Nobody is on duty there.
-    Nobody,
-    /// These people, the one who answers for the post first.
-    People(Vec<Holder>),
-}
-
-/// A person who has an incident.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
-    /// The person's id.
-    pub id: Box<str>,
-    /// Their name.
-    pub name: Box<str>,
 }
 
 /// The way of one incident as it was laid down when it began. Who is at its posts is looked up when it is their turn.

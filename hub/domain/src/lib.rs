@@ -31,6 +31,7 @@ pub mod past;
 pub mod ranges;
 pub mod report;
 pub mod restraint;
+pub mod roster;
 pub mod rule;
 pub mod said;
 pub mod service_hours;

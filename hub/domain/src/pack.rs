@@ -16,6 +16,7 @@ mod source;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+pub(crate) use self::problem::nearest;
 pub use self::{
     load::BUILT_IN,
     problem::{PackErrors, Problem},

@@ -29,7 +29,7 @@ const PART: usize = 2000;
 /// The configuration of a hub that shows the demonstration.
 pub fn settings() -> File {
     let demo = Demo::default();
-    let site = SiteConfig { name: Some(demo.name.zh.to_string()), hours: None, duty: None, least_gap: PAST_GAP };
+    let site = SiteConfig { name: Some(demo.name.zh.to_string()), least_gap: PAST_GAP, ..SiteConfig::default() };
     File {
         zone: TimeZone::get("Asia/Shanghai").ok().map(Zone),
         site: BTreeMap::from([(demo.site, site)]),

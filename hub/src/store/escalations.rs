@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use lobby_contract::SiteId;
 use lobby_domain::{
     alert::{AlertId, Raise},
-    escalation::{Escalation, Holder, Move, Phase, Refusal, Route, Staffing, State},
+    escalation::{Escalation, Move, Phase, Refusal, Route, State},
+    roster::{Holder, Staffing},
     ticket,
     time::{Span, Timestamp},
 };
@@ -162,10 +163,6 @@ impl Tx {
                 .fetch_optional(conn).await)?,
         };
         raw.map(EscalationRow::try_from).transpose()
-    }
-
-    async fn staffing(&mut self, _: &SiteId, _: &str, _: Timestamp) -> Result<Staffing, StoreError> {
-        Ok(Staffing::Unkept)
     }
 
     /// Who is at the posts of a route.

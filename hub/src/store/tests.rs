@@ -16,6 +16,7 @@ mod reports;
 mod restart;
 mod restraints;
 mod rollup;
+mod roster;
 mod schema;
 mod tickets;
 mod troubles;

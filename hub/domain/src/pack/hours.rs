@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::problem::nearest;
 use crate::{
     calendar::{Calendar, Day},
+    roster::Shifts,
     service_hours::{ServiceHours, Shift},
 };
 
@@ -138,6 +139,21 @@ pub enum HoursError {
         /// The setting of every day.
         every: &'static str,
     },
+    /// A shift's hours that are none.
+    #[error("`{name}`: `{text}` are no hours of a shift: write `08:00-16:30`, or `22:00-06:00` over midnight{}", .nearest.as_ref().map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default())]
+    Shift {
+        /// The shift.
+        name: String,
+        /// What was written.
+        text: String,
+        /// What was probably meant.
+        nearest: Option<String>,
+    },
+    /// A shift's name that is none.
+    #[error(
+        "`{0}` cannot be the name of a shift: use up to 40 letters and digits, no hours, no commas, semicolons, quotation marks or tabs"
+    )]
+    ShiftName(String),
     /// An exception's date is none.
     #[error("`exceptions`: `{0}` is not a date: write year, month and day, such as `2026-10-01`")]
     Date(String),
@@ -152,6 +168,7 @@ impl HoursError {
                 // A date holds no dot.
                 key.split('.').collect()
             }
+            Self::Shift { name, .. } | Self::ShiftName(name) => vec![name],
             Self::Missing { .. } => vec!["weekly"],
             Self::Date(date) => vec!["exceptions", date],
         }
@@ -235,9 +252,42 @@ fn shift(key: &str, text: &str) -> Result<Option<Shift>, HoursError> {
     if text.trim() == "off" {
         return Ok(None);
     }
-    let parsed = text.split_once('-').and_then(|(from, until)| Some((time(from.trim())?, time(until.trim())?)));
-    let (from, until) = parsed.ok_or_else(|| HoursError::Duty { key: key.to_owned(), text: short(text) })?;
-    Ok(Some(Shift { from, until }))
+    shift_of(text).map(Some).ok_or_else(|| HoursError::Duty { key: key.to_owned(), text: short(text) })
+}
+
+/// Hours such as `08:00-16:30`, or over midnight.
+pub(crate) fn shift_of(text: &str) -> Option<Shift> {
+    let (from, until) = text.split_once('-')?;
+    Some(Shift { from: time(from.trim())?, until: time(until.trim())? })
+}
+
+/// The shifts of a site by name, such as `early = "08:00-16:30"`, or everything that is wrong with them.
+pub fn shifts(config: &BTreeMap<String, String>) -> Result<Shifts, Vec<HoursError>> {
+    let mut wrong = Vec::new();
+    let mut shifts = Shifts::new();
+    for (name, text) in config {
+        // What looks like hours, or cannot stand in a table, would never be read as a name.
+        let fine = name.trim() == name && !name.is_empty() && shift_of(name).is_none();
+        if !fine || name.contains(['"', ',', ';', '\t', '，', '\n', '\r']) || name.chars().count() > SHORT {
+            wrong.push(HoursError::ShiftName(name.clone()));
+        }
+        match shift_of(text) {
+            Some(shift) => drop(shifts.insert(name.clone(), shift)),
+            None => wrong.push(HoursError::Shift { name: name.clone(), text: short(text), nearest: meant(text) }),
+        }
+    }
+    if wrong.is_empty() { Ok(shifts) } else { Err(wrong) }
+}
+
+/// Hours that differ from `text` only in their marks, as people write them elsewhere.
+fn meant(text: &str) -> Option<String> {
+    let marks = |char: char| match char {
+        '：' | '.' => ':',
+        '–' | '—' | '~' | '～' | '至' => '-',
+        char => char,
+    };
+    let text: String = text.chars().map(marks).collect();
+    shift_of(&text).map(|_| text)
 }
 
 /// `None` is closed all day.
@@ -269,8 +319,11 @@ fn day_of(text: &str) -> Result<Date, HoursError> {
     date.ok_or_else(|| HoursError::Date(short(text)))
 }
 
+/// Most characters that are repeated of what was written.
+const SHORT: usize = 40;
+
 fn short(text: &str) -> String {
-    text.chars().take(40).collect()
+    text.chars().take(SHORT).collect()
 }
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ impl Log {
 }
 
 /// The name that `text` was probably meant to be.
-pub(super) fn nearest<'k>(text: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(text: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let length = text.chars().count();
     if length > MAX_COMPARED {
         return None;

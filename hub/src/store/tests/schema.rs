@@ -7,7 +7,7 @@ use sqlx::{Executor, SqlSafeStr, SqlitePool};
 
 use super::{Database, Kind, Store};
 use crate::store::{
-    alerts, audit, deadlines, delivery, escalations, findings, fleet, meta, notifications, once, outbox, past, people, records, reports, restraints, rollup, schema, tickets, tokens,
+    alerts, audit, deadlines, delivery, escalations, findings, fleet, meta, notifications, once, outbox, past, people, records, reports, restraints, rollup, roster, schema, tickets, tokens,
 };
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
@@ -35,6 +35,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         reports::STATEMENTS,
         restraints::STATEMENTS,
         rollup::STATEMENTS,
+        roster::STATEMENTS,
         schema::STATEMENTS,
         tickets::STATEMENTS,
         tokens::STATEMENTS,
