@@ -5,7 +5,15 @@ use lobby_dashboards::{
     Acceptance, AccountPage, Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertRow, AlertsPage, AuditLine,
     AuditPage, Calendar, ChannelCard, ChannelState, Choice, Chrome, Clause, Collection, ConciergePage, Copies, Counts,
     DayPart, Deadline, DeadlineKind, Delivery, DeliveryLine, DeliveryState, DeviceLabel, DevicePage, DeviceRef,
-    DeviceTile, Draft, EngineeringPage, ErrorPage, Escalation, EscalationLine, EscalationPhase, EscalationState, EscalationsPage, Evidence, Fact, FindingKey, FindingRow, FindingSeverity, GuestPage, HealthPage, Incident, LabelSheet, Lang, LifeCard, Limit, Link, Loss, LowStock, Machine, Mistake, Newcomer, Notice, OutboxPage, OverviewPage, Page, Paper, PeoplePage, PersonLine, PersonState, PostStatus, Priority, Problem, Progress, QueueTicket, Range, Reason, ReceptionPage, Rejected, Repair, RepairForm, ReportCard, ReportForm, ReportMistake, ReportPage, ReportReader, Reported, Reporter, Restrained, RestraintRow, RestraintsPage, SelectOption, Selection, Series, SessionLine, SetupPage, Severity, Sheet, ShowflatPage, Sight, SignInPage, Site, SiteRow, State, StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, WaitingFor, When, WhyPage, WhyPart, WhyPhase, WhyRule, WorkMistake,
+    DeviceTile, Draft, EngineeringPage, ErrorPage, Escalation, EscalationLine, EscalationPhase, EscalationState,
+    EscalationsPage, Evidence, Fact, FindingKey, FindingRow, FindingSeverity, GuestPage, HealthPage, Incident,
+    LabelSheet, Lang, LifeCard, Limit, Link, Loss, LowStock, Machine, Mistake, Newcomer, Notice, OutboxPage,
+    OverviewPage, Page, Paper, PeoplePage, PersonLine, PersonState, PostStatus, Priority, Problem, Progress,
+    QueueTicket, Range, Reason, ReceptionPage, Rejected, Repair, RepairForm, ReportCard, ReportForm, ReportMistake,
+    ReportPage, ReportReader, Reported, Reporter, Restrained, RestraintRow, RestraintsPage, SelectOption, Selection,
+    Series, SessionLine, SetupPage, Severity, Sheet, ShowflatPage, Sight, SignInPage, Site, SiteRow, State, StateSpan,
+    TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, WaitingFor, When, WhyPage, WhyPart, WhyPhase,
+    WhyRule, WorkMistake,
 };
 use lobby_domain::{access::Role, device::Life};
 

@@ -9,7 +9,8 @@ use axum::{
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
     AccountPage, AgentPage, AgentsPage, AlertsPage, AuditPage, Calendar, Chrome, ConciergePage, DevicePage,
-    EngineeringPage, ErrorPage, EscalationsPage, GuestPage, HealthPage, OutboxPage, OverviewPage, Page, PeoplePage, Problem, ReceptionPage, ReportPage, RestraintsPage, SetupPage, ShowflatPage, SignInPage, TicketPage, WhyPage,
+    EngineeringPage, ErrorPage, EscalationsPage, GuestPage, HealthPage, OutboxPage, OverviewPage, Page, PeoplePage,
+    Problem, ReceptionPage, ReportPage, RestraintsPage, SetupPage, ShowflatPage, SignInPage, TicketPage, WhyPage,
 };
 
 use super::{App, Open, Reader, Scene};

@@ -379,7 +379,9 @@ fn guest_page(
         let device = target.device.as_ref().and_then(|id| site.device(id)).ok_or(PageError::NotFound)?;
         let calendar = Calendar::new(now.millis(), site.calendar.zone().clone());
         let text = |label: &Label| label.in_lang(reader.words()).to_owned();
-        let department = |id: &str| setup.pack.departments.get(id).map_or_else(|| id.to_owned(), &text);
+        let department = |id: &str| {
+            setup.pack.departments.get(id).map_or_else(|| id.to_owned(), |department| text(&department.label))
+        };
         let progress = ticket.map(|ticket| Progress {
             step: incident::step(ticket),
             department: department(&ticket.department),

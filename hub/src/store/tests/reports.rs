@@ -56,8 +56,16 @@ async fn take(store: &Store, row: &ReportRow, repair: bool) -> Result<(ReportRow
 async fn act(store: &Store, action: Action, at: Timestamp) -> State {
     let seen = the_ticket(store).await;
     let actor = by();
-    let deed =
-        Deed { version: seen.version, by: "李工", actor: &actor, note: "", work: None, duplicate_of: None, at };
+    let deed = Deed {
+        version: seen.version,
+        by: "李工",
+        actor: &actor,
+        note: "",
+        work: None,
+        duplicate_of: None,
+        assignee: None,
+        at,
+    };
     store.act_on_ticket(seen.number.as_str(), action, deed, &setup()).await.unwrap().state
 }
 
@@ -161,7 +169,7 @@ async fn a_report_goes_with_its_ticket_to_the_one_that_it_is_a_duplicate_of(
     let (first, other) = (first.ticket.unwrap(), other.ticket.unwrap());
     let (actor, at) = (by(), T0 + MINUTE.times(2));
     let duplicate_of = Some(first.as_str());
-    let deed = Deed { version: 1, by: "李工", actor: &actor, note: "", work: None, duplicate_of, at };
+    let deed = Deed { version: 1, by: "李工", actor: &actor, note: "", work: None, duplicate_of, assignee: None, at };
     store.act_on_ticket(&other, Action::Reject(Rejection::Duplicate), deed, &setup()).await.unwrap();
     assert_eq!(open_alerts(store).await, 2);
     assert_eq!(store.reports_of_ticket(&first).await.unwrap().len(), 2);
@@ -180,12 +188,12 @@ async fn damage_is_told_to_the_superior_and_ends_when_they_take_notice(
     assert_eq!((all_tickets(store).await.len(), open_alerts(store).await), (0, 2), "two things, two alerts");
     let alert = store.alert(row.alert).await.unwrap().unwrap();
     assert_eq!((alert.tells, &*alert.title.zh), (vec!["supervisor".to_owned()], "物品损坏：大堂花瓶"));
-    let seen = store.acknowledge(row.alert, "王主管", T0 + MINUTE, &by()).await.unwrap().unwrap();
+    let seen = store.acknowledge(row.alert, "王主管", T0 + MINUTE, &by(), &setup()).await.unwrap().unwrap();
     assert_eq!((seen.cleared_at, &*seen.cleared_by), (Some(T0 + MINUTE), "王主管"));
     assert_eq!(seen.acked, Some((T0 + MINUTE, "王主管".to_owned())));
 
     let (wanted, _) = take(store, &report(3, What::Damage, None, T0), true).await.unwrap();
-    let seen = store.acknowledge(wanted.alert, "王主管", T0 + MINUTE, &by()).await.unwrap().unwrap();
+    let seen = store.acknowledge(wanted.alert, "王主管", T0 + MINUTE, &by(), &setup()).await.unwrap().unwrap();
     assert_eq!((seen.cleared_at, seen.ticket), (None, wanted.ticket), "it ends with its ticket");
 }
 

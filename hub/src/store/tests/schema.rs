@@ -7,7 +7,8 @@ use sqlx::{Executor, SqlSafeStr, SqlitePool};
 
 use super::{Database, Kind, Store};
 use crate::store::{
-    alerts, audit, deadlines, delivery, escalations, findings, fleet, meta, notifications, once, outbox, past, people, records, reports, restraints, rollup, roster, schema, tickets, tokens,
+    alerts, audit, deadlines, delivery, escalations, findings, fleet, meta, notifications, once, outbox, past, people,
+    records, reports, restraints, rollup, roster, schema, tickets, tokens,
 };
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
