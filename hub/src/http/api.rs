@@ -9,6 +9,7 @@ mod history;
 mod maintenance;
 pub(super) mod notifications;
 mod records;
+mod reports;
 mod restraints;
 mod silences;
 mod tickets;
@@ -32,7 +33,7 @@ pub(super) mod docs {
     //! The handlers by path, for the OpenAPI document.
     pub(in crate::http) use super::{
         agents::*, alerts::*, audit::*, devices::*, findings::*, history::*, maintenance::*, notifications::*,
-        records::*, silences::*, tickets::*, trace::*,
+        records::*, reports::*, silences::*, tickets::*, trace::*,
     };
 }
 
@@ -49,6 +50,7 @@ pub(super) fn routes() -> Routes {
         .merge(history::routes())
         .merge(alerts::routes())
         .merge(tickets::routes())
+        .merge(reports::routes())
         .merge(trace::routes())
         .merge(silences::routes())
         .merge(maintenance::routes())

@@ -172,6 +172,9 @@ pub enum ActError {
     /// What it is to be a duplicate of is no other open ticket of the same site.
     #[error("`duplicate_of` names no other open ticket of the same site")]
     NoOriginal,
+    /// It has as many photos as a ticket may have.
+    #[error("a ticket has at most 6 photos")]
+    TooManyPhotos,
     /// The key of a comment is that of another one.
     #[error("another comment had this key")]
     KeyReused,
@@ -472,7 +475,7 @@ impl Tx {
             .bind(work.and_then(Work::cost).map(Fen::get)).execute(conn).await.map(drop))
     }
 
-    async fn ticket(&mut self, number: &str) -> Result<Option<TicketRow>, StoreError> {
+    pub(super) async fn ticket(&mut self, number: &str) -> Result<Option<TicketRow>, StoreError> {
         let raw: Option<Raw> = on!(self, "read a ticket", conn => sqlx::query_as(BY_NUMBER).bind(number)
             .fetch_optional(conn).await)?;
         raw.map(TicketRow::try_from).transpose()

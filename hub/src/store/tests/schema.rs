@@ -7,8 +7,8 @@ use sqlx::{Executor, SqlSafeStr, SqlitePool};
 
 use super::{Database, Kind, Store};
 use crate::store::{
-    alerts, audit, deadlines, delivery, findings, fleet, meta, notifications, once, outbox, past, people, records,
-    reports, restraints, rollup, schema, tickets, tokens,
+    alerts, audit, deadlines, delivery, findings, fleet, meta, notifications, once, outbox, past, people, photos,
+    records, reports, restraints, rollup, schema, tickets, tokens,
 };
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
@@ -31,6 +31,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         outbox::STATEMENTS,
         people::STATEMENTS,
         past::STATEMENTS,
+        photos::STATEMENTS,
         records::STATEMENTS,
         reports::STATEMENTS,
         restraints::STATEMENTS,
