@@ -2,18 +2,18 @@
 
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
-    Acceptance, AccountPage, Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertRow, AlertsPage, AuditLine,
-    AuditPage, Calendar, ChannelCard, ChannelState, Choice, Chrome, Clause, Collection, ConciergePage, Copies, Counts,
-    DayPart, Deadline, DeadlineKind, Delivery, DeliveryLine, DeliveryState, DeviceLabel, DevicePage, DeviceRef,
-    DeviceTile, Draft, EngineeringPage, ErrorPage, Escalation, EscalationLine, EscalationPhase, EscalationState,
-    EscalationsPage, Evidence, Fact, FindingKey, FindingRow, FindingSeverity, GuestPage, HealthPage, Incident,
-    LabelSheet, Lang, LifeCard, Limit, Link, Loss, LowStock, Machine, Mistake, Newcomer, Notice, OutboxPage,
-    OverviewPage, Page, Paper, PeoplePage, PersonLine, PersonState, PostStatus, Priority, Problem, Progress,
-    QueueTicket, Range, Reason, ReceptionPage, Rejected, Repair, RepairForm, ReportCard, ReportForm, ReportMistake,
-    ReportPage, ReportReader, Reported, Reporter, Restrained, RestraintRow, RestraintsPage, SelectOption, Selection,
-    Series, SessionLine, SetupPage, Severity, Sheet, ShowflatPage, Sight, SignInPage, Site, SiteRow, State, StateSpan,
-    TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, WaitingFor, When, WhyPage, WhyPart, WhyPhase,
-    WhyRule, WorkMistake,
+    Acceptance, AccountPage, Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertPage, AlertRow, AlertsPage,
+    AuditLine, AuditPage, Calendar, ChannelCard, ChannelState, Choice, Chrome, Clause, Collection, ConciergePage,
+    Copies, Counts, DayPart, Deadline, DeadlineKind, Delivery, DeliveryLine, DeliveryState, DeviceLabel, DevicePage,
+    DeviceRef, DeviceTile, Draft, EngineeringPage, ErrorPage, Escalation, EscalationLine, EscalationPhase,
+    EscalationState, EscalationsPage, Evidence, Fact, FindingKey, FindingRow, FindingSeverity, GuestPage, HealthPage,
+    Incident, LabelSheet, Lang, LifeCard, Limit, Link, Loss, LowStock, Machine, Mistake, Newcomer, Notice, OutboxPage,
+    OverviewPage, Page, Paper, PeoplePage, PersonLine, PersonState, PhotoLine, PhotoStage, PostStatus, Priority,
+    Problem, Progress, QueueTicket, Range, Reason, ReceptionPage, Rejected, Repair, RepairForm, ReportCard, ReportForm,
+    ReportMistake, ReportPage, ReportReader, Reported, Reporter, Restrained, RestraintRow, RestraintsPage,
+    SelectOption, Selection, Series, SessionLine, SetupPage, Severity, Sheet, ShowflatPage, Sight, SignInPage, Site,
+    SiteRow, State, StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, WaitingFor, When,
+    WhyPage, WhyPart, WhyPhase, WhyRule, WorkMistake,
 };
 use lobby_domain::{access::Role, device::Life};
 
@@ -491,6 +491,7 @@ impl Scene {
                 self.clause("CON-S9", "礼宾岗 工作标准 第 9 条", "Concierge, standard 9"),
             ],
             ticket: Some("BX-202611-0042".into()),
+            reported: false,
         }
     }
 
@@ -884,6 +885,7 @@ impl Scene {
             repair: done.then(|| self.repair()),
             draft: Draft::default(),
             reports: if step == TicketStep::InProgress { self.reports() } else { vec![] },
+            photos: if done { vec![self.photo(PhotoStage::After, 2 * MINUTE)] } else { vec![] },
             comment: (!matches!(step, TicketStep::Closed | TicketStep::Cancelled))
                 .then(|| "1c0ffee0-5a11-4b1d-8e55-0123456789ab".to_owned()),
         }
@@ -1374,6 +1376,8 @@ impl Scene {
             ("guest-done", self.guest(None, Some(TicketStep::Closed))),
         ];
         let staff = [("report", self.report(false)), ("report-device", self.report(true))];
+        let damage = self.damage();
+        let damage = ("report-damage", damage.render(), damage.render_main());
         let renders = "a page of samples renders";
         let guests = guests.into_iter().map(|(name, page)| (name, page.render(), page.render_main()));
         let staff = staff.into_iter().map(|(name, page)| (name, page.render(), page.render_main()));
@@ -1382,7 +1386,7 @@ impl Scene {
             page: page.expect(renders),
             main: main.expect(renders),
         };
-        guests.chain(staff).map(sample).collect()
+        guests.chain(staff).chain([damage]).map(sample).collect()
     }
 
     /// The form of a guest, or one that came back to them.
@@ -1447,6 +1451,29 @@ impl Scene {
         }
     }
 
+    fn photo(&self, stage: PhotoStage, before: i64) -> PhotoLine {
+        PhotoLine {
+            id: "3f9a0c51d7e24b1d8e550123456789ab".into(),
+            stage,
+            by: (stage == PhotoStage::After).then(|| self.say("李工", "Li")),
+            at: self.at(before),
+            size: (1600, 1200),
+        }
+    }
+
+    /// What was reported to a superior.
+    fn damage(&self) -> AlertPage {
+        let alert = self.alert("物品损坏：大堂花瓶", "Damage: vase in the lobby", Severity::Minor);
+        AlertPage {
+            chrome: self.chrome(Page::Alerts),
+            alert: AlertRow { reported: true, ticket: None, acked: None, ..alert },
+            evidence: self
+                .say("员工报告；请勿移动，保持现场原样", "Said by the staff; do not touch, keep the place as it is"),
+            reports: self.reports(),
+            may_acknowledge: true,
+        }
+    }
+
     fn reports(&self) -> Vec<ReportCard> {
         let card = |source, by: Option<String>, post: Option<String>, before| ReportCard {
             source,
@@ -1459,8 +1486,10 @@ impl Scene {
             symptoms: self.say("黑屏、无声", "Dark, No sound"),
             note: String::new(),
             at: self.at(before),
+            photos: vec![],
         };
         let guest = ReportCard {
+            photos: vec![self.photo(PhotoStage::Report, 25 * MINUTE)],
             phone: Some("138****1234".into()),
             note: self.say("右下角一块", "The lower right part"),
             ..card(Reporter::Guest, None, None, 25 * MINUTE)

@@ -4,6 +4,7 @@ use askama::Template;
 
 use crate::{
     chrome::{Choice, Chrome, page},
+    report::ReportCard,
     state::{State, Verdict},
     texts::{Texts, fill},
     tile::DeviceRef,
@@ -76,7 +77,27 @@ pub struct AlertRow {
     pub clauses: Vec<Clause>,
     /// Its ticket's number.
     pub ticket: Option<String>,
+    /// Whether people report it and ask for no repair: then its own page tells what they say.
+    pub reported: bool,
 }
+
+/// `/alerts/{id}`: what do people report?
+#[derive(Debug, Clone, Template)]
+#[template(path = "alert.html", blocks = ["main", "lamp"])]
+pub struct AlertPage {
+    /// What surrounds it.
+    pub chrome: Chrome,
+    /// The alert.
+    pub alert: AlertRow,
+    /// Why it was raised.
+    pub evidence: String,
+    /// What people reported, the oldest first.
+    pub reports: Vec<ReportCard>,
+    /// Whether the reader may take notice of it.
+    pub may_acknowledge: bool,
+}
+
+page!(AlertPage);
 
 /// Which alerts are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -60,6 +60,7 @@ impl AuditLine {
             "ticket.escalate" => t.audit_ticket_escalate,
             "ticket.comment" => t.audit_ticket_comment,
             "ticket.reject" => t.audit_ticket_reject,
+            "ticket.photo" => t.audit_ticket_photo,
             "report.fault" => t.audit_report_fault,
             "report.damage" => t.audit_report_damage,
             "report.loss" => t.audit_report_loss,

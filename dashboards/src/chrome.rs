@@ -4,6 +4,7 @@ use lobby_contract::SiteId;
 use lobby_domain::access::{Need, Role};
 
 use crate::{
+    photo::PhotoMistake,
     state::State,
     texts::{Lang, Texts, fill2},
     time::{Calendar, When},
@@ -202,6 +203,8 @@ pub enum Notice {
     Saved,
     /// The superior was told.
     Told,
+    /// A photo was not taken.
+    Photo(PhotoMistake),
     /// Somebody else changed the ticket first.
     Conflict,
     /// The reader's post may not do it.
@@ -233,6 +236,7 @@ impl Notice {
         match self {
             Self::Saved => t.notice_saved,
             Self::Told => t.notice_told,
+            Self::Photo(mistake) => mistake.words(t),
             Self::Conflict => t.notice_conflict,
             Self::NotAllowed => t.notice_not_allowed,
             Self::WrongStep => t.notice_wrong_step,

@@ -41,6 +41,7 @@ mod labels;
 mod life;
 mod outbox;
 mod overview;
+mod photo;
 mod qr;
 mod reception;
 mod report;
@@ -56,7 +57,7 @@ mod why;
 
 pub use account::{AccountPage, Mistake, PeoplePage, PersonLine, PersonState, SessionLine, SetupPage, SignInPage};
 pub use agent::{AgentPage, AgentsPage, Delivery, Loss};
-pub use alert::{AlertFilter, AlertRow, AlertsPage, Clause, Severity};
+pub use alert::{AlertFilter, AlertPage, AlertRow, AlertsPage, Clause, Severity};
 pub use assets::{
     FAVICON, FAVICON_PATH, PRINT_STYLES, PRINT_STYLES_PATH, SCRIPT, SCRIPT_PATH, STYLES, STYLES_PATH, VERSION,
 };
@@ -76,6 +77,7 @@ pub use labels::{DeviceLabel, LabelSheet};
 pub use life::{LifeCard, Newcomer};
 pub use outbox::{ChannelCard, ChannelState, DeliveryLine, DeliveryState, OutboxPage};
 pub use overview::{Counts, OverviewPage, PostStatus, SiteRow};
+pub use photo::{PhotoLine, PhotoMistake, PhotoStage};
 pub use reception::ReceptionPage;
 pub use report::{
     GuestPage, Progress, ReportCard, ReportForm, ReportMistake, ReportPage, ReportReader, Reported, Reporter,

@@ -4,6 +4,7 @@ use askama::Template;
 
 use crate::{
     chrome::{Choice, Chrome, page},
+    photo::{PhotoLine, PhotoMistake},
     restraints::SelectOption,
     state::State,
     texts::{Texts, fill, fill2, filled},
@@ -23,6 +24,8 @@ pub enum ReportMistake {
     Phone,
     /// A text is too long.
     TooLong,
+    /// A photo was not taken.
+    Photo(PhotoMistake),
     /// Too many reports came from there; so many minutes are to be waited.
     Wait(i64),
 }
@@ -34,6 +37,7 @@ impl ReportMistake {
             Self::NoThing => t.report_no_thing.to_owned(),
             Self::Phone => t.report_bad_phone.to_owned(),
             Self::TooLong => t.report_too_long.to_owned(),
+            Self::Photo(mistake) => mistake.words(t).to_owned(),
             Self::Wait(minutes) => filled(t.report_wait, minutes),
         }
     }
@@ -237,6 +241,8 @@ pub struct ReportCard {
     pub note: String,
     /// When.
     pub at: When,
+    /// What they sent with it.
+    pub photos: Vec<PhotoLine>,
 }
 
 impl ReportCard {
@@ -252,5 +258,14 @@ impl ReportCard {
         let said: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         let said = said.join(t.comma);
         if self.what == Reported::Fault { said } else { format!("{}{}{said}", self.what.word(t), t.label_gap) }
+    }
+
+    /// The same where the photos themselves have no room.
+    pub fn said_with_photos(&self, t: &Texts) -> String {
+        let said = self.said(t);
+        match self.photos.len() {
+            0 => said,
+            count => format!("{said}{}{}", t.comma, filled(t.photos_of, count)),
+        }
     }
 }

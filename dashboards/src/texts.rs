@@ -159,6 +159,7 @@ texts! {
     actor_program: "程序", "program";
     actor_here: "在中心主机上", "at the hub's computer";
     actor_command: "命令行", "command line";
+    audit_ticket_photo: "添加照片", "Photos added";
     audit_report_fault: "报修", "Fault reported";
     audit_report_damage: "报告损坏", "Damage reported";
     audit_report_loss: "报告丢失", "Loss reported";
@@ -602,6 +603,18 @@ texts! {
     report_too_long: "文字太长：最多 500 个字。", "The text is too long: 500 characters at most.";
     report_wait: "报修次数太多，请 {} 分钟后再试，或告诉身边的工作人员。", "Too many reports from here: try again in {} min, or tell the staff near you.";
     report_title: "人员报修", "Reports by people";
+    photo: "照片（可不填，JPEG、PNG 或 WebP）", "Photos, if you like: JPEG, PNG or WebP";
+    photos: "照片", "Photos";
+    photos_of: "照片 {} 张", "photos: {}";
+    photo_report: "报修时", "With the report";
+    photo_before: "维修前", "Before";
+    photo_after: "维修后", "After";
+    photo_large: "照片太大：每张最多 8 MB。", "The photo is too large: 8 MiB at most.";
+    photo_pixels: "照片像素太多：每张最多 2400 万像素。", "The photo has too many pixels: 24 million at most.";
+    photo_kind: "这不是照片：请用 JPEG、PNG 或 WebP（苹果手机请在相机设置里选“兼容性最佳”）。", "This is no photo: use JPEG, PNG or WebP (on an iPhone, set the camera to Most Compatible).";
+    photo_broken: "照片打不开，可能已损坏，请重拍一张。", "The photo cannot be read, it may be damaged: take another one.";
+    photo_many: "照片太多：每张工单最多 6 张。", "Too many photos: a ticket has 6 at most.";
+    report_see: "查看", "Look";
     source_guest: "客人", "Guest";
     source_person: "员工", "Staff";
     source_program: "程序", "Program";

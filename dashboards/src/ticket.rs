@@ -7,6 +7,7 @@ use crate::{
     alert::{AlertRow, Clause},
     chrome::{Chrome, page},
     escalation::Escalation,
+    photo::{PhotoLine, PhotoMistake},
     report::ReportCard,
     texts::Texts,
     tile::DeviceRef,
@@ -289,6 +290,8 @@ pub enum WorkMistake {
     Material(usize),
     /// The cost is no amount.
     Cost,
+    /// A photo was not taken.
+    Photo(PhotoMistake),
 }
 
 impl WorkMistake {
@@ -299,6 +302,7 @@ impl WorkMistake {
             Self::TooManyMaterials => t.mistake_many_materials.to_owned(),
             Self::Material(nth) => crate::texts::filled(t.mistake_material, nth),
             Self::Cost => t.mistake_cost.to_owned(),
+            Self::Photo(mistake) => mistake.words(t).to_owned(),
         }
     }
 }
@@ -491,6 +495,8 @@ pub struct TicketPage {
     pub draft: Draft,
     /// What people reported, the oldest first.
     pub reports: Vec<ReportCard>,
+    /// Photos that did not come with a report, the oldest first.
+    pub photos: Vec<PhotoLine>,
     /// Tells a comment from any other, if the reader may make one.
     pub comment: Option<String>,
 }

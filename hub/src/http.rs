@@ -13,6 +13,7 @@ mod metrics;
 mod openapi;
 mod pages;
 mod peer;
+mod sent;
 mod server;
 mod tls;
 mod trace;

@@ -26,6 +26,7 @@ pub mod mqtt;
 pub mod notify;
 pub mod password;
 mod pem;
+mod photo;
 pub mod progress;
 pub mod reload;
 pub mod reminders;

@@ -10,7 +10,7 @@ use std::{
 use lobby_contract::{DeviceId, SiteId};
 use lobby_domain::time::{Span, Timestamp};
 
-use crate::account::network;
+use crate::{account::network, photo::Photos};
 
 /// Reports within [`WINDOW`] after which no more are taken.
 const MOST: usize = 5;
@@ -26,6 +26,8 @@ type Key = (SiteId, DeviceId, IpAddr);
 pub struct Reports {
     /// How often guests have reported something.
     pub guests: Guests,
+    /// What reads photos.
+    pub photos: Photos,
 }
 
 /// The reports of guests within the last hour.
@@ -59,6 +61,13 @@ impl Guests {
         }
     }
 
+    /// Whether one more would be too many.
+    pub fn are_enough(&self, site: &SiteId, device: &DeviceId, from: IpAddr, now: Timestamp) -> bool {
+        let counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = counted.get(&(site.clone(), device.clone(), network(from)));
+        times.is_some_and(|times| times.iter().filter(|at| now.since(**at) < WINDOW).count() >= MOST)
+    }
+
     /// What was counted at `at` was a repeat, or was not taken.
     pub fn was_none(&self, site: &SiteId, device: &DeviceId, from: IpAddr, at: Timestamp) {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,6 +96,7 @@ mod tests {
             assert_eq!(guests.may_report(&site, &led, here, at(minute)), Ok(()));
         }
         assert_eq!(guests.may_report(&site, &led, here, at(10)), Err(Span::from_mins(50)));
+        assert!(guests.are_enough(&site, &led, here, at(10)) && !guests.are_enough(&site, &led, here, at(60)));
         assert_eq!(guests.may_report(&site, &tv, here, at(10)), Ok(()));
         assert_eq!(guests.may_report(&site, &led, there, at(10)), Ok(()));
         guests.was_none(&site, &led, here, at(4));

@@ -17,6 +17,7 @@ mod outbox;
 mod page;
 mod past;
 mod people;
+mod photos;
 mod pool;
 mod reach;
 mod records;
@@ -50,6 +51,7 @@ pub use self::{
     page::{Cursor, CursorError},
     past::MOST_TRACED,
     people::{LinkFor, PersonError, PersonRow, SessionRow},
+    photos::{PhotoRow, Shown, Stage},
     pool::Pool,
     reach::Server,
     records::{RecordFilter, RecordRow},

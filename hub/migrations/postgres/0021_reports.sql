@@ -22,3 +22,19 @@ CREATE TABLE report (
 );
 CREATE INDEX report_by_ticket ON report (ticket, at);
 CREATE INDEX report_by_alert ON report (alert, at);
+
+-- Photos: JPEG made by the hub, never the file that was sent.
+CREATE TABLE photo (
+    id     TEXT    PRIMARY KEY,       -- of what it shows and where it belongs: what is sent twice is there once
+    site   TEXT    NOT NULL,
+    ticket TEXT    REFERENCES ticket (number),
+    report UUID    REFERENCES report (id),
+    stage  TEXT    NOT NULL,          -- report, before or after
+    sender TEXT    NOT NULL,          -- by name; empty if not known
+    at     BIGINT  NOT NULL,
+    width  BIGINT  NOT NULL,
+    height BIGINT  NOT NULL,
+    jpeg   BYTEA   NOT NULL
+);
+CREATE INDEX photo_by_ticket ON photo (ticket, at);
+CREATE INDEX photo_by_report ON photo (report, at);

@@ -10,6 +10,7 @@ mod history;
 mod maintenance;
 pub(super) mod notifications;
 mod records;
+mod reports;
 mod restraints;
 mod silences;
 mod tickets;
@@ -33,7 +34,7 @@ pub(super) mod docs {
     //! The handlers by path, for the OpenAPI document.
     pub(in crate::http) use super::{
         agents::*, alerts::*, audit::*, devices::*, escalations::*, findings::*, history::*, maintenance::*,
-        notifications::*, records::*, silences::*, tickets::*, trace::*,
+        notifications::*, records::*, reports::*, silences::*, tickets::*, trace::*,
     };
 }
 
@@ -51,6 +52,7 @@ pub(super) fn routes() -> Routes {
         .merge(alerts::routes())
         .merge(tickets::routes())
         .merge(escalations::routes())
+        .merge(reports::routes())
         .merge(trace::routes())
         .merge(silences::routes())
         .merge(maintenance::routes())

@@ -23,10 +23,11 @@ use serde::{
 };
 use utoipa::ToSchema;
 
-use super::App;
+use super::{App, pages::PageError, sent::SentError};
 use crate::{
     ingest::DecisionError,
     notify::TestError,
+    photo::PhotoError,
     store::{ActError, ChangeError, CursorError, RaiseError, StoreError},
 };
 
@@ -237,6 +238,43 @@ impl From<ActError> for ApiError {
                 Self::Parameter(error.to_string())
             }
             ActError::KeyReused => Self::KeyReused,
+            ActError::TooManyPhotos => PhotoError::TooMany.into(),
+        }
+    }
+}
+
+impl From<PhotoError> for ApiError {
+    fn from(error: PhotoError) -> Self {
+        match error {
+            PhotoError::TooMany => Self::Conflict(error.to_string()),
+            PhotoError::TooLarge | PhotoError::TooManyPixels => {
+                Self::Body { status: StatusCode::PAYLOAD_TOO_LARGE, detail: error.to_string() }
+            }
+            PhotoError::Kind => Self::Body { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, detail: error.to_string() },
+            PhotoError::Broken => Self::Body { status: StatusCode::UNPROCESSABLE_ENTITY, detail: error.to_string() },
+        }
+    }
+}
+
+impl From<SentError> for ApiError {
+    fn from(error: SentError) -> Self {
+        match error {
+            SentError::TooLarge => PhotoError::TooLarge.into(),
+            SentError::Bad => Self::Body {
+                status: StatusCode::BAD_REQUEST,
+                detail: "send `multipart/form-data` with a file in each field `photo`".to_owned(),
+            },
+        }
+    }
+}
+
+impl From<PageError> for ApiError {
+    fn from(error: PageError) -> Self {
+        match error {
+            PageError::Store(error) => Self::Store(error),
+            PageError::NotFound => Self::NotFound("device"),
+            PageError::KeyReused => Self::KeyReused,
+            error => Self::Parameter(error.to_string()),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod account;
 mod act;
 mod agents;
+mod alert;
 mod alerts;
 mod answer;
 mod audit;
@@ -40,9 +41,13 @@ use axum::{
 use lobby_domain::access::Need;
 use tower_http::compression::CompressionLayer;
 
-pub(super) use self::reader::Asking;
+pub(super) use self::{
+    answer::PageError,
+    reader::Asking,
+    report::{Filled, Target, may_call, take},
+};
 use self::{
-    answer::{Html, PageError, answer},
+    answer::{Html, answer},
     open::Open,
     reader::{Path, Reader},
     scene::Scene,
@@ -50,6 +55,7 @@ use self::{
 use super::{
     App,
     gate::{About, Caller, Policy, Routes},
+    sent::LARGEST_SENT,
 };
 
 /// The largest form, in bytes: a note of 1000 characters, each of three bytes written as `%XX`, and some more.
@@ -68,6 +74,7 @@ pub(super) fn routes() -> Routes {
         .get("/alerts", read, alerts::show)
         .get("/agents", read, agents::list)
         .get("/a/{site}/{agent}", Policy::read(About::Site), agents::show)
+        .get("/alerts/{id}", Policy::read(About::Alert), alert::show)
         .post("/alerts/{id}/{verb}", Policy::to(Need::Answer, About::AlertStep), restrain::act_on_alert)
         .get("/escalations", read, escalations::show)
         .post("/t/{no}/escalate", Policy::to(Need::Answer, About::Ticket), escalations::act)
@@ -83,17 +90,13 @@ pub(super) fn routes() -> Routes {
         .post("/health/ignore", Policy::to(Need::Operate, About::AllSites), health::ignore)
         .get("/d/{code}", Policy::read(About::Label), device::show)
         .get("/d/{code}/report", Policy::to(Need::Answer, About::Label), report::show)
-        .post("/d/{code}/report", Policy::to(Need::Answer, About::Label), report::send)
         .get("/d/{code}/report/{id}", Policy::read(About::Label), report::progress)
         .get("/report", Policy::to(Need::Answer, About::List), report::show_all)
-        .post("/report", Policy::to(Need::Answer, About::List), report::send_other)
         .post("/d/{code}/life", Policy::to(Need::Equip, About::Device), act::set_life)
         .get("/d/{code}/why", Policy::read(About::Device), why::show)
         .get("/labels", read, labels::show)
         .get("/t/{no}", Policy::read(About::Ticket), ticket::show)
         .get("/t/{no}/print", Policy::read(About::Ticket), form::show)
-        .post("/t/{no}/comment", Policy::to(Need::Answer, About::Ticket), act::comment)
-        .post("/t/{no}/{verb}", Policy::to(Need::Answer, About::TicketStep), act::act)
         .get("/sign-in", Policy::PUBLIC, sign_in::show)
         .post("/sign-in", Policy::PUBLIC, sign_in::sign_in)
         .post("/sign-out", Policy::PUBLIC, sign_in::sign_out)
@@ -109,7 +112,19 @@ pub(super) fn routes() -> Routes {
         .post("/people/{id}", Policy::to(Need::Operate, About::Handler), people::change)
         .get("/lang/{lang}", Policy::PUBLIC, language::choose)
         .get("/static/{version}/{name}", Policy::PUBLIC, statics::file)
-        .with(|router| router.layer(DefaultBodyLimit::max(LARGEST_FORM)).layer(CompressionLayer::new()))
+        .with(|router| router.layer(DefaultBodyLimit::max(LARGEST_FORM)))
+        .merge(with_photos())
+        .with(|router| router.layer(CompressionLayer::new()))
+}
+
+/// What people send photos to.
+fn with_photos() -> Routes {
+    Routes::new()
+        .post("/d/{code}/report", Policy::to(Need::Answer, About::Label), report::send)
+        .post("/report", Policy::to(Need::Answer, About::List), report::send_other)
+        .post("/t/{no}/comment", Policy::to(Need::Answer, About::Ticket), act::comment)
+        .post("/t/{no}/{verb}", Policy::to(Need::Answer, About::TicketStep), act::act)
+        .with(|router| router.layer(DefaultBodyLimit::max(LARGEST_SENT)))
 }
 
 /// The answer to an address at which there is nothing.

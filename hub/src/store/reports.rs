@@ -11,10 +11,11 @@ use lobby_domain::{
 };
 use uuid::Uuid;
 
-use super::{Store, StoreError, Tx, on, split, statements};
+use super::{Shown, Stage, Store, StoreError, Tx, on, split, statements};
 use crate::{
     audit::{Actor, Change},
     fleet::Setup,
+    photo::Photo,
 };
 
 /// Most reports of one ticket that are read.
@@ -70,6 +71,8 @@ pub struct Reporting<'a> {
     pub setup: &'a Setup,
     /// Who reports, as far as that is known.
     pub actor: &'a Actor,
+    /// The photos: as many as the ticket has room for are kept.
+    pub photos: &'a [Photo],
 }
 
 /// Why a report was not taken.
@@ -220,7 +223,7 @@ impl Store {
     /// Takes a report: raises its alert or joins the one that is open, and opens or joins the ticket that its rule asks for. The same report
     /// again is answered as it was, and changes nothing; the second value says whether it was new.
     pub async fn take_report(&self, asked: Reporting<'_>) -> Result<(ReportRow, bool), ReportError> {
-        let Reporting { report, rule, evidence, zone, setup, actor } = asked;
+        let Reporting { report, rule, evidence, zone, setup, actor, photos } = asked;
         let mut tx = self.begin().await?;
         if let Some(before) = tx.report(report.id).await? {
             return before.repeated(report);
@@ -256,6 +259,8 @@ impl Store {
             let before = self.report(row.id).await?;
             return before.map_or(Err(ReportError::KeyReused), |before| before.repeated(report));
         }
+        let shown = Shown { stage: Stage::Report, by: &row.reporter, at: row.at };
+        tx.keep_photos(&row.site, (row.ticket.as_deref(), Some(row.id)), photos, shown).await?;
         let about = row.ticket.clone().unwrap_or_else(|| alert.to_string());
         let told = Change::new(actor, row.at, format!("report.{}", row.what), about).of_site(Some(&row.site));
         tx.commit_with(&told.after(format!("{} {}", row.source.as_str(), row.id))).await?;

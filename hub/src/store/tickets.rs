@@ -177,6 +177,9 @@ pub enum ActError {
     /// Nobody is named whom it is given to.
     #[error("`assignee` is missing: say whom the ticket is given to")]
     NoAssignee,
+    /// It has as many photos as a ticket may have.
+    #[error("a ticket has at most 6 photos")]
+    TooManyPhotos,
     /// The key of a comment is that of another one.
     #[error("another comment had this key")]
     KeyReused,

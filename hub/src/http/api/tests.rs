@@ -491,3 +491,42 @@ async fn a_ticket_is_rejected_for_one_of_three_reasons() {
     assert_eq!(hub.read("/api/v1/tickets?state=open").await["items"], json!([]));
     assert_eq!(hub.display().await["state"], "open", "it is visible still");
 }
+
+#[tokio::test]
+async fn a_report_is_one_however_often_it_is_sent_with_its_key() {
+    let hub = Hub::reporting().await;
+    let new = json!({ "site": "hz-01", "device": "entrance-led", "symptoms": ["dark"], "by": "值班", "phone": "13812341234" });
+    let (status, made) = hub.api(Method::POST, "/api/v1/tickets", &new, Some("night-1")).await;
+    assert_eq!((status, &made["what"], &made["phone"]), (201, &json!("fault"), &json!("13812341234")), "{made}");
+    assert_eq!(hub.api(Method::POST, "/api/v1/tickets", &new, Some("night-1")).await, (200, made.clone()));
+    let other = json!({ "site": "hz-01", "device": "entrance-led", "note": "又黑了" });
+    let (status, problem) = hub.api(Method::POST, "/api/v1/tickets", &other, Some("night-1")).await;
+    assert_eq!((status, &problem["type"]), (422, &json!("/problems/idempotency-key-reused")));
+    let ticket = hub.read(&format!("/api/v1/tickets/{}", made["ticket"].as_str().unwrap())).await;
+    assert_eq!((&ticket["reports"], &ticket["photos"]), (&json!([made]), &json!([])));
+    assert_eq!(ticket["rule"], "reported/device");
+
+    let damage = json!({ "site": "hz-01", "what": "damage", "thing": "大堂花瓶" });
+    let (status, told) = hub.api(Method::POST, "/api/v1/tickets", &damage, None).await;
+    assert_eq!((status, &told["ticket"], &told["device"]), (201, &Value::Null, &Value::Null));
+}
+
+#[rstest]
+#[case::nothing(json!({ "site": "hz-01", "device": "entrance-led" }), 400, "nothing is said")]
+#[case::no_thing(json!({ "site": "hz-01", "note": "x" }), 400, "`thing` is missing")]
+#[case::no_device(json!({ "site": "hz-01", "device": "none", "note": "x" }), 404, "no such device")]
+#[case::no_site(json!({ "site": "none", "thing": "x", "note": "x" }), 404, "no such site")]
+#[case::no_phone(json!({ "site": "hz-01", "thing": "x", "note": "x", "phone": "call me" }), 400, "`phone` is no phone")]
+#[case::too_long(json!({ "site": "hz-01", "thing": "x", "note": "x".repeat(501) }), 400, "at most 500")]
+#[case::unknown_key(json!({ "site": "hz-01", "nothing": 1 }), 422, "unknown field")]
+#[tokio::test]
+async fn a_report_that_is_not_valid_is_refused_with_what_is_wrong(
+    #[case] body: Value,
+    #[case] expected: u16,
+    #[case] words: &str,
+) {
+    let hub = Hub::reporting().await;
+    let (status, problem) = hub.api(Method::POST, "/api/v1/tickets", &body, None).await;
+    assert_eq!(status, expected, "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains(words), "{problem}");
+}

@@ -13,8 +13,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    About, ApiError, App, Body, Caller, Page, Path, Policy, Query, Routes, Text, Wanted, alerts::subject, cursor,
-    limit, name, restraints::Key,
+    About, ApiError, App, Body, Caller, Page, Path, Policy, Query, Routes, Text, Wanted,
+    alerts::subject,
+    cursor, limit, name,
+    reports::{Photo, Report},
+    restraints::Key,
 };
 use crate::{
     fleet::Changed,
@@ -74,6 +77,12 @@ pub(in crate::http) struct Ticket {
     /// What happened to it; only when one ticket is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     events: Option<Vec<Event>>,
+    /// What people reported; only when one ticket is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reports: Option<Vec<Report>>,
+    /// Its photos; only when one ticket is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    photos: Option<Vec<Photo>>,
     /// What was not done in time; only when one ticket is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     breaches: Option<Vec<Breach>>,
@@ -144,6 +153,8 @@ impl From<TicketRow> for Ticket {
             rejected: row.rejected,
             duplicate_of: row.duplicate_of.map(|number| number.to_string()),
             events: None,
+            reports: None,
+            photos: None,
             breaches: None,
         }
     }
@@ -244,6 +255,7 @@ pub(in crate::http) async fn list_tickets(
     responses((status = 200, body = Ticket), (status = 404, description = "There is no such ticket")))]
 pub(in crate::http) async fn show_ticket(
     State(app): State<App>,
+    caller: Caller,
     Path(number): Path<String>,
 ) -> Result<Json<Ticket>, ApiError> {
     let (row, events) = app.store.ticket(&number).await?.ok_or(ApiError::NotFound("ticket"))?;
@@ -260,6 +272,9 @@ pub(in crate::http) async fn show_ticket(
     };
     let mut ticket = Ticket::from(row);
     ticket.events = Some(events.into_iter().map(event).collect());
+    let reports = app.store.reports_of_ticket(&number).await?;
+    ticket.reports = Some(reports.into_iter().map(|row| Report::of(row, &caller)).collect());
+    ticket.photos = Some(app.store.photos_of_ticket(&number).await?.into_iter().map(Photo::from).collect());
     let breach = |breach: crate::store::Breach| Breach {
         promise: breach.promise.as_str(),
         at: breach.at.millis(),

@@ -2,11 +2,11 @@
 
 use axum::{
     Form,
-    extract::{State, rejection::FormRejection},
+    extract::{Request, State, rejection::FormRejection},
     http::StatusCode,
     response::Response,
 };
-use lobby_dashboards::{Draft, WorkMistake};
+use lobby_dashboards::{Draft, PhotoMistake, WorkMistake};
 use lobby_domain::{
     device::Life,
     site::LifeError,
@@ -24,9 +24,12 @@ use super::{
     ticket,
 };
 use crate::{
+    audit::Actor,
     fleet::Changed,
+    http::sent::Sent,
     ingest::{Decision, DecisionError},
-    store::{ActError, Comment, Deed},
+    photo::{Photo, PhotoError},
+    store::{ActError, Comment, Deed, Shown, Stage},
 };
 
 /// The longest name, in bytes.
@@ -77,7 +80,8 @@ pub(super) struct Said {
     /// Who says it.
     #[serde(default)]
     by: String,
-    /// What is said.
+    /// What is said; nothing if photos alone are sent.
+    #[serde(default)]
     note: String,
     /// Where to go on; the ticket's own page if not given.
     back: Option<String>,
@@ -134,23 +138,21 @@ pub(super) async fn act(
     State(app): State<App>,
     reader: Reader,
     Path((no, verb)): Path<(String, String)>,
-    form: Result<Form<Act>, FormRejection>,
+    request: Request,
 ) -> Response {
-    match moved(&app, &reader, (&no, &verb), form).await {
+    match moved(&app, &reader, (&no, &verb), request).await {
         Ok(answer) => answer,
         Err(error) => refuse(&app, &reader, error),
     }
 }
 
-async fn moved(
-    app: &App,
-    reader: &Reader,
-    (no, verb): (&str, &str),
-    form: Result<Form<Act>, FormRejection>,
-) -> Result<Response, PageError> {
-    let Form(act) = filled(form)?;
+async fn moved(app: &App, reader: &Reader, (no, verb): (&str, &str), request: Request) -> Result<Response, PageError> {
+    let finishes = verb == Action::Finish.as_str();
+    let Sent { typed: act, photos } = Sent::<Act>::read(app, request, finishes).await?;
     let (by, note) = (text(&reader.caller.signs(act.by.clone()), LONGEST_NAME)?, text(&act.note, LONGEST_NOTE)?);
-    let work = match (verb == Action::Finish.as_str()).then(|| said_of_work(&act)).transpose() {
+    let actor = reader.caller.actor(&by);
+    let work = if finishes { Some(repaired(app, no, &act, photos, (&by, &actor)).await?) } else { None };
+    let work = match work.transpose() {
         Ok(work) => work,
         Err(mistake) => {
             // The form comes back as it was filled in, so that nobody has to type it again.
@@ -166,7 +168,6 @@ async fn moved(
             return Ok(document(StatusCode::UNPROCESSABLE_ENTITY, html));
         }
     };
-    let actor = reader.caller.actor(&by);
     let assignee = text(&act.assignee, LONGEST_NAME)?;
     let deed = Deed {
         version: act.version,
@@ -194,12 +195,62 @@ async fn moved(
         Err(ActError::Refused(_) | ActError::Closed) => "step",
         Err(ActError::NoOriginal) => "original",
         Err(ActError::NoAssignee) => "empty",
-        Err(ActError::NoPriority { .. } | ActError::KeyReused) => return Err(PageError::BadRequest),
+        Err(ActError::NoPriority { .. } | ActError::KeyReused | ActError::TooManyPhotos) => {
+            return Err(PageError::BadRequest);
+        }
         Err(ActError::NotFound) => return Err(PageError::NotFound),
         Err(ActError::Store(error)) => return Err(error.into()),
     };
     let back = act.back.filter(|back| is_local(back)).unwrap_or_else(|| format!("/t/{no}"));
     Ok(see(&noticed(&back, notice)))
+}
+
+/// What is said of a repair, whose photos are put to the ticket before it is moved: they are there once, however often that is tried.
+async fn repaired(
+    app: &App,
+    no: &str,
+    act: &Act,
+    photos: Result<Vec<Photo>, PhotoError>,
+    (by, actor): (&str, &Actor),
+) -> Result<Result<Work, WorkMistake>, PageError> {
+    let work = match said_of_work(act) {
+        Ok(work) => work,
+        Err(mistake) => return Ok(Err(mistake)),
+    };
+    let shown = Shown { stage: Stage::After, by, at: app.clock.now() };
+    let kept = put_to(app, no, photos, shown, actor).await?;
+    Ok(kept.map_or_else(|mistake| Err(WorkMistake::Photo(mistake)), |()| Ok(work)))
+}
+
+/// Puts photos to a ticket. One that is closed, or is none, is left to what else is asked of it.
+async fn put_to(
+    app: &App,
+    no: &str,
+    photos: Result<Vec<Photo>, PhotoError>,
+    shown: Shown<'_>,
+    actor: &Actor,
+) -> Result<Result<(), PhotoMistake>, PageError> {
+    let photos = match photos {
+        Ok(photos) if photos.is_empty() => return Ok(Ok(())),
+        Ok(photos) => photos,
+        Err(error) => return Ok(Err(photo_mistake(error))),
+    };
+    match app.store.add_photos(no, &photos, shown, actor).await {
+        Err(ActError::TooManyPhotos) => Ok(Err(PhotoMistake::TooMany)),
+        Err(ActError::Store(error)) => Err(error.into()),
+        _ => Ok(Ok(())),
+    }
+}
+
+/// Why a photo was not taken, for people.
+pub(super) const fn photo_mistake(error: PhotoError) -> PhotoMistake {
+    match error {
+        PhotoError::TooLarge => PhotoMistake::TooLarge,
+        PhotoError::TooManyPixels => PhotoMistake::TooManyPixels,
+        PhotoError::Kind => PhotoMistake::Kind,
+        PhotoError::Broken => PhotoMistake::Broken,
+        PhotoError::TooMany => PhotoMistake::TooMany,
+    }
 }
 
 /// What is said of a repair. Whoever fills in a form has to say why it failed.
@@ -220,29 +271,28 @@ pub(super) async fn comment(
     State(app): State<App>,
     reader: Reader,
     Path(no): Path<String>,
-    form: Result<Form<Said>, FormRejection>,
+    request: Request,
 ) -> Response {
-    match commented(&app, &reader, &no, form).await {
+    match commented(&app, &reader, &no, request).await {
         Ok(place) => see(&place),
         Err(error) => refuse(&app, &reader, error),
     }
 }
 
-async fn commented(
-    app: &App,
-    reader: &Reader,
-    no: &str,
-    form: Result<Form<Said>, FormRejection>,
-) -> Result<String, PageError> {
-    let Form(said) = filled(form)?;
+async fn commented(app: &App, reader: &Reader, no: &str, request: Request) -> Result<String, PageError> {
+    let Sent { typed: said, photos } = Sent::<Said>::read(app, request, true).await?;
     let (by, note) = (text(&reader.caller.signs(said.by), LONGEST_NAME)?, text(&said.note, LONGEST_NOTE)?);
     let back = said.back.filter(|back| is_local(back)).unwrap_or_else(|| format!("/t/{no}"));
+    let (actor, sent) = (reader.caller.actor(&by), !matches!(&photos, Ok(photos) if photos.is_empty()));
+    let shown = Shown { stage: Stage::Before, by: &by, at: app.clock.now() };
+    if let Err(mistake) = put_to(app, no, photos, shown, &actor).await? {
+        return Ok(noticed(&back, mistake.name()));
+    }
     if note.is_empty() {
-        return Ok(noticed(&back, "empty"));
+        return Ok(noticed(&back, if sent { "saved" } else { "empty" }));
     }
     // The form sent twice is one comment; a browser that goes back to it and sends another text makes another one.
     let key = Uuid::new_v5(&said.key, format!("{no}\n{by}\n{note}").as_bytes());
-    let actor = reader.caller.actor(&by);
     let comment = Comment { key: Some(key), by: &by, actor: &actor, note: &note, at: app.clock.now() };
     let notice = match app.store.comment_on_ticket(no, comment, &app.fleet.setup()).await {
         Ok(ticket) => {

@@ -64,5 +64,7 @@ pub(super) fn row(scene: &Scene<'_>, alert: &store::AlertRow) -> AlertRow {
         acked: alert.acked.as_ref().map(|(_, by)| by.clone()),
         clauses: scene.clauses(&alert.clauses),
         ticket: alert.ticket.clone(),
+        // Elsewhere nothing more is told of it than here.
+        reported: alert.reported && alert.ticket.is_none(),
     }
 }

@@ -8,12 +8,13 @@ use axum::{
 };
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
-    AccountPage, AgentPage, AgentsPage, AlertsPage, AuditPage, Calendar, Chrome, ConciergePage, DevicePage,
+    AccountPage, AgentPage, AgentsPage, AlertPage, AlertsPage, AuditPage, Calendar, Chrome, ConciergePage, DevicePage,
     EngineeringPage, ErrorPage, EscalationsPage, GuestPage, HealthPage, OutboxPage, OverviewPage, Page, PeoplePage,
     Problem, ReceptionPage, ReportPage, RestraintsPage, SetupPage, ShowflatPage, SignInPage, TicketPage, WhyPage,
 };
 
 use super::{App, Open, Reader, Scene};
+use crate::http::sent::SentError;
 use crate::store::{CursorError, StoreError};
 
 /// Nothing comes from elsewhere, nothing runs in a page but the product's own script, and no other page may frame it.
@@ -33,7 +34,7 @@ const HEADERS: [(HeaderName, &str); 7] = [
 
 /// Why a page could not be shown.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum PageError {
+pub(in crate::http) enum PageError {
     /// There is no such page, site, device or ticket.
     #[error("there is nothing at this address")]
     NotFound,
@@ -52,6 +53,9 @@ pub(super) enum PageError {
     /// The link by which a password was to be chosen was used, or is over.
     #[error("the link is no longer good")]
     Link,
+    /// What was sent has the key of something else.
+    #[error("another request had this key")]
+    KeyReused,
     /// The hub is stopping.
     #[error("the hub is stopping")]
     Stopping,
@@ -69,11 +73,20 @@ impl From<CursorError> for PageError {
     }
 }
 
+impl From<SentError> for PageError {
+    fn from(error: SentError) -> Self {
+        match error {
+            SentError::TooLarge => Self::TooLarge,
+            SentError::Bad => Self::BadRequest,
+        }
+    }
+}
+
 impl PageError {
     fn problem(&self) -> Problem {
         match self {
             Self::NotFound => Problem::NotFound,
-            Self::BadRequest => Problem::BadRequest,
+            Self::BadRequest | Self::KeyReused => Problem::BadRequest,
             Self::TooLarge => Problem::TooLarge,
             Self::Forbidden | Self::CrossSite => Problem::Forbidden,
             Self::Link => Problem::LinkOver,
@@ -104,6 +117,7 @@ html!(
     AccountPage,
     AgentPage,
     AgentsPage,
+    AlertPage,
     AlertsPage,
     AuditPage,
     EscalationsPage,

@@ -43,7 +43,7 @@ fn chosen<T: Copy + Default>(all: &[T], name: fn(T) -> &'static str, asked: &str
 }
 
 fn build(scene: &Scene<'_>, case: &Case, origin: &Origin) -> RepairForm {
-    let Case { row, events, attached, reports, .. } = case;
+    let Case { row, events, attached, reports, photos, .. } = case;
     // What was said of the repair has places of its own.
     let said = |event: &TicketEvent| TicketEvent { work: None, ..event.clone() };
     let entries = || events.iter().map(|event| (event.what.as_str(), entry(scene, &said(event), attached)));
@@ -64,7 +64,7 @@ fn build(scene: &Scene<'_>, case: &Case, origin: &Origin) -> RepairForm {
         device: (row.subject != Subject::Site).then(|| scene.subject(&row.site, &row.subject)),
         code: None,
         title: scene.text(&row.title),
-        description: report::said(scene, reports),
+        description: report::said(scene, reports, photos),
         evidence: attached.iter().rev().map(|alert| evidence(scene, alert)).collect(),
         department: scene.department(&row.department),
         owner: incident::person(row),

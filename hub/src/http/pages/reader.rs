@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use lobby_contract::SiteId;
-use lobby_dashboards::{Lang, Notice};
+use lobby_dashboards::{Lang, Notice, PhotoMistake};
 use lobby_domain::label;
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -170,7 +170,7 @@ impl Reader {
             "test-taken" => Some(Notice::TestTaken),
             "test-refused" => Some(Notice::TestRefused),
             "test-soon" => Some(Notice::TestSoon),
-            _ => None,
+            name => PhotoMistake::named(name).map(Notice::Photo),
         }
     }
 

@@ -1,15 +1,14 @@
 //! What people report: guests by the label of a device, and the staff about anything.
 
 use axum::{
-    Form,
-    extract::{State, rejection::FormRejection},
+    extract::{Request, State},
     http::{HeaderValue, StatusCode, header},
     response::Response,
 };
 use lobby_contract::{DeviceId, SiteId};
 use lobby_dashboards::{
-    Calendar, Choice, Chrome, GuestPage, Page, Progress, ReportCard, ReportForm, ReportMistake, ReportPage,
-    ReportReader, Reported, Reporter, SelectOption,
+    Calendar, Choice, Chrome, GuestPage, Page, PhotoLine, PhotoStage, Progress, ReportCard, ReportForm, ReportMistake,
+    ReportPage, ReportReader, Reported, Reporter, SelectOption,
 };
 use lobby_domain::{
     access::Role,
@@ -26,15 +25,16 @@ use uuid::Uuid;
 
 use super::{
     App, Caller, Html, Open, PageError, Path, Reader, Scene,
-    act::{LONGEST_NAME, filled, noticed},
+    act::{LONGEST_NAME, noticed, photo_mistake},
     answer::{self, document, refuse, see},
     device, incident, scene,
 };
 use crate::{
     fleet::Changed,
-    http::peer::Peer,
+    http::{peer::Peer, sent::Sent},
+    photo::{Photo, PhotoError},
     restraints::new_id,
-    store::{ReportError, ReportRow, Reporting, TicketFilter, TicketRow},
+    store::{PhotoRow, ReportError, ReportRow, Reporting, TicketFilter, TicketRow},
 };
 
 /// The longest note, in characters.
@@ -46,22 +46,22 @@ const LONGEST_THING: usize = 100;
 pub(super) type Fields = Vec<(String, String)>;
 
 /// What a form says, checked.
-struct Filled {
-    key: Uuid,
-    what: What,
-    symptoms: Vec<String>,
-    thing: String,
-    note: String,
-    phone: String,
-    by: String,
-    repair: bool,
+pub(in crate::http) struct Filled {
+    pub key: Uuid,
+    pub what: What,
+    pub symptoms: Vec<String>,
+    pub thing: String,
+    pub note: String,
+    pub phone: String,
+    pub by: String,
+    pub repair: bool,
 }
 
 /// What is reported about: a device, or anything else at a site.
 #[derive(Clone)]
-struct Target {
-    site: SiteId,
-    device: Option<DeviceId>,
+pub(in crate::http) struct Target {
+    pub site: SiteId,
+    pub device: Option<DeviceId>,
 }
 
 fn one<'a>(fields: &'a Fields, name: &str) -> &'a str {
@@ -112,6 +112,16 @@ impl Filled {
         let said = [target.site.as_str(), device, what.as_str(), thing, note, phone, &self.symptoms.join(" ")];
         Uuid::new_v5(&self.key, format!("{}\n{repair}", said.join("\n")).as_bytes())
     }
+}
+
+/// What a form says and the photos that came with it, or why it is not taken.
+fn checked(
+    fields: &Fields,
+    photos: Result<Vec<Photo>, PhotoError>,
+    (guest, asks_thing): (bool, bool),
+) -> Result<Result<(Filled, Vec<Photo>), ReportMistake>, PageError> {
+    let photos = photos.map_err(|error| ReportMistake::Photo(photo_mistake(error)));
+    Ok(Filled::of(fields, guest, asks_thing)?.and_then(|said| Ok((said, photos?))))
 }
 
 /// The form of one device.
@@ -219,32 +229,23 @@ pub(super) async fn send(
     reader: Reader,
     peer: Peer,
     Path(code): Path<String>,
-    form: Result<Form<Fields>, FormRejection>,
+    request: Request,
 ) -> Response {
     let sent = if reader.caller.is_nobody() {
-        by_guest(&app, &reader, peer, &code, form).await
+        by_guest(&app, &reader, peer, &code, request).await
     } else {
-        by_staff(&app, &reader, Some(&code), form).await
+        by_staff(&app, &reader, Some(&code), request).await
     };
     sent.unwrap_or_else(|error| refuse(&app, &reader, error))
 }
 
 /// What somebody reports of another thing.
-pub(super) async fn send_other(
-    State(app): State<App>,
-    reader: Reader,
-    form: Result<Form<Fields>, FormRejection>,
-) -> Response {
-    by_staff(&app, &reader, None, form).await.unwrap_or_else(|error| refuse(&app, &reader, error))
+pub(super) async fn send_other(State(app): State<App>, reader: Reader, request: Request) -> Response {
+    by_staff(&app, &reader, None, request).await.unwrap_or_else(|error| refuse(&app, &reader, error))
 }
 
-async fn by_staff(
-    app: &App,
-    reader: &Reader,
-    code: Option<&str>,
-    form: Result<Form<Fields>, FormRejection>,
-) -> Result<Response, PageError> {
-    let Form(fields) = filled(form)?;
+async fn by_staff(app: &App, reader: &Reader, code: Option<&str>, request: Request) -> Result<Response, PageError> {
+    let Sent { typed: fields, photos } = Sent::<Fields>::read(app, request, true).await?;
     let target = if let Some(code) = code {
         let (site, device) = device::named(app, reader, code).await?;
         Target { site, device: Some(device) }
@@ -255,14 +256,14 @@ async fn by_staff(
     if !reader.caller.reaches(&target.site) || !is_known(app, &target.site) {
         return Err(PageError::NotFound);
     }
-    let said = match Filled::of(&fields, false, target.device.is_none())? {
-        Ok(said) => said,
+    let (said, photos) = match checked(&fields, photos, (false, target.device.is_none()))? {
+        Ok(checked) => checked,
         Err(mistake) => {
             let html = page(app, reader, &target, &fields, Some(mistake))?;
             return Ok(document(StatusCode::UNPROCESSABLE_ENTITY, html));
         }
     };
-    let (row, _) = take(app, &reader.caller, &target, &said).await?;
+    let (row, _) = take(app, &reader.caller, &target, (said.id(&target), &said), &photos).await?;
     Ok(see(&match (&row.ticket, &target.device) {
         (Some(number), _) => noticed(&format!("/t/{number}"), "saved"),
         (None, Some(device)) => noticed(&format!("/d/{device}?site={}", target.site), "told"),
@@ -279,14 +280,16 @@ async fn by_guest(
     reader: &Reader,
     Peer(from): Peer,
     code: &str,
-    form: Result<Form<Fields>, FormRejection>,
+    request: Request,
 ) -> Result<Response, PageError> {
-    let Form(fields) = filled(form)?;
     let (site, device) = app.store.device_by_code(code).await?.ok_or(PageError::NotFound)?;
+    // Nobody makes the hub decode photos that it does not take.
+    let looks = !app.reports.guests.are_enough(&site, &device, from, app.clock.now());
+    let Sent { typed: fields, photos } = Sent::<Fields>::read(app, request, looks).await?;
     let (now, target) = (app.clock.now(), Target { site: site.clone(), device: Some(device.clone()) });
     let again = |mistake| Again { code, target: &target, fields: &fields, mistake };
-    let said = match Filled::of(&fields, true, false)? {
-        Ok(said) => said,
+    let (said, photos) = match checked(&fields, photos, (true, false))? {
+        Ok(checked) => checked,
         Err(mistake) => {
             let html = guest_form(app, reader, again(Some(mistake))).await?;
             return Ok(document(StatusCode::UNPROCESSABLE_ENTITY, html));
@@ -303,7 +306,7 @@ async fn by_guest(
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.saturating_mul(60)));
             return Ok(response);
         }
-        if !matches!(take(app, &reader.caller, &target, &said).await, Ok((_, true))) {
+        if !matches!(take(app, &reader.caller, &target, (id, &said), &photos).await, Ok((_, true))) {
             app.reports.guests.was_none(&site, &device, from, now);
         }
     }
@@ -409,8 +412,14 @@ fn expected(ticket: &TicketRow) -> Option<Timestamp> {
     }
 }
 
-/// Stores a report, and tells who looks at it.
-async fn take(app: &App, caller: &Caller, target: &Target, said: &Filled) -> Result<(ReportRow, bool), PageError> {
+/// Stores a report that `key` tells from any other, and tells who looks at it.
+pub(in crate::http) async fn take(
+    app: &App,
+    caller: &Caller,
+    target: &Target,
+    (key, said): (Uuid, &Filled),
+    photos: &[Photo],
+) -> Result<(ReportRow, bool), PageError> {
     let by = if caller.is_nobody() { String::new() } else { caller.signs(said.by.clone()) };
     let setup = app.fleet.setup();
     let (kind, zone) = {
@@ -430,7 +439,7 @@ async fn take(app: &App, caller: &Caller, target: &Target, said: &Filled) -> Res
     if symptoms.len() < said.symptoms.len() && symptoms.is_empty() && said.note.is_empty() {
         return Err(PageError::BadRequest);
     }
-    let (key, reporter) = (said.id(target), caller.role());
+    let reporter = caller.role();
     let source = match caller {
         Caller::Nobody => Source::Guest,
         Caller::Program { .. } => Source::Program,
@@ -461,10 +470,10 @@ async fn take(app: &App, caller: &Caller, target: &Target, said: &Filled) -> Res
     let told = Said { key, what, source, role: reporter, kind, thing, symptoms: &symptoms, note, repair };
     let (rule, evidence) = (told.rule(&setup.pack), told.evidence());
     let actor = caller.actor(&by);
-    let asked = Reporting { report: &row, rule: &rule, evidence: &evidence, zone: &zone, setup: &setup, actor: &actor };
+    let asked =
+        Reporting { report: &row, rule: &rule, evidence: &evidence, zone: &zone, setup: &setup, actor: &actor, photos };
     let taken = app.store.take_report(asked).await.map_err(|error| match error {
-        // The id is made of what is said.
-        ReportError::KeyReused => PageError::BadRequest,
+        ReportError::KeyReused => PageError::KeyReused,
         ReportError::Store(error) => error.into(),
     })?;
     app.fleet.tell(Changed { site: target.site.clone(), device: target.device.clone() });
@@ -480,10 +489,10 @@ fn reported(what: What) -> Reported {
 }
 
 /// A report as a reader may see it.
-pub(super) fn card(scene: &Scene<'_>, row: &ReportRow) -> ReportCard {
+pub(super) fn card(scene: &Scene<'_>, row: &ReportRow, photos: &[PhotoRow]) -> ReportCard {
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let may_call = may_call(scene.reader.caller.role());
-    let shown = |phone: String| if may_call { phone } else { masked(&phone) };
+    let readable = |phone: String| if may_call { phone } else { masked(&phone) };
     ReportCard {
         source: match row.source {
             Source::Guest => Reporter::Guest,
@@ -493,13 +502,30 @@ pub(super) fn card(scene: &Scene<'_>, row: &ReportRow) -> ReportCard {
         by: text(&row.reporter),
         post: text(&row.post).map(|post| scene.post(&post)),
         call: text(&row.phone).filter(|_| may_call).map(|phone| phone.replace(' ', "")),
-        phone: text(&row.phone).map(shown),
+        phone: text(&row.phone).map(readable),
         what: reported(row.what),
         thing: row.thing.clone(),
         symptoms: scene.text(&row.words),
         note: row.note.clone(),
         at: scene.when(row.at),
+        photos: shown(scene, photos.iter().filter(|photo| photo.report == Some(row.id))),
     }
+}
+
+/// Photos as pages show them.
+pub(super) fn shown<'a>(scene: &Scene<'_>, photos: impl Iterator<Item = &'a PhotoRow>) -> Vec<PhotoLine> {
+    let line = |photo: &PhotoRow| PhotoLine {
+        id: photo.id.clone(),
+        stage: match photo.stage.as_str() {
+            "after" => PhotoStage::After,
+            "before" => PhotoStage::Before,
+            _ => PhotoStage::Report,
+        },
+        by: (!photo.by.is_empty()).then(|| photo.by.clone()),
+        at: scene.when(photo.at),
+        size: (photo.width, photo.height),
+    };
+    photos.map(line).collect()
 }
 
 /// Who may call those who report: who repairs, and who is above.
@@ -510,15 +536,15 @@ pub(in crate::http) fn may_call(role: Option<Role>) -> bool {
 /// Who reported a ticket, in one line: the first of them, or the hub itself.
 pub(super) fn reporter(scene: &Scene<'_>, reports: &[ReportRow], opened_by: &str) -> String {
     let first = reports.first().filter(|_| lobby_domain::report::is_stated(opened_by));
-    first.map_or_else(|| scene.texts().system.to_owned(), |row| card(scene, row).reporter(scene.texts()))
+    first.map_or_else(|| scene.texts().system.to_owned(), |row| card(scene, row, &[]).reporter(scene.texts()))
 }
 
 /// All that people said about a ticket, a line each, with who said it and where they can be called; nothing if nobody did.
-pub(super) fn said(scene: &Scene<'_>, reports: &[ReportRow]) -> Option<String> {
+pub(super) fn said(scene: &Scene<'_>, reports: &[ReportRow], photos: &[PhotoRow]) -> Option<String> {
     let line = |row: &ReportRow| {
-        let card = card(scene, row);
+        let card = card(scene, row, photos);
         let by = [Some(card.reporter(scene.texts())), card.phone.clone()].into_iter().flatten().collect::<Vec<_>>();
-        format!("{}{}{}", by.join(" "), scene.texts().label_gap, card.said(scene.texts()))
+        format!("{}{}{}", by.join(" "), scene.texts().label_gap, card.said_with_photos(scene.texts()))
     };
     (!reports.is_empty()).then(|| reports.iter().map(line).collect::<Vec<_>>().join("\n"))
 }

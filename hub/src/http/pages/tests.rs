@@ -219,12 +219,20 @@ impl Hub {
         self.judge(|site, agent, now, changes| site.data(agent, data, now, changes)).await;
     }
 
-    pub(in crate::http) async fn ask(&self, mut request: Request<Body>) -> Answer {
+    pub(in crate::http) async fn ask(&self, request: Request<Body>) -> Answer {
+        let (status, headers, body) = self.ask_bytes(request).await;
+        Answer { status, headers, body: String::from_utf8(body).unwrap() }
+    }
+
+    /// The same where the answer may be no text.
+    pub(in crate::http) async fn ask_bytes(
+        &self,
+        mut request: Request<Body>,
+    ) -> (StatusCode, axum::http::HeaderMap, Vec<u8>) {
         request.headers_mut().entry(header::HOST).or_insert(HeaderValue::from_static("127.0.0.1:8080"));
         let response = router(self.app.clone()).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
-        let body = to_bytes(body, 4 << 20).await.unwrap();
-        Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+        (parts.status, parts.headers, to_bytes(body, 4 << 20).await.unwrap().to_vec())
     }
 
     pub(in crate::http) async fn get(&self, path: &str, lang: &str) -> Answer {

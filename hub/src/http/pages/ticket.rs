@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     restraints::new_id,
-    store::{self, AlertFilter, AlertRow, EscalationRow, PersonRow, ReportRow, TicketFilter, TicketRow},
+    store::{self, AlertFilter, AlertRow, EscalationRow, PersonRow, PhotoRow, ReportRow, TicketFilter, TicketRow},
 };
 
 /// The most alerts of one ticket that are listed.
@@ -50,6 +50,8 @@ pub(super) struct Case {
     pub escalation: Option<EscalationRow>,
     /// What people reported, the oldest first.
     pub reports: Vec<ReportRow>,
+    /// Its photos, the oldest first.
+    pub photos: Vec<PhotoRow>,
 }
 
 impl Case {
@@ -68,7 +70,8 @@ impl Case {
         };
         let repairers = people.filter(repairs).map(|person| person.name).collect();
         let reports = app.store.reports_of_ticket(no).await?;
-        Ok(Self { row, events, attached, repairers, escalation, reports })
+        let photos = app.store.photos_of_ticket(no).await?;
+        Ok(Self { row, events, attached, repairers, escalation, reports, photos })
     }
 
     /// Its site, if that is still known. A ticket outlives its site's configuration; it is then shown without a site chosen.
@@ -106,7 +109,7 @@ async fn page(app: &App, reader: &Reader, no: &str, draft: Draft) -> Result<Stri
 }
 
 fn build(scene: &Scene<'_>, case: &Case, others: &[TicketRow]) -> TicketPage {
-    let Case { row, events, attached, reports, .. } = case;
+    let Case { row, events, attached, reports, photos, .. } = case;
     let open = row.closed_at.is_none();
     let repairs = scene.reader.caller.may(Need::Repair);
     TicketPage {
@@ -144,7 +147,8 @@ fn build(scene: &Scene<'_>, case: &Case, others: &[TicketRow]) -> TicketPage {
         others: others.iter().map(|ticket| (ticket.number.to_string(), scene.text(&ticket.title))).collect(),
         repair: repair(case),
         draft: Draft::default(),
-        reports: reports.iter().map(|row| report::card(scene, row)).collect(),
+        reports: reports.iter().map(|row| report::card(scene, row, photos)).collect(),
+        photos: report::shown(scene, photos.iter().filter(|photo| photo.report.is_none())),
         comment: (open && scene.reader.caller.may(Need::Answer)).then(|| new_id().to_string()),
         chrome: scene.chrome(Page::Ticket),
     }

@@ -10,7 +10,9 @@ use rstest::rstest;
 use sqlx::Connection;
 use tempfile::TempDir;
 
-use super::{DARK, Database, Kind, LED, Store, T0, commit, execute, raise, record, reports, writer};
+use super::{
+    DARK, Database, Kind, LED, Store, T0, commit, execute, raise, record, reports, reports::report_with_photo, writer,
+};
 use crate::{
     audit::Actor,
     backup::{self, BackupError, Folder, Manifest},
@@ -58,9 +60,11 @@ async fn a_backup_of_either_database_restores_into_either(
     #[values(Kind::Sqlite, Kind::Postgres)] to: Kind,
 ) {
     let (Some(source), Some(target)) = (filled(from).await, Database::create(to).await) else { return };
+    report_with_photo(&source.store).await;
     let folder = tempfile::tempdir().unwrap();
     let made = backup_of(source.url(), &folder, "one.db").await;
-    assert_eq!((made.rows_of("record"), made.rows_of("ticket"), made.rows_of("alert")), (Some(450), Some(1), Some(1)));
+    assert_eq!((made.rows_of("record"), made.rows_of("ticket"), made.rows_of("alert")), (Some(450), Some(1), Some(2)));
+    assert_eq!((made.rows_of("report"), made.rows_of("photo")), (Some(1), Some(1)));
 
     target.store.close().await;
     let place = place(folder.path(), target.url());
@@ -79,7 +83,7 @@ async fn a_backup_of_either_database_restores_into_either(
     assert_eq!(writer.commit(&[other], T0).await.unwrap().records, 1);
     let grant = Grant { role: Role::Viewer, site: None };
     token::create(&store, "after it".into(), grant, None, T0, &Actor::here("")).await.unwrap();
-    assert_eq!(store.verify_audit().await.unwrap().unwrap().no, 3);
+    assert_eq!(store.verify_audit().await.unwrap().unwrap().no, 4);
 }
 
 #[rstest]

@@ -18,7 +18,10 @@ use super::{
     restart::{EPOCH, Hub},
     setup, shanghai, site, the_ticket, writer,
 };
-use crate::store::{Deed, ReportError, ReportRow, Reporting};
+use crate::{
+    photo::Photo,
+    store::{ActError, Deed, ReportError, ReportRow, Reporting, Shown, Stage},
+};
 
 /// A report of somebody of the staff, told from others by `nth`.
 fn report(nth: u128, what: What, device: Option<&str>, at: Timestamp) -> ReportRow {
@@ -43,13 +46,23 @@ fn report(nth: u128, what: What, device: Option<&str>, at: Timestamp) -> ReportR
 }
 
 async fn take(store: &Store, row: &ReportRow, repair: bool) -> Result<(ReportRow, bool), ReportError> {
+    take_with(store, row, repair, &[]).await
+}
+
+async fn take_with(
+    store: &Store,
+    row: &ReportRow,
+    repair: bool,
+    photos: &[Photo],
+) -> Result<(ReportRow, bool), ReportError> {
     let pack = Pack::built_in();
     let kind = (row.subject != Subject::Site).then(|| &pack.kinds["led-display"].kind);
     let symptoms: Vec<&Word> = kind.iter().flat_map(|kind| kind.symptoms.iter().take(1)).collect();
     let (key, what, source, thing, note) = (row.id, row.what, row.source, &*row.thing, &*row.note);
     let said = Said { key, what, source, role: None, kind, thing, symptoms: &symptoms, note, repair };
     let (rule, evidence, zone, setup, actor) = (said.rule(&pack), said.evidence(), shanghai(), setup(), by());
-    let asked = Reporting { report: row, rule: &rule, evidence: &evidence, zone: &zone, setup: &setup, actor: &actor };
+    let asked =
+        Reporting { report: row, rule: &rule, evidence: &evidence, zone: &zone, setup: &setup, actor: &actor, photos };
     store.take_report(asked).await
 }
 
@@ -220,4 +233,51 @@ async fn a_restart_keeps_reports_and_other_standards_do_not_end_them(
     .await;
     assert_eq!((open_alerts(store).await, the_ticket(store).await.state), (1, State::New));
     assert_eq!(hub.site.incidents().iter().count(), 0, "the live state is that of data");
+}
+
+/// Somebody reports the display, with a photo.
+pub(super) async fn report_with_photo(store: &Store) {
+    take_with(store, &report(9, What::Fault, Some(LED), T0), false, &[photo(9)]).await.unwrap();
+}
+
+fn photo(nth: u8) -> Photo {
+    Photo { jpeg: vec![0xff, 0xd8, nth, 0xff, 0xd9], width: 1600, height: 900 }
+}
+
+#[rstest]
+#[tokio::test]
+async fn photos_come_with_a_report_or_later_six_to_a_ticket_and_each_once(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    let first = report(1, What::Fault, Some(LED), T0);
+    let (row, _) = take_with(store, &first, false, &[photo(1), photo(1), photo(2)]).await.unwrap();
+    take_with(store, &first, false, &[photo(1), photo(2)]).await.unwrap();
+    let number = row.ticket.unwrap();
+    let photos = store.photos_of_ticket(&number).await.unwrap();
+    let seen: Vec<_> = photos.iter().map(|photo| (photo.report, &*photo.stage, &*photo.by, photo.width)).collect();
+    assert_eq!(seen, [(Some(first.id), "report", "周礼宾", 1600); 2]);
+    let (site, jpeg) = store.photo(&photos[0].id).await.unwrap().unwrap();
+    assert!(site == super::site() && [photo(1).jpeg, photo(2).jpeg].contains(&jpeg));
+
+    let shown = |stage| Shown { stage, by: "李工", at: T0 + MINUTE };
+    let more: Vec<Photo> = (3..=6).map(photo).collect();
+    for _ in 0..2 {
+        store.add_photos(&number, &more, shown(Stage::After), &by()).await.unwrap();
+        assert_eq!(store.photos_of_ticket(&number).await.unwrap().len(), 6);
+    }
+    let refused = store.add_photos(&number, &[photo(7)], shown(Stage::After), &by()).await;
+    assert!(matches!(refused, Err(ActError::TooManyPhotos)), "{refused:?}");
+    let second = report(2, What::Fault, Some(LED), T0 + MINUTE);
+    assert!(take_with(store, &second, false, &[photo(8)]).await.is_ok(), "the report itself is taken");
+    assert_eq!(count(store, "photo").await, 6);
+
+    act(store, Action::Reject(Rejection::OutOfScope), T0 + MINUTE).await;
+    let refused = store.add_photos(&number, &[photo(1)], shown(Stage::Before), &by()).await;
+    assert!(matches!(refused, Err(ActError::Closed)), "{refused:?}");
+
+    let damage = report(3, What::Damage, None, T0);
+    let (row, _) = take_with(store, &damage, false, &[photo(1)]).await.unwrap();
+    assert_eq!(store.photos_of_alert(row.alert.0).await.unwrap().len(), 1);
 }

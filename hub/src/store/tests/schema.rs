@@ -8,7 +8,7 @@ use sqlx::{Executor, SqlSafeStr, SqlitePool};
 use super::{Database, Kind, Store};
 use crate::store::{
     alerts, audit, deadlines, delivery, escalations, findings, fleet, meta, notifications, once, outbox, past, people,
-    records, reports, restraints, rollup, roster, schema, tickets, tokens,
+    photos, records, reports, restraints, rollup, roster, schema, tickets, tokens,
 };
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
@@ -32,6 +32,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         outbox::STATEMENTS,
         people::STATEMENTS,
         past::STATEMENTS,
+        photos::STATEMENTS,
         records::STATEMENTS,
         reports::STATEMENTS,
         restraints::STATEMENTS,

@@ -173,3 +173,127 @@ async fn the_staff_report_devices_and_other_things_and_damage_goes_to_the_superi
         assert_eq!(ask(&hub, "GET", path, Some(&viewer), "").await.status, StatusCode::FORBIDDEN, "{path}");
     }
 }
+
+const BOUNDARY: &str = "lobby-4f2a";
+
+/// A form with files, as browsers send it.
+fn multipart(fields: &[(&str, &str)], files: &[Vec<u8>]) -> Vec<u8> {
+    let head = |rest: String| format!("--{BOUNDARY}\r\nContent-Disposition: form-data; {rest}\r\n\r\n").into_bytes();
+    let mut body = Vec::new();
+    for (name, value) in fields {
+        body.extend(head(format!("name=\"{name}\"")));
+        body.extend([value.as_bytes(), b"\r\n"].concat());
+    }
+    for file in files {
+        let kind = "\r\nContent-Type: image/svg+xml";
+        body.extend(head(format!("name=\"photo\"; filename=\"../../<b>.svg\"{kind}")));
+        body.extend([file.as_slice(), b"\r\n"].concat());
+    }
+    body.extend(format!("--{BOUNDARY}--\r\n").into_bytes());
+    body
+}
+
+async fn send(hub: &Hub, path: &str, proof: Option<&str>, body: Vec<u8>) -> Answer {
+    let request = Request::post(path)
+        .header(header::ACCEPT, "text/html")
+        .header(header::ACCEPT_LANGUAGE, "zh")
+        .header("origin", "http://127.0.0.1:8080")
+        .header(header::CONTENT_TYPE, format!("multipart/form-data; boundary={BOUNDARY}"))
+        .header(header::COOKIE, proof.map(|proof| format!("lobby_session={proof}")).unwrap_or_default());
+    hub.ask(request.body(Body::from(body)).unwrap()).await
+}
+
+fn picture(shade: u8) -> Vec<u8> {
+    let mut png = std::io::Cursor::new(Vec::new());
+    image::RgbImage::from_pixel(40, 30, image::Rgb([shade, 0, 0])).write_to(&mut png, image::ImageFormat::Png).unwrap();
+    png.into_inner()
+}
+
+/// Where the photos on a page are.
+fn photos_on(page: &Answer) -> Vec<String> {
+    let parts = page.body.split("<img src=\"").skip(1);
+    parts.map(|part| part.split('"').next().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn photos_are_sent_with_reports_notes_and_repairs_and_shown_to_those_who_are_signed_in() {
+    let (hub, code) = with_label().await;
+    let form = [("key", KEY), ("symptom", "dark"), ("note", "左边")];
+    let sent = send(&hub, &format!("/d/{code}/report"), None, multipart(&form, &[picture(1), Vec::new()])).await;
+    let place = goes_to(&sent);
+    assert_eq!(photos_on(&ask(&hub, "GET", &place, None, "").await), [""; 0], "not to guests");
+    let number = hub.ticket().await;
+    let engineer = signed_in(&hub, Role::Engineering).await;
+    let page = format!("/t/{number}");
+    let noted = multipart(&[("key", KEY), ("back", &page)], &[picture(2)]);
+    assert_eq!(
+        goes_to(&send(&hub, &format!("{page}/comment"), Some(&engineer), noted).await),
+        format!("{page}?notice=saved")
+    );
+    goes_to(&ask(&hub, "POST", &format!("{page}/start"), Some(&engineer), "version=1").await);
+    let bad = multipart(&[("version", "2"), ("cause", "松了")], &[b"<svg onload='alert(1)'/>".to_vec()]);
+    let refused = send(&hub, &format!("{page}/finish"), Some(&engineer), bad).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    refused.says(&["这不是照片", "松了"]);
+    let good = multipart(&[("version", "2"), ("cause", "松了")], &[picture(3)]);
+    goes_to(&send(&hub, &format!("{page}/finish"), Some(&engineer), good).await);
+
+    let shown = ask(&hub, "GET", &page, Some(&engineer), "").await;
+    shown.says(&["左边", "报修时", "维修前", "维修后", "松了"]);
+    let photos = photos_on(&shown);
+    assert_eq!(photos.len(), 3, "{photos:?}");
+    ask(&hub, "GET", &format!("{page}/print"), Some(&engineer), "").await.says(&["黑屏，左边，照片 1 张"]);
+    let request = |proof: &str| {
+        let request = Request::get(&photos[0]).header(header::COOKIE, format!("lobby_session={proof}"));
+        hub.ask_bytes(request.body(Body::empty()).unwrap())
+    };
+    let (status, headers, bytes) = request(&engineer).await;
+    assert_eq!((status, &bytes[..3]), (StatusCode::OK, &[0xff, 0xd8, 0xff][..]));
+    let says = |name: &str| headers[name].to_str().unwrap().to_owned();
+    assert_eq!((says("content-type"), says("x-content-type-options")), ("image/jpeg".into(), "nosniff".into()));
+    assert!(
+        says("cache-control").starts_with("private") && says("content-disposition").starts_with("inline; filename=")
+    );
+    assert_eq!(request("nobody").await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_photo_that_is_none_is_refused_with_a_sentence_and_nothing_is_reported() {
+    let (hub, code) = with_label().await;
+    let path = format!("/d/{code}/report");
+    let large = vec![0xff; crate::photo::LARGEST + 1];
+    let seven: Vec<_> = (0..7).map(picture).collect();
+    let cases: [(Vec<Vec<u8>>, &str); 4] = [
+        (vec![b"\0\0\0\x18ftypheic".to_vec()], "这不是照片"),
+        (vec![picture(1)[..40].to_vec()], "照片打不开"),
+        (vec![large], "照片太大"),
+        (seven, "最多 6 张"),
+    ];
+    for (files, words) in cases {
+        let answer = send(&hub, &path, None, multipart(&[("key", KEY), ("symptom", "dark")], &files)).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{words}: {}", answer.body);
+        answer.says(&[words, "symptom-dark\" name=\"symptom\" value=\"dark\" checked"]);
+    }
+    assert!(super::Open::read(&hub.app.store, None).await.unwrap().tickets.is_empty());
+    let admin = format!("proof-of-{}", Role::Admin);
+    for body in [b"--lobby-4f2a\r\nnonsense".to_vec(), Vec::new()] {
+        let answer = send(&hub, &path, Some(&admin), body).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn the_superior_sees_what_was_reported_to_them() {
+    let (hub, _) = with_label().await;
+    let (concierge, supervisor) = (signed_in(&hub, Role::Concierge).await, signed_in(&hub, Role::Supervisor).await);
+    let form = multipart(&[("key", KEY), ("what", "damage"), ("thing", "花瓶"), ("note", "裂了")], &[picture(1)]);
+    goes_to(&send(&hub, "/report?site=hz-01", Some(&concierge), form).await);
+    let (alerts, _) = hub.app.store.alerts(&AlertFilter::default(), None, 10).await.unwrap().unwrap();
+    let page = format!("/alerts/{}", alerts[0].id);
+    ask(&hub, "GET", "/alerts", Some(&supervisor), "").await.says(&[&page]);
+    let shown = ask(&hub, "GET", &page, Some(&supervisor), "").await;
+    shown.says(&["物品损坏：花瓶", "裂了", "保持现场原样", "周敏", &format!("{page}/ack")]);
+    assert_eq!(photos_on(&shown).len(), 1);
+    let shown = ask(&hub, "GET", &page, Some(&concierge), "").await;
+    assert!(!shown.body.contains(&format!("{page}/ack")), "it is for the superior: {}", shown.body);
+}
