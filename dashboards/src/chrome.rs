@@ -48,6 +48,8 @@ pub enum Page {
     Account,
     /// `/people`
     People,
+    /// `/roster`
+    Roster,
     /// `/audit`
     Audit,
     /// Any page that could not be shown.
@@ -82,6 +84,7 @@ impl Page {
             Self::Setup => "setup",
             Self::Account => "account",
             Self::People => "people",
+            Self::Roster => "roster",
             Self::Audit => "audit",
             Self::Error => "error",
         }
@@ -102,6 +105,7 @@ impl Page {
             Self::SignIn => "/sign-in",
             Self::Account => "/account",
             Self::People => "/people",
+            Self::Roster => "/roster",
             Self::Audit => "/audit",
             Self::Overview | Self::Device | Self::Agent | Self::Ticket | Self::Setup | Self::Error => "/",
         }
@@ -127,6 +131,7 @@ impl Page {
             Self::Setup => t.setup_password,
             Self::Account => t.account,
             Self::People => t.people,
+            Self::Roster => t.roster,
             Self::Audit => t.audit,
             Self::Error => t.error,
         }

@@ -43,6 +43,7 @@ mod overview;
 mod qr;
 mod reception;
 mod restraints;
+mod roster;
 mod sheet;
 mod showflat;
 mod state;
@@ -75,6 +76,7 @@ pub use outbox::{ChannelCard, ChannelState, DeliveryLine, DeliveryState, OutboxP
 pub use overview::{Counts, OverviewPage, PostStatus, SiteRow};
 pub use reception::ReceptionPage;
 pub use restraints::{Restrained, RestraintRow, RestraintsPage, SelectOption, Selection};
+pub use roster::{DutyDay, DutyLine, PostNow, Preview, RosterImport, RosterPage, TableMistake};
 pub use sheet::{Paper, Sheet};
 pub use showflat::{LowStock, Machine, ShowflatPage};
 pub use state::{State, Verdict};

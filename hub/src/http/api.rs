@@ -10,6 +10,7 @@ mod maintenance;
 pub(super) mod notifications;
 mod records;
 mod restraints;
+mod roster;
 mod silences;
 mod tickets;
 mod trace;
@@ -32,7 +33,7 @@ pub(super) mod docs {
     //! The handlers by path, for the OpenAPI document.
     pub(in crate::http) use super::{
         agents::*, alerts::*, audit::*, devices::*, findings::*, history::*, maintenance::*, notifications::*,
-        records::*, silences::*, tickets::*, trace::*,
+        records::*, roster::*, silences::*, tickets::*, trace::*,
     };
 }
 
@@ -55,6 +56,7 @@ pub(super) fn routes() -> Routes {
         .merge(findings::routes())
         .merge(notifications::routes())
         .merge(audit::routes())
+        .merge(roster::routes())
         // Of no use to anybody, so nothing is asked.
         .with(|router| router.route("/api/{*rest}", any(error::no_such_address)))
         .with(|router| router.method_not_allowed_fallback(error::no_such_method))

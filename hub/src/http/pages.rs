@@ -23,6 +23,7 @@ mod people;
 mod reader;
 mod restrain;
 mod restraints;
+mod roster;
 mod scene;
 mod sheet;
 mod sign_in;
@@ -100,6 +101,12 @@ pub(super) fn routes() -> Routes {
         .post("/people/{id}", Policy::to(Need::Operate, About::Handler), people::change)
         .get("/lang/{lang}", Policy::PUBLIC, language::choose)
         .get("/static/{version}/{name}", Policy::PUBLIC, statics::file)
+        .get("/roster", read, roster::show)
+        .merge(
+            Routes::new()
+                .post("/roster/{site}", Policy::to(Need::Roster, About::Site), roster::send)
+                .with(|router| router.layer(DefaultBodyLimit::max(roster::LARGEST_FORM))),
+        )
         .with(|router| router.layer(DefaultBodyLimit::max(LARGEST_FORM)).layer(CompressionLayer::new()))
 }
 

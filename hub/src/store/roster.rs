@@ -98,11 +98,10 @@ impl Tx {
                 people.push(Holder { id: id.into(), name: name.into() });
             }
         }
-        match people.is_empty() {
-            false => Ok(Staffing::People(people)),
-            true if self.keeps_roster(site, at).await? => Ok(Staffing::Nobody),
-            true => Ok(Staffing::Unkept),
+        if !people.is_empty() {
+            return Ok(Staffing::People(people));
         }
+        Ok(if self.keeps_roster(site, at).await? { Staffing::Nobody } else { Staffing::Unkept })
     }
 
     /// Whether a site keeps a roster at that time: from its first duty on until [`KEPT_FOR`] after its last.

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use lobby_dashboards::{
     AccountPage, AgentPage, AgentsPage, AlertsPage, AuditPage, Calendar, Chrome, ConciergePage, DevicePage,
     EngineeringPage, ErrorPage, HealthPage, OutboxPage, OverviewPage, Page, PeoplePage, Problem, ReceptionPage,
-    RestraintsPage, SetupPage, ShowflatPage, SignInPage, TicketPage, WhyPage,
+    RestraintsPage, RosterPage, SetupPage, ShowflatPage, SignInPage, TicketPage, WhyPage,
 };
 
 use super::{App, Open, Reader, Scene};
@@ -116,6 +116,7 @@ html!(
     PeoplePage,
     ReceptionPage,
     RestraintsPage,
+    RosterPage,
     SetupPage,
     ShowflatPage,
     SignInPage,
