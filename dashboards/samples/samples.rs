@@ -5,16 +5,25 @@ use lobby_dashboards::{
     Acceptance, AccountPage, Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertPage, AlertRow, AlertsPage,
     AuditLine, AuditPage, Calendar, ChannelCard, ChannelState, Choice, Chrome, Clause, Collection, ConciergePage,
     Copies, Counts, DayPart, Deadline, DeadlineKind, Delivery, DeliveryLine, DeliveryState, DeviceLabel, DevicePage,
-    DeviceRef, DeviceTile, Draft, EngineeringPage, ErrorPage, Escalation, EscalationLine, EscalationPhase,
-    EscalationState, EscalationsPage, Evidence, Fact, FindingKey, FindingRow, FindingSeverity, GuestPage, HealthPage,
-    Incident, LabelSheet, Lang, LifeCard, Limit, Link, Loss, LowStock, Machine, Mistake, Newcomer, Notice, OutboxPage,
-    OverviewPage, Page, Paper, PeoplePage, PersonLine, PersonState, PhotoLine, PhotoStage, PostStatus, Priority,
-    Problem, Progress, QueueTicket, Range, Reason, ReceptionPage, Rejected, Repair, RepairForm, ReportCard, ReportForm,
-    ReportMistake, ReportPage, ReportReader, Reported, Reporter, Restrained, RestraintRow, RestraintsPage,
-    SelectOption, Selection, Series, SessionLine, SetupPage, Severity, Sheet, ShowflatPage, Sight, SignInPage, Site,
-    SiteRow, State, StateSpan, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, WaitingFor, When,
-    WhyPage, WhyPart, WhyPhase, WhyRule, WorkMistake,
+    DeviceRef, DeviceTile, Draft, DutyDay, DutyLine, EngineeringPage, ErrorPage, Escalation, EscalationLine,
+    EscalationPhase, EscalationState, EscalationsPage, Evidence, Fact, FindingKey, FindingRow, FindingSeverity,
+    GuestPage, HealthPage, Incident, LabelSheet, Lang, LifeCard, Limit, Link, Loss, LowStock, Machine, Mistake,
+    Newcomer, Notice, OutboxPage, OverviewPage, Page, Paper, PeoplePage, PersonLine, PersonState, PhotoLine,
+    PhotoStage, PostNow, PostStatus, Preview, Priority, Problem, Progress, QueueTicket, Range, Reason, ReceptionPage,
+    Rejected, Repair, RepairForm, ReportCard, ReportForm, ReportMistake, ReportPage, ReportReader, Reported, Reporter,
+    Restrained, RestraintRow, RestraintsPage, RosterImport, RosterPage, SelectOption, Selection, Series, SessionLine,
+    SetupPage, Severity, Sheet, ShowflatPage, Sight, SignInPage, Site, SiteRow, State, StateSpan, TableMistake,
+    TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, WaitingFor, When, WhyPage, WhyPart, WhyPhase,
+    WhyRule, WorkMistake,
 };
+
+/// How far somebody is who imports a roster.
+#[derive(Clone, Copy)]
+enum RosterStep {
+    Looking,
+    Mistaken,
+    Previewing,
+}
 use lobby_domain::{access::Role, device::Life};
 
 const NOW: i64 = 1_795_418_400_000; // 2026-11-23 15:20 in Shanghai
@@ -146,6 +155,10 @@ impl Scene {
         "setup-first": s.setup(true);
         "account": s.account();
         "people": s.people();
+        "roster": s.roster(RosterStep::Looking);
+        "roster-mistakes": s.roster(RosterStep::Mistaken);
+        "roster-preview": s.roster(RosterStep::Previewing);
+        "roster-unkept": RosterPage { now: None, gaps: None, days: vec![], import: None, ..s.roster(RosterStep::Looking) };
         "audit": s.audit(None);
         "audit-none": AuditPage { lines: vec![], next: None, ..s.audit(Some("nobody")) };
         "error-not-found": ErrorPage { chrome: s.chrome(Page::Error), problem: Problem::NotFound, reference: None };
@@ -1501,6 +1514,78 @@ impl Scene {
             ..card(Reporter::Person, Some(name), Some(post), 20 * MINUTE)
         };
         vec![guest, staff]
+    }
+
+    fn roster(&self, step: RosterStep) -> RosterPage {
+        let line = |day: Option<&str>, hours: &str, post: (&str, &str), person: Option<(&str, &str)>| DutyLine {
+            day: day.map(Into::into),
+            hours: hours.into(),
+            post: self.say(post.0, post.1),
+            person: person.map(|(zh, en)| self.say(zh, en)),
+            disabled: false,
+        };
+        let (concierge, engineering) = (("礼宾岗", "Concierge"), ("工程", "Engineering"));
+        let (zhao, chen) = (Some(("赵雪", "Zhao Xue")), Some(("陈刚", "Chen Gang")));
+        let gone = DutyLine { disabled: true, ..line(None, "16:00 - 2026-11-24 00:30", concierge, chen) };
+        let now = |post: (&str, &str), people: &[(&str, &str)]| PostNow {
+            post: self.say(post.0, post.1),
+            people: people.iter().map(|(zh, en)| self.say(zh, en)).collect(),
+        };
+        let mistake = |line, column, zh: &str, en: &str| TableMistake { line, column, what: self.say(zh, en) };
+        let (mistakes, preview, table) = match step {
+            RosterStep::Looking => (vec![], None, ""),
+            RosterStep::Mistaken => (
+                vec![
+                    mistake(
+                        2,
+                        12,
+                        "没有“conserge”这个岗位，是否指“concierge”？",
+                        "there is no post `conserge`; did you mean `concierge`?",
+                    ),
+                    mistake(
+                        3,
+                        1,
+                        "“2026-13-01”不是日期：请写年月日，如 2026-12-01",
+                        "`2026-13-01` is not a date: write year, month and day, such as `2026-12-01`",
+                    ),
+                ],
+                None,
+                "date,post,shift,person\n2026-11-24,conserge,early,zhao.hz\n2026-13-01,concierge,early,zhao.hz\n",
+            ),
+            RosterStep::Previewing => (
+                vec![],
+                Some(Preview {
+                    begins: vec![line(Some("2026-11-24"), "08:00 - 16:30", concierge, zhao)],
+                    ends: vec![line(Some("2026-11-24"), "08:00 - 16:30", concierge, chen)],
+                    over: 3,
+                }),
+                "date,post,shift,person\n2026-11-24,concierge,early,zhao.hz\n",
+            ),
+        };
+        RosterPage {
+            chrome: Chrome {
+                person: Some(self.say("王敏", "Wang Min")),
+                role: Some(Role::Supervisor),
+                ..self.chrome(Page::Roster)
+            },
+            sites: vec![],
+            now: Some(vec![now(concierge, &[("赵雪", "Zhao Xue"), ("王敏", "Wang Min")]), now(engineering, &[])]),
+            gaps: Some(vec![
+                line(Some("2026-11-24"), "00:30 - 08:00", concierge, None),
+                line(Some("2026-11-23"), "15:00 - 2026-11-30 15:00", engineering, None),
+            ]),
+            days: vec![
+                DutyDay { day: "2026-11-23".into(), duties: vec![line(None, "08:00 - 16:30", concierge, zhao), gone] },
+                DutyDay { day: "2026-11-24".into(), duties: vec![line(None, "08:00 - 16:30", concierge, chen)] },
+            ],
+            import: Some(RosterImport {
+                site: "hz-01".into(),
+                shifts: vec![("early".into(), "08:00 - 16:30".into()), ("late".into(), "16:00 - 00:30".into())],
+                table: table.into(),
+                mistakes,
+                preview,
+            }),
+        }
     }
 
     fn people(&self) -> PeoplePage {

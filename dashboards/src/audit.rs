@@ -73,6 +73,7 @@ impl AuditLine {
             "maintenance.change" => t.audit_maintenance_change,
             "maintenance.end" => t.audit_maintenance_end,
             "device.life" => t.audit_device_life,
+            "roster.import" => t.audit_roster_import,
             "person.enter" => t.audit_person_enter,
             "person.set_up" => t.audit_person_set_up,
             "person.link" => t.audit_person_link,

@@ -49,6 +49,8 @@ pub enum Page {
     Account,
     /// `/people`
     People,
+    /// `/roster`
+    Roster,
     /// `/audit`
     Audit,
     /// `/escalations`
@@ -87,6 +89,7 @@ impl Page {
             Self::Setup => "setup",
             Self::Account => "account",
             Self::People => "people",
+            Self::Roster => "roster",
             Self::Audit => "audit",
             Self::Escalations => "escalations",
             Self::Report => "report",
@@ -109,6 +112,7 @@ impl Page {
             Self::SignIn => "/sign-in",
             Self::Account => "/account",
             Self::People => "/people",
+            Self::Roster => "/roster",
             Self::Audit => "/audit",
             Self::Escalations => "/escalations",
             Self::Report => "/report",
@@ -136,6 +140,7 @@ impl Page {
             Self::Setup => t.setup_password,
             Self::Account => t.account,
             Self::People => t.people,
+            Self::Roster => t.roster,
             Self::Audit => t.audit,
             Self::Escalations => t.escalations,
             Self::Report => t.report,

@@ -144,6 +144,9 @@ findings! {
     /// Nobody has said when a site is open.
     NoHours: "no_hours", 1, "案场 {} 未设置营业时间", "Site {} has no opening hours",
         "按全天营业处理。请在配置文件中填写 [site.{}.hours]。", "It is treated as open around the clock. Write [site.{}.hours] into the configuration.";
+    /// A post of a roster has nobody in the coming days.
+    RosterGap: "roster_gap", 3, "{} 未来 7 天有 {} 段时间无人值班，最早 {}", "{} has nobody on duty {} times in the next 7 days, first {}",
+        "请在“排班”页导入这些时间的排班。", "Import a roster for these times on the page Roster.";
     /// A changed configuration is not valid.
     ConfigInvalid: "config_invalid", 1, "修改后的配置有误，未生效：{}", "The changed configuration has a mistake and is not in effect: {}",
         "hub 继续按原配置运行。改正后自动生效。", "The hub goes on by what it had. Correct it, and it takes effect by itself.";

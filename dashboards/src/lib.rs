@@ -46,6 +46,7 @@ mod qr;
 mod reception;
 mod report;
 mod restraints;
+mod roster;
 mod sheet;
 mod showflat;
 mod state;
@@ -83,6 +84,7 @@ pub use report::{
     GuestPage, Progress, ReportCard, ReportForm, ReportMistake, ReportPage, ReportReader, Reported, Reporter,
 };
 pub use restraints::{Restrained, RestraintRow, RestraintsPage, SelectOption, Selection};
+pub use roster::{DutyDay, DutyLine, PostNow, Preview, RosterImport, RosterPage, TableMistake};
 pub use sheet::{Paper, Sheet};
 pub use showflat::{LowStock, Machine, ShowflatPage};
 pub use state::{State, Verdict};

@@ -13,6 +13,7 @@ mod disk;
 mod estate;
 mod finding;
 mod inspection;
+mod roster;
 mod tasks;
 
 use std::{
@@ -24,6 +25,8 @@ use lobby_domain::time::Timestamp;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
+#[cfg(test)]
+pub(crate) use self::roster::probe as rosters;
 pub use self::{
     clock::Timekeeping,
     finding::{Domain, Finding, Found, Severity},

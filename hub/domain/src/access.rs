@@ -57,6 +57,8 @@ pub enum Need {
     Restrain,
     /// To decide about equipment: its life, and that a fault is gone.
     Equip,
+    /// To say who is on duty.
+    Roster,
     /// To see and change how the product itself does.
     Operate,
 }
@@ -102,6 +104,7 @@ impl Role {
             Need::Repair | Need::Restrain | Need::Equip => {
                 matches!(self, Self::Engineering | Self::Supervisor | Self::Manager | Self::Admin)
             }
+            Need::Roster => matches!(self, Self::Supervisor | Self::Manager | Self::Admin),
             Need::Operate => matches!(self, Self::Manager | Self::Admin),
         }
     }
@@ -192,6 +195,7 @@ mod tests {
     #[case(Need::Repair, "engineering supervisor manager admin")]
     #[case(Need::Restrain, "engineering supervisor manager admin")]
     #[case(Need::Equip, "engineering supervisor manager admin")]
+    #[case(Need::Roster, "supervisor manager admin")]
     #[case(Need::Operate, "manager admin")]
     fn who_may_do_what(#[case] need: Need, #[case] roles: &str) {
         let may: Vec<&str> = need.roles().map(Role::as_str).collect();

@@ -28,7 +28,7 @@ pub type Shifts = BTreeMap<String, Shift>;
 /// Who is at a post.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Staffing {
-    /// The site keeps no roster: whoever is at the post.
+    /// No roster is kept of the post: whoever is at it.
     Unkept,
     /// Nobody is on duty there.
     Nobody,

@@ -127,10 +127,11 @@ async fn import(say: Say<'_>, place: Stored, site: &SiteId, file: &PathBuf, dry_
     let (words, changes) = place.with(done).await?;
     tell(say, &words, &changes);
     let how = if dry_run { " would be" } else { "" };
-    say(&match (changes.is_empty(), dry_run) {
-        (true, _) => "no change".to_owned(),
-        _ => format!("{} duties{how} added, {}{how} taken away", changes.begins.len(), changes.ends.len()),
-    });
+    if changes.is_empty() {
+        say("no change");
+    } else {
+        say(&format!("{} duties{how} added, {}{how} taken away", changes.begins.len(), changes.ends.len()));
+    }
     Ok(())
 }
 
@@ -209,7 +210,7 @@ async fn check(say: Say<'_>, place: Stored, site: &SiteId, posts: Vec<String>) -
     }
     match coming.gaps.len() {
         0 => say(&format!("somebody is on duty at {} for 7 days", coming.posts.join(", "))),
-        gaps => bail!("{gaps} times in the next 7 days nobody is on duty at a post"),
+        gaps => bail!("times in the next 7 days without anybody on duty at a post: {gaps}"),
     }
     Ok(())
 }

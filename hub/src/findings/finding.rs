@@ -24,6 +24,8 @@ pub enum Domain {
     Estate,
     /// The configuration and the standards pack.
     Configuration,
+    /// Who is on duty.
+    Roster,
     /// What is to be told to people, and the channels it goes through.
     Notifications,
 }
@@ -61,7 +63,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// The page of the agent or device that it is about: its first value is SITE/NAME.
+    /// The page of the agent, device or roster that it is about: its first value is SITE/NAME.
     pub fn page(&self) -> Option<String> {
         let name = self.values.first()?;
         match self.key {
@@ -71,6 +73,10 @@ impl Finding {
             FindingKey::ForeignDevice => {
                 let (site, device) = name.split_once('/')?;
                 Some(format!("/d/{device}?site={site}"))
+            }
+            FindingKey::RosterGap => {
+                let (site, _) = name.split_once('/')?;
+                Some(format!("/roster?site={site}"))
             }
             _ => None,
         }
@@ -89,7 +95,7 @@ pub struct Found {
 
 impl Domain {
     /// Every domain.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Storage,
         Self::Database,
         Self::Broker,
@@ -99,6 +105,7 @@ impl Domain {
         Self::Backup,
         Self::Estate,
         Self::Configuration,
+        Self::Roster,
         Self::Notifications,
     ];
 
@@ -114,6 +121,7 @@ impl Domain {
             Self::Backup => "backup",
             Self::Estate => "estate",
             Self::Configuration => "configuration",
+            Self::Roster => "roster",
             Self::Notifications => "notifications",
         }
     }
@@ -196,6 +204,7 @@ mod tests {
     #[rstest]
     #[case::agent(FindingKey::AgentLost, "hz-01/lobby-box", Some("/a/hz-01/lobby-box"))]
     #[case::device(FindingKey::ForeignDevice, "hz-01/led", Some("/d/led?site=hz-01"))]
+    #[case::post(FindingKey::RosterGap, "hz-01/concierge", Some("/roster?site=hz-01"))]
     #[case::site(FindingKey::NoHours, "hz-01", None)]
     fn a_finding_leads_to_the_page_of_what_it_is_about(
         #[case] key: FindingKey,

@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 use super::{
     Domain, Finding, Findings, Found, Severity, Timekeeping, backup, certificates,
     database::DatabaseProbe,
-    disk, estate,
+    disk, estate, roster,
     tasks::{self, OwnWeb},
 };
 use crate::{
@@ -32,6 +32,8 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(1);
 /// How often what changes slowly is looked at: sites, certificates, backups.
 const SLOWLY: u64 = 10;
+/// How often rosters are looked through for gaps.
+const ROSTERS: Duration = Duration::from_secs(10);
 /// A broker may be away this long before it is told: it may only have been restarted.
 const BROKER_PATIENCE: Duration = Duration::from_secs(2);
 /// The embedded listeners beat every second.
@@ -87,6 +89,7 @@ impl Inspection {
             () = database.run() => {}
             () = web => {}
             () = self.rounds() => {}
+            () = self.rosters() => {}
             () = self.keep() => {}
         }
         Ok(())
@@ -121,6 +124,21 @@ impl Inspection {
             && let Err(cause) = self.reserve.keep()
         {
             debug!(%cause, "room could not be kept back");
+        }
+    }
+
+    /// Looks at what is planned, while the database is well: a gap is not gone because nobody can look.
+    async fn rosters(&self) {
+        let mut turns = interval(ROSTERS);
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            turns.tick().await;
+            let (now, setup) = (self.clock.now(), self.fleet.setup());
+            match timeout(ROSTERS, roster::probe(&self.store, &setup, now)).await {
+                Ok(Ok(found)) => self.findings.replace(Domain::Roster, found, now),
+                Ok(Err(cause)) => debug!(%cause, "the rosters could not be looked at"),
+                Err(_) => debug!("the rosters could not be looked at in time"),
+            }
         }
     }
 

@@ -12,6 +12,7 @@ pub(super) mod notifications;
 mod records;
 mod reports;
 mod restraints;
+mod roster;
 mod silences;
 mod tickets;
 mod trace;
@@ -34,7 +35,7 @@ pub(super) mod docs {
     //! The handlers by path, for the OpenAPI document.
     pub(in crate::http) use super::{
         agents::*, alerts::*, audit::*, devices::*, escalations::*, findings::*, history::*, maintenance::*,
-        notifications::*, records::*, reports::*, silences::*, tickets::*, trace::*,
+        notifications::*, records::*, reports::*, roster::*, silences::*, tickets::*, trace::*,
     };
 }
 
@@ -59,6 +60,7 @@ pub(super) fn routes() -> Routes {
         .merge(findings::routes())
         .merge(notifications::routes())
         .merge(audit::routes())
+        .merge(roster::routes())
         // Of no use to anybody, so nothing is asked.
         .with(|router| router.route("/api/{*rest}", any(error::no_such_address)))
         .with(|router| router.method_not_allowed_fallback(error::no_such_method))

@@ -26,6 +26,7 @@ mod reader;
 mod report;
 mod restrain;
 mod restraints;
+mod roster;
 mod scene;
 mod sheet;
 mod sign_in;
@@ -112,9 +113,18 @@ pub(super) fn routes() -> Routes {
         .post("/people/{id}", Policy::to(Need::Operate, About::Handler), people::change)
         .get("/lang/{lang}", Policy::PUBLIC, language::choose)
         .get("/static/{version}/{name}", Policy::PUBLIC, statics::file)
+        .get("/roster", read, roster::show)
         .with(|router| router.layer(DefaultBodyLimit::max(LARGEST_FORM)))
         .merge(with_photos())
+        .merge(with_rosters())
         .with(|router| router.layer(CompressionLayer::new()))
+}
+
+/// Where rosters are imported.
+fn with_rosters() -> Routes {
+    Routes::new()
+        .post("/roster/{site}", Policy::to(Need::Roster, About::Site), roster::send)
+        .with(|router| router.layer(DefaultBodyLimit::max(roster::LARGEST_FORM)))
 }
 
 /// What people send photos to.

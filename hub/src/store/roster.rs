@@ -25,7 +25,8 @@ statements! {
         WHERE duty.site = $1 AND duty.post = $2 AND duty.starts_at <= $3 AND duty.ends_at > $3
         AND (person.disabled_at IS NULL OR person.disabled_at > $3)
         ORDER BY duty.place, duty.starts_at, person.login";
-    KEPT = "SELECT COUNT(*) > 0 FROM duty WHERE site = $1 AND starts_at <= $2 AND ends_at > $3";
+    KEPT = "SELECT COUNT(*) > 0 FROM duty WHERE site = $1 AND starts_at <= $2 AND ends_at > $3
+        AND (CAST($4 AS TEXT) IS NULL OR post = $4)";
     BEGIN_DUTY = "INSERT INTO duty (site, day, post, person, starts_at, ends_at, place) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     END_DUTY = "UPDATE duty SET ends_at = $6 WHERE site = $1 AND day = $2 AND post = $3 AND person = $4 AND starts_at = $5";
     FORGET_DUTY = "DELETE FROM duty WHERE site = $1 AND day = $2 AND post = $3 AND person = $4 AND starts_at = $5";
@@ -98,17 +99,16 @@ impl Tx {
                 people.push(Holder { id: id.into(), name: name.into() });
             }
         }
-        match people.is_empty() {
-            false => Ok(Staffing::People(people)),
-            true if self.keeps_roster(site, at).await? => Ok(Staffing::Nobody),
-            true => Ok(Staffing::Unkept),
+        if !people.is_empty() {
+            return Ok(Staffing::People(people));
         }
+        Ok(if self.keeps_roster(site, Some(post), at).await? { Staffing::Nobody } else { Staffing::Unkept })
     }
 
-    /// Whether a site keeps a roster at that time: from its first duty on until [`KEPT_FOR`] after its last.
-    async fn keeps_roster(&mut self, site: &SiteId, at: Timestamp) -> Result<bool, StoreError> {
+    /// Whether a site keeps a roster, of this post if one is given, at that time: from its first duty on until [`KEPT_FOR`] after its last.
+    async fn keeps_roster(&mut self, site: &SiteId, post: Option<&str>, at: Timestamp) -> Result<bool, StoreError> {
         on!(self, "look whether a roster is kept", conn => sqlx::query_scalar(KEPT).bind(site.as_str()).bind(at.millis())
-            .bind((at - KEPT_FOR).millis()).fetch_one(conn).await)
+            .bind((at - KEPT_FOR).millis()).bind(post).fetch_one(conn).await)
     }
 
     async fn duties(&mut self, site: &SiteId, from: Timestamp, until: Timestamp) -> Result<Vec<DutyRow>, StoreError> {
@@ -154,7 +154,7 @@ impl Store {
         at: Timestamp,
     ) -> Result<Option<BTreeMap<Box<str>, Vec<Holder>>>, StoreError> {
         let mut tx = self.read().await?;
-        if !tx.keeps_roster(site, at).await? {
+        if !tx.keeps_roster(site, None, at).await? {
             return Ok(None);
         }
         let mut posts = BTreeMap::new();

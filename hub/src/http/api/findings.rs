@@ -21,7 +21,7 @@ pub(super) fn routes() -> Routes {
 /// A trouble of the product itself; never a fault of a device.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Finding {
-    /// storage, database, broker, clock, tasks, certificates, backup, estate, configuration or notifications.
+    /// storage, database, broker, clock, tasks, certificates, backup, estate, configuration, roster or notifications.
     domain: &'static str,
     /// Its name, unique in the domain.
     id: String,
@@ -33,7 +33,7 @@ pub(in crate::http) struct Finding {
     title: Text,
     /// What to do next.
     advice: Text,
-    /// The page of the agent or device that it is about, if it is about one.
+    /// The page of the agent, device or roster that it is about, if it is about one.
     page: Option<String>,
     /// Since when, in ms since 1970 UTC.
     since: i64,

@@ -10,7 +10,8 @@ use jiff::tz::TimeZone;
 use lobby_dashboards::{
     AccountPage, AgentPage, AgentsPage, AlertPage, AlertsPage, AuditPage, Calendar, Chrome, ConciergePage, DevicePage,
     EngineeringPage, ErrorPage, EscalationsPage, GuestPage, HealthPage, OutboxPage, OverviewPage, Page, PeoplePage,
-    Problem, ReceptionPage, ReportPage, RestraintsPage, SetupPage, ShowflatPage, SignInPage, TicketPage, WhyPage,
+    Problem, ReceptionPage, ReportPage, RestraintsPage, RosterPage, SetupPage, ShowflatPage, SignInPage, TicketPage,
+    WhyPage,
 };
 
 use super::{App, Open, Reader, Scene};
@@ -133,6 +134,7 @@ html!(
     ReceptionPage,
     ReportPage,
     RestraintsPage,
+    RosterPage,
     SetupPage,
     ShowflatPage,
     SignInPage,

@@ -58,6 +58,7 @@ fn about(domain: Domain, t: &'static Texts) -> &'static str {
         Domain::Backup => t.finding_backup,
         Domain::Estate => t.finding_estate,
         Domain::Configuration => t.finding_configuration,
+        Domain::Roster => t.finding_roster,
         Domain::Notifications => t.finding_notifications,
     }
 }

@@ -115,7 +115,7 @@ impl Scene<'_> {
             notice: self.reader.notice(),
             demo: self.demo,
             // What is shown once, and what is being typed, must not go because something changed elsewhere.
-            live: !matches!(page, Page::Error | Page::Account | Page::People),
+            live: !matches!(page, Page::Error | Page::Account | Page::People | Page::Roster),
             person: self.reader.caller.person().map(|person| person.name.clone()),
             role: self.reader.caller.role(),
             sight: if self.reader.caller.only_site().is_some() { Sight::OneSite } else { Sight::AllSites },

@@ -1,5 +1,7 @@
 //! Every page over real parts: the router, SQLite in a folder of its own, the built-in standards, and a site that has reported.
 
+mod roster;
+
 use std::{
     collections::BTreeMap,
     path::Path as FsPath,

@@ -238,3 +238,24 @@ async fn a_named_person_with_a_reason_may_skip_levels_and_others_may_not(
     let none = store.raise_ticket("BX-202611-9999", None, ("", &by(), ""), &setup(), at(2)).await;
     assert!(matches!(none, Err(RaiseError::NotFound)), "{none:?}");
 }
+
+#[rstest]
+#[tokio::test]
+async fn whoever_is_on_duty_has_it_and_a_post_where_nobody_is_is_passed_over(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    for id in ["li", "wang"] {
+        super::roster::enter(store, id).await;
+    }
+    // The leader has gone home when the display goes dark; nobody planned for supervisors, so whoever is there.
+    let day = [("engineering", "li", 0, 8), ("leader", "wang", 0, 1)];
+    store.import_roster(&super::site(), &super::roster::plan(20, &day), T0 - MINUTE, &by()).await.unwrap();
+    commit(&mut writer(store), raise(LED, DARK, at(120))).await;
+    let row = followed(store).await.unwrap();
+    assert_eq!(row.escalation.holder.as_ref().map(|holder| &*holder.id), Some("li"));
+    pass(store, 130).await;
+    let row = followed(store).await.unwrap();
+    assert_eq!((row.escalation.post(), row.escalation.holder.as_ref()), ("supervisor", None));
+}

@@ -17,7 +17,7 @@ fn at(hours: i64) -> Timestamp {
     T0.shifted(hours * 3_600_000)
 }
 
-async fn enter(store: &Store, id: &str) {
+pub(super) async fn enter(store: &Store, id: &str) {
     let row = PersonRow {
         id: id.into(),
         login: id.into(),
@@ -35,7 +35,7 @@ fn holder(id: &str) -> Holder {
 }
 
 /// One after another as they stand in a file, on one day.
-fn plan(day: i8, duties: &[(&str, &str, i64, i64)]) -> Plan {
+pub(super) fn plan(day: i8, duties: &[(&str, &str, i64, i64)]) -> Plan {
     let day = date(2026, 11, day);
     let duty = |(place, (post, who, from, until)): (usize, &(&str, &str, i64, i64))| Duty {
         day,
@@ -86,7 +86,9 @@ async fn who_is_on_duty_is_known_from_the_first_duty_until_long_after_the_last(
     assert_eq!(staffing(store, "concierge", 3).await, people(&["li", "chen"]), "the first of the file answers");
     assert_eq!(staffing(store, "concierge", 8).await, people(&["chen"]), "a duty's end is not part of it");
     assert_eq!(staffing(store, "concierge", 10).await, Staffing::Nobody);
-    assert_eq!(staffing(store, "engineering", 3).await, Staffing::Nobody);
+    assert_eq!(staffing(store, "waterbar", 3).await, Staffing::Unkept, "it has not begun");
+    assert_eq!(staffing(store, "waterbar", 6).await, Staffing::Nobody);
+    assert_eq!(staffing(store, "engineering", 3).await, Staffing::Unkept, "the roster does not name it");
     let kept = 10 + KEPT_FOR.millis() / 3_600_000;
     assert_eq!(staffing(store, "concierge", kept - 1).await, Staffing::Nobody);
     assert_eq!(staffing(store, "concierge", kept).await, Staffing::Unkept, "nobody keeps it any more");
