@@ -131,17 +131,30 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         "setup-first": s.setup(true);
         "account": s.account();
         "people": s.people();
-        "roster": s.roster(RosterStep::Looking);
-        "roster-mistakes": s.roster(RosterStep::Mistaken);
-        "roster-preview": s.roster(RosterStep::Previewing);
-        "roster-unkept": RosterPage { now: None, gaps: None, days: vec![], import: None, ..s.roster(RosterStep::Looking) };
         "audit": s.audit(None);
         "audit-none": AuditPage { lines: vec![], next: None, ..s.audit(Some("nobody")) };
         "error-not-found": ErrorPage { chrome: s.chrome(Page::Error), problem: Problem::NotFound, reference: None };
         "error-internal": ErrorPage { chrome: s.chrome(Page::Error), problem: Problem::Internal, reference: Some("7f3a-19c2".into()) };
         "hostile": s.hostile();
     }
+    samples.extend(rosters(&s));
     samples
+}
+
+/// The page of who is on duty, in every situation.
+fn rosters(s: &Scene) -> [Sample; 4] {
+    let sample = |name, page: RosterPage| Sample {
+        name,
+        page: page.render().expect("a page of samples renders"),
+        main: page.render_main().expect("a page of samples renders"),
+    };
+    let looking = || s.roster(RosterStep::Looking);
+    [
+        sample("roster", looking()),
+        sample("roster-mistakes", s.roster(RosterStep::Mistaken)),
+        sample("roster-preview", s.roster(RosterStep::Previewing)),
+        sample("roster-unkept", RosterPage { now: None, gaps: None, days: vec![], import: None, ..looking() }),
+    ]
 }
 
 /// Every printed document in every situation, in `lang`: its name and its HTML.
