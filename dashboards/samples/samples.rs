@@ -55,7 +55,7 @@ macro_rules! samples {
 pub fn all(lang: Lang) -> Vec<Sample> {
     let zone = TimeZone::get("Asia/Shanghai").expect("the zones are bundled");
     let s = Scene(lang, Calendar::new(NOW, zone));
-    [s.of_equipment(), s.of_alerts(), s.of_people(), s.of_reports()].into_iter().flatten().collect()
+    [s.of_equipment(), s.of_alerts(), s.of_people(), s.of_reports(), rosters(&s).into()].into_iter().flatten().collect()
 }
 
 impl Scene {
@@ -155,10 +155,6 @@ impl Scene {
         "setup-first": s.setup(true);
         "account": s.account();
         "people": s.people();
-        "roster": s.roster(RosterStep::Looking);
-        "roster-mistakes": s.roster(RosterStep::Mistaken);
-        "roster-preview": s.roster(RosterStep::Previewing);
-        "roster-unkept": RosterPage { now: None, gaps: None, days: vec![], import: None, ..s.roster(RosterStep::Looking) };
         "audit": s.audit(None);
         "audit-none": AuditPage { lines: vec![], next: None, ..s.audit(Some("nobody")) };
         "error-not-found": ErrorPage { chrome: s.chrome(Page::Error), problem: Problem::NotFound, reference: None };
@@ -166,6 +162,22 @@ impl Scene {
         "hostile": s.hostile();
         }
     }
+}
+
+/// The page of who is on duty, in every situation.
+fn rosters(s: &Scene) -> [Sample; 4] {
+    let sample = |name, page: RosterPage| Sample {
+        name,
+        page: page.render().expect("a page of samples renders"),
+        main: page.render_main().expect("a page of samples renders"),
+    };
+    let looking = || s.roster(RosterStep::Looking);
+    [
+        sample("roster", looking()),
+        sample("roster-mistakes", s.roster(RosterStep::Mistaken)),
+        sample("roster-preview", s.roster(RosterStep::Previewing)),
+        sample("roster-unkept", RosterPage { now: None, gaps: None, days: vec![], import: None, ..looking() }),
+    ]
 }
 
 /// Every printed document in every situation, in `lang`: its name and its HTML.

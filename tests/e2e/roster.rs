@@ -3,8 +3,8 @@
 use std::{fs, path::Path, process::Command};
 
 use anyhow::{Result, ensure};
-use jiff::{ToSpan, Zoned, civil::Date, tz::TimeZone};
-use lobby_tests::program;
+use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use lobby_tests::{clock, program};
 use tempfile::TempDir;
 
 /// The exit code of `lobby-hub`, with what it prints and what it says to errors.
@@ -49,7 +49,8 @@ fn a_roster_is_imported_listed_and_checked_for_gaps() -> Result<()> {
         ensure!(error.contains(wrong), "no {wrong} in {error}");
     }
 
-    let today = Zoned::now().with_time_zone(TimeZone::get("Asia/Shanghai")?).date();
+    let now = Timestamp::from_millisecond(clock::now_ms())?;
+    let today = now.to_zoned(TimeZone::get("Asia/Shanghai")?).date();
     fs::write(&file, table(today.series(1.day()).take(9), "zhao"))?;
     let (code, out, error) = run(&[&import[..], &["--dry-run"]].concat())?;
     ensure!(code == 0 && out.contains("9 duties would be added, 0 would be taken away"), "{out}{error}");

@@ -1,7 +1,7 @@
 //! Posts of a roster that have nobody in the coming days.
 
 use lobby_dashboards::FindingKey;
-use lobby_domain::time::Timestamp;
+use lobby_domain::{roster::AHEAD, time::Timestamp};
 
 use super::{Found, Severity};
 use crate::{
@@ -19,8 +19,10 @@ pub(crate) async fn probe(store: &Store, setup: &Setup, now: Timestamp) -> Resul
             let mut gaps = coming.gaps.iter().filter(|gap| gap.post == *post);
             let Some(first) = gaps.next() else { continue };
             let (day, from, until) = stretch(&setup.zone_of(&site), first.from, first.until);
-            // What is under way would be told anew each time it is looked at: its beginning is now.
-            let first = if first.from <= now { format!("… - {until}") } else { format!("{day} {from} - {until}") };
+            // What is beyond either end of the days that are looked at would be told anew each time: both move.
+            let begin = if first.from <= now { "…".to_owned() } else { format!("{day} {from}") };
+            let end = if first.until >= now + AHEAD { "…".to_owned() } else { until };
+            let first = format!("{begin} - {end}");
             let name = format!("{site}/{post}");
             let gap = Found::new(FindingKey::RosterGap, Severity::Warning).about(&name);
             found.push(gap.with(&name).with(1 + gaps.count()).with(first));

@@ -1,7 +1,12 @@
 //! Who is on duty, and the form by which a roster is imported.
 
+use std::collections::BTreeMap;
+
 use axum::{
-    extract::{Multipart, State, multipart::MultipartRejection},
+    extract::{
+        Multipart, State,
+        multipart::{MultipartError, MultipartRejection},
+    },
     http::StatusCode,
     response::Response,
 };
@@ -11,7 +16,7 @@ use lobby_dashboards::{
 };
 use lobby_domain::{
     access::Need,
-    roster::{AHEAD, Changes, Duty, csv},
+    roster::{AHEAD, Changes, Duty, Gap, Holder, csv},
 };
 
 use super::{
@@ -75,26 +80,31 @@ async fn page(app: &App, reader: &Reader, site: Option<SiteId>, shown: Shown) ->
     let coming = store.coming(&site, &[], now).await?;
     let rows = store.duties(&site, now, now + AHEAD).await?;
     let page = Scene::with(app, reader, Some(site.clone()), &open, |scene| {
-        let gap = |gap: &lobby_domain::roster::Gap| {
+        let gap = |gap: &Gap| {
             let (day, from, until) = stretch(&words.zone, gap.from, gap.until);
             let (day, hours) = (Some(day), format!("{from} - {until}"));
             DutyLine { day, hours, post: scene.post(&gap.post), person: None, disabled: false }
-        };
-        let at_post = |(post, people): (&Box<str>, &Vec<lobby_domain::roster::Holder>)| PostNow {
-            post: scene.post(post),
-            people: people.iter().map(|holder| holder.name.to_string()).collect(),
         };
         let import = reader.caller.may(Need::Roster).then(|| import(scene, &words, &site, shown));
         Ok(RosterPage {
             chrome: scene.chrome(Page::Roster),
             sites: Vec::new(),
-            now: there.map(|posts| posts.iter().map(at_post).collect()),
+            now: there.map(|posts| posts_now(scene, &posts)),
             gaps: coming.map(|coming| coming.gaps.iter().map(gap).collect()),
             days: days(scene, &words, &rows),
             import,
         })
     })?;
     page.html(reader.fragment)
+}
+
+fn posts_now(scene: &Scene<'_>, posts: &BTreeMap<Box<str>, Vec<Holder>>) -> Vec<PostNow> {
+    let mut now = Vec::new();
+    for (post, people) in posts {
+        let people = people.iter().map(|holder| holder.name.to_string()).collect();
+        now.push(PostNow { post: scene.post(post), people });
+    }
+    now
 }
 
 fn line(scene: &Scene<'_>, words: &Words, duty: &Duty) -> DutyLine {
@@ -177,11 +187,15 @@ async fn sent(
     Ok(document(status, page(app, reader, Some(site), shown).await?))
 }
 
+fn unread(error: &MultipartError) -> PageError {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE { PageError::TooLarge } else { PageError::BadRequest }
+}
+
 async fn read(mut form: Multipart) -> Result<Sent, PageError> {
     let mut sent = Sent::default();
-    while let Some(field) = form.next_field().await.map_err(|_| PageError::BadRequest)? {
+    while let Some(field) = form.next_field().await.map_err(|error| unread(&error))? {
         let name = field.name().unwrap_or_default().to_owned();
-        let bytes = field.bytes().await.map_err(|_| PageError::BadRequest)?;
+        let bytes = field.bytes().await.map_err(|error| unread(&error))?;
         match name.as_str() {
             "table" => sent.table = bytes.to_vec(),
             "file" => sent.file = bytes.to_vec(),

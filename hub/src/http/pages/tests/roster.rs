@@ -88,6 +88,9 @@ async fn every_mistake_of_a_table_is_on_the_page_and_nothing_is_imported() {
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     refused.says(&["Mistakes in the table: 4", "did you mean `concierge`?", "did you mean `zhao`?", "line 3"]);
     refused.says(&["2026-11-24,conserge,early,zhap"]);
+    let large = "x".repeat(super::super::roster::LARGEST_FORM);
+    let refused = send(&hub, Role::Supervisor, PATH, &[("table", &large), ("what", "import")]).await;
+    assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE, "{}", refused.body);
     assert!(hub.app.store.sites_with_roster().await.unwrap().is_empty());
 }
 
