@@ -26,6 +26,7 @@ mod power_cut;
 mod pressure;
 mod printing;
 mod real_equipment;
+mod reports;
 mod tokens;
 mod unattended;
 mod upgrade;
