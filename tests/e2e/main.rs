@@ -27,6 +27,7 @@ mod power_cut;
 mod pressure;
 mod printing;
 mod real_equipment;
+mod reports;
 mod roster;
 mod tokens;
 mod unattended;
