@@ -1,5 +1,5 @@
-//! One chain of command: what nobody answers goes up to the manager one level at a time, also across a kill; whoever was told is told of the
-//! end.
+//! From a dark display to its confirmed repair on a phone, and one chain of command: what nobody answers goes up to the manager one level at a time, also across a kill;
+//! whoever was told is told of the end.
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
@@ -15,7 +15,7 @@ use lobby_tests::{
 };
 use serde_json::{Value, json};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const SITE: &str = "demo";
 const POSTS: [&str; 4] = ["engineering", "leader", "supervisor", "manager"];
 
@@ -75,21 +75,77 @@ fn steps(hub: &Hub, ticket: &str) -> Result<Vec<String>> {
     Ok(escalated.filter_map(|event| event["note"].as_str()?.lines().next().map(str::to_owned)).collect())
 }
 
+/// A hub in a hurry with a dark display: what says so, and the number of its ticket.
+fn in_trouble(channels: &str, folder: &Path) -> Result<(Hub, Script, String)> {
+    standards(folder)?;
+    let config = Some(format!("standards = '{}'\n{channels}", folder.display()));
+    let hub = Hub::with(Options { config, ..Options::default() })?;
+    let mut script = Script::new(SITE, "lobby-box");
+    report(&hub, &mut script, "standby")?;
+    let alert = hub.api.open_alert(SITE, "entrance-led", "display-dark", PATIENCE)?;
+    let ticket = ticket_of(&alert)?.to_owned();
+    Ok((hub, script, ticket))
+}
+
+/// The display says what its power is.
+fn report(hub: &Hub, script: &mut Script, power: &str) -> Result<()> {
+    let mut peer = Peer::connect(&hub.mqtt_url(), "lobby-box", &[])?;
+    peer.publish(&script.topic("birth"), script.birth(&[("entrance-led", "led-display")]))?;
+    let said = script.report("entrance-led", &[("power", power.into()), ("signal", "ok".into())]);
+    peer.publish(&script.topic("data"), said)
+}
+
+#[test]
+fn a_dark_display_is_repaired_on_a_phone_and_the_concierge_confirms_it() -> Result<()> {
+    let Some(mut browser) = Browser::start()? else { return Ok(()) };
+    let folder = tempfile::tempdir()?;
+    let (hub, script, ticket) = in_trouble("", folder.path())?;
+    browser.become_phone()?;
+    let page = format!("{}/t/{ticket}", hub.url());
+    let fits = |browser: &mut Browser| -> Result<String> {
+        let width = browser.value("document.documentElement.scrollWidth")?;
+        ensure!(width.as_i64().is_some_and(|width| width <= 360), "{width} pixels wide");
+        Ok(browser.value("document.body.innerText")?.to_string())
+    };
+
+    browser.open(&format!("{}/concierge", hub.url()))?;
+    let seen = fits(&mut browser)?;
+    ensure!(seen.contains(&ticket) && seen.contains("waits for an answer"), "the concierge sees who has it: {seen}");
+    browser.open(&page)?;
+    for verb in ["accept", "start"] {
+        browser.press(&format!("button[formaction$='/{verb}']"))?;
+        fits(&mut browser)?;
+    }
+    browser.value("document.getElementById('cause').value = 'A loose plug'")?;
+    browser.choose_photo("finish-photo")?;
+    browser.press("#finish button.main")?;
+    let done = fits(&mut browser)?;
+    ensure!(done.contains("A loose plug"), "{done}");
+    ensure!(browser.value("document.querySelectorAll('.photos img').length")? == 1, "the photo is shown: {done}");
+    let confirms = "document.querySelectorAll(\"form[action$='/confirm'], button[formaction$='/confirm']\").length";
+    ensure!(browser.value(confirms)? == 0, "nobody confirms while the display is dark: {done}");
+
+    report(&hub, &mut script.in_epoch(2), "on")?;
+    hub.api.cleared_alert(SITE, "entrance-led", "display-dark", PATIENCE)?;
+    browser.open(&format!("{}/concierge", hub.url()))?;
+    browser.press("form[action$='/confirm'] button, button[formaction$='/confirm']")?;
+    fits(&mut browser)?;
+    let closed = hub.api.json(&format!("/api/v1/tickets/{ticket}"))?;
+    ensure!(closed["state"] == "closed", "{closed}");
+    let events: Vec<&str> =
+        closed["events"].as_array().into_iter().flatten().filter_map(|e| e["what"].as_str()).collect();
+    let deeds: Vec<&str> =
+        events.iter().copied().filter(|what| ["accept", "start", "finish", "confirm"].contains(what)).collect();
+    ensure!(deeds == ["accept", "start", "finish", "confirm"], "{events:?}");
+    Ok(())
+}
+
 #[test]
 fn what_nobody_answers_reaches_the_manager_level_by_level_and_everybody_told_hears_of_its_end() -> Result<()> {
     let Some(mut browser) = Browser::start()? else { return Ok(()) };
     let (receiver, folder) = (Receiver::start()?, tempfile::tempdir()?);
-    standards(folder.path())?;
     let channels: String = POSTS.iter().map(|post| channel(post, &receiver)).collect();
-    let config = format!("standards = {:?}\n{channels}", folder.path());
-    let mut hub = Hub::with(Options { config: Some(config), ..Options::default() })?;
-    let mut script = Script::new(SITE, "lobby-box");
-    let mut peer = Peer::connect(&hub.mqtt_url(), "lobby-box", &[])?;
-    peer.publish(&script.topic("birth"), script.birth(&[("entrance-led", "led-display")]))?;
-    let dark = script.report("entrance-led", &[("power", "standby".into()), ("signal", "ok".into())]);
-    peer.publish(&script.topic("data"), dark)?;
-    let alert = hub.api.open_alert(SITE, "entrance-led", "display-dark", PATIENCE)?;
-    let ticket = ticket_of(&alert)?.to_owned();
+    let (mut hub, script, ticket) = in_trouble(&channels, folder.path())?;
 
     reached(&hub, "leader")?;
     hub.kill()?;
@@ -122,11 +178,7 @@ fn what_nobody_answers_reaches_the_manager_level_by_level_and_everybody_told_hea
     let row = reached(&hub, "manager")?;
     ensure!(row["state"] == "held", "somebody is at it: {row}");
 
-    let mut peer = Peer::connect(&hub.mqtt_url(), "lobby-box", &[])?;
-    let mut script = script.in_epoch(2);
-    peer.publish(&script.topic("birth"), script.birth(&[("entrance-led", "led-display")]))?;
-    let fine = script.report("entrance-led", &[("power", "on".into()), ("signal", "ok".into())]);
-    peer.publish(&script.topic("data"), fine)?;
+    report(&hub, &mut script.in_epoch(2), "on")?;
     hub.api.cleared_alert(SITE, "entrance-led", "display-dark", PATIENCE)?;
     for post in POSTS {
         wait::until(&format!("{post} to hear of the end"), PATIENCE, || {

@@ -9,17 +9,6 @@ const SITE: &str = "demo";
 const PASSWORD: &str = "nine lamps over the lobby";
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// Chooses a photo, as a camera would: drawn by the browser itself.
-const CHOOSE_PHOTO: &str = "(() => {
-    const canvas = document.createElement('canvas');
-    [canvas.width, canvas.height] = [2400, 1200];
-    canvas.getContext('2d').fillRect(0, 0, 1200, 600);
-    const bytes = Uint8Array.from(atob(canvas.toDataURL('image/jpeg').split(',')[1]), (c) => c.charCodeAt(0));
-    const chosen = new DataTransfer();
-    chosen.items.add(new File([bytes], '../../photo.jpg', { type: 'image/jpeg' }));
-    document.getElementById('photo').files = chosen.files;
-})()";
-
 fn says(browser: &mut Browser) -> Result<String> {
     Ok(browser.value("document.body.innerText")?.as_str().context("a text")?.to_owned())
 }
@@ -66,7 +55,7 @@ fn a_guest_reports_a_dark_display_with_a_photo_in_three_taps_and_the_engineer_se
     let page = says(&mut browser)?;
     ensure!(!page.contains("lobby-box") && !page.contains(SITE), "nothing but name, place and state: {page}");
     browser.value("document.querySelector('label[for=symptom-dark]').click()")?;
-    browser.value(CHOOSE_PHOTO)?;
+    browser.choose_photo("photo")?;
     browser.press("main button.main")?;
     let page = says(&mut browser)?;
     ensure!(browser.value("location.pathname.split('/')[3]")? == "report", "{page}");
