@@ -28,7 +28,7 @@ impl Scale {
         let first = (low / step).floor();
         let count = ((high / step).ceil() - first).clamp(1.0, 8.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 1..=8")]
-        Self { low: first * step, step, steps: count as u32 }
+        Self { low: finite(first * step), step, steps: count as u32 }
     }
 
     /// Where `value` lies between the ends, from 0 to 1.
@@ -41,7 +41,7 @@ impl Scale {
         let places = if self.step >= 1.0 { 0 } else { digits_after_point(self.step) };
         (0..=self.steps)
             .map(|index| {
-                let value = self.low + self.step * f64::from(index);
+                let value = finite(self.low + self.step * f64::from(index));
                 let size = self.step.max(value.abs());
                 let label = if (1e-4..1e6).contains(&size) {
                     let value = if value.abs() < self.step / 2.0 { 0.0 } else { value };
@@ -57,7 +57,12 @@ impl Scale {
 
 fn widened(value: f64) -> (f64, f64) {
     let margin = if value.abs() < 10.0 { 1.0 } else { value.abs() / 10.0 };
-    (value - margin, value + margin)
+    (finite(value - margin), finite(value + margin))
+}
+
+/// The value, or the end of the range of numbers that it is beyond.
+fn finite(value: f64) -> f64 {
+    value.clamp(f64::MIN, f64::MAX)
 }
 
 /// The round number (1, 2 or 5 times a power of ten) at or above `rough`.
@@ -131,6 +136,16 @@ mod tests {
     #[case::none(&[], &["0.0", "0.5", "1.0"])]
     fn the_side_is_labelled_with_round_numbers(#[case] values: &[f64], #[case] wanted: &[&str]) {
         assert_eq!(labels(values), wanted);
+    }
+
+    #[rstest]
+    #[case::largest(f64::MAX)]
+    #[case::near_the_largest(1.77e308)]
+    #[case::smallest(f64::MIN)]
+    fn a_scale_ends_where_numbers_do(#[case] value: f64) {
+        let scale = Scale::of([value].into_iter());
+        assert!(scale.part(value).is_finite());
+        assert!(scale.ticks().iter().all(|(value, _)| value.is_finite()), "{scale:?}");
     }
 
     #[rstest]
