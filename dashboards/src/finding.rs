@@ -134,7 +134,7 @@ findings! {
         "这些设备只记录、不判断，也不告警。请从采集端配置中删除，或在设备页重新启用。", "They are recorded, and neither judged nor alerted on. Remove them from the agent's configuration, or put them back into use on their pages.";
     /// A message to people was not taken and will not be.
     DeadLetter: "dead_letter", 2, "通道 {} 有通知未能送达：{}", "Channel {} did not take a notification: {}",
-        "打开“通知发送”页面查看是哪一条，按对方的回答更正通道配置，再点“发送测试消息”。", "See on the outbox page which one it was, correct the channel by what the receiver said, and send a test message.";
+        "打开“通知发送”页面查看是哪一条，按对方的回答更正通道配置，点“发送测试消息”，再点该通知的“重新发送”。", "See on the outbox page which one it was, correct the channel by what the receiver said, send a test message, and then send the notification again.";
     /// The receiver of a channel is gone.
     ChannelGone: "channel_gone", 1, "通道 {} 的接收方已不存在（410），已停用", "The receiver of channel {} is gone (410); the channel is off",
         "更正地址后，在“通知发送”页面点“发送测试消息”；被接受后通道重新启用，等待的通知随后发出。", "Correct its address, then send a test message from the outbox page: when it is taken the channel is on again, and what waits is sent.";

@@ -329,7 +329,7 @@ impl Notify {
             // Something was cancelled a moment ago: look again.
             return Ok(Next::Wait(Some(now)));
         }
-        Ok(Next::Send(Outgoing { id, letter: text, nth: 1, created_at: now }))
+        Ok(Next::Send(Outgoing { id, letter: text, nth: 1, since: now }))
     }
 
     /// One attempt, and what follows from it.
@@ -339,15 +339,12 @@ impl Notify {
             Ok(letter) => letter,
             Err(cause) => {
                 warn!(%cause, message.id = %outgoing.id, "a stored message cannot be read");
-                Letter {
-                    text: outgoing.letter.clone(),
-                    ..letter::test(channel, None, outgoing.id, outgoing.created_at)
-                }
+                Letter { text: outgoing.letter.clone(), ..letter::test(channel, None, outgoing.id, outgoing.since) }
             }
         };
         let (sent, took) = self.send(channel, &letter).await;
         let now = self.clock.now();
-        let given_up = now.since(outgoing.created_at) >= channel.give_up;
+        let given_up = now.since(outgoing.since) >= channel.give_up;
         let pause = pause(channel, sent.outcome);
         let failures = u32::try_from(outgoing.nth).unwrap_or(u32::MAX);
         let dice = u64::from_le_bytes(random()[..8].try_into().expect("eight of sixteen bytes"));
