@@ -141,6 +141,9 @@ findings! {
     /// A channel has taken nothing for some time.
     ChannelFailing: "channel_failing", 2, "通道 {} 已持续发送失败：{}", "Channel {} has been failing: {}",
         "检查到接收方的网络和通道配置；通知在队列中等待，恢复后发出。", "See whether the receiver can be reached and the channel is set up rightly. Notifications wait and are sent afterwards.";
+    /// Posts that are to be told at a site and that no channel serves there.
+    PostUnserved: "post_unserved", 2, "案场 {} 的以下岗位没有通知通道：{}", "At site {} no channel serves these posts: {}",
+        "需要通知这些岗位的事只显示在页面上，不会发出。请在配置文件中把岗位写入案场 {} 的通知通道的 posts。", "What they are to be told stands on the pages only, and is sent to nobody. Write them into the posts of a channel that serves {}.";
     /// Nobody has said when a site is open.
     NoHours: "no_hours", 1, "案场 {} 未设置营业时间", "Site {} has no opening hours",
         "按全天营业处理。请在配置文件中填写 [site.{}.hours]。", "It is treated as open around the clock. Write [site.{}.hours] into the configuration.";

@@ -423,6 +423,24 @@ fn a_channel_that_is_added_while_the_hub_runs_is_told_of_what_comes_and_not_of_t
     settled(&hub.api, "ops", &["sent"], 2)?;
     let letters = receiver.letters();
     ensure!(letters.len() == 1 && letters[0].text().contains("covers-01"), "{letters:?}");
+    // Nobody tells the superiors, until a channel does.
+    let unserved = |what: &str, wanted: Option<&str>| {
+        wait::until(what, PATIENCE, || {
+            let found = hub.api.all("/api/v1/findings")?;
+            let title =
+                found.iter().find(|finding| finding["key"] == "post_unserved").map(|found| &found["title"]["en"]);
+            Ok(match (title.and_then(Value::as_str), wanted) {
+                (Some(title), Some(wanted)) => title.ends_with(wanted),
+                (title, wanted) => title.is_none() && wanted.is_none(),
+            }
+            .then_some(()))
+        })
+    };
+    unserved("posts without a channel", Some(": Shift leader, Service-centre manager, Supervisor"))?;
+    let superiors =
+        webhook("ops", &receiver, "").replace("['engineering',", "['engineering', 'leader', 'supervisor', 'manager',");
+    std::fs::write(&file, format!("zone = 'Asia/Shanghai'\n{superiors}"))?;
+    unserved("no post without a channel", None)?;
     std::fs::write(&file, "zone = 'Asia/Shanghai'\n")?;
     wait::until("the channel to be gone", PATIENCE, || Ok(hub.api.all("/api/v1/channels")?.is_empty().then_some(())))
 }

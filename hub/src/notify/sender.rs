@@ -33,7 +33,7 @@ use crate::{
     fleet::Changed,
     lifecycle::Lifecycle,
     progress::Part,
-    store::{AlertRow, Attempted, Draft, Hold, Outgoing, Queued, Route, StoreError, Then},
+    store::{AlertRow, Attempted, Draft, Hold, Outgoing, Queued, StoreError, Then},
 };
 
 /// How often the outbox is looked at.
@@ -158,7 +158,7 @@ impl Notify {
             memory.look_at.clear();
             memory.knows = true;
         }
-        let routes: Vec<Route> = settings.channels.values().map(|channel| route(channel)).collect();
+        let routes = settings.routes();
         let mut news = 0;
         loop {
             let taken = self.store.expand_outbox(&routes).await?;
@@ -418,10 +418,6 @@ enum Next {
     Send(Outgoing),
     /// Nothing before this time, as far as is known.
     Wait(Option<Timestamp>),
-}
-
-fn route(channel: &Channel) -> Route {
-    Route { channel: channel.name.to_string(), posts: channel.posts.clone(), sites: channel.sites.clone() }
 }
 
 /// How long an exchange takes at most; after that it is over, whatever became of it.

@@ -30,6 +30,13 @@ pub struct Route {
     pub sites: Vec<SiteId>,
 }
 
+impl Route {
+    /// Whether it serves that site.
+    pub fn serves(&self, site: &str) -> bool {
+        self.sites.is_empty() || self.sites.iter().any(|served| served.as_str() == site)
+    }
+}
+
 /// A delivery that waits to be put into a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queued {
@@ -265,7 +272,7 @@ impl Store {
         for (event, post, site, alert, created_at) in &rows {
             let serves = |route: &&Route| {
                 route.posts.iter().any(|served| **served == **post)
-                    && (route.sites.is_empty() || route.sites.iter().any(|served| served.as_str() == site))
+                    && route.serves(site)
                     && knew(&route.channel, *created_at)
             };
             let channels: Vec<&Route> = routes.iter().filter(serves).collect();
