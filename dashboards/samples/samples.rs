@@ -1122,6 +1122,7 @@ impl Scene {
             next: (state == DeliveryState::Retry).then(|| self.at(-MINUTE)),
             note: note.into(),
             reference: (attempts > 0).then(|| "3f2a9c1d".into()),
+            resend: (state == DeliveryState::Dead).then(|| "3f2a9c1d-0000-5000-8000-000000000001".into()),
         };
         OutboxPage {
             chrome: self.chrome(Page::Outbox),

@@ -86,6 +86,7 @@ impl AuditLine {
             "session.end_others" => t.audit_session_end_others,
             "token.create" => t.audit_token_create,
             "token.revoke" => t.audit_token_revoke,
+            "message.resend" => t.audit_message_resend,
             other => other,
         }
     }

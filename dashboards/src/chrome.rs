@@ -234,6 +234,12 @@ pub enum Notice {
     TestRefused,
     /// No test message was sent, because the channel has sent as much as its receiver takes.
     TestSoon,
+    /// The message waits to be sent again.
+    Resent,
+    /// The message is not one that will not be taken; somebody else may have been first.
+    NotDead,
+    /// The message's channel is not configured any more.
+    NoChannel,
 }
 
 impl Notice {
@@ -254,11 +260,18 @@ impl Notice {
             Self::TestTaken => t.notice_test_taken,
             Self::TestRefused => t.notice_test_refused,
             Self::TestSoon => t.notice_test_soon,
+            Self::Resent => t.notice_resent,
+            Self::NotDead => t.notice_not_dead,
+            Self::NoChannel => t.notice_no_channel,
         }
     }
 
     pub(crate) fn state(self) -> State {
-        if matches!(self, Self::Saved | Self::Told | Self::TestTaken) { State::Normal } else { State::Abnormal }
+        if matches!(self, Self::Saved | Self::Told | Self::TestTaken | Self::Resent) {
+            State::Normal
+        } else {
+            State::Abnormal
+        }
     }
 }
 

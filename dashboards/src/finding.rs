@@ -134,13 +134,16 @@ findings! {
         "这些设备只记录、不判断，也不告警。请从采集端配置中删除，或在设备页重新启用。", "They are recorded, and neither judged nor alerted on. Remove them from the agent's configuration, or put them back into use on their pages.";
     /// A message to people was not taken and will not be.
     DeadLetter: "dead_letter", 2, "通道 {} 有通知未能送达：{}", "Channel {} did not take a notification: {}",
-        "打开“通知发送”页面查看是哪一条，按对方的回答更正通道配置，再点“发送测试消息”。", "See on the outbox page which one it was, correct the channel by what the receiver said, and send a test message.";
+        "打开“通知发送”页面查看是哪一条，按对方的回答更正通道配置，点“发送测试消息”，再点该通知的“重新发送”。", "See on the outbox page which one it was, correct the channel by what the receiver said, send a test message, and then send the notification again.";
     /// The receiver of a channel is gone.
     ChannelGone: "channel_gone", 1, "通道 {} 的接收方已不存在（410），已停用", "The receiver of channel {} is gone (410); the channel is off",
         "更正地址后，在“通知发送”页面点“发送测试消息”；被接受后通道重新启用，等待的通知随后发出。", "Correct its address, then send a test message from the outbox page: when it is taken the channel is on again, and what waits is sent.";
     /// A channel has taken nothing for some time.
     ChannelFailing: "channel_failing", 2, "通道 {} 已持续发送失败：{}", "Channel {} has been failing: {}",
         "检查到接收方的网络和通道配置；通知在队列中等待，恢复后发出。", "See whether the receiver can be reached and the channel is set up rightly. Notifications wait and are sent afterwards.";
+    /// Posts that are to be told at a site and that no channel serves there.
+    PostUnserved: "post_unserved", 2, "案场 {} 的以下岗位没有通知通道：{}", "At site {} no channel serves these posts: {}",
+        "需要通知这些岗位的事只显示在页面上，不会发出。请在配置文件中把岗位写入案场 {} 的通知通道的 posts。", "What they are to be told stands on the pages only, and is sent to nobody. Write them into the posts of a channel that serves {}.";
     /// Nobody has said when a site is open.
     NoHours: "no_hours", 1, "案场 {} 未设置营业时间", "Site {} has no opening hours",
         "按全天营业处理。请在配置文件中填写 [site.{}.hours]。", "It is treated as open around the clock. Write [site.{}.hours] into the configuration.";

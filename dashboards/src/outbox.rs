@@ -149,11 +149,13 @@ pub struct DeliveryLine {
     pub note: String,
     /// The beginning of its message's id, which stands in the message too.
     pub reference: Option<String>,
+    /// The id of its message, if that can be sent again.
+    pub resend: Option<String>,
 }
 
 /// `/outbox`: was everybody told?
 ///
-/// `POST /outbox/{channel}/test` sends a test message.
+/// `POST /outbox/{channel}/test` sends a test message, `POST /outbox/messages/{id}/resend` one again that was not taken.
 #[derive(Debug, Clone, Template)]
 #[template(path = "outbox.html", blocks = ["main", "lamp"])]
 pub struct OutboxPage {

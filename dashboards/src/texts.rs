@@ -222,6 +222,7 @@ texts! {
     audit_session_end_others: "退出其他所有设备", "Signed out everywhere else";
     audit_token_create: "新建程序令牌", "Made a token";
     audit_token_revoke: "吊销程序令牌", "Revoked a token";
+    audit_message_resend: "重新发送通知", "Sent a notification again";
     person_name: "姓名", "Name";
     person_role: "岗位", "Role";
     person_new: "开通账号", "Enter somebody";
@@ -276,6 +277,9 @@ texts! {
     notice_test_taken: "测试消息已被接收方接受", "The receiver took the test message";
     notice_test_refused: "测试消息未被接受，原因见该通道", "The receiver did not take the test message: see the channel for what it said";
     notice_test_soon: "该通道刚发过消息，请稍后再试", "The channel has sent as much as its receiver takes; try again in a moment";
+    notice_resent: "已重新排队，轮到时以同一编号发送", "It is queued again and will be sent under the same number";
+    notice_not_dead: "未重发：该消息已送达、正在重发或已取消，请查看最新状态", "Not sent again: the message was taken, waits to be sent or was cancelled; see how it stands now";
+    notice_no_channel: "未重发：该通道已从配置中删除", "Not sent again: its channel is no longer in the configuration";
     notice_no_original: "未退回：请选择本案场另一张未关闭的报修单", "Not rejected: choose another open ticket of this site";
     notice_told: "已告知上级。请勿移动，保持现场原样", "Your superior is told. Do not touch, keep the place as it is";
     notice_empty: "未保存：请写明内容", "Not saved: please write something";
@@ -852,6 +856,7 @@ texts! {
     delivery_digested: "已汇总送达", "Taken in a digest";
     delivery_dead: "未送达", "Not taken";
     delivery_cancelled: "已取消", "Cancelled";
+    delivery_resend: "重新发送", "Send again";
     delivery_attempts: "已发送 {} 次", "sent {} times";
     delivery_next: "下次：", "next";
     delivery_held_silence: "已静默", "silenced";

@@ -13,6 +13,7 @@ mod disk;
 mod estate;
 mod finding;
 mod inspection;
+mod posts;
 mod roster;
 mod tasks;
 

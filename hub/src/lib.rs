@@ -133,8 +133,7 @@ async fn serve(
     signal: impl Future<Output = &'static str>,
     ready: impl FnOnce(Ready),
 ) -> anyhow::Result<Ending> {
-    let lifecycle = Lifecycle::new();
-    let store = storage.store.clone();
+    let (lifecycle, store) = (Lifecycle::new(), storage.store.clone());
     storage.watch(&lifecycle);
     let backups = start_backups(&config, mode, &clock, &lifecycle);
     let fleet = Fleet::new(config.pack.clone(), config.sites.clone(), config.zone.clone());
@@ -200,7 +199,7 @@ async fn serve(
         stop: lifecycle.stop_token(),
         demo: mode == Mode::Demo,
         backups: backups.clone(),
-        notify,
+        notify: notify.clone(),
         accounts: accounts.clone(),
         https: web.is_https(),
         hosts: web.hosts.clone(),
@@ -222,6 +221,7 @@ async fn serve(
         timekeeping,
         backups,
         certificates,
+        notify,
         web: Some(web),
     };
     lifecycle.supervise("inspection", inspection.run(lifecycle.stop_token()));

@@ -22,6 +22,7 @@ mod pool;
 mod reach;
 mod records;
 mod reports;
+mod resend;
 mod restraints;
 mod rollup;
 mod roster;
@@ -56,6 +57,7 @@ pub use self::{
     reach::Server,
     records::{RecordFilter, RecordRow},
     reports::{ReportError, ReportRow, Reporting},
+    resend::ResendError,
     restraints::{ChangeError, Made, RestraintFilter},
     rollup::{Due, Grain, RolledUp},
     roster::{Coming, DutyRow},

@@ -323,6 +323,26 @@ fn a_lie_with_status_200_is_not_believed_and_what_will_never_be_taken_is_a_findi
 }
 
 #[test]
+fn what_was_not_taken_is_sent_again_by_hand_under_its_id_and_once() -> Result<()> {
+    let receiver = Receiver::start()?;
+    let hub = hub(webhook("hook", &receiver, ""))?;
+    let mut machines = Machines::connect(&hub, 1)?;
+    receiver.feel(Mood::Say(400, "wrong".into()));
+    machines.fail(&hub, 0)?;
+    let rows = settled(&hub.api, "hook", &["dead"], 2)?;
+    let path = format!("/api/v1/messages/{}/resend", rows[0]["message"].as_str().context("a message")?);
+    receiver.feel(Mood::Take);
+    let answers = [hub.api.post(&path, &json!({}))?, hub.api.post(&path, &json!({}))?];
+    ensure!(answers.each_ref().map(|answer| answer.status) == [200, 409], "{answers:?}");
+    settled(&hub.api, "hook", &["sent"], 2)?;
+    let letters = receiver.letters_to("/hook");
+    ensure!(letters.len() == 2 && letters[0].id() == letters[1].id(), "one that was refused, and its repeat");
+    let told = hub.api.all("/api/v1/audit")?;
+    ensure!(told.iter().filter(|entry| entry["action"] == "message.resend").count() == 1, "{told:?}");
+    Ok(())
+}
+
+#[test]
 fn a_burst_is_never_more_than_the_robot_takes_and_every_event_is_in_a_digest() -> Result<()> {
     const FAULTS: usize = 60;
     const WINDOW: Duration = Duration::from_secs(3);
@@ -403,6 +423,24 @@ fn a_channel_that_is_added_while_the_hub_runs_is_told_of_what_comes_and_not_of_t
     settled(&hub.api, "ops", &["sent"], 2)?;
     let letters = receiver.letters();
     ensure!(letters.len() == 1 && letters[0].text().contains("covers-01"), "{letters:?}");
+    // Nobody tells the superiors, until a channel does.
+    let unserved = |what: &str, wanted: Option<&str>| {
+        wait::until(what, PATIENCE, || {
+            let found = hub.api.all("/api/v1/findings")?;
+            let title =
+                found.iter().find(|finding| finding["key"] == "post_unserved").map(|found| &found["title"]["en"]);
+            Ok(match (title.and_then(Value::as_str), wanted) {
+                (Some(title), Some(wanted)) => title.ends_with(wanted),
+                (title, wanted) => title.is_none() && wanted.is_none(),
+            }
+            .then_some(()))
+        })
+    };
+    unserved("posts without a channel", Some(": Shift leader, Service-centre manager, Supervisor"))?;
+    let superiors =
+        webhook("ops", &receiver, "").replace("['engineering',", "['engineering', 'leader', 'supervisor', 'manager',");
+    std::fs::write(&file, format!("zone = 'Asia/Shanghai'\n{superiors}"))?;
+    unserved("no post without a channel", None)?;
     std::fs::write(&file, "zone = 'Asia/Shanghai'\n")?;
     wait::until("the channel to be gone", PATIENCE, || Ok(hub.api.all("/api/v1/channels")?.is_empty().then_some(())))
 }

@@ -13,6 +13,7 @@ mod problem;
 mod reports;
 mod rules;
 mod source;
+mod told;
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -1,7 +1,9 @@
 //! One finding: what it is, how grave, since when, and whether somebody chose to ignore it.
 
 use lobby_dashboards::{FindingKey, Lang};
-use lobby_domain::time::Timestamp;
+use lobby_domain::{pack::Pack, time::Timestamp};
+
+use super::posts;
 
 /// What a finding is about. Each domain has one prober.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -189,6 +191,15 @@ impl Found {
 }
 
 impl Finding {
+    /// What is wrong and what to do next, for people: posts are called as `pack` calls them.
+    pub fn texts(&self, lang: Lang, pack: &Pack) -> (String, String) {
+        let mut values = self.values.clone();
+        if let (FindingKey::PostUnserved, Some(names)) = (self.key, values.get_mut(1)) {
+            *names = posts::called(names, lang, pack);
+        }
+        (self.key.title(lang, &values), self.key.advice(lang, &values))
+    }
+
     /// What is wrong, for the log.
     pub fn english(&self) -> String {
         self.key.title(Lang::En, &self.values)

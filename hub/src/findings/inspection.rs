@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 use super::{
     Domain, Finding, Findings, Found, Severity, Timekeeping, backup, certificates,
     database::DatabaseProbe,
-    disk, estate, roster,
+    disk, estate, posts, roster,
     tasks::{self, OwnWeb},
 };
 use crate::{
@@ -24,6 +24,7 @@ use crate::{
     fleet::Fleet,
     ingest::Counters,
     mqtt::Mqtt,
+    notify::Notify,
     progress::{Part, Progress},
     store::Store,
 };
@@ -65,6 +66,8 @@ pub struct Inspection {
     pub backups: Status,
     /// Certificates of our own listeners (PEM).
     pub certificates: Vec<PathBuf>,
+    /// The channels.
+    pub notify: Arc<Notify>,
     /// Where our own web server answers.
     pub web: Option<OwnWeb>,
 }
@@ -114,7 +117,11 @@ impl Inspection {
     }
 
     fn slow_round(&self, started: Timestamp, now: Timestamp) {
-        let found = estate::probe(&self.fleet.read(), now);
+        let (setup, routes) = (self.fleet.setup(), self.notify.settings().routes());
+        let sites = self.fleet.read();
+        let mut found = estate::probe(&sites, now);
+        found.extend(posts::probe(&sites, &setup.pack, &routes));
+        drop(sites);
         self.findings.replace(Domain::Estate, found, now);
         self.findings.replace(Domain::Certificates, certificates::probe(&self.certificates, now), now);
         let found = backup::probe(&self.backups, started, now);

@@ -28,7 +28,7 @@ use crate::{
     ingest::DecisionError,
     notify::TestError,
     photo::PhotoError,
-    store::{ActError, ChangeError, CursorError, RaiseError, StoreError},
+    store::{ActError, ChangeError, CursorError, RaiseError, ResendError, StoreError},
 };
 
 /// The query of a request of the API; a mistake is answered with a problem document.
@@ -308,6 +308,16 @@ impl From<TestError> for ApiError {
             TestError::NotFound => Self::NotFound("channel"),
             TestError::TooSoon(_) => Self::Conflict(error.to_string()),
             TestError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<ResendError> for ApiError {
+    fn from(error: ResendError) -> Self {
+        match error {
+            ResendError::NotFound => Self::NotFound("message"),
+            ResendError::NotDead | ResendError::NoChannel(_) => Self::Conflict(error.to_string()),
+            ResendError::Store(error) => Self::Store(error),
         }
     }
 }

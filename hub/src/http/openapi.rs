@@ -63,6 +63,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         docs::list_notifications,
         docs::list_channels,
         docs::test_channel,
+        docs::resend_message,
         docs::list_audit_log,
         docs::list_escalations,
         docs::escalate_ticket,

@@ -87,6 +87,7 @@ pub(super) fn routes() -> Routes {
         .post("/maintenance/{id}/end", restrain(About::Restraint), restrain::end_maintenance)
         .get("/outbox", Policy::read(About::AllSites), outbox::show)
         .post("/outbox/{channel}/test", Policy::to(Need::Operate, About::AllSites), outbox::test)
+        .post("/outbox/messages/{id}/resend", Policy::to(Need::Operate, About::AllSites), outbox::resend)
         .get("/health", Policy::read(About::AllSites), health::show)
         .post("/health/ignore", Policy::to(Need::Operate, About::AllSites), health::ignore)
         .get("/d/{code}", Policy::read(About::Label), device::show)

@@ -33,7 +33,7 @@ use crate::{
     fleet::Changed,
     lifecycle::Lifecycle,
     progress::Part,
-    store::{AlertRow, Attempted, Draft, Hold, Outgoing, Queued, Route, StoreError, Then},
+    store::{AlertRow, Attempted, Draft, Hold, Outgoing, Queued, StoreError, Then},
 };
 
 /// How often the outbox is looked at.
@@ -158,7 +158,7 @@ impl Notify {
             memory.look_at.clear();
             memory.knows = true;
         }
-        let routes: Vec<Route> = settings.channels.values().map(|channel| route(channel)).collect();
+        let routes = settings.routes();
         let mut news = 0;
         loop {
             let taken = self.store.expand_outbox(&routes).await?;
@@ -329,7 +329,7 @@ impl Notify {
             // Something was cancelled a moment ago: look again.
             return Ok(Next::Wait(Some(now)));
         }
-        Ok(Next::Send(Outgoing { id, letter: text, nth: 1, created_at: now }))
+        Ok(Next::Send(Outgoing { id, letter: text, nth: 1, since: now }))
     }
 
     /// One attempt, and what follows from it.
@@ -339,15 +339,12 @@ impl Notify {
             Ok(letter) => letter,
             Err(cause) => {
                 warn!(%cause, message.id = %outgoing.id, "a stored message cannot be read");
-                Letter {
-                    text: outgoing.letter.clone(),
-                    ..letter::test(channel, None, outgoing.id, outgoing.created_at)
-                }
+                Letter { text: outgoing.letter.clone(), ..letter::test(channel, None, outgoing.id, outgoing.since) }
             }
         };
         let (sent, took) = self.send(channel, &letter).await;
         let now = self.clock.now();
-        let given_up = now.since(outgoing.created_at) >= channel.give_up;
+        let given_up = now.since(outgoing.since) >= channel.give_up;
         let pause = pause(channel, sent.outcome);
         let failures = u32::try_from(outgoing.nth).unwrap_or(u32::MAX);
         let dice = u64::from_le_bytes(random()[..8].try_into().expect("eight of sixteen bytes"));
@@ -421,10 +418,6 @@ enum Next {
     Send(Outgoing),
     /// Nothing before this time, as far as is known.
     Wait(Option<Timestamp>),
-}
-
-fn route(channel: &Channel) -> Route {
-    Route { channel: channel.name.to_string(), posts: channel.posts.clone(), sites: channel.sites.clone() }
 }
 
 /// How long an exchange takes at most; after that it is over, whatever became of it.

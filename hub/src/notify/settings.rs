@@ -17,6 +17,7 @@ pub use self::file::ChannelFile;
 use self::file::Kind;
 pub(crate) use self::file::channel;
 use super::{address::Net, secret::Kept};
+use crate::store::Route;
 
 /// Everything about telling people.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -25,6 +26,18 @@ pub struct Settings {
     pub channels: BTreeMap<ChannelName, Arc<Channel>>,
     /// Where people reach the pages, without a slash at its end.
     pub public_url: Option<String>,
+}
+
+impl Settings {
+    /// Where notifications of posts go.
+    pub fn routes(&self) -> Vec<Route> {
+        let route = |channel: &Arc<Channel>| Route {
+            channel: channel.name.to_string(),
+            posts: channel.posts.clone(),
+            sites: channel.sites.clone(),
+        };
+        self.channels.values().map(route).collect()
+    }
 }
 
 /// A channel's name: `[a-z0-9][a-z0-9-]{0,63}`.

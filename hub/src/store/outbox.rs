@@ -30,6 +30,13 @@ pub struct Route {
     pub sites: Vec<SiteId>,
 }
 
+impl Route {
+    /// Whether it serves that site.
+    pub fn serves(&self, site: &str) -> bool {
+        self.sites.is_empty() || self.sites.iter().any(|served| served.as_str() == site)
+    }
+}
+
 /// A delivery that waits to be put into a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queued {
@@ -73,8 +80,8 @@ pub struct Outgoing {
     pub letter: String,
     /// Which attempt this is, from 1.
     pub nth: i64,
-    /// When it was made.
-    pub created_at: Timestamp,
+    /// Since when it is tried: when it was made, or when somebody asked for it to be sent again.
+    pub since: Timestamp,
 }
 
 /// What came of an attempt.
@@ -130,7 +137,7 @@ statements! {
     CANCEL_OF_CHANNEL = "UPDATE delivery SET state = 'cancelled', why = 'channel_removed'
         WHERE channel = $1 AND state IN ('queued', 'sending', 'retry')";
     CANCEL_MESSAGE_OF_CHANNEL = "UPDATE message SET state = 'cancelled', next_at = NULL, lease_until = NULL, settled_at = $2
-        WHERE channel = $1 AND state IN ('sending', 'retry')";
+        WHERE channel = $1 AND state IN ('sending', 'retry', 'queued')";
     OUTBOX = "SELECT event, post, site, alert, created_at FROM outbox WHERE state = 'queued' ORDER BY created_at, event, post LIMIT $1";
     EXPANDED = "UPDATE outbox SET state = $3 WHERE event = $1 AND post = $2 AND state = 'queued'";
     DELIVER = "INSERT INTO delivery (event, post, channel, site, alert, created_at, state, why)
@@ -150,15 +157,18 @@ statements! {
     FLUSHED = "INSERT INTO flush (channel, site, at) VALUES ($1, $2, $3) ON CONFLICT (channel, site) DO UPDATE SET at = excluded.at";
     FLUSHES = "SELECT site, at FROM flush WHERE channel = $1";
     UNDER_WAY = "SELECT id, next_at, lease_until FROM message WHERE channel = $1 AND state IN ('sending', 'retry')";
+    RESENT = "SELECT m.id, m.next_at FROM delivery d JOIN message m ON m.id = d.message
+        WHERE d.channel = $1 AND d.state = 'retry' AND m.state = 'queued' ORDER BY m.next_at, m.id LIMIT 1";
     CLAIM = "UPDATE message SET state = 'sending', attempts = attempts + 1, next_at = NULL, lease_until = $4
-        WHERE id = $1 AND ((state = 'retry' AND next_at = $2) OR (state = 'sending' AND lease_until = $3))
-        RETURNING letter, attempts, created_at";
+        WHERE id = $1 AND ((state IN ('retry', 'queued') AND next_at = $2) OR (state = 'sending' AND lease_until = $3))
+        RETURNING letter, attempts, COALESCE(settled_at, created_at)";
     CARRIED_AGAIN = "UPDATE delivery SET state = 'sending' WHERE message = $1 AND state = 'retry'";
     ATTEMPT = "INSERT INTO attempt (message, nth, channel, at, outcome, answer) VALUES ($1, $2, $3, $4, '', '')
         ON CONFLICT DO NOTHING";
     SPENT = "SELECT at FROM attempt WHERE channel = $1 AND at > $2";
     ATTEMPTED = "UPDATE attempt SET took = $3, outcome = $4, answer = $5 WHERE message = $1 AND nth = $2";
-    SETTLE_MESSAGE = "UPDATE message SET state = $3, next_at = $4, lease_until = NULL, settled_at = $5, answer = $6
+    SETTLE_MESSAGE = "UPDATE message SET state = $3, next_at = $4, lease_until = NULL, settled_at = COALESCE($5, settled_at),
+            answer = $6
         WHERE id = $1 AND attempts = $2 AND state = 'sending'";
     SETTLE_DELIVERIES = "UPDATE delivery SET state = CASE WHEN CAST($2 AS TEXT) = 'sent' AND
                 (SELECT m.kind FROM message m WHERE m.id = $1) = 'digest' THEN 'digested' ELSE CAST($2 AS TEXT) END,
@@ -232,11 +242,12 @@ impl Store {
         let known: Vec<(String, i64)> =
             on!(&mut tx, "read channels", conn => sqlx::query_as(KNOWN_CHANNELS).fetch_all(conn).await)?;
         for (gone, _) in known.iter().filter(|(name, _)| !names.contains(&name.as_str())) {
+            // First of all: whoever puts something into its queue just now is waited for.
+            on!(&mut tx, "forget a channel", conn => sqlx::query(FORGET_CHANNEL).bind(gone).execute(conn).await.map(drop))?;
             on!(&mut tx, "cancel what waits for a channel", conn => sqlx::query(CANCEL_OF_CHANNEL).bind(gone)
                 .execute(conn).await.map(drop))?;
             on!(&mut tx, "cancel what waits for a channel", conn => sqlx::query(CANCEL_MESSAGE_OF_CHANNEL).bind(gone)
                 .bind(now.millis()).execute(conn).await.map(drop))?;
-            on!(&mut tx, "forget a channel", conn => sqlx::query(FORGET_CHANNEL).bind(gone).execute(conn).await.map(drop))?;
         }
         for name in names {
             on!(&mut tx, "note a channel", conn => sqlx::query(KNOW_CHANNEL).bind(*name).bind(now.millis())
@@ -261,7 +272,7 @@ impl Store {
         for (event, post, site, alert, created_at) in &rows {
             let serves = |route: &&Route| {
                 route.posts.iter().any(|served| **served == **post)
-                    && (route.sites.is_empty() || route.sites.iter().any(|served| served.as_str() == site))
+                    && route.serves(site)
                     && knew(&route.channel, *created_at)
             };
             let channels: Vec<&Route> = routes.iter().filter(serves).collect();
@@ -348,11 +359,16 @@ impl Store {
     }
 
     /// The message that a channel has under way: its id, and when it is to be sent again. One that somebody is sending just now is due
-    /// when the lease of that ends.
+    /// when the lease of that ends. If there is none, the first that somebody wants to be sent again.
     pub async fn under_way(&self, channel: &str) -> Result<Option<(Uuid, Timestamp)>, StoreError> {
         let mut tx = self.read().await?;
         let row: Option<(Uuid, Option<i64>, Option<i64>)> = on!(&mut tx, "read what is under way", conn =>
             sqlx::query_as(UNDER_WAY).bind(channel).fetch_optional(conn).await)?;
+        if row.is_none() {
+            let row: Option<(Uuid, i64)> = on!(&mut tx, "read what is to be sent again", conn =>
+                sqlx::query_as(RESENT).bind(channel).fetch_optional(conn).await)?;
+            return Ok(row.map(|(id, next)| (id, Timestamp::from_millis(next))));
+        }
         Ok(row.map(|(id, next, lease)| (id, Timestamp::from_millis(next.or(lease).unwrap_or(0)))))
     }
 
@@ -368,11 +384,11 @@ impl Store {
         let mut tx = self.begin().await?;
         let row: Option<(String, i64, i64)> = on!(&mut tx, "take a message", conn => sqlx::query_as(CLAIM).bind(id)
             .bind(due.millis()).bind(due.millis()).bind((now + lease).millis()).fetch_optional(conn).await)?;
-        let Some((letter, nth, created_at)) = row else { return Ok(None) };
+        let Some((letter, nth, since)) = row else { return Ok(None) };
         on!(&mut tx, "take a message", conn => sqlx::query(CARRIED_AGAIN).bind(id).execute(conn).await.map(drop))?;
         tx.note_attempt(id, nth, channel, now).await?;
         tx.commit().await?;
-        Ok(Some(Outgoing { id, letter, nth, created_at: Timestamp::from_millis(created_at) }))
+        Ok(Some(Outgoing { id, letter, nth, since: Timestamp::from_millis(since) }))
     }
 
     /// When messages were last sent on a channel, after `after`.

@@ -5,7 +5,7 @@ use lobby_dashboards::Lang;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use lobby_domain::access::Need;
+use lobby_domain::{access::Need, pack::Pack};
 
 use super::{About, ApiError, App, Page, Path, Policy, Routes, Text};
 use crate::findings::{self, Domain};
@@ -43,13 +43,13 @@ pub(in crate::http) struct Finding {
     ignored: bool,
 }
 
-impl From<findings::Finding> for Finding {
-    fn from(finding: findings::Finding) -> Self {
-        let text = |of: &dyn Fn(Lang) -> String| Text { zh: of(Lang::Zh), en: of(Lang::En) };
+impl Finding {
+    fn new(finding: findings::Finding, pack: &Pack) -> Self {
+        let [zh, en] = [Lang::Zh, Lang::En].map(|lang| finding.texts(lang, pack));
         Self {
             domain: finding.domain.as_str(),
-            title: text(&|lang| finding.key.title(lang, &finding.values)),
-            advice: text(&|lang| finding.key.advice(lang, &finding.values)),
+            title: Text { zh: zh.0, en: en.0 },
+            advice: Text { zh: zh.1, en: en.1 },
             page: finding.page(),
             id: finding.id.into(),
             key: finding.key.as_str(),
@@ -64,7 +64,8 @@ impl From<findings::Finding> for Finding {
 /// All that is found now, the gravest first.
 #[utoipa::path(get, path = "/api/v1/findings", tag = "findings", responses((status = 200, body = Page<Finding>)))]
 pub(in crate::http) async fn list_findings(State(app): State<App>) -> Json<Page<Finding>> {
-    let items = app.findings.all().into_iter().map(Finding::from).collect();
+    let setup = app.fleet.setup();
+    let items = app.findings.all().into_iter().map(|finding| Finding::new(finding, &setup.pack)).collect();
     Json(Page { items, next: None })
 }
 
@@ -77,5 +78,5 @@ pub(in crate::http) async fn ignore_finding(
     Path((domain, id)): Path<(String, String)>,
 ) -> Result<Json<Finding>, ApiError> {
     let ignored = Domain::named(&domain).and_then(|domain| app.findings.ignore(domain, &id));
-    ignored.map(|finding| Json(finding.into())).ok_or(ApiError::NotFound("finding"))
+    ignored.map(|finding| Json(Finding::new(finding, &app.fleet.setup().pack))).ok_or(ApiError::NotFound("finding"))
 }

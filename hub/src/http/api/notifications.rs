@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{About, ApiError, App, Body, Page, Path, Policy, Query, Routes, cursor, limit, name};
+use super::{
+    About, ApiError, App, Body, Caller, Page, Path, Policy, Query, Routes, cursor, limit, name, restraints::check_texts,
+};
 use crate::{
     notify::Channel as Configured,
     store::{self, ChannelRow, Cursor, DELIVERY_STATES, DeliveryFilter, DeliveryRow},
@@ -26,6 +28,7 @@ pub(super) fn routes() -> Routes {
     Routes::new()
         .get("/api/v1/notifications", Policy::read(About::List), list_notifications)
         .get("/api/v1/channels", Policy::read(About::AllSites), list_channels)
+        .post("/api/v1/messages/{id}/resend", Policy::to(Need::Operate, About::AllSites), resend_message)
         .post("/api/v1/channels/{name}/test", Policy::to(Need::Operate, About::AllSites), test_channel)
 }
 
@@ -254,4 +257,41 @@ pub(in crate::http) async fn test_channel(
     let tested = app.notify.test(&name).await?;
     let took_ms = tested.took.millis();
     Ok(Json(TestAnswer { id: tested.id.to_string(), taken: tested.taken, answer: tested.answer, took_ms }))
+}
+
+/// Who wants a message to be sent again.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct ResendRequest {
+    /// Their name.
+    #[serde(default)]
+    by: String,
+}
+
+/// A message that is sent again.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Resent {
+    /// Its id, which it keeps: `/api/v1/notifications?message=` lists what it carries and how that goes.
+    id: String,
+    /// Through which channel.
+    channel: String,
+}
+
+/// Sends a message again that will not be taken otherwise, and so every `dead` notification that it carries. It goes under the same id, when
+/// the channel has no other message under way, and is tried like any other; a channel that is disabled keeps it until a test is taken.
+#[utoipa::path(post, path = "/api/v1/messages/{id}/resend", tag = "notifications",
+    params(("id" = String, Path, description = "The message")), request_body = ResendRequest,
+    responses((status = 200, body = Resent), (status = 404, description = "There is no such message"),
+        (status = 409, description = "It is not dead, so a repeat of this sends nothing twice; or its channel is not configured any more")))]
+pub(in crate::http) async fn resend_message(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<ResendRequest>,
+) -> Result<Json<Resent>, ApiError> {
+    let by = caller.signs(body.by);
+    check_texts(&by, "")?;
+    let message: Uuid = id.parse().map_err(|_| ApiError::NotFound("message"))?;
+    let channel = app.store.resend(message, &caller.actor(&by), app.clock.now()).await?;
+    Ok(Json(Resent { id: message.to_string(), channel }))
 }

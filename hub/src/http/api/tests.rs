@@ -241,6 +241,8 @@ async fn a_wish_that_makes_no_sense_is_answered_with_a_problem(
 #[case(Method::POST, "/api/v1/alerts/00000000-0000-0000-0000-000000000000/ack")]
 #[case(Method::POST, "/api/v1/alerts/00000000-0000-0000-0000-000000000000/clear")]
 #[case(Method::POST, "/api/v1/channels/nobody/test")]
+#[case(Method::POST, "/api/v1/messages/nothing/resend")]
+#[case(Method::POST, "/api/v1/messages/00000000-0000-0000-0000-000000000000/resend")]
 #[tokio::test]
 async fn what_is_not_there_is_not_found(#[case] method: Method, #[case] path: &str) {
     let (status, problem) = Hub::reporting().await.api(method, path, &json!({}), None).await;

@@ -28,7 +28,7 @@ pub(super) async fn show(State(app): State<App>, reader: Reader) -> Response {
 }
 
 fn row(scene: &Scene<'_>, finding: Finding) -> FindingRow {
-    let lang = scene.reader.lang;
+    let (title, advice) = finding.texts(scene.reader.lang, scene.pack);
     FindingRow {
         domain: finding.domain.as_str().to_owned(),
         about: about(finding.domain, scene.texts()),
@@ -37,8 +37,8 @@ fn row(scene: &Scene<'_>, finding: Finding) -> FindingRow {
             Severity::Error => FindingSeverity::Error,
             Severity::Critical => FindingSeverity::Critical,
         },
-        title: finding.key.title(lang, &finding.values),
-        advice: finding.key.advice(lang, &finding.values),
+        title,
+        advice,
         page: finding.page(),
         id: finding.id.into(),
         since: scene.when(finding.since),

@@ -10,18 +10,19 @@ use axum::{
 use lobby_dashboards::{ChannelCard, ChannelState, DeliveryLine, DeliveryState, OutboxPage, Page};
 use lobby_domain::{alert::AlertId, notice::What};
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::{
     App, Html, Open, PageError, Path, Reader, Scene,
-    act::filled,
+    act::{LONGEST_NAME, filled},
     alerts::further,
     answer::{self, refuse, see},
-    restrain::back,
+    restrain::{back, text},
 };
 use crate::{
     http::api::notifications::{DEAD_FOR, held, standing},
     notify::{Channel, TestError},
-    store::{AlertRow, ChannelRow, Cursor, DeliveryFilter, DeliveryRow},
+    store::{AlertRow, ChannelRow, Cursor, DeliveryFilter, DeliveryRow, ResendError},
 };
 
 /// Notifications of one page.
@@ -60,7 +61,14 @@ async fn page(app: &App, reader: &Reader) -> Result<String, PageError> {
         Ok(OutboxPage {
             channels: settings.channels.values().map(card).collect(),
             filter,
-            deliveries: rows.iter().map(|row| line(scene, row, &alerts, &held)).collect(),
+            deliveries: rows
+                .iter()
+                .map(|row| {
+                    let is_there = settings.channels.contains_key(row.channel.as_str());
+                    let resend = row.message.filter(|_| is_there && row.state == DeliveryState::Dead.name());
+                    DeliveryLine { resend: resend.map(|id| id.to_string()), ..line(scene, row, &alerts, &held) }
+                })
+                .collect(),
             next: next.map(|next| further(reader, &next)),
             chrome: scene.chrome(Page::Outbox),
         })
@@ -129,6 +137,7 @@ fn line(
         next: row.next_at.map(|at| scene.when(at)),
         note: note.to_owned(),
         reference: row.message.map(|id| id.to_string().chars().take(8).collect()),
+        resend: None,
     }
 }
 
@@ -161,4 +170,44 @@ async fn tested(app: &App, channel: &str, form: Result<Form<Test>, FormRejection
         Err(TestError::Store(error)) => return Err(error.into()),
     };
     Ok(back(test.back, "/outbox", notice))
+}
+
+/// Who wants a message to be sent again, and where to go on.
+#[derive(Debug, Deserialize)]
+pub(super) struct Resend {
+    #[serde(default)]
+    by: String,
+    back: Option<String>,
+}
+
+/// Sends a message again that will not be taken otherwise.
+pub(super) async fn resend(
+    State(app): State<App>,
+    reader: Reader,
+    Path(id): Path<String>,
+    form: Result<Form<Resend>, FormRejection>,
+) -> Response {
+    match resent(&app, &reader, &id, form).await {
+        Ok(place) => see(&place),
+        Err(error) => refuse(&app, &reader, error),
+    }
+}
+
+async fn resent(
+    app: &App,
+    reader: &Reader,
+    id: &str,
+    form: Result<Form<Resend>, FormRejection>,
+) -> Result<String, PageError> {
+    let Form(resend) = filled(form)?;
+    let id: Uuid = id.parse().map_err(|_| PageError::NotFound)?;
+    let by = text(&reader.caller.signs(resend.by), LONGEST_NAME)?;
+    let notice = match app.store.resend(id, &reader.caller.actor(&by), app.clock.now()).await {
+        Ok(_) => "resent",
+        Err(ResendError::NotDead) => "not-dead",
+        Err(ResendError::NoChannel(_)) => "no-channel",
+        Err(ResendError::NotFound) => return Err(PageError::NotFound),
+        Err(ResendError::Store(error)) => return Err(error.into()),
+    };
+    Ok(back(resend.back, "/outbox", notice))
 }

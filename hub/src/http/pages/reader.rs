@@ -170,6 +170,9 @@ impl Reader {
             "test-taken" => Some(Notice::TestTaken),
             "test-refused" => Some(Notice::TestRefused),
             "test-soon" => Some(Notice::TestSoon),
+            "resent" => Some(Notice::Resent),
+            "not-dead" => Some(Notice::NotDead),
+            "no-channel" => Some(Notice::NoChannel),
             name => PhotoMistake::named(name).map(Notice::Photo),
         }
     }

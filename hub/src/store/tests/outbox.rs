@@ -1,5 +1,7 @@
 //! From the outbox to the channels: nothing is missing, nothing is twice in two messages, and what became needless is not sent.
 
+mod resend;
+
 use lobby_domain::alert::AlertId;
 use rstest::rstest;
 use uuid::Uuid;

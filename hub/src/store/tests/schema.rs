@@ -8,7 +8,7 @@ use sqlx::{Executor, SqlSafeStr, SqlitePool};
 use super::{Database, Kind, Store};
 use crate::store::{
     alerts, audit, deadlines, delivery, escalations, findings, fleet, meta, notifications, once, outbox, past, people,
-    photos, records, reports, restraints, rollup, roster, schema, tickets, tokens,
+    photos, records, reports, resend, restraints, rollup, roster, schema, tickets, tokens,
 };
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
@@ -35,6 +35,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         photos::STATEMENTS,
         records::STATEMENTS,
         reports::STATEMENTS,
+        resend::STATEMENTS,
         restraints::STATEMENTS,
         rollup::STATEMENTS,
         roster::STATEMENTS,
