@@ -37,8 +37,8 @@ pub(super) fn called(posts: &str, lang: Lang, pack: &Pack) -> String {
 /// What is to be said of the posts that are `told` at a site.
 fn unserved(site: &SiteId, told: &BTreeSet<Box<str>>, routes: &[Route]) -> Option<Found> {
     let here = || routes.iter().filter(|route| route.serves(site.as_str()));
-    let is_served = |post: &&Box<str>| here().any(|route| route.posts.contains(post));
-    let unserved: Vec<&str> = told.iter().filter(|post| !is_served(post)).map(|post| &**post).collect();
+    let is_served = |post: &str| here().any(|route| route.posts.iter().any(|served| **served == *post));
+    let unserved: Vec<&str> = told.iter().map(|post| &**post).filter(|post| !is_served(post)).collect();
     let found = Found::new(FindingKey::PostUnserved, Severity::Warning).about(site.as_str());
     (!unserved.is_empty()).then(|| found.with(site).with(unserved.join(BETWEEN)))
 }
