@@ -76,7 +76,7 @@ impl Escalator {
     async fn look(&self, begun: &mut bool) -> Result<(), StoreError> {
         let (setup, now) = (self.fleet.setup(), self.clock.now());
         if !*begun {
-            while self.store.follow_unfollowed(&setup, now).await? > 0 {}
+            self.store.follow_unfollowed(&setup, now).await?;
             *begun = true;
         }
         for row in self.store.due_escalations(now).await? {

@@ -105,9 +105,9 @@ statements! {
     // Of several alerts one that is there, and of those the newest.
     ALERT_OF = "SELECT id FROM alert WHERE ticket = $1 AND victim_of IS NULL
         ORDER BY CASE WHEN cleared_at IS NULL THEN 0 ELSE 1 END, opened_at DESC, id DESC LIMIT 1";
-    UNFOLLOWED = "SELECT t.number FROM ticket t WHERE t.state <> 'closed'
+    UNFOLLOWED = "SELECT t.number FROM ticket t WHERE t.state <> 'closed' AND t.number > $1
             AND NOT EXISTS (SELECT 1 FROM escalation e WHERE e.ticket = t.number AND e.ended_at IS NULL)
-        ORDER BY t.number LIMIT $1";
+        ORDER BY t.number LIMIT $2";
     TELL = "INSERT INTO outbox (event, post, site, alert, created_at, state) VALUES ($1, $2, $3, $4, $5, 'queued')
         ON CONFLICT DO NOTHING";
     CANCEL_OUTBOX = "UPDATE outbox SET state = 'cancelled'
@@ -434,16 +434,21 @@ impl Store {
         Ok(true)
     }
 
-    /// Begins to follow up tickets that nobody follows up: those that were opened by an earlier version.
+    /// Begins to follow up tickets that nobody follows up: those that were opened by an earlier version. Returns how many were looked at.
     pub async fn follow_unfollowed(&self, setup: &Setup, now: Timestamp) -> Result<usize, StoreError> {
-        let mut tx = self.begin().await?;
-        let numbers: Vec<String> = on!(&mut tx, "look for tickets that nobody follows up", conn =>
-            sqlx::query_scalar(UNFOLLOWED).bind(AT_ONCE).fetch_all(conn).await)?;
-        for number in &numbers {
-            tx.follow_ticket(number, setup, now, false).await?;
+        let (mut looked_at, mut after) = (0, String::new());
+        loop {
+            let mut tx = self.begin().await?;
+            let numbers: Vec<String> = on!(&mut tx, "look for tickets that nobody follows up", conn =>
+                sqlx::query_scalar(UNFOLLOWED).bind(&after).bind(AT_ONCE).fetch_all(conn).await)?;
+            for number in &numbers {
+                tx.follow_ticket(number, setup, now, false).await?;
+            }
+            tx.commit().await?;
+            // One that cannot be followed up, because no alert is its, must not be looked at for ever.
+            let Some(last) = numbers.last() else { return Ok(looked_at) };
+            (looked_at, after) = (looked_at + numbers.len(), last.clone());
         }
-        tx.commit().await?;
-        Ok(numbers.len())
     }
 
     /// A person sends a ticket up: to the next level, or to `to`. Levels are skipped only in one's own name and with a reason.

@@ -194,6 +194,11 @@ async fn tickets_of_an_earlier_version_are_followed_up_from_now_on(#[values(Kind
     super::execute(store, "DELETE FROM escalation".to_owned()).await;
     assert_eq!(store.follow_unfollowed(&setup(), at(60)).await.unwrap(), 1);
     assert_eq!(stands(store).await, expect("engineering", State::Held, 75));
+    for table in ["escalation", "alert"] {
+        super::execute(store, format!("DELETE FROM {table}")).await;
+    }
+    assert_eq!(store.follow_unfollowed(&setup(), at(61)).await.unwrap(), 1, "it ends although there is no alert");
+    assert_eq!(followed(store).await, None);
 }
 
 #[rstest]
