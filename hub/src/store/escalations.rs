@@ -262,13 +262,26 @@ impl Tx {
         at: Timestamp,
         progress: bool,
     ) -> Result<(), StoreError> {
-        let Some(ticket) = self.ticket(number).await? else { return Ok(()) };
+        // On PostgreSQL its time may have come at the same moment: then it is followed up from where it went.
+        while !self.try_follow(number, setup, at, progress).await? {}
+        Ok(())
+    }
+
+    /// Returns false if the escalation was moved since it was read.
+    async fn try_follow(
+        &mut self,
+        number: &str,
+        setup: &Setup,
+        at: Timestamp,
+        progress: bool,
+    ) -> Result<bool, StoreError> {
+        let Some(ticket) = self.ticket(number).await? else { return Ok(true) };
         let open = self.escalation(Of::Ticket(number)).await?;
         let Some((phase, state)) = Phase::of(ticket.state) else {
-            return match open {
-                Some(row) => self.end_escalation(&row, at).await,
-                None => Ok(()),
-            };
+            if let Some(row) = open {
+                self.end_escalation(&row, at).await?;
+            }
+            return Ok(true);
         };
         let same = open.as_ref().is_some_and(|row| row.phase == phase);
         if !same && let Some(row) = &open {
@@ -279,11 +292,11 @@ impl Tx {
         } else {
             let alert: Option<Uuid> = on!(self, "look for a ticket's alert", conn => sqlx::query_scalar(ALERT_OF)
                 .bind(number).fetch_optional(conn).await)?;
-            let Some(alert) = alert.map(AlertId) else { return Ok(()) };
+            let Some(alert) = alert.map(AlertId) else { return Ok(true) };
             let route = route(&ticket, phase, setup);
             let begun =
                 self.begin_escalation(&ticket.site, Of::Ticket(number), alert, (phase, route), setup, at).await?;
-            let Some(row) = begun else { return Ok(()) };
+            let Some(row) = begun else { return Ok(true) };
             row
         };
         // One that has just begun has not lapsed: whoever is at it is so from now on.
@@ -298,7 +311,7 @@ impl Tx {
         setup: &Setup,
         at: Timestamp,
         progress: bool,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let (hours, before) = (setup.hours(&row.site), row.escalation.clone());
         let hours = hours.of(before.route.counts);
         match state {
@@ -323,12 +336,12 @@ impl Tx {
             State::Triggered => {}
         }
         if row.escalation == before {
-            return Ok(());
+            return Ok(true);
         }
         if row.escalation.state == State::Held {
             self.cancel_escalations(row.alert).await?;
         }
-        self.store_escalation(&row).await.map(drop)
+        self.store_escalation(&row).await
     }
 
     /// Follows an alert up that has no ticket and that somebody was told of.
@@ -346,11 +359,15 @@ impl Tx {
 
     /// Somebody has taken notice of an alert, which holds it for a while if it has no ticket.
     pub(super) async fn hold_alert(&mut self, id: AlertId, setup: &Setup, at: Timestamp) -> Result<(), StoreError> {
-        let Some(mut row) = self.escalation(Of::Alert(id)).await? else { return Ok(()) };
-        let (hours, counts) = (setup.hours(&row.site), row.escalation.route.counts);
-        row.escalation.hold(at, hours.of(counts));
-        self.cancel_escalations(id).await?;
-        self.store_escalation(&row).await.map(drop)
+        while let Some(mut row) = self.escalation(Of::Alert(id)).await? {
+            let (hours, counts) = (setup.hours(&row.site), row.escalation.route.counts);
+            row.escalation.hold(at, hours.of(counts));
+            // On PostgreSQL its time may have come at the same moment: then it is held where it went.
+            if self.store_escalation(&row).await? {
+                return self.cancel_escalations(id).await;
+            }
+        }
+        Ok(())
     }
 
     /// Nobody need see to an alert any more.

@@ -264,3 +264,18 @@ async fn whoever_is_on_duty_has_it_and_a_post_where_nobody_is_is_passed_over(
     let row = followed(store).await.unwrap();
     assert_eq!((row.escalation.post(), row.escalation.holder.as_ref()), ("supervisor", None));
 }
+
+#[rstest]
+#[tokio::test]
+async fn whoever_accepts_at_the_moment_it_goes_up_holds_it_where_it_is(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    commit(&mut writer(store), raise(LED, DARK, at(0))).await;
+    let due = store.due_escalations(at(10)).await.unwrap().remove(0);
+    let setup = setup();
+    let (stepped, ()) = tokio::join!(store.step_escalation(due, false, &setup, at(10)), act(store, Action::Accept, 10));
+    let post = if stepped.unwrap() { "leader" } else { "engineering" };
+    assert_eq!(stands(store).await, expect(post, State::Held, 25));
+}
