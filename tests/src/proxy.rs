@@ -7,6 +7,7 @@ mod faults;
 mod tests;
 
 use std::{
+    hash::{BuildHasher, RandomState},
     io,
     net::SocketAddr,
     sync::{
@@ -16,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     runtime::{Builder, Runtime},
@@ -33,6 +34,13 @@ const BUFFER: u32 = 16 * 1024;
 const BACKLOG: u32 = 1024;
 /// Before a listener that could not be bound again is tried once more.
 const BIND_AGAIN: Duration = Duration::from_millis(50);
+
+/// Ports of proxies: below those that systems give to whoever asks for any.
+const FIRST_PORT: u16 = 20_000;
+/// So many of them.
+const PORTS: u16 = 10_000;
+/// Ports that are tried.
+const TRIES: usize = 100;
 
 /// A running proxy; ends, with all its connections, when it is dropped.
 pub struct Proxy {
@@ -76,9 +84,14 @@ pub struct Seen {
 }
 
 impl Proxy {
-    /// A proxy for `target` on a free port of loopback.
+    /// A proxy for `target` on a free port of loopback: none that the system gives to whoever asks for any, because nothing holds the port
+    /// while connections are refused, and whoever got it then would be taken for the target.
     pub fn to(target: SocketAddr) -> Result<Self> {
-        Self::listen(SocketAddr::from(([127, 0, 0, 1], 0)), target)
+        let mut tries = (0..TRIES).map(|_| {
+            let random = u16::try_from(RandomState::new().hash_one(target) % u64::from(PORTS)).unwrap_or_default();
+            Self::listen(SocketAddr::from(([127, 0, 0, 1], FIRST_PORT + random)), target)
+        });
+        tries.find(Result::is_ok).unwrap_or_else(|| bail!("none of {TRIES} ports from {FIRST_PORT} on is free"))
     }
 
     /// A proxy for `target` on `address`.
