@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use lobby_domain::time::Timestamp;
+use lobby_domain::{escalation::State, time::Timestamp};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -82,7 +82,9 @@ impl Escalator {
         for row in self.store.due_escalations(now).await? {
             let quiet = self.is_quiet(&row, now).await?;
             let site = row.site.clone();
-            if self.store.step_escalation(row, quiet, &setup, now).await? {
+            // What stays quiet looks as it did.
+            let stays = quiet && row.escalation.state == State::Paused;
+            if self.store.step_escalation(row, quiet, &setup, now).await? && !stays {
                 self.fleet.tell(Changed { site, device: None });
             }
         }

@@ -279,11 +279,23 @@ impl Tx {
     /// Tells the posts concerned of an alert, each once.
     pub(super) async fn tell(&mut self, site: &SiteId, raise: &Raise) -> Result<(), StoreError> {
         for post in &raise.rule.tells {
-            on!(self, "queue a notification", conn => sqlx::query(TELL)
-                .bind(format!("{}:raised", raise.id)).bind(&**post).bind(site.as_str()).bind(raise.id.0)
-                .bind(raise.at.millis()).execute(conn).await.map(drop))?;
-            failpoint::pass("notification_queued");
+            self.tell_post(site, raise.id, "raised", post, raise.at).await?;
         }
+        Ok(())
+    }
+
+    /// Queues a notification of an alert to one post: `what` names it. The same one again changes nothing.
+    pub(super) async fn tell_post(
+        &mut self,
+        site: &SiteId,
+        id: AlertId,
+        what: &str,
+        post: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        on!(self, "queue a notification", conn => sqlx::query(TELL).bind(format!("{id}:{what}")).bind(post)
+            .bind(site.as_str()).bind(id.0).bind(at.millis()).execute(conn).await.map(drop))?;
+        failpoint::pass("notification_queued");
         Ok(())
     }
 

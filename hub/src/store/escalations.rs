@@ -108,8 +108,6 @@ statements! {
     UNFOLLOWED = "SELECT t.number FROM ticket t WHERE t.state <> 'closed' AND t.number > $1
             AND NOT EXISTS (SELECT 1 FROM escalation e WHERE e.ticket = t.number AND e.ended_at IS NULL)
         ORDER BY t.number LIMIT $2";
-    TELL = "INSERT INTO outbox (event, post, site, alert, created_at, state) VALUES ($1, $2, $3, $4, $5, 'queued')
-        ON CONFLICT DO NOTHING";
     CANCEL_OUTBOX = "UPDATE outbox SET state = 'cancelled'
         WHERE alert = $1 AND event LIKE '%:escalated:%' AND state = 'queued'";
     CANCEL_DELIVERIES = "UPDATE delivery SET state = 'cancelled', why = 'acknowledged'
@@ -235,14 +233,13 @@ impl Tx {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         self.cancel_escalations(row.alert).await?;
-        let event = format!("{}:escalated:{}", row.alert, at.millis());
+        let what = format!("escalated:{}", at.millis());
         let mut posts = vec![&*moved.to];
         if moved.from != moved.to {
             posts.push(&moved.from);
         }
         for post in posts {
-            on!(self, "queue a notification of a step up", conn => sqlx::query(TELL).bind(&event).bind(post)
-                .bind(row.site.as_str()).bind(row.alert.0).bind(at.millis()).execute(conn).await.map(drop))?;
+            self.tell_post(&row.site, row.alert, &what, post, at).await?;
         }
         failpoint::pass("escalation_told");
         if let Some(ticket) = &row.ticket {

@@ -16,7 +16,8 @@ use crate::{
     store::{ActError, Breach, Deed},
 };
 
-async fn act(store: &Store, action: Action, minutes: u32) -> TicketRow {
+/// Moves the only ticket, as somebody who has just looked at it.
+pub(super) async fn act(store: &Store, action: Action, minutes: u32) -> TicketRow {
     let seen = the_ticket(store).await;
     let deed = Deed {
         version: seen.version,
@@ -31,7 +32,7 @@ async fn act(store: &Store, action: Action, minutes: u32) -> TicketRow {
     store.act_on_ticket(seen.number.as_str(), action, deed, &setup()).await.unwrap()
 }
 
-fn at(minutes: u32) -> Timestamp {
+pub(super) fn at(minutes: u32) -> Timestamp {
     T0 + MINUTE.times(minutes)
 }
 

@@ -3,38 +3,19 @@
 use lobby_domain::{
     escalation::{Phase, Refusal, State},
     ticket::{Action, WaitingFor},
-    time::Timestamp,
 };
 use rstest::rstest;
 
 use super::{
-    DARK, Database, Kind, LED, MINUTE, Store, T0, all_alerts, by, clear, commit, count, happened, raise, setup,
-    the_ticket, writer,
+    DARK, Database, Kind, LED, MINUTE, Store, T0, all_alerts, by, clear, commit, count,
+    deadlines::{act, at},
+    happened, raise, setup, the_ticket, writer,
 };
-use crate::store::{Comment, Deed, EscalationRow, RaiseError};
+use crate::store::{Comment, EscalationRow, RaiseError};
 
 /// A warning without a ticket, told to the show flat.
 const LOW: &str = "covers-low";
 const MACHINE: &str = "covers-1";
-
-fn at(minutes: u32) -> Timestamp {
-    T0 + MINUTE.times(minutes)
-}
-
-async fn act(store: &Store, action: Action, minutes: u32) {
-    let seen = the_ticket(store).await;
-    let deed = Deed {
-        version: seen.version,
-        by: "李工",
-        actor: &by(),
-        note: "",
-        work: None,
-        duplicate_of: None,
-        assignee: None,
-        at: at(minutes),
-    };
-    store.act_on_ticket(seen.number.as_str(), action, deed, &setup()).await.unwrap();
-}
 
 /// What is followed up; one at most.
 async fn followed(store: &Store) -> Option<EscalationRow> {
@@ -275,7 +256,7 @@ async fn whoever_accepts_at_the_moment_it_goes_up_holds_it_where_it_is(
     commit(&mut writer(store), raise(LED, DARK, at(0))).await;
     let due = store.due_escalations(at(10)).await.unwrap().remove(0);
     let setup = setup();
-    let (stepped, ()) = tokio::join!(store.step_escalation(due, false, &setup, at(10)), act(store, Action::Accept, 10));
+    let (stepped, _) = tokio::join!(store.step_escalation(due, false, &setup, at(10)), act(store, Action::Accept, 10));
     let post = if stepped.unwrap() { "leader" } else { "engineering" };
     assert_eq!(stands(store).await, expect(post, State::Held, 25));
 }
