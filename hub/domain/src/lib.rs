@@ -29,6 +29,7 @@ pub mod notice;
 pub mod overlay;
 pub mod pack;
 pub mod past;
+pub mod purchase;
 pub mod ranges;
 pub mod report;
 pub mod restraint;
