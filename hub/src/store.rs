@@ -74,6 +74,10 @@ pub(crate) use self::{
 
 /// How long a writer waits for another one.
 pub(crate) const BUSY: Duration = Duration::from_secs(10);
+/// Pages of SQLite's write-ahead log after which a commit also copies them into the database file: 32 MB. A batch touches a page of
+/// each device it is of, mostly the same ones as the batch before, so the fewer copies are made, the less is written, and the seldomer a
+/// fault waits for one.
+const LOG_PAGES: &str = "8000";
 
 /// What the hub's connections are called on the database server.
 pub(crate) const APPLICATION: &str = "lobby-hub";
@@ -284,7 +288,8 @@ async fn sqlite(path: PathBuf, missing: Missing) -> Result<Pool<Sqlite>, StoreEr
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(BUSY);
+        .busy_timeout(BUSY)
+        .pragma("wal_autocheckpoint", LOG_PAGES);
     let pool = SqlitePoolOptions::new().max_connections(3).acquire_timeout(BUSY);
     let pool = Pool::connect(pool, options.clone()).await.map_err(doing("open the SQLite database"))?;
     // Batches always have the same connection: the driver hands its connections out in turn, and what another one has written, a

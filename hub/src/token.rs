@@ -37,13 +37,20 @@ pub async fn create(
     now: Timestamp,
     actor: &Actor,
 ) -> Result<(String, TokenRow), StoreError> {
-    let (token, id) = (format!("{PREFIX}{}", random::<RANDOM>()), random::<6>());
+    let (token, id) = (format!("{PREFIX}{}", random::<RANDOM>()), id());
     let row = TokenRow { id, name, grant, created_at: now, expires_at, revoked_at: None, last_used_at: None };
     store.make_token(&row, &hash(&token), actor).await?;
     Ok((token, row))
 }
 
-/// So many random bytes, in letters and digits that an address may have.
+/// What names a token in lists and commands. Its letters and digits are never taken for an option of a command line.
+fn id() -> String {
+    let mut random = [0; 6];
+    getrandom::fill(&mut random).expect("the operating system has random numbers");
+    random.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// So many random bytes, in letters, digits, `-` and `_`, which an address may have.
 pub(crate) fn random<const BYTES: usize>() -> String {
     let mut random = [0; BYTES];
     getrandom::fill(&mut random).expect("the operating system has random numbers");

@@ -116,11 +116,7 @@ impl Calendar {
         let Hours::Known { weekly, exceptions } = &self.hours else { return PartOfDay::Open };
         let local = local(now, &self.zone);
         let date = local.date();
-        let hours_of = |date: Date| match exceptions.get(&date) {
-            Some(day) => *day,
-            None => weekly[usize::from(date.weekday().to_monday_zero_offset().unsigned_abs())],
-        };
-        let Some(day) = hours_of(date) else { return PartOfDay::Closed };
+        let Some(day) = hours_of(weekly, exceptions, date) else { return PartOfDay::Closed };
         // Bounds are turned into instants, so that a day with a clock change has the right length.
         let at = |time: Time| {
             let zoned = self.zone.to_zoned(date.to_datetime(time));
@@ -166,6 +162,14 @@ impl Calendar {
         }
     }
 
+    /// Whether guests may come on that day at all.
+    pub fn opens_on(&self, date: Date) -> bool {
+        match &self.hours {
+            Hours::Unknown => true,
+            Hours::Known { weekly, exceptions } => hours_of(weekly, exceptions, date).is_some(),
+        }
+    }
+
     /// The hours of a weekday, if known and open.
     pub fn weekday(&self, weekday: Weekday) -> Option<Day> {
         match &self.hours {
@@ -173,6 +177,11 @@ impl Calendar {
             Hours::Known { weekly, .. } => weekly[usize::from(weekday.to_monday_zero_offset().unsigned_abs())],
         }
     }
+}
+
+fn hours_of(weekly: &[Option<Day>; 7], exceptions: &BTreeMap<Date, Option<Day>>, date: Date) -> Option<Day> {
+    let usual = weekly[usize::from(date.weekday().to_monday_zero_offset().unsigned_abs())];
+    exceptions.get(&date).copied().unwrap_or(usual)
 }
 
 /// The local date and time at `at`.

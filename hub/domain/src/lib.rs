@@ -15,6 +15,7 @@ pub mod device;
 mod doubt;
 pub mod escalation;
 pub mod flaps;
+pub mod forecast;
 pub mod form;
 pub mod incidents;
 pub mod inhibit;

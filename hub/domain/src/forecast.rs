@@ -1,0 +1,286 @@
+//! How much of a consumable guests will use, and when it runs out (SHO-D4).
+//!
+//! What is expected of a day is the mean of the last same weekdays on which the site was open, without the highest and the lowest of five or
+//! more, so that one launch or one quiet day does not move the next month. Within a day, use is spread over the hours as it was before.
+//! Today's share of a run-out follows what has been used today so far. Nothing is forecast of what has never been used: not known is not zero.
+//!
+//! Quantities are pieces. Days are those of the site's zone; days on which it is closed use nothing.
+
+use std::collections::BTreeMap;
+
+use jiff::{
+    ToSpan,
+    civil::{Date, time},
+    tz::TimeZone,
+};
+
+use crate::{
+    calendar::{Calendar, local},
+    time::Timestamp,
+};
+
+/// How many of the last same weekdays tell what to expect of the next.
+pub const SAME_WEEKDAYS: usize = 8;
+/// From how many on the highest and the lowest say nothing.
+const TRIMMED_FROM: usize = 5;
+/// Of weekdays of which less is known than this, all open days tell what to expect.
+const FEWEST: usize = 2;
+/// Days that are looked back at: for weekdays, and for the hours within a day.
+const LOOKS_BACK: i64 = 7 * (SAME_WEEKDAYS as i64 + 4);
+/// How far ahead a run-out is looked for, in days.
+pub const LOOKS_AHEAD: i64 = 62;
+/// A run-out is between its earliest and its latest time four times of five (the normal distribution's 80 %).
+const FOUR_OF_FIVE: f64 = 1.2816;
+/// With how many expected pieces today's own use weighs as much as what was expected of it.
+const TRUST_TODAY_FROM: f64 = 40.0;
+const HOURS: usize = 24;
+
+/// What is expected of some time: so many pieces, give or take.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Demand {
+    /// The mean, in pieces.
+    pub mean: f64,
+    /// The variance: the square of the standard deviation, so that demands add up.
+    pub variance: f64,
+}
+
+impl Demand {
+    /// The standard deviation, in pieces.
+    pub fn deviation(self) -> f64 {
+        self.variance.sqrt()
+    }
+}
+
+impl std::ops::Add for Demand {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self { mean: self.mean + other.mean, variance: self.variance + other.variance }
+    }
+}
+
+impl std::iter::Sum for Demand {
+    fn sum<I: Iterator<Item = Self>>(demands: I) -> Self {
+        demands.fold(Self::default(), |sum, demand| sum + demand)
+    }
+}
+
+/// When something will be used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunOut {
+    /// The most likely time.
+    pub likely: Timestamp,
+    /// It is used up after this time nine times of ten.
+    pub earliest: Timestamp,
+    /// It is used up before this time nine times of ten; `None` if that lies beyond what is looked at.
+    pub latest: Option<Timestamp>,
+}
+
+/// What past use tells of future use.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Forecast {
+    calendar: Calendar,
+    /// By weekday, from Monday; `None` where too little is known.
+    weekdays: [Option<Demand>; 7],
+    /// Of any open day.
+    any: Demand,
+    /// The share of a day's use that falls into each local hour.
+    shares: [f64; HOURS],
+    today: Today,
+}
+
+/// What has been used today so far.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Today {
+    date: Date,
+    /// By which factor today differs from other such days.
+    level: f64,
+}
+
+impl Forecast {
+    /// Learns from the use in each hour, given by the time at which the hour begins. What is used on closed days does not count. `None` if
+    /// there is no whole day to learn from yet.
+    pub fn learn(
+        calendar: &Calendar,
+        used: impl IntoIterator<Item = (Timestamp, u32)>,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let today = local(now, calendar.zone()).date();
+        let mut days: BTreeMap<Date, [f64; HOURS]> = BTreeMap::new();
+        for (at, pieces) in used.into_iter().filter(|(at, _)| *at <= now) {
+            let at = local(at, calendar.zone());
+            days.entry(at.date()).or_default()[usize::from(at.hour().unsigned_abs()) % HOURS] += f64::from(pieces);
+        }
+        let so_far: f64 = days.remove(&today).map_or(0.0, |hours| hours.iter().sum());
+        // The first day was perhaps not seen from its beginning.
+        let first = days.keys().next()?.tomorrow().ok()?.max(today.saturating_sub(LOOKS_BACK.days()));
+        let mut totals: Vec<(Date, f64)> = Vec::new();
+        let mut shares = [0.0; HOURS];
+        for date in first.series(1.day()).take_while(|date| *date < today).filter(|date| calendar.opens_on(*date)) {
+            let hours = days.get(&date).copied().unwrap_or_default();
+            totals.push((date, hours.iter().sum()));
+            shares.iter_mut().zip(hours).for_each(|(share, pieces)| *share += pieces);
+        }
+        let used: f64 = shares.iter().sum();
+        if totals.is_empty() || used <= 0.0 {
+            return None;
+        }
+        shares.iter_mut().for_each(|share| *share /= used);
+        let newest = |wanted: &dyn Fn(Date) -> bool, most: usize| -> Vec<f64> {
+            totals.iter().rev().filter(|(date, _)| wanted(*date)).map(|(_, total)| *total).take(most).collect()
+        };
+        let weekdays = std::array::from_fn(|weekday| {
+            let same = newest(&|date| weekday_of(date) == weekday, SAME_WEEKDAYS);
+            (same.len() >= FEWEST).then(|| typical(same))
+        });
+        let any = typical(newest(&|_| true, 7 * SAME_WEEKDAYS));
+        let today = Today { date: today, level: 1.0 };
+        let mut forecast = Self { calendar: calendar.clone(), weekdays, any, shares, today };
+        forecast.today.level = forecast.level(so_far, now);
+        Some(forecast)
+    }
+
+    /// What is expected of a whole day.
+    pub fn day(&self, date: Date) -> Demand {
+        if !self.calendar.opens_on(date) {
+            return Demand::default();
+        }
+        self.weekdays[weekday_of(date)].unwrap_or(self.any)
+    }
+
+    /// What is expected from `from` until `until`, [`LOOKS_AHEAD`] days at most.
+    pub fn expected(&self, from: Timestamp, until: Timestamp) -> Demand {
+        self.slots(from).take_while(|slot| slot.from < until).map(|slot| slot.until(until)).sum()
+    }
+
+    /// When `left` pieces will be used up; `None` if that lies beyond [`LOOKS_AHEAD`] days.
+    pub fn runs_out(&self, left: i64, now: Timestamp) -> Option<RunOut> {
+        #[expect(clippy::cast_precision_loss, reason = "a stock needs no more than 52 bits")]
+        let left = left.max(0) as f64;
+        let when = |spread: f64| {
+            let reaches = |demand: Demand| demand.mean + spread * demand.deviation() >= left;
+            let mut before = Demand::default();
+            for slot in self.slots(now) {
+                let after = before + slot.demand;
+                if reaches(after) {
+                    return Some(slot.crossing(before, left, spread));
+                }
+                before = after;
+            }
+            None
+        };
+        if left <= 0.0 {
+            return Some(RunOut { likely: now, earliest: now, latest: Some(now) });
+        }
+        let likely = when(0.0)?;
+        Some(RunOut {
+            likely,
+            earliest: when(FOUR_OF_FIVE).unwrap_or(likely).min(likely),
+            latest: when(-FOUR_OF_FIVE).map(|latest| latest.max(likely)),
+        })
+    }
+
+    /// How today compares with what was expected of it until `now`: the less was expected so far, the less it says.
+    fn level(&self, so_far: f64, now: Timestamp) -> f64 {
+        let date = self.today.date;
+        let expected = self.until_now(date, now);
+        (so_far + TRUST_TODAY_FROM) / (expected + TRUST_TODAY_FROM)
+    }
+
+    fn until_now(&self, date: Date, now: Timestamp) -> f64 {
+        let begins = instant(self.calendar.zone(), date, 0).unwrap_or(now);
+        self.slots_of(date).filter(|slot| slot.from >= begins).map(|slot| slot.until(now).mean).sum()
+    }
+
+    /// The hours from `from` on, the first one from `from` itself.
+    fn slots(&self, from: Timestamp) -> impl Iterator<Item = Slot> {
+        let first = local(from, self.calendar.zone()).date();
+        let days = first.series(1.day()).take(usize::try_from(LOOKS_AHEAD).unwrap_or_default());
+        days.flat_map(|date| self.slots_of(date)).filter(move |slot| slot.to > from).map(move |slot| slot.since(from))
+    }
+
+    fn slots_of(&self, date: Date) -> impl Iterator<Item = Slot> {
+        let (day, zone) = (self.day(date), self.calendar.zone());
+        let level = if date == self.today.date { self.today.level } else { 1.0 };
+        (0..HOURS).filter_map(move |hour| {
+            let (from, to) = (instant(zone, date, hour)?, instant(zone, date, hour + 1)?);
+            let share = self.shares[hour];
+            let demand = Demand { mean: day.mean * share * level, variance: day.variance * share * level };
+            (from < to).then_some(Slot { from, to, demand })
+        })
+    }
+}
+
+/// An hour, or what is left of one, and what is expected of it.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    from: Timestamp,
+    to: Timestamp,
+    demand: Demand,
+}
+
+impl Slot {
+    /// The part of its time that lies between two points.
+    #[expect(clippy::cast_precision_loss, reason = "an hour has few milliseconds")]
+    fn part(self, from: Timestamp, to: Timestamp) -> f64 {
+        let (from, to) = (from.max(self.from), to.min(self.to));
+        to.since(from).millis() as f64 / self.to.since(self.from).millis().max(1) as f64
+    }
+
+    fn until(self, until: Timestamp) -> Demand {
+        self.demand.times(self.part(self.from, until))
+    }
+
+    fn since(self, from: Timestamp) -> Self {
+        let from = from.max(self.from);
+        Self { from, demand: self.demand.times(self.part(from, self.to)), ..self }
+    }
+
+    /// When, within it, `left` pieces are used up, `before` having been used until it began.
+    fn crossing(self, before: Demand, left: f64, spread: f64) -> Timestamp {
+        let length = self.to.since(self.from).millis();
+        // Within an hour the spread changes little, so halving finds the point fast enough.
+        let (mut low, mut high) = (0, length);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let demand = before + self.until(self.from.shifted(middle));
+            if demand.mean + spread * demand.deviation() >= left { high = middle } else { low = middle + 1 }
+        }
+        self.from.shifted(low)
+    }
+}
+
+impl Demand {
+    fn times(self, part: f64) -> Self {
+        Self { mean: self.mean * part, variance: self.variance * part }
+    }
+}
+
+fn weekday_of(date: Date) -> usize {
+    usize::from(date.weekday().to_monday_zero_offset().unsigned_abs())
+}
+
+/// When an hour of a day begins; its 24th is the first of the next day.
+fn instant(zone: &TimeZone, date: Date, hour: usize) -> Option<Timestamp> {
+    let (date, hour) = if hour < HOURS { (date, i8::try_from(hour).ok()?) } else { (date.tomorrow().ok()?, 0) };
+    let zoned = zone.to_zoned(date.to_datetime(time(hour, 0, 0, 0))).ok()?;
+    Some(Timestamp::from_millis(zoned.timestamp().as_millisecond()))
+}
+
+/// The mean and variance of some days' use.
+#[expect(clippy::cast_precision_loss, reason = "there are few days")]
+fn typical(mut totals: Vec<f64>) -> Demand {
+    totals.sort_by(f64::total_cmp);
+    if totals.len() >= TRIMMED_FROM {
+        totals.pop();
+        totals.remove(0);
+    }
+    let days = totals.len() as f64;
+    let mean = totals.iter().sum::<f64>() / days;
+    let squares: f64 = totals.iter().map(|total| (total - mean).powi(2)).sum();
+    let sampled = if totals.len() > 1 { squares / (days - 1.0) } else { 0.0 };
+    // Guests come at random, so it varies by its own size at least; a few days do not show it.
+    Demand { mean, variance: sampled.max(mean) }
+}
+
+#[cfg(test)]
+mod tests;

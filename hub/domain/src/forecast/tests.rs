@@ -1,0 +1,159 @@
+use jiff::civil::{Weekday, date};
+use proptest::prelude::*;
+use rstest::rstest;
+
+use super::*;
+use crate::{calendar::Day, time::Span};
+
+fn zone() -> TimeZone {
+    TimeZone::get("Asia/Shanghai").unwrap()
+}
+
+/// Open from nine to six, but not on Mondays and not on the first of October.
+fn calendar() -> Calendar {
+    let day = Day { ready_by: time(8, 20, 0, 0), open: time(9, 0, 0, 0), close: time(18, 0, 0, 0) };
+    let weekly = std::array::from_fn(|weekday| (weekday != 0).then_some(day));
+    Calendar::new(zone(), weekly, [(date(2026, 10, 1), None)].into())
+}
+
+fn at(date: Date, hour: i8, minute: i8) -> Timestamp {
+    let zoned = zone().to_zoned(date.to_datetime(time(hour, minute, 0, 0))).unwrap();
+    Timestamp::from_millis(zoned.timestamp().as_millisecond())
+}
+
+/// So many pieces a day, by date, spread evenly over nine open hours.
+fn used(from: Date, until: Date, of: impl Fn(Date) -> u32) -> Vec<(Timestamp, u32)> {
+    let days = from.series(1.day()).take_while(|date| *date < until);
+    days.flat_map(|date| (9..18).map(move |hour| (date, hour)))
+        .map(|(date, hour)| (at(date, hour, 0), of(date) / 9))
+        .collect()
+}
+
+fn weekend(date: Date) -> u32 {
+    if matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday) { 360 } else { 180 }
+}
+
+/// A Tuesday.
+const TODAY: Date = date(2026, 9, 8);
+
+fn learnt(now: Timestamp) -> Forecast {
+    Forecast::learn(&calendar(), used(date(2026, 6, 1), TODAY, weekend), now).unwrap()
+}
+
+fn near(value: f64, expected: f64) {
+    assert!((value - expected).abs() < 1e-6, "{value}, expected {expected}");
+}
+
+#[rstest]
+#[case::an_ordinary_day(date(2026, 9, 9), 180.0)]
+#[case::a_saturday(date(2026, 9, 12), 360.0)]
+#[case::the_closed_weekday(date(2026, 9, 14), 0.0)]
+#[case::an_exception_day(date(2026, 10, 1), 0.0)]
+fn a_day_is_expected_to_be_like_the_last_same_weekdays(#[case] day: Date, #[case] expected: f64) {
+    near(learnt(at(TODAY, 9, 0)).day(day).mean, expected);
+}
+
+#[test]
+fn one_launch_does_not_move_the_next_weeks() {
+    let launch = date(2026, 9, 5);
+    let with = used(date(2026, 6, 1), TODAY, |date| if date == launch { 3600 } else { weekend(date) });
+    let forecast = Forecast::learn(&calendar(), with, at(TODAY, 9, 0)).unwrap();
+    near(forecast.day(date(2026, 9, 12)).mean, 360.0);
+}
+
+#[test]
+fn nothing_is_forecast_of_what_has_never_been_used() {
+    let now = at(TODAY, 9, 0);
+    assert_eq!(Forecast::learn(&calendar(), [], now), None);
+    let nothing = used(date(2026, 6, 1), TODAY, |_| 0);
+    assert_eq!(Forecast::learn(&calendar(), nothing, now), None);
+    let one_day = used(date(2026, 9, 6), date(2026, 9, 7), weekend);
+    assert_eq!(
+        Forecast::learn(&calendar(), one_day, now),
+        None,
+        "the first day was perhaps not seen from its beginning"
+    );
+}
+
+#[test]
+fn with_few_days_any_open_day_tells_of_the_others() {
+    let few = used(date(2026, 9, 3), TODAY, |_| 90);
+    let forecast = Forecast::learn(&calendar(), few, at(TODAY, 9, 0)).unwrap();
+    near(forecast.day(date(2026, 9, 9)).mean, 90.0);
+}
+
+#[test]
+fn it_runs_out_when_that_much_has_been_used() {
+    let now = at(TODAY, 9, 0);
+    let runs_out = learnt(now).runs_out(100, now).unwrap();
+    assert_eq!(runs_out.likely.since(at(TODAY, 14, 0)), Span::ZERO, "20 an hour");
+    assert!(runs_out.earliest < runs_out.likely && runs_out.latest > Some(runs_out.likely), "{runs_out:?}");
+    let night = learnt(now).runs_out(180 + 20, now).unwrap();
+    assert_eq!(night.likely, at(date(2026, 9, 9), 10, 0), "nobody comes at night");
+    let over_monday = learnt(now).runs_out(180 * 4 + 360 * 2 + 20, now).unwrap();
+    assert_eq!(over_monday.likely, at(date(2026, 9, 15), 10, 0));
+}
+
+#[test]
+fn what_is_used_up_has_run_out_and_what_lasts_for_months_does_not() {
+    let now = at(TODAY, 11, 0);
+    assert_eq!(learnt(now).runs_out(-3, now), Some(RunOut { likely: now, earliest: now, latest: Some(now) }));
+    assert_eq!(learnt(now).runs_out(1_000_000, now), None);
+}
+
+#[test]
+fn a_busy_day_runs_out_sooner() {
+    let now = at(TODAY, 12, 0);
+    let mut history = used(date(2026, 6, 1), TODAY, weekend);
+    let usual = Forecast::learn(&calendar(), history.clone(), now).unwrap().runs_out(60, now).unwrap();
+    history.extend((9..12).map(|hour| (at(TODAY, hour, 0), 80)));
+    let busy = Forecast::learn(&calendar(), history, now).unwrap().runs_out(60, now).unwrap();
+    assert!(busy.likely < usual.likely, "{busy:?} {usual:?}");
+}
+
+#[test]
+fn a_day_with_a_clock_change_has_all_that_is_expected_of_it() {
+    let zone = TimeZone::get("Europe/Berlin").unwrap();
+    let calendar = Calendar::always_open(zone.clone());
+    let start = |date: Date| instant(&zone, date, 0).unwrap();
+    for changed in [date(2026, 3, 29), date(2026, 10, 25)] {
+        let from = changed.checked_sub(70.days()).unwrap();
+        let days = from.series(1.day()).take_while(|date| *date < changed);
+        let history = days.flat_map(|date| (0..24).filter_map(move |hour| Some((date, hour))));
+        let history: Vec<_> = history.map(|(date, hour)| (instant(&zone, date, hour).unwrap(), 10)).collect();
+        let forecast = Forecast::learn(&calendar, history, start(changed)).unwrap();
+        let whole = forecast.expected(start(changed), start(changed.tomorrow().unwrap())).mean;
+        assert!((whole - 240.0).abs() <= 10.0, "{changed}: {whole}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn expectations_of_parts_add_up_to_that_of_the_whole(cuts in prop::collection::vec(0_i64..14 * 1440, 1..6)) {
+        let now = at(TODAY, 10, 17);
+        let forecast = learnt(now);
+        let mut points: Vec<Timestamp> = cuts.iter().map(|minutes| now.shifted(minutes * 60_000)).collect();
+        points.sort();
+        let until = *points.last().unwrap();
+        let mut from = now;
+        let mut parts = Demand::default();
+        for point in points {
+            parts = parts + forecast.expected(from, point);
+            from = point;
+        }
+        let whole = forecast.expected(now, until);
+        prop_assert!((parts.mean - whole.mean).abs() < 1e-6 && (parts.variance - whole.variance).abs() < 1e-6);
+    }
+
+    #[test]
+    fn more_lasts_longer_and_the_likely_time_lies_between_the_others(left in 1_i64..5000, more in 0_i64..500, minute in 0_i64..1440) {
+        let now = at(TODAY, 0, 0).shifted(minute * 60_000);
+        let forecast = learnt(now);
+        let (Some(first), Some(second)) = (forecast.runs_out(left, now), forecast.runs_out(left + more, now)) else { return Ok(()) };
+        prop_assert!(first.likely <= second.likely && first.earliest <= second.earliest);
+        prop_assert!(first.earliest <= first.likely && first.latest.is_none_or(|latest| first.likely <= latest));
+        prop_assert!(first.earliest >= now);
+        let used = forecast.expected(now, first.likely).mean;
+        prop_assert!((used - left as f64).abs() < 0.1, "{used} of {left}");
+    }
+}
