@@ -59,6 +59,8 @@ pub enum Need {
     Equip,
     /// To say who is on duty.
     Roster,
+    /// To enter what goes into stock and out of it.
+    Stock,
     /// To see and change how the product itself does.
     Operate,
 }
@@ -104,6 +106,7 @@ impl Role {
             Need::Repair | Need::Restrain | Need::Equip => {
                 matches!(self, Self::Engineering | Self::Supervisor | Self::Manager | Self::Admin)
             }
+            Need::Stock => matches!(self, Self::Showflat | Self::Supervisor | Self::Manager | Self::Admin),
             Need::Roster => matches!(self, Self::Supervisor | Self::Manager | Self::Admin),
             Need::Operate => matches!(self, Self::Manager | Self::Admin),
         }
@@ -196,6 +199,7 @@ mod tests {
     #[case(Need::Restrain, "engineering supervisor manager admin")]
     #[case(Need::Equip, "engineering supervisor manager admin")]
     #[case(Need::Roster, "supervisor manager admin")]
+    #[case(Need::Stock, "showflat supervisor manager admin")]
     #[case(Need::Operate, "manager admin")]
     fn who_may_do_what(#[case] need: Need, #[case] roles: &str) {
         let may: Vec<&str> = need.roles().map(Role::as_str).collect();

@@ -117,6 +117,12 @@ pub fn keeps_acknowledgement(before: Severity, after: Severity) -> bool {
     after <= before
 }
 
+/// Whether a rule of that id may be one of a pack, by which data raise and clear its alerts. Those of what people report, and of stock,
+/// are raised and cleared by others.
+pub fn is_judged_by_data(rule: &str) -> bool {
+    !rule.contains('/')
+}
+
 impl AlertId {
     /// The id of the `nth` alert of `rule` for `subject` that is raised at `at`.
     pub fn derive(site: &SiteId, subject: &Subject, rule: &str, at: Timestamp, nth: u32) -> Self {

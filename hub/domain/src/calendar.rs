@@ -136,6 +136,21 @@ impl Calendar {
         }
     }
 
+    /// When guests have left the next time: the end of the opening hours that are under way or that come next. `None` if nobody has said
+    /// when the site is open, or it stays closed for weeks.
+    pub fn closes_after(&self, now: Timestamp) -> Option<Timestamp> {
+        let Hours::Known { weekly, exceptions } = &self.hours else { return None };
+        let today = local(now, &self.zone).date();
+        let days = today.series(jiff::Span::new().days(1)).take(31);
+        let closes = days.filter_map(|date| {
+            let usual = weekly[usize::from(date.weekday().to_monday_zero_offset().unsigned_abs())];
+            let day = exceptions.get(&date).copied().unwrap_or(usual)?;
+            let zoned = self.zone.to_zoned(date.to_datetime(day.close)).ok()?;
+            Some(Timestamp::from_millis(zoned.timestamp().as_millisecond()))
+        });
+        closes.into_iter().find(|closes| *closes > now)
+    }
+
     /// The opening hours as those in which a deadline counts.
     pub fn service_hours(&self) -> ServiceHours {
         let Hours::Known { weekly, exceptions } = &self.hours else { return ServiceHours::Always };
@@ -234,6 +249,15 @@ mod tests {
     #[case::a_long_evening("2026-11-23T20:00:00+08", PartOfDay::Open)]
     fn the_part_of_the_day_follows_the_sites_own_hours(#[case] now: &str, #[case] part: PartOfDay) {
         assert_eq!(shanghai().part_of_day(at(now)), part);
+    }
+
+    #[rstest]
+    #[case("2026-11-24T03:00:00Z", Some("2026-11-24T10:00:00Z"))]
+    #[case("2026-11-24T10:00:00Z", Some("2026-11-25T10:00:00Z"))]
+    #[case("2026-11-23T18:00:00Z", Some("2026-11-24T10:00:00Z"))]
+    fn the_next_time_guests_have_left_is_known(#[case] now: &str, #[case] closes: Option<&str>) {
+        assert_eq!(shanghai().closes_after(at(now)), closes.map(at));
+        assert_eq!(Calendar::always_open(TimeZone::UTC).closes_after(at(now)), None);
     }
 
     #[test]

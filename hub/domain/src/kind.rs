@@ -22,6 +22,26 @@ pub struct Kind {
     pub symptoms: Vec<Word>,
     /// Who works on what people report of it, if not whoever does of other kinds.
     pub report: Option<ReportRule>,
+    /// What its devices hand out, if they count that.
+    pub dispenses: Option<Dispenses>,
+}
+
+/// What devices of a kind hand out and count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dispenses {
+    /// The item of the pack.
+    pub item: Box<str>,
+    /// The fact that counts the pieces. It only grows, until the counter is cleared; the fact of the same name with `_epoch` behind, if a
+    /// device states it, then grows by one.
+    pub counter: Box<str>,
+    /// The fact by which the device itself says how many pieces are left in it.
+    pub left: Option<Box<str>>,
+    /// The fact that says how many it holds when full.
+    pub capacity: Option<Box<str>>,
+    /// The fact that says below how many it is to be refilled.
+    pub low: Option<Box<str>>,
+    /// The most pieces that one can hand out in a minute: a count that grows faster is not believed.
+    pub most_per_minute: u32,
 }
 
 /// One fact of a kind.
@@ -87,6 +107,13 @@ pub enum Mismatch {
         /// What the kind allows.
         bounds: String,
     },
+}
+
+impl Dispenses {
+    /// The fact that says how often the counter was cleared.
+    pub fn epoch(&self) -> String {
+        format!("{}_epoch", self.counter)
+    }
 }
 
 impl Kind {

@@ -13,6 +13,7 @@ mod problem;
 mod reports;
 mod rules;
 mod source;
+mod stock;
 mod told;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -57,6 +58,21 @@ pub struct Pack {
     pub report: Option<ReportRule>,
     /// The symptoms that are offered for kinds that have none of their own.
     pub symptoms: Vec<Word>,
+    /// What is kept in stock, by id.
+    pub items: BTreeMap<Box<str>, Item>,
+}
+
+/// Something that is kept in stock and used up, such as shoe covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// What people call it.
+    pub label: Label,
+    /// One of it, such as 片.
+    pub unit: Label,
+    /// The clauses that ask for it.
+    pub clauses: Vec<Box<str>>,
+    /// The posts that keep it in stock: they are told when it runs low.
+    pub tells: Vec<Box<str>>,
 }
 
 /// A clause of the service standards.

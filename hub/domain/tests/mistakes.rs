@@ -772,3 +772,37 @@ fn a_mistake_in_what_is_said_of_reports_is_told_where_it_stands(
     let told = pack.expect_err("a mistake");
     assert!(told.contains(&place) && told.contains(words), "{place}: {told}");
 }
+
+const ITEM: &str = "[item.cover]\nlabel = { zh = \"鞋套\", en = \"Covers\" }\nunit = \"pcs\"\nclauses = [\"CON-S9\"]\ntells = [\"concierge\"]\n";
+const DISPENSES: &str = "dispenses = { item = \"cover\", counter = \"watts\", left = \"load\", low = \"watts_min\" }\n";
+
+#[test]
+fn what_a_kind_hands_out_is_read() {
+    let (pack, _) = reporting(DISPENSES, ITEM);
+    let pack = pack.expect("a pack");
+    let dispenses = pack.kinds["tv"].kind.dispenses.as_ref().expect("it hands something out");
+    assert_eq!((&*dispenses.item, &*dispenses.counter, &*dispenses.epoch()), ("cover", "watts", "watts_epoch"));
+    assert_eq!((dispenses.left.as_deref(), dispenses.capacity.as_deref()), (Some("load"), None));
+    assert_eq!((dispenses.most_per_minute, &*pack.items["cover"].tells), (60, &["concierge".into()][..]));
+}
+
+#[rstest]
+#[case::no_item(&DISPENSES.replace("\"cover\"", "▶\"covers\""), ITEM, "there is no item `covers`")]
+#[case::no_fact(&DISPENSES.replace("\"watts\"", "▶\"wats\""), ITEM, "kind `tv` has no fact `wats`")]
+#[case::no_number(&DISPENSES.replace("\"load\"", "▶\"mute\""), ITEM, "pieces are a number")]
+#[case::misspelt(&DISPENSES.replace("low =", "▶lo ="), ITEM, "`lo`")]
+#[case::no_counter("dispenses = ▶{ item = \"cover\" }\n", ITEM, "`counter` is missing")]
+#[case::too_slow(&DISPENSES.replace(" }", ", most_per_minute = ▶0 }"), ITEM, "no number of pieces")]
+#[case::no_clause("", &ITEM.replace("\"CON-S9\"", "▶\"CON-S99\""), "CON-S99")]
+#[case::no_post("", &ITEM.replace("[\"concierge\"]", "[▶\"conciergy\"]"), "conciergy")]
+#[case::no_unit("", &ITEM.replace("unit = \"pcs\"\n", "").replace("[item.cover]", "▶[item.cover]"), "`unit` is missing")]
+#[case::no_name("", &ITEM.replace("[item.cover]", "[item.▶Cover]"), "`Cover` is not a name")]
+fn a_mistake_in_what_is_said_of_stock_is_told_where_it_stands(
+    #[case] of_kind: &str,
+    #[case] of_all: &str,
+    #[case] words: &str,
+) {
+    let (pack, place) = reporting(of_kind, of_all);
+    let told = pack.expect_err("a mistake");
+    assert!(told.contains(&place) && told.contains(words), "{place}: {told}");
+}

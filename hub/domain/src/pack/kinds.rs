@@ -6,7 +6,7 @@ use super::{
     basics::{label, unit},
     names::{Names, kebab, section, snake},
     node::{Name, Node, Table},
-    reports,
+    reports, stock,
 };
 use crate::{
     kind::{Domain, Fact, Kind, Word},
@@ -22,6 +22,7 @@ pub(super) struct Draft<'a> {
     pub(super) facts: Vec<(&'a str, Option<Fact>)>,
     pub(super) symptoms: Vec<Word>,
     pub(super) report: Option<reports::Draft<'a>>,
+    pub(super) dispenses: Option<stock::Draft<'a>>,
 }
 
 /// The keys that say of which type a fact is.
@@ -52,7 +53,8 @@ impl Draft<'_> {
         let facts = self.facts.into_iter().map(|(_, fact)| fact).collect::<Option<_>>()?;
         let boards = self.boards.into_iter().map(|board| board.text.into()).collect();
         let report = self.report.map(|report| report.finished());
-        Some(Kind { id: self.id.into(), label: self.label?, boards, facts, symptoms: self.symptoms, report })
+        let dispenses = self.dispenses.map(|draft| draft.finished());
+        Some(Kind { id: self.id.into(), label: self.label?, boards, facts, symptoms: self.symptoms, report, dispenses })
     }
 }
 
@@ -67,6 +69,7 @@ pub(super) fn kinds<'a>(file: &Table<'a>, names: &mut Names<'a>, drafts: &mut BT
             facts: Vec::new(),
             symptoms: Vec::new(),
             report: None,
+            dispenses: None,
         };
         if let Some(table) = node.table() {
             // A header such as `[kind.tv.fact.power]` makes a table of no place of its own.
@@ -76,6 +79,7 @@ pub(super) fn kinds<'a>(file: &Table<'a>, names: &mut Names<'a>, drafts: &mut BT
             draft.facts = table.required("fact").map(|facts| read_facts(&table, facts)).unwrap_or_default();
             draft.symptoms = reports::symptoms(&table);
             draft.report = reports::of_kind(&table).unwrap_or_default();
+            draft.dispenses = stock::of_kind(&table, &draft);
             table.finish();
         }
         drafts.entry(name.text).or_insert(draft);

@@ -19,6 +19,7 @@ use super::{
     reports,
     rules::{Declared, rules},
     source::{At, Source},
+    stock,
 };
 use crate::{escalation::Chain, inhibit::Inhibition, rule::Rule};
 
@@ -96,6 +97,7 @@ fn merge<'a>(files: Vec<Table<'a>>, log: &'a Log, first: Option<&'a Source<'a>>)
     let mut known = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let mut used: Vec<Name<'_>> = Vec::new();
     let mut usual = reports::Usual::default();
+    let mut items = stock::Items::default();
     for file in &files {
         known.0.extend(clauses(file, &mut declared.clauses));
         known.1.extend(posts(file, &mut declared.posts));
@@ -103,6 +105,7 @@ fn merge<'a>(files: Vec<Table<'a>>, log: &'a Log, first: Option<&'a Source<'a>>)
         known.3.extend(priorities(file, &mut declared.priorities));
         kinds(file, &mut declared.kinds, &mut declared.drafts);
         reports::usual(file, &mut usual);
+        items.read(file);
     }
     for post in declared.drafts.values().flat_map(|draft| &draft.boards).chain(&used) {
         declared.posts.check(log, *post);
@@ -111,6 +114,7 @@ fn merge<'a>(files: Vec<Table<'a>>, log: &'a Log, first: Option<&'a Source<'a>>)
     for draft in declared.drafts.values().filter_map(|kind| kind.report.as_ref()).chain(&usual.draft) {
         draft.check(&declared, log);
     }
+    items.check(&declared, log);
     let report = usual.draft.map(|draft| draft.finished());
     let symptoms = usual.symptoms;
     let (rules, inhibitions) = all_rules(files, &declared, log);
@@ -128,7 +132,18 @@ fn merge<'a>(files: Vec<Table<'a>>, log: &'a Log, first: Option<&'a Source<'a>>)
     }
     let kinds = with_rules(declared, &rules)?;
     let (clauses, posts, departments, priorities) = known;
-    Some(Pack { clauses, posts, departments, priorities, chain: chain?, inhibitions, kinds, report, symptoms })
+    Some(Pack {
+        clauses,
+        posts,
+        departments,
+        priorities,
+        chain: chain?,
+        inhibitions,
+        kinds,
+        report,
+        symptoms,
+        items: items.known,
+    })
 }
 
 /// The chain of command, of whichever file has it; it is one.
