@@ -25,8 +25,8 @@ pub const SAME_WEEKDAYS: usize = 8;
 const TRIMMED_FROM: usize = 5;
 /// Of weekdays of which less is known than this, all open days tell what to expect.
 const FEWEST: usize = 2;
-/// Days that are looked back at: for weekdays, and for the hours within a day.
-const LOOKS_BACK: i64 = 7 * (SAME_WEEKDAYS as i64 + 4);
+/// Days that are looked back at: enough for that many weekdays, some of them closed, and for the hours within a day.
+const LOOKS_BACK: i64 = 7 * 12;
 /// How far ahead a run-out is looked for, in days.
 pub const LOOKS_AHEAD: i64 = 62;
 /// A run-out is between its earliest and its latest time four times of five (the normal distribution's 80 %).
@@ -124,7 +124,7 @@ impl Forecast {
         if totals.is_empty() || used <= 0.0 {
             return None;
         }
-        shares.iter_mut().for_each(|share| *share /= used);
+        shares = shares.map(|share| share / used);
         let newest = |wanted: &dyn Fn(Date) -> bool, most: usize| -> Vec<f64> {
             totals.iter().rev().filter(|(date, _)| wanted(*date)).map(|(_, total)| *total).take(most).collect()
         };

@@ -39,6 +39,7 @@ pub mod said;
 pub mod service_hours;
 pub mod site;
 pub mod sla;
+pub mod statement;
 pub mod stock;
 pub mod ticket;
 pub mod time;
