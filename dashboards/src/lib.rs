@@ -39,6 +39,7 @@ mod health;
 mod incident;
 mod labels;
 mod life;
+mod month;
 mod outbox;
 mod overview;
 mod photo;
@@ -76,6 +77,10 @@ pub use health::{FindingRow, FindingSeverity, HealthPage};
 pub use incident::{Deadline, DeadlineKind, Incident, TicketLine};
 pub use labels::{DeviceLabel, LabelSheet};
 pub use life::{LifeCard, Newcomer};
+pub use month::{
+    CountDifference, DayOfMonth, MachineMonth, MonthOf, MonthSitePage, PlaceMonth, Plan, PlanForm, PlanHindsight, PlanPage, PlanState, PlanStep,
+    PlanTerm, StatementPage,
+};
 pub use outbox::{ChannelCard, ChannelState, DeliveryLine, DeliveryState, OutboxPage};
 pub use overview::{Counts, OverviewPage, PostStatus, SiteRow};
 pub use photo::{PhotoLine, PhotoMistake, PhotoStage};

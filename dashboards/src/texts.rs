@@ -1,20 +1,24 @@
 //! Every text of the pages, in both languages side by side. A missing translation does not compile.
 
 macro_rules! texts {
-    ($($name:ident: $zh:literal, $en:literal;)*) => {
-        /// Every text of the pages in one language. `{}` is where a value goes.
+    ($texts:ident; $($name:ident: $zh:literal, $en:literal;)*) => {
+        /// The texts of some pages in one language. `{}` is where a value goes.
         #[derive(Debug)]
-        pub struct Texts { $(#[doc = $en] pub $name: &'static str,)* }
+        pub struct $texts { $(#[doc = $en] pub $name: &'static str,)* }
 
         /// The texts in Chinese.
-        pub const ZH: Texts = Texts { $($name: $zh,)* };
+        pub const ZH: $texts = $texts { $($name: $zh,)* };
         /// The texts in English.
-        pub const EN: Texts = Texts { $($name: $en,)* };
+        pub const EN: $texts = $texts { $($name: $en,)* };
 
         #[cfg(test)]
-        const ALL: &[(&str, &str, &str)] = &[$((stringify!($name), $zh, $en),)*];
+        pub(super) const ALL: &[(&str, &str, &str)] = &[$((stringify!($name), $zh, $en),)*];
     };
 }
+
+mod month;
+
+pub use month::MonthTexts;
 
 /// A language of the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -49,6 +53,14 @@ impl Lang {
         match self {
             Self::Zh => &ZH,
             Self::En => &EN,
+        }
+    }
+
+    /// Its texts of an item's month.
+    pub fn month_texts(self) -> &'static MonthTexts {
+        match self {
+            Self::Zh => &month::ZH,
+            Self::En => &month::EN,
         }
     }
 
@@ -104,6 +116,7 @@ pub(crate) fn fill3(text: &str, first: &str, second: &str, third: &str) -> Strin
 }
 
 texts! {
+    Texts;
     // The frame
     product: "案场设备", "Lobby devices";
     language: "中文", "English";
@@ -906,7 +919,7 @@ mod tests {
 
     #[test]
     fn no_text_is_empty_and_both_languages_have_the_same_places() {
-        for (name, zh, en) in ALL {
+        for (name, zh, en) in ALL.iter().chain(month::ALL) {
             assert!(*name == "word_gap" || !zh.trim().is_empty(), "{name} is empty in Chinese");
             assert!(!en.trim().is_empty(), "{name} is empty in English");
             assert_eq!(zh.matches("{}").count(), en.matches("{}").count(), "places of {name}");
@@ -915,7 +928,7 @@ mod tests {
 
     #[test]
     fn english_texts_are_english_and_fit_a_phone() {
-        for (name, _, en) in ALL {
+        for (name, _, en) in ALL.iter().chain(month::ALL) {
             assert!(en.chars().all(|c| c.is_ascii() || "·\u{a0}".contains(c)), "{name}: {en}");
             let longest_word = en.split_whitespace().map(str::len).max().unwrap_or(0);
             assert!(longest_word <= 16, "{name}: a word of {longest_word} letters breaks a narrow column");

@@ -19,6 +19,7 @@ mod past;
 mod people;
 mod photos;
 mod pool;
+mod purchases;
 mod reach;
 mod records;
 mod reports;
@@ -54,6 +55,7 @@ pub use self::{
     people::{LinkFor, PersonError, PersonRow, SessionRow},
     photos::{PhotoRow, Shown, Stage},
     pool::Pool,
+    purchases::{PurchaseDeed, PurchaseError, PurchaseKey, PurchaseRow, PurchaseStep},
     reach::Server,
     records::{RecordFilter, RecordRow},
     reports::{ReportError, ReportRow, Reporting},

@@ -11,6 +11,7 @@ mod outbox;
 mod pages;
 mod past;
 mod people;
+mod purchases;
 mod records;
 mod reports;
 mod restart;

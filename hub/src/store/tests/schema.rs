@@ -8,7 +8,7 @@ use sqlx::{Executor, SqlSafeStr, SqlitePool};
 use super::{Database, Kind, Store};
 use crate::store::{
     alerts, audit, deadlines, delivery, escalations, findings, fleet, meta, notifications, once, outbox, past, people,
-    photos, records, reports, resend, restraints, rollup, roster, schema, tickets, tokens,
+    photos, purchases, records, reports, resend, restraints, rollup, roster, schema, tickets, tokens,
 };
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
@@ -33,6 +33,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         people::STATEMENTS,
         past::STATEMENTS,
         photos::STATEMENTS,
+        purchases::STATEMENTS,
         records::STATEMENTS,
         reports::STATEMENTS,
         resend::STATEMENTS,
