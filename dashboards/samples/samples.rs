@@ -7,14 +7,15 @@ use lobby_dashboards::{
     Copies, Counts, DayPart, Deadline, DeadlineKind, Delivery, DeliveryLine, DeliveryState, DeviceLabel, DevicePage,
     DeviceRef, DeviceTile, Draft, DutyDay, DutyLine, EngineeringPage, ErrorPage, Escalation, EscalationLine,
     EscalationPhase, EscalationState, EscalationsPage, Evidence, Fact, FindingKey, FindingRow, FindingSeverity,
-    GuestPage, HealthPage, Incident, LabelSheet, Lang, LifeCard, Limit, Link, Loss, LowStock, Machine, Mistake,
-    Newcomer, Notice, OutboxPage, OverviewPage, Page, Paper, PeoplePage, PersonLine, PersonState, PhotoLine,
-    PhotoStage, PostNow, PostStatus, Preview, Priority, Problem, Progress, QueueTicket, Range, Reason, ReceptionPage,
-    Rejected, Repair, RepairForm, ReportCard, ReportForm, ReportMistake, ReportPage, ReportReader, Reported, Reporter,
-    Restrained, RestraintRow, RestraintsPage, RosterImport, RosterPage, SelectOption, Selection, Series, SessionLine,
-    SetupPage, Severity, Sheet, ShowflatPage, Sight, SignInPage, Site, SiteRow, State, StateSpan, TableMistake,
-    TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, WaitingFor, When, WhyPage, WhyPart, WhyPhase,
-    WhyRule, WorkMistake,
+    GuestPage, HealthPage, HeldPieces, Incident, LabelSheet, Lang, LastDone, LifeCard, Limit, Link, Loss, LowStock,
+    Machine, Mistake, Newcomer, Notice, OutboxPage, OverviewPage, Page, Paper, PeoplePage, PersonLine, PersonState,
+    PhotoLine, PhotoStage, PostNow, PostStatus, Preview, Priority, Problem, Progress, QueueTicket, Range, Reason,
+    ReceptionPage, RefillForm, Rejected, Repair, RepairForm, ReportCard, ReportForm, ReportMistake, ReportPage,
+    ReportReader, Reported, Reporter, Restrained, RestraintRow, RestraintsPage, RosterImport, RosterPage, SelectOption,
+    Selection, Series, SessionLine, SetupPage, Severity, Sheet, ShowflatPage, Sight, SignInPage, Site, SiteRow, State,
+    StateSpan, StockEntry, StockItem, StockMachine, StockOrder, StockPage, StockPlace, TableMistake, TicketEvent,
+    TicketLine, TicketPage, TicketStep, TimelineEntry, UsedUp, WaitingFor, When, WhyPage, WhyPart, WhyPhase, WhyRule,
+    WorkMistake,
 };
 
 /// How far somebody is who imports a roster.
@@ -80,6 +81,10 @@ impl Scene {
         "showflat-faulty": s.showflat(vec![s.jammed_machine(), s.second_machine()]);
         "showflat-unknown": s.showflat(vec![Machine { state: State::Unknown, left: None, seen: None, ..s.machine(0) }]);
         "showflat-empty": s.showflat(vec![]);
+        "stock": s.stock(vec![s.stock_item()]);
+        "stock-low": s.stock(s.low_stock());
+        "stock-reader": StockPage { chrome: Chrome { role: Some(Role::Engineering), ..s.chrome(Page::Stock) }, ..s.stock(vec![s.stock_item()]) };
+        "stock-none": StockPage { entries: vec![], next: None, ..s.stock(vec![]) };
         "reception-normal": s.reception(false);
         "reception-abnormal": s.reception(true);
         "reception-empty": ReceptionPage { snooker: vec![], snooker_figures: vec![], internet: vec![], internet_figures: vec![], ..s.reception(false) };
@@ -550,7 +555,9 @@ impl Scene {
             capacity: Some(500),
             low_level: Some(50),
             low_stock: None,
-            runs_out: Some(self.at(-100 * MINUTE)),
+            runs_out: Some(UsedUp { likely: self.at(-100 * MINUTE), give_or_take: Some(35 * MINUTE) }),
+            refilled: Some(self.done(200, 5 * HOUR)),
+            refill: Some(self.refill("covers-a")),
             dispensed_today: Some(188),
             facts: vec![self.fact("今日卡套", "Jams today", "0", "")],
             incident: None,
@@ -562,6 +569,8 @@ impl Scene {
             device: self.device_ref("covers-b", ("2 号鞋套机", "样板房通道"), ("Machine 2", "Passage")),
             maintenance: Some(self.say("检修中，至 16:20", "Under maintenance until 16:20")),
             runs_out: None,
+            refilled: None,
+            refill: None,
             dispensed_today: Some(64),
             ..self.machine(430)
         }
@@ -570,7 +579,11 @@ impl Scene {
     fn low_machine(&self) -> Machine {
         let low_stock =
             LowStock { since: self.at(18 * MINUTE), who: Some(self.say("样板房 王敏", "Wang Min, show flat")) };
-        Machine { low_stock: Some(low_stock), runs_out: Some(self.at(-20 * MINUTE)), ..self.machine(42) }
+        Machine {
+            low_stock: Some(low_stock),
+            runs_out: Some(UsedUp { likely: self.at(-20 * MINUTE), give_or_take: None }),
+            ..self.machine(42)
+        }
     }
 
     fn jammed_machine(&self) -> Machine {
@@ -586,6 +599,131 @@ impl Scene {
             incident: Some(incident),
             ..self.machine(275)
         }
+    }
+
+    fn done(&self, pieces: i64, before: i64) -> LastDone {
+        LastDone { pieces, at: self.at(before), who: self.say("王敏", "Wang Min") }
+    }
+
+    fn refill(&self, device: &str) -> RefillForm {
+        let place = format!("machine/{device}");
+        let (site, item, key) = ("hz-01".into(), "shoe-cover".into(), "0192f0c1-1111-7000-8000-000000000001".into());
+        RefillForm { site, item, place, amount: 200, key }
+    }
+
+    fn stock_machine(&self) -> StockMachine {
+        StockMachine {
+            name: self.say("1 号鞋套机", "Machine 1"),
+            href: "/d/covers-a?site=hz-01".into(),
+            device: "covers-a".into(),
+            left: Some(120),
+            capacity: Some(500),
+            booked: None,
+            used_up: Some(UsedUp { likely: self.at(-80 * MINUTE), give_or_take: Some(35 * MINUTE) }),
+            today: 188,
+            refilled: Some(self.done(200, 5 * HOUR)),
+            counted: None,
+            low: false,
+            held: vec![],
+            refill: Some(self.refill("covers-a")),
+        }
+    }
+
+    fn stock_item(&self) -> StockItem {
+        let place = |place: &str, name: String, pieces| StockPlace { place: place.into(), name, pieces };
+        StockItem {
+            id: "shoe-cover".into(),
+            name: self.say("鞋套", "Shoe covers"),
+            unit: self.say("片", "pcs"),
+            kept: true,
+            on_hand: 1200,
+            min: 200,
+            low: false,
+            used_up: Some(UsedUp { likely: self.at(-4 * DAY), give_or_take: Some(9 * HOUR) }),
+            counted: Some(self.done(1400, 3 * DAY)),
+            orders: vec![],
+            machines: vec![
+                self.stock_machine(),
+                StockMachine {
+                    name: self.say("2 号鞋套机", "Machine 2"),
+                    device: "covers-b".into(),
+                    left: None,
+                    used_up: None,
+                    refilled: None,
+                    ..self.stock_machine()
+                },
+            ],
+            places: vec![
+                place("store", self.say("库房", "Store room"), 1200),
+                place("machine/covers-a", self.say("1 号鞋套机", "Machine 1"), 120),
+            ],
+            hand_out: "store".into(),
+            order: 800,
+            due: "2026-11-26".into(),
+        }
+    }
+
+    fn stock_entry(&self, what: (&str, &str), pieces: i64, before: i64) -> StockEntry {
+        StockEntry {
+            id: format!("0192f0c1-2222-7000-8000-{before:012}"),
+            what: self.say(what.0, what.1),
+            item: self.say("鞋套", "Shoe covers"),
+            from: self.say("库房", "Store room"),
+            to: self.say("1 号鞋套机", "Machine 1"),
+            pieces,
+            reason: String::new(),
+            who: self.say("王敏", "Wang Min"),
+            at: self.at(before),
+            corrects: false,
+            corrected: false,
+        }
+    }
+
+    fn stock(&self, items: Vec<StockItem>) -> StockPage {
+        let refill = || self.stock_entry(("补货", "Refill"), 200, 5 * HOUR);
+        let correction = StockEntry {
+            corrects: true,
+            reason: self.say("填错", "A slip"),
+            ..self.stock_entry(("补货", "Refill"), 20, HOUR)
+        };
+        StockPage {
+            chrome: self.chrome(Page::Stock),
+            sites: vec![],
+            items,
+            entries: vec![
+                correction,
+                StockEntry { corrected: true, ..self.stock_entry(("补货", "Refill"), 20, 2 * HOUR) },
+                refill(),
+            ],
+            next: Some("/stock?site=hz-01&after=1_2".into()),
+            key: "0192f0c1-1111-7000-8000-000000000002".into(),
+        }
+    }
+
+    fn low_stock(&self) -> Vec<StockItem> {
+        let order = StockOrder {
+            id: "0192f0c1-3333-7000-8000-000000000001".into(),
+            pieces: 300,
+            ordered: 800,
+            due: self.at(DAY),
+            who: self.say("王敏", "Wang Min"),
+        };
+        let held = HeldPieces { hour: self.at(3 * HOUR), pieces: 9000 };
+        let machine = StockMachine {
+            booked: Some(97),
+            low: true,
+            held: vec![held],
+            counted: Some(self.done(150, DAY)),
+            ..self.stock_machine()
+        };
+        vec![StockItem {
+            on_hand: -20,
+            low: true,
+            used_up: None,
+            orders: vec![order],
+            machines: vec![machine],
+            ..self.stock_item()
+        }]
     }
 
     fn showflat(&self, machines: Vec<Machine>) -> ShowflatPage {

@@ -6,6 +6,7 @@ use lobby_domain::access::{Need, Role};
 use crate::{
     photo::PhotoMistake,
     state::State,
+    stock::StockMistake,
     texts::{Lang, Texts, fill2},
     time::{Calendar, When},
 };
@@ -51,6 +52,8 @@ pub enum Page {
     People,
     /// `/roster`
     Roster,
+    /// `/stock`
+    Stock,
     /// `/audit`
     Audit,
     /// `/escalations`
@@ -90,6 +93,7 @@ impl Page {
             Self::Account => "account",
             Self::People => "people",
             Self::Roster => "roster",
+            Self::Stock => "stock",
             Self::Audit => "audit",
             Self::Escalations => "escalations",
             Self::Report => "report",
@@ -113,6 +117,7 @@ impl Page {
             Self::Account => "/account",
             Self::People => "/people",
             Self::Roster => "/roster",
+            Self::Stock => "/stock",
             Self::Audit => "/audit",
             Self::Escalations => "/escalations",
             Self::Report => "/report",
@@ -141,6 +146,7 @@ impl Page {
             Self::Account => t.account,
             Self::People => t.people,
             Self::Roster => t.roster,
+            Self::Stock => t.stock,
             Self::Audit => t.audit,
             Self::Escalations => t.escalations,
             Self::Report => t.report,
@@ -210,6 +216,8 @@ pub enum Notice {
     Told,
     /// A photo was not taken.
     Photo(PhotoMistake),
+    /// It was not entered in the stock ledger.
+    Stock(StockMistake),
     /// Somebody else changed the ticket first.
     Conflict,
     /// The reader's post may not do it.
@@ -248,6 +256,7 @@ impl Notice {
             Self::Saved => t.notice_saved,
             Self::Told => t.notice_told,
             Self::Photo(mistake) => mistake.words(t),
+            Self::Stock(mistake) => mistake.words(t),
             Self::Conflict => t.notice_conflict,
             Self::NotAllowed => t.notice_not_allowed,
             Self::WrongStep => t.notice_wrong_step,

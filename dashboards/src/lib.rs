@@ -15,7 +15,7 @@
 //!
 //! **Actions** are plain forms: `POST /t/{no}/{accept|start|finish|confirm}` with `version`, `back` and, on the ticket's
 //! own page, `by` and `note`; `POST /d/{code}/life` with `life` and `back`; `POST /report` and `POST /d/{code}/report` with what [`ReportForm`] asks for; `POST /alerts/{id}/{ack|silence}` with `by` and `back`; `POST /silences` and `POST /maintenance` with
-//! what [`RestraintsPage`] asks for, and `POST /{silences|maintenance}/{id}/end`; `POST /outbox/{channel}/test` with `back`; `POST /health/ignore` with `domain` and `id`; `POST /sign-in`, `/sign-out`, `/setup/{link}`, `/account/…` and `/people/…` with what
+//! what [`RestraintsPage`] asks for, and `POST /{silences|maintenance}/{id}/end`; `POST /outbox/{channel}/test` with `back`; `POST /stock/{site}` and below with what [`StockPage`] asks for; `POST /health/ignore` with `domain` and `id`; `POST /sign-in`, `/sign-out`, `/setup/{link}`, `/account/…` and `/people/…` with what
 //! their pages ask for. No page needs the script.
 
 use lobby_domain::access::Need;
@@ -51,6 +51,7 @@ mod roster;
 mod sheet;
 mod showflat;
 mod state;
+mod stock;
 mod texts;
 mod ticket;
 mod tile;
@@ -93,6 +94,10 @@ pub use roster::{DutyDay, DutyLine, PostNow, Preview, RosterImport, RosterPage, 
 pub use sheet::{Paper, Sheet};
 pub use showflat::{LowStock, Machine, ShowflatPage};
 pub use state::{State, Verdict};
+pub use stock::{
+    HeldPieces, LastDone, RefillForm, StockEntry, StockItem, StockMachine, StockMistake, StockOrder, StockPage,
+    StockPlace, UsedUp,
+};
 pub use texts::{EN, Lang, Texts, ZH};
 pub use ticket::{
     Action, Draft, Evidence, Priority, Reason, Rejected, Repair, TicketEvent, TicketPage, TicketStep, TimelineEntry,

@@ -6,6 +6,7 @@ use crate::{
     chrome::{Chrome, page},
     incident::Incident,
     state::{State, Verdict},
+    stock::{LastDone, RefillForm, UsedUp},
     texts::{Texts, fill, fill2},
     tile::{DeviceRef, Fact},
     time::When,
@@ -42,9 +43,13 @@ pub struct Machine {
     /// The low-stock warning, if one is open.
     pub low_stock: Option<LowStock>,
     /// When the covers will be used up, as forecast.
-    pub runs_out: Option<When>,
+    pub runs_out: Option<UsedUp>,
     /// Covers dispensed today, in pieces.
     pub dispensed_today: Option<u32>,
+    /// The last refill, as the ledger has it.
+    pub refilled: Option<LastDone>,
+    /// The form by which it is refilled, for whoever may.
+    pub refill: Option<RefillForm>,
     /// Further facts, such as jams today.
     pub facts: Vec<Fact>,
     /// The open incident: covers are handed out by hand until it ends.

@@ -19,6 +19,7 @@ use lobby_domain::{
         Pack,
         hours::{DutyConfig, HoursConfig, HoursError, shifts},
     },
+    stock::levels::Levels,
     time::Span,
 };
 use serde::Deserialize;
@@ -279,6 +280,8 @@ pub struct SiteConfig {
     pub duty: Option<DutyConfig>,
     /// The shifts that its roster names, such as `early = "08:00-16:30"`.
     pub shifts: BTreeMap<String, String>,
+    /// How much of each item of the standards it wants to have.
+    pub stock: BTreeMap<String, Levels>,
     /// See [`SiteSettings::least_gap`]; for the demonstration alone.
     #[serde(skip)]
     pub(crate) least_gap: Span,
@@ -390,6 +393,7 @@ impl Config {
         let sites = file.site.into_iter().map(|(id, site)| (id.clone(), check.site(&id, site, &zone))).collect();
         let standards = file.standards.as_ref().map(|folder| folder.get_ref().clone());
         let pack = check.pack(file.standards);
+        check.items(&sites, pack.as_deref());
         let channels = check.channels(file.channel, pack.as_deref());
         let mistakes = check.mistakes;
         let (Some(pack), true) = (pack, mistakes.is_empty()) else { bail!("{}", mistakes.join("\n")) };
@@ -496,6 +500,33 @@ impl Check<'_> {
             least_gap: site.least_gap,
             duty: duty.and_then(|duty| self.hours(id, "duty", duty)).unwrap_or_default(),
             shifts: self.hours(id, "shifts", shifts(&site.shifts)).unwrap_or_default(),
+            stock: self.stock(id, site.stock),
+        }
+    }
+
+    fn stock(&mut self, id: &SiteId, stock: BTreeMap<String, Levels>) -> BTreeMap<Box<str>, Levels> {
+        for (item, levels) in &stock {
+            let path = ["site", id.as_str(), "stock", item];
+            if self.left_out.touch(&path) {
+                continue;
+            }
+            for (key, wrong) in levels.mistakes() {
+                self.wrong(&[&path[..], &[key]].concat(), &path.join("."), wrong);
+            }
+        }
+        stock.into_iter().map(|(item, levels)| (item.into(), levels)).collect()
+    }
+
+    /// Notes items of a site's stock that the standards do not have.
+    fn items(&mut self, sites: &BTreeMap<SiteId, SiteSettings>, pack: Option<&Pack>) {
+        let Some(pack) = pack else { return };
+        for (id, settings) in sites {
+            for item in settings.stock.keys().filter(|item| !pack.items.contains_key(*item)) {
+                let known = pack.items.keys().map(|item| format!("`{item}`")).collect::<Vec<_>>().join(", ");
+                let known = if known.is_empty() { "none".to_owned() } else { known };
+                let path = ["site", id.as_str(), "stock", item];
+                self.wrong(&path, &path.join("."), format!("the standards have no item `{item}`; they have {known}"));
+            }
         }
     }
 

@@ -18,6 +18,7 @@ use lobby_domain::{
     said::Shared,
     service_hours::{ServiceHours, SiteHours},
     site::{Changes, Site},
+    stock::levels::Levels,
     time::{Span, Timestamp},
 };
 use tokio::sync::broadcast;
@@ -38,6 +39,8 @@ pub struct SiteSettings {
     pub duty: ServiceHours,
     /// The shifts that its roster names.
     pub shifts: Shifts,
+    /// How much of each item it wants to have.
+    pub stock: BTreeMap<Box<str>, Levels>,
 }
 
 /// What may change while the hub is at work.
@@ -70,7 +73,8 @@ impl Setup {
         self.calendar(site).zone().clone()
     }
 
-    fn calendar(&self, site: &SiteId) -> Calendar {
+    /// When a site is open.
+    pub fn calendar(&self, site: &SiteId) -> Calendar {
         let configured = self.sites.get(site).and_then(|settings| settings.calendar.clone());
         configured.unwrap_or_else(|| Calendar::always_open(self.zone.clone()))
     }

@@ -5,12 +5,12 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use lobby_contract::SiteId;
+use lobby_contract::{DeviceId, SiteId};
 use lobby_domain::{
-    alert::Subject,
+    alert::{Subject, is_judged_by_data},
     calendar::Calendar,
+    kind::Dispenses,
     past::{self, Period, Rollup},
-    report::is_stated,
     rule::Effect,
     time::{Span, Timestamp},
 };
@@ -160,11 +160,15 @@ impl History {
     ) -> Result<(), StoreError> {
         tx.take_due(due).await?;
         let period = due.period();
+        let kept = period.1 >= self.clock.now() - self.settings.raw;
+        if let Some(dispenses) = self.dispenses(due) {
+            tx.roll_up_dispensed(due.device_no, &dispenses, period, kept).await?;
+        }
         let gap = self.fleet.setup().gap(&due.site, Span::from_millis(due.every_ms));
         let samples = tx.samples(due.device_no, (period.0 - gap, period.1)).await?;
         let faults = self.faults(tx, due, period).await?;
         let mut rollup = Rollup::of(period, &samples, gap, &faults, open);
-        if period.1 < self.clock.now() - self.settings.raw {
+        if !kept {
             // The hour's other records are gone: what came so late is added to what is left of them, and goes as well.
             if let Some(known) = tx.rolled_up(due.device_no, Grain::Hour, period).await?.pop() {
                 let late = std::mem::replace(&mut rollup, known.rollup);
@@ -181,6 +185,14 @@ impl History {
         tx.put_rollup(due.device_no, Grain::Day, day.0, &whole).await
     }
 
+    /// What the device of an hour hands out.
+    fn dispenses(&self, due: &Due) -> Option<Dispenses> {
+        let (site, device): (SiteId, DeviceId) = (due.site.parse().ok()?, due.device.parse().ok()?);
+        let sites = self.fleet.read();
+        let device = sites.get(&site)?.device(&device)?;
+        device.watch.kind()?.kind.dispenses.clone()
+    }
+
     async fn faults(&self, tx: &mut Tx, due: &Due, period: Period) -> Result<Vec<Period>, StoreError> {
         let device = due.device.parse().map_err(|error: lobby_contract::NameError| StoreError::Inconsistent {
             table: "device",
@@ -190,7 +202,8 @@ impl History {
         let faults = tx.faults(&due.site, &Subject::Device(device), period).await?;
         let setup = self.fleet.setup();
         // What people report is no state that was measured.
-        let harms = |id: &str| !is_stated(id) && setup.pack.rule(id).is_none_or(|rule| rule.effect != Effect::None);
+        let harms =
+            |id: &str| is_judged_by_data(id) && setup.pack.rule(id).is_none_or(|rule| rule.effect != Effect::None);
         let harmful = faults.into_iter().filter(|(rule, ..)| harms(rule));
         Ok(past::merged(harmful.map(|(_, since, cleared)| (since, cleared.unwrap_or(period.1))).collect()))
     }

@@ -34,6 +34,7 @@ mod reports;
 pub mod restraints;
 pub mod roster;
 pub mod service_manager;
+pub mod stock;
 pub mod storage;
 pub mod store;
 pub mod token;
@@ -289,7 +290,7 @@ async fn start_restraints(
     Ok(restraints)
 }
 
-/// Lets history be rolled up and cut, and people be reminded.
+/// Lets history be rolled up and cut, people be reminded, and what runs low be told.
 fn start_timed(
     store: &Store,
     fleet: &Arc<Fleet>,
@@ -300,6 +301,7 @@ fn start_timed(
     let history = History { store: store.clone(), fleet: fleet.clone(), clock: clock.clone(), settings };
     lifecycle.supervise("history", history.run(lifecycle.stop_token()));
     reminders::start(store, fleet, clock, lifecycle);
+    stock::start(store, fleet, clock, lifecycle);
 }
 
 /// Lets people be told of what is queued.

@@ -7,6 +7,7 @@ mod bulk;
 mod commit;
 mod deadlines;
 mod delivery;
+mod dispensed;
 mod escalations;
 mod findings;
 mod fleet;
@@ -28,6 +29,8 @@ mod restraints;
 mod rollup;
 mod roster;
 mod schema;
+mod stock;
+mod stock_alerts;
 mod tickets;
 mod tokens;
 mod trouble;
@@ -46,6 +49,7 @@ pub use self::{
     commit::{Batch, Committed, Spent, Writer},
     deadlines::Breach,
     delivery::{LostReason, LostRow},
+    dispensed::{Counter, Dispensed, HeldVerdict},
     escalations::{EscalationRow, RaiseError},
     meta::Meta,
     notifications::{ChannelRow, DELIVERY_STATES, DeliveryFilter, DeliveryRow, Hold, NotificationCounts},
@@ -64,6 +68,8 @@ pub use self::{
     rollup::{Due, Grain, RolledUp},
     roster::{Coming, DutyRow},
     schema::{migrator, newest_schema},
+    stock::{Book, EntryFilter, EntryRow, OpenOrder, Posting, StockError},
+    stock_alerts::LowAlert,
     tickets::{ActError, Comment, Deed, TicketEvent, TicketFilter, TicketRow},
     tokens::TokenRow,
     trouble::Trouble,

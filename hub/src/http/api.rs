@@ -14,6 +14,7 @@ mod reports;
 mod restraints;
 mod roster;
 mod silences;
+pub(super) mod stock;
 mod tickets;
 mod trace;
 
@@ -35,7 +36,7 @@ pub(super) mod docs {
     //! The handlers by path, for the OpenAPI document.
     pub(in crate::http) use super::{
         agents::*, alerts::*, audit::*, devices::*, escalations::*, findings::*, history::*, maintenance::*,
-        notifications::*, records::*, reports::*, roster::*, silences::*, tickets::*, trace::*,
+        notifications::*, records::*, reports::*, roster::*, silences::*, stock::*, tickets::*, trace::*,
     };
 }
 
@@ -61,6 +62,7 @@ pub(super) fn routes() -> Routes {
         .merge(notifications::routes())
         .merge(audit::routes())
         .merge(roster::routes())
+        .merge(stock::routes())
         // Of no use to anybody, so nothing is asked.
         .with(|router| router.route("/api/{*rest}", any(error::no_such_address)))
         .with(|router| router.method_not_allowed_fallback(error::no_such_method))

@@ -28,7 +28,7 @@ use crate::{
     ingest::DecisionError,
     notify::TestError,
     photo::PhotoError,
-    store::{ActError, ChangeError, CursorError, RaiseError, ResendError, StoreError},
+    store::{ActError, ChangeError, CursorError, RaiseError, ResendError, StockError, StoreError},
 };
 
 /// The query of a request of the API; a mistake is answered with a problem document.
@@ -225,6 +225,20 @@ impl From<BytesRejection> for ApiError {
 impl From<JsonRejection> for ApiError {
     fn from(rejection: JsonRejection) -> Self {
         Self::Body { status: rejection.status(), detail: rejection.body_text() }
+    }
+}
+
+impl From<StockError> for ApiError {
+    fn from(error: StockError) -> Self {
+        match error {
+            StockError::Refused(lobby_domain::stock::Refusal::Arrived) | StockError::Corrected => {
+                Self::Conflict(error.to_string())
+            }
+            StockError::Refused(refusal) => Self::Parameter(refusal.to_string()),
+            StockError::NotFound => Self::NotFound("movement or order"),
+            StockError::KeyReused => Self::KeyReused,
+            StockError::Store(error) => Self::Store(error),
+        }
     }
 }
 

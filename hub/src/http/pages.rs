@@ -31,6 +31,7 @@ mod scene;
 mod sheet;
 mod sign_in;
 mod statics;
+mod stock;
 mod ticket;
 mod tiles;
 mod why;
@@ -115,6 +116,10 @@ pub(super) fn routes() -> Routes {
         .get("/lang/{lang}", Policy::PUBLIC, language::choose)
         .get("/static/{version}/{name}", Policy::PUBLIC, statics::file)
         .get("/roster", read, roster::show)
+        .get("/stock", read, stock::show)
+        .post("/stock/{site}", Policy::to(Need::Stock, About::Site), stock::send)
+        .post("/stock/{site}/correct", Policy::to(Need::Stock, About::Site), stock::undo)
+        .post("/stock/{site}/held", Policy::to(Need::Stock, About::Site), stock::decide)
         .with(|router| router.layer(DefaultBodyLimit::max(LARGEST_FORM)))
         .merge(with_photos())
         .merge(with_rosters())
@@ -152,7 +157,7 @@ async fn concierge(State(app): State<App>, reader: Reader) -> Response {
 }
 
 async fn showflat(State(app): State<App>, reader: Reader) -> Response {
-    answer(&app, &reader, board(&app, &reader, boards::showflat)).await
+    answer(&app, &reader, boards::showflat_page(&app, &reader)).await
 }
 
 async fn reception(State(app): State<App>, reader: Reader) -> Response {

@@ -65,9 +65,9 @@ statements! {
             held_ms = excluded.held_ms, bad_samples = excluded.bad_samples, flaps = excluded.flaps";
     REST = "DELETE FROM rule_phase WHERE site = $1 AND subject = $2 AND rule = $3";
     PHASES = "SELECT subject, rule, phase, since, better, held_ms, bad_samples, flaps FROM rule_phase WHERE site = $1";
-    // What people report is in no rule's memory: nothing there would clear it, or keep it open.
+    // What people report, and stock, is in no rule's memory: nothing there would clear it, or keep it open.
     OPEN_ALERTS = "SELECT id, subject, rule, since, opened_at, ticket IS NOT NULL, victim_of FROM alert
-        WHERE site = $1 AND cleared_at IS NULL AND NOT reported";
+        WHERE site = $1 AND cleared_at IS NULL AND rule NOT LIKE '%/%'";
 }
 
 /// The most records of one stream that are looked at again: what began before them is taken to have begun with them.

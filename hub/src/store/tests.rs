@@ -19,6 +19,7 @@ mod restraints;
 mod rollup;
 mod roster;
 mod schema;
+mod stock;
 mod tickets;
 mod troubles;
 mod unanswered;

@@ -10,8 +10,8 @@ use jiff::tz::TimeZone;
 use lobby_dashboards::{
     AccountPage, AgentPage, AgentsPage, AlertPage, AlertsPage, AuditPage, Calendar, Chrome, ConciergePage, DevicePage,
     EngineeringPage, ErrorPage, EscalationsPage, GuestPage, HealthPage, OutboxPage, OverviewPage, Page, PeoplePage,
-    Problem, ReceptionPage, ReportPage, RestraintsPage, RosterPage, SetupPage, ShowflatPage, SignInPage, TicketPage,
-    WhyPage,
+    Problem, ReceptionPage, ReportPage, RestraintsPage, RosterPage, SetupPage, ShowflatPage, SignInPage, StockPage,
+    TicketPage, WhyPage,
 };
 
 use super::{App, Open, Reader, Scene};
@@ -138,6 +138,7 @@ html!(
     SetupPage,
     ShowflatPage,
     SignInPage,
+    StockPage,
     TicketPage,
     WhyPage
 );

@@ -1,11 +1,22 @@
 //! The boards of the posts: which devices stand on which, and what each board says of them.
 
-use lobby_contract::FactValue;
-use lobby_dashboards::{ConciergePage, DeviceTile, Fact, LowStock, Machine, Page, ReceptionPage, ShowflatPage};
-use lobby_domain::{device::Device, pack::KindRules, rule::Effect, site::Site};
+use std::collections::BTreeMap;
 
-use super::{Scene, incident, tiles};
-use crate::store::AlertRow;
+use lobby_contract::{FactValue, SiteId};
+use lobby_dashboards::{ConciergePage, DeviceTile, Fact, LowStock, Machine, Page, ReceptionPage, ShowflatPage};
+use lobby_domain::{
+    device::Device,
+    pack::KindRules,
+    rule::Effect,
+    site::Site,
+    stock::{Kind as Moved, Place, low::Low},
+};
+
+use super::{App, Html, Open, PageError, Reader, Scene, incident, stock, tiles};
+use crate::{
+    stock::{ItemStock, MachineStock, of_sites},
+    store::AlertRow,
+};
 
 /// The facts by which a machine's stock is told.
 const STOCK: [&str; 2] = ["covers_left", "level_low"];
@@ -66,13 +77,40 @@ fn in_use(scene: &Scene<'_>, devices: &[(&Site, &Device, &KindRules)]) -> Option
     Some(Fact { label: label?, value, unit: String::new(), at: None, notable: false })
 }
 
+/// What is in stock, by site.
+type Stocks = BTreeMap<SiteId, Vec<ItemStock>>;
+
 /// Will the shoe covers last?
-pub(super) fn showflat(scene: &Scene<'_>) -> ShowflatPage {
-    let machines = devices(scene, "showflat").map(|(site, device, kind)| machine(scene, site, device, kind));
+pub(super) async fn showflat_page(app: &App, reader: &Reader) -> Result<String, PageError> {
+    let site = reader.site()?;
+    let open = Open::read(&app.store, site.as_ref()).await?;
+    let shown = Scene::with(app, reader, site.clone(), &open, |scene| {
+        Ok(scene.shown().map(|site| site.id.clone()).collect::<Vec<_>>())
+    })?;
+    let stocks = of_sites(&app.store, &app.fleet, &shown, app.clock.now()).await?;
+    let page = Scene::with(app, reader, site, &open, |scene| Ok(showflat(scene, &stocks)))?;
+    page.html(reader.fragment)
+}
+
+pub(super) fn showflat(scene: &Scene<'_>, stocks: &Stocks) -> ShowflatPage {
+    let machines = devices(scene, "showflat").map(|(site, device, kind)| machine(scene, stocks, (site, device), kind));
     ShowflatPage { machines: machines.collect(), chrome: scene.chrome(Page::Showflat) }
 }
 
-fn machine(scene: &Scene<'_>, site: &Site, device: &Device, kind: &KindRules) -> Machine {
+/// What is in a machine, and of what.
+fn in_stock<'s>(stocks: &'s Stocks, site: &Site, device: &Device) -> Option<(&'s ItemStock, &'s MachineStock)> {
+    let machine = |stock: &'s ItemStock| {
+        let found = stock.machines.iter().find(|machine| machine.device == device.id);
+        found.map(|machine| (stock, machine))
+    };
+    stocks.get(&site.id)?.iter().find_map(machine)
+}
+
+fn machine(scene: &Scene<'_>, stocks: &Stocks, (site, device): (&Site, &Device), kind: &KindRules) -> Machine {
+    let stock = in_stock(stocks, site, device);
+    let ledger =
+        stock.and_then(|(_, machine)| machine.booked).map(|booked| u32::try_from(booked.max(0)).unwrap_or(u32::MAX));
+    let place = Place::Machine(device.id.clone());
     let tile = tiles::tile(scene, site, device, kind);
     let subject = lobby_domain::alert::Subject::Device(device.id.clone());
     let low = scene.open.alerts_about(&site.id, &subject).find(|alert| is_low_stock(scene, alert));
@@ -82,15 +120,17 @@ fn machine(scene: &Scene<'_>, site: &Site, device: &Device, kind: &KindRules) ->
     };
     let bar: Vec<_> = NOT_BESIDE_THE_BAR.iter().map(|fact| beside(fact)).collect();
     Machine {
-        left: pieces(device, "covers_left"),
+        left: pieces(device, "covers_left").or(ledger),
         capacity: pieces(device, "capacity"),
         low_level: pieces(device, "low_at"),
         low_stock: low.map(|alert| LowStock {
             since: scene.when(alert.since),
             who: alert.tells.first().map(|post| scene.post(post)),
         }),
-        runs_out: None,
-        dispensed_today: None,
+        runs_out: stock.and_then(|(_, machine)| machine.runs_out).map(|out| stock::used_up(scene, out)),
+        dispensed_today: stock.map(|(_, machine)| u32::try_from(machine.today.max(0)).unwrap_or(u32::MAX)),
+        refilled: stock.and_then(|(stock, _)| stock::last(scene, stock, &place, Moved::Refill)),
+        refill: stock.and_then(|(stock, machine)| stock::refill(scene, &site.id, stock, machine)),
         facts: tile.facts.into_iter().filter(|fact| !bar.iter().any(|shows| shows(fact))).collect(),
         incident: incident::of(scene, site, device, |alert| !is_low_stock(scene, alert)),
         device: tile.device,
@@ -103,6 +143,9 @@ fn machine(scene: &Scene<'_>, site: &Site, device: &Device, kind: &KindRules) ->
 
 /// Whether an alert says that a machine which still works runs low.
 fn is_low_stock(scene: &Scene<'_>, alert: &AlertRow) -> bool {
+    if Low::from_rule(&alert.rule).is_some_and(|(low, _)| low == Low::Machine) {
+        return true;
+    }
     let works = scene.pack.rule(&alert.rule).is_some_and(|rule| rule.effect == Effect::None);
     works && STOCK.iter().any(|fact| tiles::is_about(scene, alert, fact))
 }

@@ -3,6 +3,7 @@
 use lobby_contract::{FactValue, Reach};
 use lobby_dashboards::{Limit, Series, StateSpan};
 use lobby_domain::{
+    alert::is_judged_by_data,
     condition::{Condition, Operand, Test},
     device::{Device, State},
     kind::{self, Domain},
@@ -158,8 +159,9 @@ fn mostly(rolled: &RolledUp, length: Span, now: i64) -> Stretch {
 
 /// When something was wrong, in order and without overlap.
 fn faults(pack: &Pack, alerts: &[AlertRow], now: i64) -> Vec<Period> {
-    let harms =
-        |alert: &&AlertRow| !alert.reported && pack.rule(&alert.rule).is_none_or(|rule| rule.effect != Effect::None);
+    let harms = |alert: &&AlertRow| {
+        is_judged_by_data(&alert.rule) && pack.rule(&alert.rule).is_none_or(|rule| rule.effect != Effect::None)
+    };
     let times = |alert: &AlertRow| (alert.since, alert.cleared_at.unwrap_or(Timestamp::from_millis(now)));
     past::merged(alerts.iter().filter(harms).map(times).collect())
 }

@@ -1,5 +1,7 @@
 //! The first page: a line for each post, and one for each site.
 
+use std::collections::BTreeMap;
+
 use lobby_dashboards::{Counts, OverviewPage, Page, PostStatus, SiteRow, State, Verdict};
 use lobby_domain::{alert::Subject, site::Site};
 
@@ -11,7 +13,7 @@ pub(super) fn page(scene: &Scene<'_>) -> OverviewPage {
     let posts = [
         status(scene, Page::Concierge, "concierge", Some(boards::concierge(scene).verdict())),
         status(scene, Page::Engineering, "engineering", None),
-        status(scene, Page::Showflat, "showflat", Some(boards::showflat(scene).verdict())),
+        status(scene, Page::Showflat, "showflat", Some(boards::showflat(scene, &BTreeMap::new()).verdict())),
         status(scene, Page::Reception, "reception", Some(boards::reception(scene).verdict())),
     ];
     let mut sites: Vec<SiteRow> = Vec::new();

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use lobby_contract::SiteId;
-use lobby_dashboards::{Lang, Notice, PhotoMistake};
+use lobby_dashboards::{Lang, Notice, PhotoMistake, StockMistake};
 use lobby_domain::label;
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -173,7 +173,10 @@ impl Reader {
             "resent" => Some(Notice::Resent),
             "not-dead" => Some(Notice::NotDead),
             "no-channel" => Some(Notice::NoChannel),
-            name => PhotoMistake::named(name).map(Notice::Photo),
+            name => {
+                let of_photo = PhotoMistake::named(name).map(Notice::Photo);
+                of_photo.or_else(|| StockMistake::named(name).map(Notice::Stock))
+            }
         }
     }
 

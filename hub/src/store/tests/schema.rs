@@ -7,8 +7,7 @@ use sqlx::{Executor, SqlSafeStr, SqlitePool};
 
 use super::{Database, Kind, Store};
 use crate::store::{
-    alerts, audit, deadlines, delivery, escalations, findings, fleet, meta, notifications, once, outbox, past, people,
-    photos, purchases, records, reports, resend, restraints, rollup, roster, schema, tickets, tokens,
+    alerts, audit, deadlines, delivery, dispensed, escalations, findings, fleet, meta, notifications, once, outbox, past, people, photos, purchases, records, reports, resend, restraints, rollup, roster, schema, stock, stock_alerts, tickets, tokens,
 };
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
@@ -23,6 +22,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         audit::STATEMENTS,
         deadlines::STATEMENTS,
         delivery::STATEMENTS,
+        dispensed::STATEMENTS,
         escalations::STATEMENTS,
         findings::STATEMENTS,
         fleet::STATEMENTS,
@@ -41,6 +41,8 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         rollup::STATEMENTS,
         roster::STATEMENTS,
         schema::STATEMENTS,
+        stock::STATEMENTS,
+        stock_alerts::STATEMENTS,
         tickets::STATEMENTS,
         tokens::STATEMENTS,
     ];

@@ -1,0 +1,528 @@
+//! What is in stock: the ledger, and how long things will last.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use lobby_contract::SiteId;
+use lobby_domain::{
+    access::Need,
+    forecast::RunOut as Expected,
+    stock::{Deed, LONGEST_REASON, Place, Refusal},
+    time::{Span, Timestamp},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::{
+    About, ApiError, App, Body, Caller, Page, Path, Policy, Query, Routes, cursor, limit, name, restraints::Key,
+};
+use crate::{
+    fleet::Changed,
+    restraints::new_id,
+    stock::{self, ItemStock, MachineStock, counters, levels},
+    store::{EntryFilter, EntryRow, Posting, StockError, StoreError},
+};
+
+const DAY: Span = Span::from_mins(24 * 60);
+/// The longest name of somebody, in bytes.
+const LONGEST_NAME: usize = 200;
+
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/api/v1/stock", Policy::read(About::List), list_stock)
+        .get("/api/v1/stock/movements", Policy::read(About::List), list_movements)
+        .post("/api/v1/stock/movements", Policy::to(Need::Stock, About::Handler), make_movement)
+        .post("/api/v1/stock/movements/{id}/correct", Policy::to(Need::Stock, About::Handler), correct_movement)
+}
+
+/// When something is used up, if use goes on as it did.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct RunsOut {
+    /// The most likely time, in ms since 1970 UTC.
+    likely: i64,
+    /// It lasts until then nine times of ten, in ms since 1970 UTC.
+    earliest: i64,
+    /// It is used up by then nine times of ten, in ms since 1970 UTC; null if that is months away.
+    latest: Option<i64>,
+}
+
+impl From<Expected> for RunsOut {
+    fn from(out: Expected) -> Self {
+        Self { likely: out.likely.millis(), earliest: out.earliest.millis(), latest: out.latest.map(Timestamp::millis) }
+    }
+}
+
+/// What a place holds by the ledger.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Balance {
+    /// `store`, `counter` or `machine/ID`.
+    place: String,
+    /// Below zero if less was entered than was done.
+    pieces: i64,
+}
+
+/// What is still to come of an order.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct OpenOrder {
+    id: String,
+    /// Pieces still to come.
+    pieces: i64,
+    ordered: i64,
+    /// When they are to come, in ms since 1970 UTC.
+    due: i64,
+    by: String,
+}
+
+/// Pieces of an hour that are more than the machine can hand out: they do not count until somebody accepts them.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Held {
+    /// When the hour begins, in ms since 1970 UTC.
+    hour: i64,
+    pieces: i64,
+}
+
+/// What is in a machine.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct MachineStockRow {
+    device: String,
+    /// How many are left, as it says itself; null if it does not.
+    said: Option<i64>,
+    /// How many are left by the ledger; null if it was never refilled or counted.
+    booked: Option<i64>,
+    capacity: Option<i64>,
+    /// What its counter has counted since it is known.
+    dispensed: i64,
+    /// The same since midnight at the site.
+    dispensed_today: i64,
+    runs_out: Option<RunsOut>,
+    held: Vec<Held>,
+}
+
+impl From<&MachineStock> for MachineStockRow {
+    fn from(machine: &MachineStock) -> Self {
+        let held = |(hour, pieces): &(Timestamp, i64)| Held { hour: hour.millis(), pieces: *pieces };
+        Self {
+            device: machine.device.to_string(),
+            said: machine.said,
+            booked: machine.booked,
+            capacity: machine.capacity,
+            dispensed: machine.dispensed.total,
+            dispensed_today: machine.today,
+            runs_out: machine.runs_out.map(RunsOut::from),
+            held: machine.dispensed.held.iter().map(held).collect(),
+        }
+    }
+}
+
+/// What is in stock of one item at a site.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Stock {
+    site: String,
+    item: String,
+    balances: Vec<Balance>,
+    orders: Vec<OpenOrder>,
+    machines: Vec<MachineStockRow>,
+    /// When the store room is used up.
+    runs_out: Option<RunsOut>,
+    /// Pieces that will be in the store room when an order made now arrives.
+    available: f64,
+    /// Pieces below which `available` is too low.
+    min: i64,
+    /// Pieces to which the store room is filled up.
+    target: i64,
+    /// Whether the store room is kept, and runs low.
+    low: bool,
+}
+
+impl Stock {
+    fn of(site: &SiteId, stock: &ItemStock) -> Self {
+        let balance = |(place, pieces): (&Place, i64)| Balance { place: place.to_string(), pieces };
+        let order = |order: &crate::store::OpenOrder| OpenOrder {
+            id: order.id.to_string(),
+            pieces: order.pieces,
+            ordered: order.ordered,
+            due: order.due.millis(),
+            by: order.who.clone(),
+        };
+        Self {
+            site: site.to_string(),
+            item: stock.id.to_string(),
+            balances: stock.book.balances.ours().map(balance).collect(),
+            orders: stock.book.orders.iter().map(order).collect(),
+            machines: stock.machines.iter().map(MachineStockRow::from).collect(),
+            runs_out: stock.runs_out.map(RunsOut::from),
+            available: stock.room.available(),
+            min: stock.levels.min,
+            target: stock.levels.target,
+            low: stock.book.kept && stock.room.is_low(false),
+        }
+    }
+}
+
+/// A movement of the ledger.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct StockMovement {
+    id: String,
+    site: String,
+    item: String,
+    /// `receive`, `refill`, `hand-out`, `count`, `waste`, `transfer` or `order`.
+    kind: &'static str,
+    /// `store`, `counter`, `machine/ID`, `ordered`, `supplier`, `guests`, `waste` or `difference`.
+    from: String,
+    to: String,
+    pieces: i64,
+    /// What a count found.
+    counted: Option<i64>,
+    order: Option<String>,
+    /// When what is ordered is to come, in ms since 1970 UTC.
+    due: Option<i64>,
+    reason: String,
+    by: String,
+    post: String,
+    /// In ms since 1970 UTC.
+    at: i64,
+    /// The movement that it undoes.
+    corrects: Option<String>,
+    /// The movement that undoes it.
+    corrected_by: Option<String>,
+}
+
+impl From<EntryRow> for StockMovement {
+    fn from(row: EntryRow) -> Self {
+        let id = |id: Uuid| id.to_string();
+        Self {
+            id: row.id.to_string(),
+            site: row.site.to_string(),
+            item: row.item,
+            kind: row.movement.kind.as_str(),
+            from: row.movement.from.to_string(),
+            to: row.movement.to.to_string(),
+            pieces: row.movement.pieces,
+            counted: row.movement.counted,
+            order: row.movement.order.map(id),
+            due: row.movement.due.map(Timestamp::millis),
+            reason: row.reason,
+            by: row.who,
+            post: row.post,
+            at: row.at.millis(),
+            corrects: row.corrects.map(id),
+            corrected_by: row.corrected_by.map(id),
+        }
+    }
+}
+
+/// Of which site it is wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct StockQuery {
+    /// Of this site only.
+    site: Option<String>,
+}
+
+/// Which movements are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct MovementQuery {
+    /// Of this site only.
+    site: Option<String>,
+    /// Of this item only.
+    item: Option<String>,
+    /// Not before, in ms since 1970 UTC.
+    from: Option<i64>,
+    /// Before, in ms since 1970 UTC.
+    until: Option<i64>,
+    /// Where the page before ended.
+    after: Option<String>,
+    /// How many at most.
+    limit: Option<i64>,
+}
+
+/// What is in stock, and how long it will last, by site and item.
+#[utoipa::path(get, path = "/api/v1/stock", tag = "stock", params(StockQuery),
+    responses((status = 200, body = Page<Stock>), (status = 400, description = "A parameter is not valid")))]
+pub(in crate::http) async fn list_stock(
+    State(app): State<App>,
+    Query(query): Query<StockQuery>,
+) -> Result<Json<Page<Stock>>, ApiError> {
+    let sites: Vec<SiteId> = match name::<SiteId>("site", query.site.as_deref())? {
+        Some(site) => vec![site],
+        None => app.fleet.read().keys().cloned().collect(),
+    };
+    let mut items = Vec::new();
+    for (site, stocks) in stock::of_sites(&app.store, &app.fleet, &sites, app.clock.now()).await? {
+        items.extend(stocks.iter().map(|stock| Stock::of(&site, stock)));
+    }
+    Ok(Json(Page { items, next: None }))
+}
+
+/// The ledger: movements, newest first.
+#[utoipa::path(get, path = "/api/v1/stock/movements", tag = "stock", params(MovementQuery),
+    responses((status = 200, body = Page<StockMovement>), (status = 400, description = "A parameter is not valid")))]
+pub(in crate::http) async fn list_movements(
+    State(app): State<App>,
+    Query(query): Query<MovementQuery>,
+) -> Result<Json<Page<StockMovement>>, ApiError> {
+    let filter = EntryFilter {
+        site: name::<SiteId>("site", query.site.as_deref())?,
+        item: query.item,
+        from: query.from.map(Timestamp::from_millis),
+        until: query.until.map(Timestamp::from_millis),
+    };
+    let after = cursor(query.after.as_deref())?;
+    let (rows, next) = app.store.stock_entries(&filter, after.as_ref(), limit(query.limit)?).await??;
+    let items = rows.into_iter().map(StockMovement::from).collect();
+    Ok(Json(Page { items, next: next.map(|next| next.to_string()) }))
+}
+
+/// What has been done.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct NewMovement {
+    /// Where.
+    pub(in crate::http) site: String,
+    /// Of what, as the standards call it: `shoe-cover`.
+    pub(in crate::http) item: String,
+    /// `receive`, `refill`, `hand-out`, `count`, `waste`, `transfer`, `order`, or `cancel` for what is still to come of an order.
+    pub(in crate::http) kind: String,
+    /// How many; for a count, how many there are.
+    pub(in crate::http) pieces: Option<i64>,
+    /// What is refilled or counted, or from where: `store` (which is usual), `counter` or `machine/ID`.
+    pub(in crate::http) place: Option<String>,
+    /// To where, for a transfer.
+    pub(in crate::http) to: Option<String>,
+    /// The order, for a receipt of one or for what is cancelled.
+    pub(in crate::http) order: Option<String>,
+    /// When what is ordered is to come, in ms since 1970 UTC; usually after the time that an order takes.
+    pub(in crate::http) due: Option<i64>,
+    /// Why; a count that differs from the ledger needs it.
+    #[serde(default)]
+    pub(in crate::http) reason: String,
+    /// Who did it.
+    #[serde(default)]
+    pub(in crate::http) by: String,
+}
+
+/// Who corrects a movement, and why.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct Correction {
+    /// Why.
+    #[serde(default)]
+    reason: String,
+    /// Who.
+    #[serde(default)]
+    by: String,
+}
+
+/// Why something was not entered.
+#[derive(Debug)]
+pub(in crate::http) enum NotEntered {
+    /// What was sent cannot be meant.
+    Asked(ApiError),
+    /// The ledger does not take it.
+    Ledger(StockError),
+}
+
+impl From<ApiError> for NotEntered {
+    fn from(error: ApiError) -> Self {
+        Self::Asked(error)
+    }
+}
+
+impl From<StoreError> for NotEntered {
+    fn from(error: StoreError) -> Self {
+        Self::Asked(error.into())
+    }
+}
+
+impl From<StockError> for NotEntered {
+    fn from(error: StockError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+impl From<NotEntered> for ApiError {
+    fn from(error: NotEntered) -> Self {
+        match error {
+            NotEntered::Asked(error) => error,
+            NotEntered::Ledger(error) => error.into(),
+        }
+    }
+}
+
+fn wrong(words: impl Into<String>) -> ApiError {
+    ApiError::Parameter(words.into())
+}
+
+/// What a body, or a form, says has been done.
+fn deed(new: &NewMovement, usual_due: Timestamp) -> Result<Deed, ApiError> {
+    let pieces = || new.pieces.ok_or_else(|| wrong("`pieces` is missing"));
+    let place = |text: &Option<String>| {
+        text.as_deref().unwrap_or("store").parse::<Place>().map_err(|error| wrong(error.to_string()))
+    };
+    let order = || {
+        let id = new.order.as_deref().filter(|id| !id.is_empty());
+        id.map(|id| id.parse::<Uuid>().map_err(|_| wrong("`order` is the id of an order"))).transpose()
+    };
+    Ok(match new.kind.as_str() {
+        "receive" => Deed::Receive { pieces: pieces()?, order: order()? },
+        "refill" => match place(&new.place)? {
+            Place::Machine(machine) => Deed::Refill { machine, pieces: pieces()? },
+            _ => return Err(wrong("`place` is the machine that was refilled: `machine/ID`")),
+        },
+        "hand-out" => Deed::HandOut { from: place(&new.place)?, pieces: pieces()? },
+        "count" => Deed::Count { place: place(&new.place)?, counted: pieces()? },
+        "waste" => Deed::Waste { from: place(&new.place)?, pieces: pieces()? },
+        "transfer" => match &new.to {
+            Some(_) => Deed::Transfer { from: place(&new.place)?, to: place(&new.to)?, pieces: pieces()? },
+            None => return Err(wrong("`to` is missing: say to where")),
+        },
+        "order" => Deed::Order { pieces: pieces()?, due: new.due.map_or(usual_due, Timestamp::from_millis) },
+        "cancel" => Deed::Cancel { order: order()?.ok_or_else(|| wrong("`order` is missing"))? },
+        kind => {
+            let known = "receive, refill, hand-out, count, waste, transfer, order or cancel";
+            return Err(wrong(format!("there is no kind `{kind}`: use {known}")));
+        }
+    })
+}
+
+/// Whether all places of a deed are at the site.
+fn check_places(app: &App, site: &SiteId, item: &str, deed: &Deed) -> Result<(), ApiError> {
+    let places: Vec<&Place> = match deed {
+        Deed::HandOut { from, .. } | Deed::Waste { from, .. } => vec![from],
+        Deed::Count { place, .. } => vec![place],
+        Deed::Transfer { from, to, .. } => vec![from, to],
+        _ => Vec::new(),
+    };
+    let refilled = if let Deed::Refill { machine, .. } = deed { Some(machine) } else { None };
+    let machines = places.iter().filter_map(|place| place.machine()).chain(refilled);
+    let counters = counters(&app.fleet, site, app.clock.now());
+    for machine in machines {
+        if !counters.iter().any(|counter| counter.device == *machine && *counter.dispenses.item == *item) {
+            return Err(ApiError::NotFound("machine that hands this out at the site"));
+        }
+    }
+    let has_counter = levels(&app.fleet.setup(), site, item).hand_out.is_some();
+    if places.contains(&&Place::Counter) && !has_counter {
+        return Err(wrong("there is no place `counter`: name it in the configuration, as `hand_out` of the item"));
+    }
+    Ok(())
+}
+
+/// Enters what has been done. `id` tells it from any other.
+pub(in crate::http) async fn enter(
+    app: &App,
+    caller: &Caller,
+    new: NewMovement,
+    id: Uuid,
+) -> Result<(EntryRow, bool), NotEntered> {
+    let site = name::<SiteId>("site", Some(&new.site))?.filter(|site| caller.reaches(site));
+    let setup = app.fleet.setup();
+    let is_known = |site: &SiteId| app.fleet.read().contains_key(site) || setup.sites.contains_key(site);
+    let site = site.filter(is_known).ok_or(ApiError::NotFound("site"))?;
+    if !setup.pack.items.contains_key(&*new.item) {
+        return Err(ApiError::NotFound("item in the standards").into());
+    }
+    let now = app.clock.now();
+    let usual_due = now + levels(&setup, &site, &new.item).lead().max(DAY);
+    let deed = deed(&new, usual_due)?;
+    check_places(app, &site, &new.item, &deed)?;
+    let who = signed(caller, new.by)?;
+    let actor = caller.actor(&who);
+    let post = caller.role().map(|role| role.as_str()).unwrap_or_default();
+    let reason = new.reason.trim();
+    let posting = Posting { id, site: &site, item: &new.item, reason, who: &who, post, at: now, actor: &actor };
+    let done = app.store.post_stock(posting, &deed, &counters(&app.fleet, &site, now)).await?;
+    told(app, &site).await?;
+    Ok(done)
+}
+
+/// Undoes a movement by its counter-entry.
+pub(in crate::http) async fn correct(
+    app: &App,
+    caller: &Caller,
+    of: Uuid,
+    (reason, by): (&str, String),
+    id: Uuid,
+) -> Result<(EntryRow, bool), NotEntered> {
+    let row = app.store.stock_entry(of).await?.filter(|row| caller.reaches(&row.site));
+    let EntryRow { site, item, .. } = row.ok_or(ApiError::NotFound("movement"))?;
+    let who = signed(caller, by)?;
+    let (actor, at) = (caller.actor(&who), app.clock.now());
+    let post = caller.role().map(|role| role.as_str()).unwrap_or_default();
+    let reason = reason.trim();
+    let posting = Posting { id, site: &site, item: &item, reason, who: &who, post, at, actor: &actor };
+    if reason.chars().count() > LONGEST_REASON || reason.contains(char::is_control) {
+        return Err(StockError::from(Refusal::LongReason).into());
+    }
+    let done = app.store.correct_stock(posting, of).await?;
+    told(app, &site).await?;
+    Ok(done)
+}
+
+/// Whoever looks at the site sees it, and what runs low because of it, or does no more, is told at once.
+pub(in crate::http) async fn told(app: &App, site: &SiteId) -> Result<(), ApiError> {
+    stock::look_at(&app.store, &app.fleet, site, app.clock.now()).await?;
+    app.fleet.tell(Changed { site: site.clone(), device: None });
+    Ok(())
+}
+
+fn signed(caller: &Caller, by: String) -> Result<String, ApiError> {
+    let who = caller.signs(by).trim().to_owned();
+    if who.len() > LONGEST_NAME || who.contains(char::is_control) {
+        return Err(wrong("`by` has at most 200 bytes, in one line"));
+    }
+    Ok(who)
+}
+
+/// Enters a movement. With an `Idempotency-Key` the same request is one movement, however often it comes.
+#[utoipa::path(post, path = "/api/v1/stock/movements", tag = "stock",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Any text that no other movement has had")),
+    request_body = NewMovement,
+    responses((status = 201, body = StockMovement),
+        (status = 200, body = StockMovement, description = "It was entered before, with this key"),
+        (status = 400, description = "Something is missing or not valid"),
+        (status = 404, description = "There is no such site, item, machine or order"),
+        (status = 422, description = "The body is not valid, or the key is that of another movement")))]
+pub(in crate::http) async fn make_movement(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    Body(new): Body<NewMovement>,
+) -> Result<Response, ApiError> {
+    let key = Key::of(&headers, "/api/v1/stock/movements", &new)?;
+    let id = key.map_or_else(|| new_id().0, |key| key.id);
+    let (row, is_new) = enter(&app, &caller, new, id).await?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(StockMovement::from(row))).into_response())
+}
+
+/// Undoes a movement by a counter-entry, once. With an `Idempotency-Key` the same request is one, however often it comes.
+#[utoipa::path(post, path = "/api/v1/stock/movements/{id}/correct", tag = "stock",
+    params(("id" = String, Path, description = "The movement"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Any text that no other movement has had")),
+    request_body = Correction,
+    responses((status = 201, body = StockMovement),
+        (status = 200, body = StockMovement, description = "It was corrected before, with this key"),
+        (status = 404, description = "There is no such movement"),
+        (status = 409, description = "It was corrected already, or is itself a correction")))]
+pub(in crate::http) async fn correct_movement(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    Path(of): Path<String>,
+    Body(new): Body<Correction>,
+) -> Result<Response, ApiError> {
+    let key = Key::of(&headers, &format!("/api/v1/stock/movements/{of}/correct"), &new)?;
+    let id = key.map_or_else(|| new_id().0, |key| key.id);
+    let of = of.parse::<Uuid>().map_err(|_| ApiError::NotFound("movement"))?;
+    let (row, is_new) = correct(&app, &caller, of, (&new.reason, new.by), id).await?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(StockMovement::from(row))).into_response())
+}
