@@ -79,8 +79,8 @@ pub use incident::{Deadline, DeadlineKind, Incident, TicketLine};
 pub use labels::{DeviceLabel, LabelSheet};
 pub use life::{LifeCard, Newcomer};
 pub use month::{
-    CountDifference, DayOfMonth, MachineMonth, MonthOf, MonthSitePage, PlaceMonth, Plan, PlanForm, PlanHindsight, PlanPage, PlanState, PlanStep,
-    PlanTerm, StatementPage,
+    CountDifference, DayOfMonth, MachineMonth, MonthOf, MonthSitePage, PlaceMonth, Plan, PlanForm, PlanHindsight,
+    PlanPage, PlanState, PlanStep, PlanTerm, StatementPage,
 };
 pub use outbox::{ChannelCard, ChannelState, DeliveryLine, DeliveryState, OutboxPage};
 pub use overview::{Counts, OverviewPage, PostStatus, SiteRow};
@@ -98,7 +98,7 @@ pub use stock::{
     HeldPieces, LastDone, RefillForm, StockEntry, StockItem, StockMachine, StockMistake, StockOrder, StockPage,
     StockPlace, UsedUp,
 };
-pub use texts::{EN, Lang, Texts, ZH};
+pub use texts::{EN, Lang, MonthTexts, Texts, ZH, place as filled_with};
 pub use ticket::{
     Action, Draft, Evidence, Priority, Reason, Rejected, Repair, TicketEvent, TicketPage, TicketStep, TimelineEntry,
     WaitingFor, WorkMistake,

@@ -135,7 +135,11 @@ impl StatementPage {
             None => fill2(m.used, &used, &self.of.unit),
         };
         if self.lost != 0 {
-            let lost = fill2(if self.lost > 0 { m.and_lost } else { m.and_found }, &self.lost.abs().to_string(), &self.of.unit);
+            let lost = fill2(
+                if self.lost > 0 { m.and_lost } else { m.and_found },
+                &self.lost.abs().to_string(),
+                &self.of.unit,
+            );
             Verdict::new(State::Abnormal, sentence + &lost)
         } else if unsure {
             Verdict::new(State::Unknown, sentence + m.and_unsure)
@@ -289,9 +293,7 @@ impl PlanPage {
         match &plan.state {
             _ if plan.pieces == 0 => Verdict::new(State::Normal, m.plan_nothing),
             PlanState::Open => Verdict::new(State::Unknown, fill2(m.plan_open, &pieces, &self.of.unit)),
-            PlanState::With(post) => {
-                Verdict::new(State::Maintenance, fill3(m.plan_with, &pieces, &self.of.unit, post))
-            }
+            PlanState::With(post) => Verdict::new(State::Maintenance, fill3(m.plan_with, &pieces, &self.of.unit, post)),
             PlanState::Approved => Verdict::new(State::Normal, fill2(m.plan_approved, &pieces, &self.of.unit)),
         }
     }

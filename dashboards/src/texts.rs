@@ -86,7 +86,7 @@ impl Lang {
 }
 
 /// `text` with its places filled in order. Values are not looked at again, so a value may hold `{}`.
-pub(crate) fn place(text: &str, values: &[&str]) -> String {
+pub fn place(text: &str, values: &[&str]) -> String {
     let mut filled = String::with_capacity(text.len() + 16);
     let mut values = values.iter();
     for (index, part) in text.split("{}").enumerate() {

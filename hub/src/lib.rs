@@ -13,6 +13,7 @@ pub mod demo;
 pub mod disk;
 mod door;
 pub mod escalations;
+pub mod export;
 mod failpoint;
 pub mod findings;
 pub mod fleet;

@@ -2,6 +2,7 @@
 //! every minute; what runs low is told once.
 
 mod low;
+pub mod month;
 mod outlook;
 
 use std::{collections::BTreeMap, sync::Arc};

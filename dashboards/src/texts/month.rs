@@ -83,6 +83,10 @@ texts! {
     act_approve: "批准", "Approve";
     act_return: "退回", "Send back";
     act_return_why: "退回原因", "Why it goes back";
+    hindsight_short: "测算误差", "Past forecasts";
+    by_books: "账面", "By the books";
+    by_count: "实盘", "Counted";
+    by_whom: "经手人", "By whom";
     choose: "选择案场", "Choose a site";
     nothing_kept: "这个案场没有登记耗材", "Nothing is kept in stock at this site";
     weekday_1: "周一", "Mondays";

@@ -73,6 +73,8 @@ pub struct Item {
     pub clauses: Vec<Box<str>>,
     /// The posts that keep it in stock: they are told when it runs low.
     pub tells: Vec<Box<str>>,
+    /// The posts that approve what is bought of it for a month, from the lowest up.
+    pub approved_by: Vec<Box<str>>,
 }
 
 /// A clause of the service standards.

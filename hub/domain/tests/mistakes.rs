@@ -773,7 +773,7 @@ fn a_mistake_in_what_is_said_of_reports_is_told_where_it_stands(
     assert!(told.contains(&place) && told.contains(words), "{place}: {told}");
 }
 
-const ITEM: &str = "[item.cover]\nlabel = { zh = \"鞋套\", en = \"Covers\" }\nunit = \"pcs\"\nclauses = [\"CON-S9\"]\ntells = [\"concierge\"]\n";
+const ITEM: &str = "[item.cover]\nlabel = { zh = \"鞋套\", en = \"Covers\" }\nunit = \"pcs\"\nclauses = [\"CON-S9\"]\ntells = [\"concierge\"]\napproved_by = [\"concierge\"]\n";
 const DISPENSES: &str = "dispenses = { item = \"cover\", counter = \"watts\", left = \"load\", low = \"watts_min\" }\n";
 
 #[test]

@@ -17,6 +17,7 @@ mod history;
 mod incident;
 mod labels;
 mod language;
+mod month;
 mod open;
 mod outbox;
 mod overlay;
@@ -117,6 +118,11 @@ pub(super) fn routes() -> Routes {
         .get("/static/{version}/{name}", Policy::PUBLIC, statics::file)
         .get("/roster", read, roster::show)
         .get("/stock", read, stock::show)
+        .get("/stock/statement/{month}", read, month::statement)
+        .get("/stock/statement/{month}/{format}", read, month::statement_table)
+        .get("/stock/plan/{month}", read, month::plan)
+        .get("/stock/plan/{month}/{format}", read, month::plan_table)
+        .post("/stock/plan/{site}/{item}/{month}", Policy::to(Need::Stock, About::Site), month::decide)
         .post("/stock/{site}", Policy::to(Need::Stock, About::Site), stock::send)
         .post("/stock/{site}/correct", Policy::to(Need::Stock, About::Site), stock::undo)
         .post("/stock/{site}/held", Policy::to(Need::Stock, About::Site), stock::decide)

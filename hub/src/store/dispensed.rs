@@ -47,6 +47,8 @@ pub struct Dispensed {
     pub unsure: i64,
     /// Hours since the time asked for, in order, and how many pieces.
     pub hours: Vec<(Timestamp, i64)>,
+    /// Hours since the time asked for with such clearings, and how many.
+    pub unsure_at: Vec<(Timestamp, u32)>,
     /// Hours with pieces that are not believed and of which nobody has said anything yet.
     pub held: Vec<(Timestamp, i64)>,
 }
@@ -260,8 +262,11 @@ impl Tx {
             held.extend((counted.held != 0).then_some((row.at.millis(), counted.held)));
         }
         let old = self.machine_hours(no, since.millis()).await?.into_iter().filter(|row| row.at.millis() < from);
-        let recent = old.chain(fresh.into_iter().filter(|row| row.at >= since));
-        told.hours = recent.map(|row| (row.at, row.counted().pieces)).collect();
+        for row in old.chain(fresh.into_iter().filter(|row| row.at >= since)) {
+            let counted = row.counted();
+            told.hours.push((row.at, counted.pieces));
+            told.unsure_at.extend((counted.unsure > 0).then_some((row.at, counted.unsure)));
+        }
         for (at, pieces) in held {
             let verdict = verdicts.iter().find(|(hour, about, _)| (*hour, *about) == (at, pieces));
             match verdict {

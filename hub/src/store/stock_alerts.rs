@@ -1,8 +1,8 @@
 //! Alerts of what runs low: raised and cleared by the ledger, told and followed up like any other.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use lobby_contract::SiteId;
+use lobby_contract::{DeviceId, SiteId};
 use lobby_domain::{
     alert::{AlertId, Clear, ClearReason, Raise, Step, Subject},
     label::Label,
@@ -28,6 +28,7 @@ pub struct LowAlert {
 
 statements! {
     OPEN_LOW = "SELECT subject, rule FROM alert WHERE site = $1 AND cleared_at IS NULL AND rule LIKE 'stock/%' ORDER BY subject, rule";
+    RAISED_OF_DEVICES = "SELECT subject, rule, COUNT(*) FROM alert WHERE site = $1 AND since >= $2 AND since < $3 GROUP BY subject, rule";
     KEPT_BOOKS = "SELECT site, item FROM stock_book ORDER BY site, item";
 }
 
@@ -44,6 +45,25 @@ impl Tx {
 }
 
 impl Store {
+    /// How many alerts of some rules began in a time, by device.
+    pub async fn alerts_of_devices(
+        &self,
+        site: &SiteId,
+        rules: &[String],
+        (from, until): (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<DeviceId, u32>, StoreError> {
+        let mut tx = self.read().await?;
+        let raw: Vec<(String, String, i64)> = on!(&mut tx, "count alerts", conn => sqlx::query_as(RAISED_OF_DEVICES)
+            .bind(site.as_str()).bind(from.millis()).bind(until.millis()).fetch_all(conn).await)?;
+        let mut counted: BTreeMap<DeviceId, u32> = BTreeMap::new();
+        for (subject, _, number) in raw.iter().filter(|(_, rule, _)| rules.contains(rule)) {
+            if let Ok(Subject::Device(device)) = subject.parse() {
+                *counted.entry(device).or_default() += u32::try_from(*number).unwrap_or(u32::MAX);
+            }
+        }
+        Ok(counted)
+    }
+
     /// What runs low at a site and was told: what it is about, and by which rule.
     pub async fn open_low(&self, site: &SiteId) -> Result<Vec<(Subject, String)>, StoreError> {
         self.read().await?.open_low(site).await

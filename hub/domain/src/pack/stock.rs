@@ -39,13 +39,17 @@ impl<'a> Items<'a> {
             let (label, unit) = (table.required("label").and_then(label), table.required("unit").and_then(unit));
             let clauses = table.required("clauses").and_then(Node::names);
             let tells = table.required("tells").and_then(Node::names);
+            let approved_by = table.required("approved_by").and_then(Node::names);
             table.finish();
             let words = |names: &[Name<'a>]| names.iter().map(|name| name.text.into()).collect();
-            if let (Some(label), Some(unit), Some(clauses), Some(tells)) = (label, unit, clauses, tells) {
-                let item = Item { label, unit, clauses: words(&clauses), tells: words(&tells) };
+            if let (Some(label), Some(unit), Some(clauses), Some(tells), Some(approved_by)) =
+                (label, unit, clauses, tells, approved_by)
+            {
+                let (clauses_of, told, approvers) = (words(&clauses), words(&tells), words(&approved_by));
+                let item = Item { label, unit, clauses: clauses_of, tells: told, approved_by: approvers };
                 self.known.insert(name.text.into(), item);
                 self.clauses.extend(clauses);
-                self.posts.extend(tells);
+                self.posts.extend(tells.into_iter().chain(approved_by));
             }
         }
     }

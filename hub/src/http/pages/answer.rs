@@ -9,9 +9,9 @@ use axum::{
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
     AccountPage, AgentPage, AgentsPage, AlertPage, AlertsPage, AuditPage, Calendar, Chrome, ConciergePage, DevicePage,
-    EngineeringPage, ErrorPage, EscalationsPage, GuestPage, HealthPage, OutboxPage, OverviewPage, Page, PeoplePage,
-    Problem, ReceptionPage, ReportPage, RestraintsPage, RosterPage, SetupPage, ShowflatPage, SignInPage, StockPage,
-    TicketPage, WhyPage,
+    EngineeringPage, ErrorPage, EscalationsPage, GuestPage, HealthPage, MonthSitePage, OutboxPage, OverviewPage, Page,
+    PeoplePage, PlanPage, Problem, ReceptionPage, ReportPage, RestraintsPage, RosterPage, SetupPage, ShowflatPage,
+    SignInPage, StatementPage, StockPage, TicketPage, WhyPage,
 };
 
 use super::{App, Open, Reader, Scene};
@@ -129,8 +129,10 @@ html!(
     GuestPage,
     HealthPage,
     OutboxPage,
+    MonthSitePage,
     OverviewPage,
     PeoplePage,
+    PlanPage,
     ReceptionPage,
     ReportPage,
     RestraintsPage,
@@ -138,6 +140,7 @@ html!(
     SetupPage,
     ShowflatPage,
     SignInPage,
+    StatementPage,
     StockPage,
     TicketPage,
     WhyPage

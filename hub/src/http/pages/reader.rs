@@ -51,6 +51,8 @@ pub(in crate::http) struct Asked {
     pub actor: Option<String>,
     /// The post whose things alone are listed.
     pub post: Option<String>,
+    /// The item that is asked about.
+    pub item: Option<String>,
     /// Where the list goes on.
     pub after: Option<String>,
     /// The time that is asked about, in ms since 1970 UTC.

@@ -118,7 +118,7 @@ pub(super) fn refill(
 }
 
 /// What people call a place.
-fn place(scene: &Scene<'_>, site: &SiteId, stock: Option<&ItemStock>, place: &Place) -> String {
+pub(super) fn place(scene: &Scene<'_>, site: &SiteId, stock: Option<&ItemStock>, place: &Place) -> String {
     let t = scene.texts();
     let counter =
         || stock.and_then(|stock| stock.levels.hand_out.clone()).unwrap_or_else(|| t.stock_at_hand.to_owned());
@@ -306,7 +306,7 @@ fn go_on(app: &App, reader: &Reader, place: Result<String, PageError>) -> Respon
 }
 
 /// The site of a form, if it is one that its sender may know of.
-fn known(app: &App, reader: &Reader, site: &str) -> Result<SiteId, PageError> {
+pub(super) fn known(app: &App, reader: &Reader, site: &str) -> Result<SiteId, PageError> {
     let site: SiteId = site.parse().map_err(|_| PageError::NotFound)?;
     let nothing = Open::default();
     Scene::with(app, reader, Some(site), &nothing, |scene| scene.chosen().cloned().ok_or(PageError::NotFound))

@@ -7,7 +7,9 @@ use sqlx::{Executor, SqlSafeStr, SqlitePool};
 
 use super::{Database, Kind, Store};
 use crate::store::{
-    alerts, audit, deadlines, delivery, dispensed, escalations, findings, fleet, meta, notifications, once, outbox, past, people, photos, purchases, records, reports, resend, restraints, rollup, roster, schema, stock, stock_alerts, tickets, tokens,
+    alerts, audit, deadlines, delivery, dispensed, escalations, findings, fleet, meta, notifications, once, outbox,
+    past, people, photos, purchases, records, reports, resend, restraints, rollup, roster, schema, stock, stock_alerts,
+    tickets, tokens,
 };
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
