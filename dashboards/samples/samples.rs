@@ -1,5 +1,8 @@
 //! A sales centre at 15:20 on an ordinary Monday, in every situation the pages must be able to tell.
 
+#[path = "months.rs"]
+mod months;
+
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
     Acceptance, AccountPage, Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertPage, AlertRow, AlertsPage,
@@ -56,7 +59,10 @@ macro_rules! samples {
 pub fn all(lang: Lang) -> Vec<Sample> {
     let zone = TimeZone::get("Asia/Shanghai").expect("the zones are bundled");
     let s = Scene(lang, Calendar::new(NOW, zone));
-    [s.of_equipment(), s.of_alerts(), s.of_people(), s.of_reports(), rosters(&s).into()].into_iter().flatten().collect()
+    [s.of_equipment(), s.of_alerts(), s.of_people(), s.of_reports(), rosters(&s).into(), months::all(&s)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 impl Scene {

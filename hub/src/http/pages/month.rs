@@ -334,10 +334,10 @@ fn plan_step(scene: &Scene<'_>, m: &MonthTexts, unit: &str, step: &PurchaseStep)
     let who = post.into_iter().chain((!step.who.is_empty()).then(|| step.who.clone()));
     PlanStep {
         what: match step.act {
-            Act::Edit { .. } => said(m.step_edit),
-            Act::Submit => said(m.step_submit),
-            Act::Approve => said(m.step_approve),
-            Act::Return => m.step_return.to_owned(),
+            Act::Edit { .. } => said(m.did_edit),
+            Act::Submit => said(m.did_submit),
+            Act::Approve => said(m.did_approve),
+            Act::Return => m.did_return.to_owned(),
         },
         who: who.collect::<Vec<_>>().join(" "),
         at: scene.when(step.at),
