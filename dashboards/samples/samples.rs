@@ -630,6 +630,7 @@ impl Scene {
             refilled: Some(self.done(200, 5 * HOUR)),
             counted: None,
             low: false,
+            seen: Some(self.at(6 * SECOND)),
             held: vec![],
             refill: Some(self.refill("covers-a")),
         }
@@ -655,6 +656,7 @@ impl Scene {
                     device: "covers-b".into(),
                     left: None,
                     used_up: None,
+                    seen: None,
                     refilled: None,
                     ..self.stock_machine()
                 },

@@ -89,6 +89,8 @@ pub struct StockMachine {
     pub counted: Option<LastDone>,
     /// Whether it is to be refilled soon.
     pub low: bool,
+    /// When its agent last said anything about it.
+    pub seen: Option<When>,
     /// Pieces that are not believed.
     pub held: Vec<HeldPieces>,
     /// The form, for whoever may use it.

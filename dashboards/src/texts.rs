@@ -927,7 +927,7 @@ texts! {
     stock_used_up_about: "预计 {} 用完（±{}）", "Likely to be used up at {} (+/- {})";
     stock_left: "剩 {} {}", "{} {} left";
     stock_left_of: "剩 {} / {} {}", "{} of {} {} left";
-    stock_booked: "账面剩 {}，与机器不同", "{} by the ledger, which the machine does not say";
+    stock_booked: "账面剩 {}，与机器不同", "The ledger says {}, unlike the machine";
     stock_counted: "上次盘点", "Last count";
     stock_refilled: "上次补货", "Last refill";
     stock_coming: "在途 {}", "On order: {}";

@@ -63,7 +63,7 @@ pub struct MachineStock {
     pub name: String,
     /// How many are left, as it says itself.
     pub said: Option<i64>,
-    /// How many are left by the ledger, if anybody has ever refilled or counted it.
+    /// How many are left by the ledger, if anybody has ever counted it: what was in it before is not known.
     pub booked: Option<i64>,
     /// How many it holds when full.
     pub capacity: Option<i64>,
@@ -81,6 +81,8 @@ pub struct MachineStock {
     pub closes: Timestamp,
     /// Whether anything fresh is known of it.
     pub known: bool,
+    /// When its agent last said anything about it.
+    pub seen: Option<Timestamp>,
     /// Whether the posts concerned are told of it.
     pub told: bool,
 }
@@ -98,6 +100,7 @@ struct Snapshot {
     name: String,
     life: Life,
     known: bool,
+    seen: Option<Timestamp>,
     said: Option<i64>,
     capacity: Option<i64>,
     low_at: Option<i64>,
@@ -123,6 +126,7 @@ fn machines(site: &Site, now: Timestamp) -> Vec<Snapshot> {
             name: if device.name.is_empty() { device.id.to_string() } else { device.name.to_string() },
             life: device.life,
             known: known.is_some(),
+            seen: device.last.as_ref().map(|last| last.received_at),
             said: number(dispenses.left.as_deref()),
             capacity: number(dispenses.capacity.as_deref()),
             low_at: number(dispenses.low.as_deref()),
@@ -189,7 +193,7 @@ pub async fn of_site(
 fn machine_stock(machine: &Snapshot, book: &Book, calendar: &Calendar, now: Timestamp) -> MachineStock {
     let dispensed = book.dispensed.get(&machine.device).cloned().unwrap_or_default();
     let place = Place::Machine(machine.device.clone());
-    let is_booked = [Kind::Refill, Kind::Count].iter().any(|kind| book.last.contains_key(&(place.clone(), *kind)));
+    let is_booked = book.last.contains_key(&(place.clone(), Kind::Count));
     let booked = is_booked.then(|| book.balances.of(&place));
     let outlook = Outlook::of(&dispensed.hours, calendar, now);
     let closes = calendar.closes_after(now).unwrap_or(now + AHEAD);
@@ -207,6 +211,7 @@ fn machine_stock(machine: &Snapshot, book: &Book, calendar: &Calendar, now: Time
         expected: outlook.expected(now, closes),
         closes,
         known: machine.known,
+        seen: machine.seen,
         told: machine.life == Life::Live,
         dispensed,
     }

@@ -91,7 +91,7 @@ pub(in crate::http) struct MachineStockRow {
     device: String,
     /// How many are left, as it says itself; null if it does not.
     said: Option<i64>,
-    /// How many are left by the ledger; null if it was never refilled or counted.
+    /// How many are left by the ledger; null if it was never counted.
     booked: Option<i64>,
     capacity: Option<i64>,
     /// What its counter has counted since it is known.

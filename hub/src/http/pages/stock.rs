@@ -170,6 +170,7 @@ fn machine(scene: &Scene<'_>, site: &SiteId, stock: &ItemStock, machine: &Machin
         refilled: last(scene, stock, &at, Kind::Refill),
         counted: last(scene, stock, &at, Kind::Count),
         low: told(Low::Machine) || told(Low::Empty),
+        seen: machine.seen.map(|at| scene.when(at)),
         held: machine.dispensed.held.iter().map(held).collect(),
         refill: refill(scene, site, stock, machine),
     }

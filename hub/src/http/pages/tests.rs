@@ -2,6 +2,7 @@
 
 mod outbox;
 mod roster;
+mod stock;
 
 use std::{
     collections::BTreeMap,
