@@ -1767,7 +1767,13 @@ impl Scene {
                 person("wang", "王敏", "Wang Min", Role::Admin, PersonState::Active),
                 person("chen", "陈刚", "Chen Gang", Role::Engineering, PersonState::Invited),
                 person("zhao", "赵雪", "Zhao Xue", Role::Concierge, PersonState::Disabled),
+                PersonLine {
+                    name: self.say("已删除人员 1", "Former member 1"),
+                    login: "former member 1".into(),
+                    ..person("gone", "", "", Role::Concierge, PersonState::Erased)
+                },
             ],
+            may_erase: true,
             roles: Role::ALL.to_vec(),
             sites: vec![option("hz-01", self.say("湖滨壹号 案场", "Lakeside One"))],
             all_sites: true,

@@ -33,6 +33,10 @@ pub enum Mistake {
     Taken,
     /// The only administrator of all sites cannot be disabled.
     LastAdmin,
+    /// They were erased, for good.
+    Erased,
+    /// What was typed to confirm that somebody is to be erased is not what they sign in with.
+    OtherLogin,
 }
 
 impl Mistake {
@@ -48,6 +52,8 @@ impl Mistake {
             Self::Differ => t.mistake_differ.to_owned(),
             Self::Taken => t.mistake_taken.to_owned(),
             Self::LastAdmin => t.mistake_last_admin.to_owned(),
+            Self::Erased => t.mistake_erased.to_owned(),
+            Self::OtherLogin => t.mistake_other_login.to_owned(),
         }
     }
 }
@@ -155,6 +161,8 @@ pub enum PersonState {
     Invited,
     /// They may no longer.
     Disabled,
+    /// Nothing names them any more.
+    Erased,
 }
 
 impl PersonState {
@@ -163,6 +171,7 @@ impl PersonState {
             Self::Active => t.person_active,
             Self::Invited => t.person_invited,
             Self::Disabled => t.person_disabled,
+            Self::Erased => t.person_erased,
         }
     }
 }
@@ -204,6 +213,8 @@ pub struct PeoplePage {
     pub sites: Vec<SelectOption>,
     /// Whether somebody may be entered for all sites.
     pub all_sites: bool,
+    /// Whether the reader may erase somebody.
+    pub may_erase: bool,
     /// Whose link was just made, and the link: it is shown once.
     pub link: Option<(String, String)>,
     /// What was typed before: name, and what they sign in with.

@@ -78,6 +78,7 @@ impl AuditLine {
             "person.set_up" => t.audit_person_set_up,
             "person.link" => t.audit_person_link,
             "person.disable" => t.audit_person_disable,
+            "person.erase" => t.audit_person_erase,
             "person.enable" => t.audit_person_enable,
             "password.choose" => t.audit_password_choose,
             "password.change" => t.audit_password_change,

@@ -967,6 +967,14 @@ texts! {
     stock_no_place: "请选择两个不同的地点", "Choose two different places";
     stock_arrived: "这张订单已经到齐", "All of this order has come";
     stock_corrected: "这条记录已经冲正过", "This was undone already";
+    // Erasing somebody
+    audit_person_erase: "删除个人信息", "Erased somebody";
+    person_erased: "已删除", "erased";
+    person_erase: "删除个人信息", "Erase";
+    person_erase_why: "不可恢复：姓名、账号、密码和登录状态都会删除，名单和排班表上显示“已删除人员”。报修单、报告和操作记录中已写下的内容不能更改，仍会保留。", "This cannot be undone. Name, sign-in name, password and sessions are deleted; the list and the roster say \"former member\". What tickets, reports and the audit log have written down cannot be changed and stays.";
+    person_erase_login: "输入对方的账号以确认", "Type their sign-in name to confirm";
+    mistake_erased: "此人的信息已删除，请重新开通账号。", "This person was erased: enter them anew.";
+    mistake_other_login: "未删除：输入的账号与此人的不一致。", "Not erased: that is not this person's sign-in name.";
 }
 
 #[cfg(test)]

@@ -214,6 +214,7 @@ fn row(login_name: &str, person_name: &str, grant: Grant, now: Timestamp) -> Res
         has_password: false,
         created_at: now,
         disabled_at: None,
+        erased_at: None,
     })
 }
 

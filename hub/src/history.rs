@@ -17,7 +17,7 @@ use lobby_domain::{
 use serde::Deserialize;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::{
     clock::Clock,
@@ -37,6 +37,8 @@ const HOURS: usize = 16;
 const AHEAD: i64 = 512;
 /// Records deleted in one transaction.
 const RECORDS: i64 = 500;
+/// Phone numbers cleared in one transaction.
+const PHONES: i64 = 500;
 /// How long history is kept: the `[history]` part of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -47,12 +49,14 @@ pub struct HistorySettings {
     pub hourly: Span,
     /// Days.
     pub daily: Span,
+    /// Where those can be called who reported something, once their alert and ticket are over.
+    pub phones: Span,
 }
 
 impl Default for HistorySettings {
     fn default() -> Self {
         let days = |days| Span::from_mins(24 * 60).times(days);
-        Self { raw: days(30), hourly: days(730), daily: days(3650) }
+        Self { raw: days(30), hourly: days(730), daily: days(3650), phones: days(90) }
     }
 }
 
@@ -222,7 +226,21 @@ impl History {
             }
         }
         self.store.forget_rollups(Grain::Hour, now - self.settings.hourly).await?;
-        self.store.forget_rollups(Grain::Day, now - self.settings.daily).await
+        self.store.forget_rollups(Grain::Day, now - self.settings.daily).await?;
+        self.forget_phones(now - self.settings.phones).await
+    }
+
+    /// Clears the phone numbers of reports that were over at `before`.
+    async fn forget_phones(&self, before: Timestamp) -> Result<(), StoreError> {
+        loop {
+            let begun = Instant::now();
+            let cleared = self.store.forget_phones(before, PHONES).await?;
+            if cleared == 0 {
+                return Ok(());
+            }
+            info!(cleared, after = %self.settings.phones, "phone numbers of reports that are over were cleared");
+            rest(begun).await;
+        }
     }
 }
 

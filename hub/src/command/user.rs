@@ -59,6 +59,13 @@ enum UserCommand {
         #[command(flatten)]
         place: Stored,
     },
+    /// Erases somebody for good: their name, what they sign in with, password and sessions; what history has written down stays
+    Erase {
+        /// What they sign in with
+        login: String,
+        #[command(flatten)]
+        place: Stored,
+    },
     /// Lets somebody sign in again
     Enable {
         /// What they sign in with
@@ -98,6 +105,7 @@ impl User {
                 for row in people {
                     let site = row.grant.site.as_ref().map_or("all sites", SiteId::as_str);
                     let state = match (row.disabled_at, row.has_password) {
+                        (Some(_), _) if row.erased_at.is_some() => "erased",
                         (Some(_), _) => "disabled",
                         (None, true) => "can sign in",
                         (None, false) => "has not chosen a password",
@@ -122,6 +130,16 @@ impl User {
                     Ok(row)
                 };
                 say(&format!("{} may no longer sign in", place.with(done).await?.name));
+            }
+            UserCommand::Erase { login, place } => {
+                let done = async |store: &Store| {
+                    let row = named(store, &login).await?;
+                    Ok(store.erase_person(&row.id, now, &actor).await?)
+                };
+                say(&format!(
+                    "from now on called {}; what history has written down stays as it was",
+                    place.with(done).await?
+                ));
             }
             UserCommand::Enable { login, place } => {
                 let done = async |store: &Store| {

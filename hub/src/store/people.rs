@@ -11,14 +11,17 @@ use crate::audit::{Actor, Change};
 
 statements! {
     HAS_PEOPLE = "SELECT COUNT(*) > 0 FROM person";
-    PEOPLE = "SELECT id, login, name, role, site, password IS NOT NULL, created_at, disabled_at FROM person ORDER BY login";
-    PERSON = "SELECT id, login, name, role, site, password IS NOT NULL, created_at, disabled_at FROM person WHERE id = $1";
-    PERSON_BY_LOGIN = "SELECT id, login, name, role, site, password IS NOT NULL, created_at, disabled_at FROM person WHERE login = $1";
+    PEOPLE = "SELECT id, login, name, role, site, password IS NOT NULL, created_at, disabled_at, erased_at FROM person ORDER BY login";
+    PERSON = "SELECT id, login, name, role, site, password IS NOT NULL, created_at, disabled_at, erased_at FROM person WHERE id = $1";
+    PERSON_BY_LOGIN = "SELECT id, login, name, role, site, password IS NOT NULL, created_at, disabled_at, erased_at FROM person WHERE login = $1";
     PASSWORD = "SELECT password FROM person WHERE id = $1";
     MAKE_PERSON = "INSERT INTO person (id, login, name, role, site, created_at) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (login) DO NOTHING";
     SET_PASSWORD = "UPDATE person SET password = $2 WHERE id = $1";
     DISABLE = "UPDATE person SET disabled_at = $2 WHERE id = $1 AND disabled_at IS NULL";
+    ERASED = "SELECT COUNT(*) FROM person WHERE erased_at IS NOT NULL";
+    ERASE = "UPDATE person SET login = $3, name = $4, password = NULL, disabled_at = COALESCE(disabled_at, $2), erased_at = $2
+        WHERE id = $1";
     ENABLE = "UPDATE person SET disabled_at = NULL WHERE id = $1";
     // A change of the row keeps two of them from being disabled at once, each for the sake of the other.
     HOLD_ADMINS = "UPDATE person SET role = role WHERE role = 'admin' AND site IS NULL";
@@ -67,6 +70,8 @@ pub struct PersonRow {
     pub created_at: Timestamp,
     /// Since when they may no longer sign in.
     pub disabled_at: Option<Timestamp>,
+    /// When they were erased: nothing here names them any more.
+    pub erased_at: Option<Timestamp>,
 }
 
 /// A signed-in browser, less what it proves that with.
@@ -107,6 +112,9 @@ pub enum PersonError {
     /// The link was used, is over, or never was.
     #[error("the link was used already or is over: ask for a new one")]
     Link,
+    /// They were erased, for good.
+    #[error("whoever that was has been erased: enter them anew")]
+    Erased,
     /// Nobody could administer the product any more.
     #[error("this is the only administrator of all sites who can sign in: make another one first")]
     LastAdmin,
@@ -131,16 +139,17 @@ impl PersonRow {
     }
 }
 
-type RawPerson = (String, String, String, String, Option<String>, bool, i64, Option<i64>);
+type RawPerson = (String, String, String, String, Option<String>, bool, i64, Option<i64>, Option<i64>);
 
 fn person(raw: RawPerson) -> Result<PersonRow, StoreError> {
-    let (id, login, name, role, site, has_password, created_at, disabled_at) = raw;
+    let (id, login, name, role, site, has_password, created_at, disabled_at, erased_at) = raw;
     let bad = |what: String| StoreError::Inconsistent { table: "person", id: id.clone(), what };
     let role: Role = role.parse().map_err(|error: lobby_domain::access::NoSuchRole| bad(error.to_string()))?;
     let site: Option<SiteId> =
         site.map(|site| site.parse()).transpose().map_err(|error: lobby_contract::NameError| bad(error.to_string()))?;
-    let (created_at, disabled_at) = (Timestamp::from_millis(created_at), disabled_at.map(Timestamp::from_millis));
-    Ok(PersonRow { id, login, name, grant: Grant { role, site }, has_password, created_at, disabled_at })
+    let created_at = Timestamp::from_millis(created_at);
+    let [disabled_at, erased_at] = [disabled_at, erased_at].map(|at| at.map(Timestamp::from_millis));
+    Ok(PersonRow { id, login, name, grant: Grant { role, site }, has_password, created_at, disabled_at, erased_at })
 }
 
 type RawSession = (String, String, String, i64, i64, i64);
@@ -155,6 +164,32 @@ impl Tx {
         let row: Option<RawPerson> =
             on!(self, "look somebody up", conn => sqlx::query_as(PERSON).bind(id).fetch_optional(conn).await)?;
         row.map(person).transpose()
+    }
+
+    /// Somebody who was not erased.
+    async fn present(&mut self, id: &str) -> Result<PersonRow, PersonError> {
+        let row = self.person(id).await?.ok_or_else(|| PersonError::NotFound(id.to_owned()))?;
+        if row.erased_at.is_some() { Err(PersonError::Erased) } else { Ok(row) }
+    }
+
+    /// Keeps others from disabling an administrator at the same time.
+    async fn hold_admins(&mut self) -> Result<(), StoreError> {
+        on!(self, "hold the administrators", conn => sqlx::query(HOLD_ADMINS).execute(conn).await.map(drop))
+    }
+
+    /// Somebody may sign in no longer, and is signed out everywhere; not the last administrator.
+    async fn shut_out(&mut self, row: &PersonRow, now: Timestamp) -> Result<(), PersonError> {
+        let admins: i64 = on!(self, "count the administrators", conn => sqlx::query_scalar(OTHER_ADMINS).bind(&row.id)
+            .fetch_one(conn).await)?;
+        if row.grant == (Grant { role: Role::Admin, site: None }) && admins == 0 {
+            return Err(PersonError::LastAdmin);
+        }
+        on!(self, "disable somebody", conn => sqlx::query(DISABLE).bind(&row.id).bind(now.millis()).execute(conn).await
+            .map(drop))?;
+        self.end_sessions(&row.id, "").await?;
+        Ok(
+            on!(self, "forget a setup link", conn => sqlx::query(FORGET_LINK_OF).bind(&row.id).execute(conn).await.map(drop))?,
+        )
     }
 
     async fn enter(&mut self, row: &PersonRow) -> Result<(), PersonError> {
@@ -256,7 +291,7 @@ impl Store {
         (actor, now): (&Actor, Timestamp),
     ) -> Result<PersonRow, PersonError> {
         let mut tx = self.begin().await?;
-        let row = tx.person(id).await?.ok_or_else(|| PersonError::NotFound(id.to_owned()))?;
+        let row = tx.present(id).await?;
         tx.make_link(link, Some(id), Some(until)).await?;
         tx.commit_with(&row.told(actor, now, "person.link").after(&row.login)).await?;
         Ok(row)
@@ -336,18 +371,10 @@ impl Store {
         actor: &Actor,
     ) -> Result<(), PersonError> {
         let mut tx = self.begin().await?;
-        on!(&mut tx, "hold the administrators", conn => sqlx::query(HOLD_ADMINS).execute(conn).await.map(drop))?;
-        let row = tx.person(id).await?.ok_or_else(|| PersonError::NotFound(id.to_owned()))?;
+        tx.hold_admins().await?;
+        let row = tx.present(id).await?;
         if disabled {
-            let admins: i64 = on!(&mut tx, "count the administrators", conn => sqlx::query_scalar(OTHER_ADMINS).bind(id)
-                .fetch_one(conn).await)?;
-            if row.grant == (Grant { role: Role::Admin, site: None }) && admins == 0 {
-                return Err(PersonError::LastAdmin);
-            }
-            on!(&mut tx, "disable somebody", conn => sqlx::query(DISABLE).bind(id).bind(now.millis()).execute(conn).await
-                .map(drop))?;
-            tx.end_sessions(id, "").await?;
-            on!(&mut tx, "forget a setup link", conn => sqlx::query(FORGET_LINK_OF).bind(id).execute(conn).await.map(drop))?;
+            tx.shut_out(&row, now).await?;
         } else {
             on!(&mut tx, "enable somebody", conn => sqlx::query(ENABLE).bind(id).execute(conn).await.map(drop))?;
         }
@@ -357,6 +384,32 @@ impl Store {
         let [before, after] = if disabled { ["enabled", "disabled"] } else { ["disabled", "enabled"] };
         let told = row.told(actor, now, if disabled { "person.disable" } else { "person.enable" });
         Ok(tx.commit_with(&told.before(before).after(after)).await?)
+    }
+
+    /// Erases somebody for good: what names them, and what they sign in with, is replaced and forgotten; a row without a name stays, because
+    /// history refers to it. What was written down before stays as it was written. Returns what they are called from now on; once
+    /// more changes nothing.
+    pub async fn erase_person(&self, id: &str, now: Timestamp, actor: &Actor) -> Result<String, PersonError> {
+        let mut tx = self.begin().await?;
+        // Whoever erases somebody else at the same time waits here, so that no two get the same number.
+        tx.hold_admins().await?;
+        let row = tx.person(id).await?.ok_or_else(|| PersonError::NotFound(id.to_owned()))?;
+        if row.erased_at.is_some() {
+            return Ok(row.name);
+        }
+        tx.shut_out(&row, now).await?;
+        tx.forget_browsers(id).await?;
+        let erased: i64 =
+            on!(&mut tx, "count who was erased", conn => sqlx::query_scalar(ERASED).fetch_one(conn).await)?;
+        let number = erased + 1;
+        // A name to sign in with has no spaces: nobody else has this one.
+        let (login, name) =
+            (format!("former member {number}"), format!("已删除人员 {number} / Former member {number}"));
+        on!(&mut tx, "erase somebody", conn => sqlx::query(ERASE).bind(id).bind(now.millis()).bind(&login).bind(&name)
+            .execute(conn).await.map(drop))?;
+        // Their name is not written down once more.
+        tx.commit_with(&row.told(actor, now, "person.erase").after(&login)).await?;
+        Ok(name)
     }
 
     /// Begins a session, by its hash, in the browser of that hash, which is known from now on.

@@ -121,6 +121,10 @@ statements! {
     // The row is locked, so that nobody closes its ticket before this report is on it.
     HOLD = "UPDATE alert SET hits = hits WHERE site = $1 AND subject = $2 AND rule = $3 AND cleared_at IS NULL RETURNING id, ticket";
     STATED = "SELECT site, subject, rule FROM alert WHERE ticket = $1 AND reported AND cleared_at IS NULL";
+    // A ticket that is reopened is closed at no time.
+    FORGET_PHONES = "UPDATE report SET phone = '' WHERE id IN (SELECT r.id FROM report r JOIN alert a ON a.id = r.alert
+            LEFT JOIN ticket t ON t.number = r.ticket
+        WHERE r.phone <> '' AND a.cleared_at <= $1 AND (r.ticket IS NULL OR t.closed_at <= $1) LIMIT $2)";
     MOVE = "UPDATE report SET ticket = $2 WHERE ticket = $1 AND alert IN (SELECT a.id FROM alert a WHERE a.ticket = $2)";
 }
 
@@ -220,6 +224,15 @@ impl Tx {
 }
 
 impl Store {
+    /// Clears some phone numbers of reports whose alert and ticket were over at `before`. Returns how many.
+    pub async fn forget_phones(&self, before: Timestamp, most: i64) -> Result<u64, StoreError> {
+        let mut tx = self.begin().await?;
+        let cleared = on!(&mut tx, "clear phone numbers", conn => sqlx::query(FORGET_PHONES).bind(before.millis()).bind(most)
+            .execute(conn).await.map(|done| done.rows_affected()))?;
+        tx.commit().await?;
+        Ok(cleared)
+    }
+
     /// Takes a report: raises its alert or joins the one that is open, and opens or joins the ticket that its rule asks for. The same report
     /// again is answered as it was, and changes nothing; the second value says whether it was new.
     pub async fn take_report(&self, asked: Reporting<'_>) -> Result<(ReportRow, bool), ReportError> {

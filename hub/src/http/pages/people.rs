@@ -37,6 +37,9 @@ pub(super) struct NewPerson {
 #[derive(Debug, Deserialize)]
 pub(super) struct Change {
     what: What,
+    /// What they sign in with, typed once more by whoever erases them.
+    #[serde(default)]
+    login: String,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -45,6 +48,7 @@ enum What {
     Link,
     Disable,
     Enable,
+    Erase,
 }
 
 /// What is shown besides the list.
@@ -72,6 +76,7 @@ async fn page(app: &App, reader: &Reader, shown: Shown) -> Result<String, PageEr
             role: row.grant.role,
             site: row.grant.site.as_ref().map(|site| scene.name_of(site)),
             state: match (row.disabled_at, row.has_password) {
+                (Some(_), _) if row.erased_at.is_some() => PersonState::Erased,
                 (Some(_), _) => PersonState::Disabled,
                 (None, true) => PersonState::Active,
                 (None, false) => PersonState::Invited,
@@ -96,6 +101,7 @@ async fn page(app: &App, reader: &Reader, shown: Shown) -> Result<String, PageEr
             roles: Role::ALL.into_iter().filter(somewhere).collect(),
             sites: scene.all_sites().filter(may_choose).map(site).collect(),
             all_sites: Role::ALL.into_iter().any(all_sites),
+            may_erase: caller.role() == Some(Role::Admin),
             link: shown.link,
             typed: shown.typed,
             mistake: shown.mistake,
@@ -149,7 +155,7 @@ async fn entered(
     Ok(document(status, page(app, reader, shown).await?))
 }
 
-/// Gives somebody a new link, or lets them sign in no longer, or again.
+/// Gives somebody a new link, lets them sign in no longer, or again, or erases them.
 pub(super) async fn change(
     State(app): State<App>,
     reader: Reader,
@@ -170,9 +176,9 @@ async fn changed(
     id: &str,
     form: Result<Form<Change>, FormRejection>,
 ) -> Result<Response, PageError> {
-    let Form(Change { what }) = filled(form)?;
+    let Form(Change { what, login }) = filled(form)?;
     let row = app.store.people().await?.into_iter().find(|row| row.id == id);
-    row.filter(|row| is_theirs(&reader.caller, row)).ok_or(PageError::NotFound)?;
+    let row = row.filter(|row| is_theirs(&reader.caller, row)).ok_or(PageError::NotFound)?;
     let (now, actor) = (app.clock.now(), reader.caller.actor(""));
     let done = match what {
         What::Link => match account::link(&app.store, id, now, &actor).await {
@@ -184,6 +190,12 @@ async fn changed(
         },
         What::Disable => app.store.set_disabled(id, true, now, &actor).await,
         What::Enable => app.store.set_disabled(id, false, now, &actor).await,
+        What::Erase if reader.caller.role() != Some(Role::Admin) => return Err(PageError::Forbidden),
+        What::Erase if row.erased_at.is_none() && login.trim().to_ascii_lowercase() != row.login => {
+            let shown = Shown { mistake: Some(Mistake::OtherLogin), ..Shown::default() };
+            return Ok(document(StatusCode::UNPROCESSABLE_ENTITY, page(app, reader, shown).await?));
+        }
+        What::Erase => app.store.erase_person(id, now, &actor).await.map(drop),
     };
     match done {
         Ok(()) => Ok(see(&noticed("/people", "saved"))),

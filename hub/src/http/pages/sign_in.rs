@@ -232,6 +232,7 @@ pub(super) fn mistaken(error: AccountError) -> Result<Mistake, PageError> {
         AccountError::Busy | AccountError::Hash(_) => Ok(Mistake::Busy),
         AccountError::Person(PersonError::Taken(_)) => Ok(Mistake::Taken),
         AccountError::Person(PersonError::LastAdmin) => Ok(Mistake::LastAdmin),
+        AccountError::Person(PersonError::Erased) => Ok(Mistake::Erased),
         AccountError::Person(PersonError::Link) => Err(PageError::Link),
         AccountError::Person(PersonError::NotFound(_)) => Err(PageError::NotFound),
         AccountError::Person(PersonError::Store(error)) => Err(error.into()),

@@ -100,6 +100,7 @@ async fn of_people_and_tokens_everything_is_told_but_no_secret(#[values(Kind::Sq
         has_password: false,
         created_at: T0,
         disabled_at: None,
+        erased_at: None,
     };
     let command = Actor { name: "uid 0".into(), ..Actor::command() };
     store.enter_person(&li, b"secret link", T0 + MINUTE, &command).await.unwrap();

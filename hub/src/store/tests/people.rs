@@ -22,6 +22,7 @@ fn person(id: &str, role: Role) -> PersonRow {
         has_password: false,
         created_at: T0,
         disabled_at: None,
+        erased_at: None,
     }
 }
 
@@ -171,4 +172,45 @@ async fn the_last_administrator_of_all_sites_cannot_be_disabled_even_by_two_at_o
         tokio::join!(store.set_disabled("li", true, T0, &by), store.set_disabled("wang", true, T0, &by))
     };
     assert_eq!([li.is_ok(), wang.is_ok()].into_iter().filter(|ok| *ok).count(), 1, "{li:?} {wang:?}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn whoever_is_erased_is_named_nowhere_and_cannot_come_back(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    active(store, "boss", Role::Admin).await;
+    active(store, "li", Role::Engineering).await;
+    active(store, "wang", Role::Engineering).await;
+    session(store, "li", "phone", 0).await;
+    let name = store.erase_person("li", at(1), &by()).await.unwrap();
+    assert_eq!(name, "已删除人员 1 / Former member 1");
+    assert_eq!(store.person_by_login("li@hz").await.unwrap(), None);
+    assert_eq!(store.password_of("li").await.unwrap(), None);
+    assert!(store.session_by_hash(b"phone", at(1)).await.unwrap().is_none() && sessions(store, "li").await.is_empty());
+    assert!(!store.knows_browser(b"a browser", "li", at(1)).await.unwrap());
+    let people = store.people().await.unwrap();
+    let row = people.iter().find(|row| row.id == "li").unwrap();
+    assert_eq!((&*row.login, &row.name, row.has_password), ("former member 1", &name, false));
+    assert_eq!((row.disabled_at, row.erased_at), (Some(at(1)), Some(at(1))));
+
+    assert_eq!(store.erase_person("li", at(2), &by()).await.unwrap(), name, "once more changes nothing");
+    let back = store.set_disabled("li", false, at(2), &by()).await;
+    assert!(matches!(back, Err(PersonError::Erased)), "{back:?}");
+    let link = store.link_person("li", b"another", at(10), (&by(), at(2))).await;
+    assert!(matches!(link, Err(PersonError::Erased)), "{link:?}");
+    store.set_disabled("wang", true, at(2), &by()).await.unwrap();
+    assert_eq!(store.erase_person("wang", at(3), &by()).await.unwrap(), "已删除人员 2 / Former member 2");
+    let wang = store.people().await.unwrap().into_iter().find(|row| row.id == "wang").unwrap();
+    assert_eq!(wang.disabled_at, Some(at(2)), "since when they were out is known");
+    active(store, "li2", Role::Engineering).await;
+
+    let last = store.erase_person("boss", at(3), &by()).await;
+    assert!(matches!(last, Err(PersonError::LastAdmin)), "{last:?}");
+    let nobody = store.erase_person("nobody", at(3), &by()).await;
+    assert!(matches!(nobody, Err(PersonError::NotFound(_))), "{nobody:?}");
+    let (log, _) = store.audit_log(&crate::store::AuditFilter::default(), None, 20).await.unwrap().unwrap();
+    let erased: Vec<_> = log.iter().filter(|entry| entry.action == "person.erase").collect();
+    assert_eq!(erased.len(), 2, "each once");
+    assert_eq!((&*erased[1].subject, erased[1].after.as_deref()), ("li", Some("former member 1")));
 }

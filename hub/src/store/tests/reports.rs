@@ -191,6 +191,46 @@ async fn a_report_goes_with_its_ticket_to_the_one_that_it_is_a_duplicate_of(
 
 #[rstest]
 #[tokio::test]
+async fn a_phone_number_is_cleared_when_its_ticket_and_its_alert_are_long_over_and_never_before(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    let called = |nth, what, device| ReportRow { phone: "13812341234".into(), ..report(nth, what, device, T0) };
+    let [fault, damage, open] = [
+        called(1, What::Fault, Some(LED)),
+        called(2, What::Damage, None),
+        ReportRow { thing: "地毯".into(), ..called(3, What::Damage, None) },
+    ];
+    for row in [&fault, &damage, &open] {
+        take(store, row, false).await.unwrap();
+    }
+    let phones = async || {
+        let mut kept = Vec::new();
+        for row in [&fault, &damage, &open] {
+            kept.push(!store.report(row.id).await.unwrap().unwrap().phone.is_empty());
+        }
+        kept
+    };
+    let late = T0 + MINUTE.times(9);
+    assert_eq!(store.forget_phones(late, 10).await.unwrap(), 0, "all are open, however old they are");
+    act(store, Action::Reject(Rejection::NoFaultFound), T0 + MINUTE).await;
+    store.acknowledge(AlertId::of_report(damage.id), "王主管", T0 + MINUTE.times(3), &by(), &setup()).await.unwrap();
+    // It is reported once more, which opens the ticket again.
+    take(store, &report(4, What::Fault, Some(LED), T0 + MINUTE.times(4)), false).await.unwrap();
+    assert_eq!(the_ticket(store).await.state, State::New);
+    assert_eq!(store.forget_phones(late, 10).await.unwrap(), 1, "what was reopened is not over");
+    assert_eq!(phones().await, [true, false, true]);
+    act(store, Action::Reject(Rejection::NoFaultFound), T0 + MINUTE.times(5)).await;
+    assert_eq!(store.forget_phones(T0 + MINUTE.times(4), 10).await.unwrap(), 0, "not yet so long ago");
+    assert_eq!(store.forget_phones(late, 10).await.unwrap(), 1);
+    assert_eq!(phones().await, [false, false, true]);
+    let kept = store.report(fault.id).await.unwrap().unwrap();
+    assert_eq!((&*kept.reporter, &*kept.note), (&*fault.reporter, &*fault.note), "all else stays");
+}
+
+#[rstest]
+#[tokio::test]
 async fn damage_is_told_to_the_superior_and_ends_when_they_take_notice(
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {

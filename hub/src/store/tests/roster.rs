@@ -26,6 +26,7 @@ pub(super) async fn enter(store: &Store, id: &str) {
         has_password: false,
         created_at: T0,
         disabled_at: None,
+        erased_at: None,
     };
     store.enter_person(&row, id.as_bytes(), at(72), &by()).await.unwrap();
 }

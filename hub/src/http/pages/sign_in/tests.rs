@@ -153,6 +153,44 @@ async fn a_manager_enters_people_of_their_site_alone_and_nobody_above_them() {
 }
 
 #[tokio::test]
+async fn an_administrator_alone_erases_somebody_and_types_their_login_to_confirm() {
+    let (hub, mut boss) = administered().await;
+    for (login, role) in [("liu", "manager"), ("chen", "engineering")] {
+        let answer =
+            boss.post(&hub, "/people", &format!("name=Name-{login}&login={login}&role={role}&site=hz-01")).await;
+        let link = answer.body.split("http://127.0.0.1:8080").nth(1).unwrap().split('<').next().unwrap().to_owned();
+        let mut own = Browser::default();
+        own.post(&hub, &link, &format!("password={ENCODED}&again={ENCODED}")).await;
+    }
+    let people = hub.app.store.people().await.unwrap();
+    let id_of = |login: &str| people.iter().find(|row| row.login == login).unwrap().id.clone();
+    let [boss_id, chen_id] = [id_of("boss"), id_of("chen")];
+    let mut liu = Browser::default();
+    liu.post(&hub, "/sign-in", &format!("login=liu&password={ENCODED}")).await;
+    let page = liu.get(&hub, "/people").await;
+    assert!(page.body.contains("Name-chen") && !page.body.contains("value=\"erase\""), "{}", page.body);
+    let refused = liu.post(&hub, &format!("/people/{chen_id}"), "what=erase&login=chen").await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "a manager disables, and erases nobody");
+
+    let refused = boss.post(&hub, &format!("/people/{chen_id}"), "what=erase&login=liu").await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    refused.says(&["未删除：输入的账号与此人的不一致", "Name-chen"]);
+    let refused = boss.post(&hub, &format!("/people/{boss_id}"), "what=erase&login=boss").await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    refused.says(&["唯一能登录的管理员"]);
+    for _ in 0..2 {
+        goes_to(&boss.post(&hub, &format!("/people/{chen_id}"), "what=erase&login=Chen").await);
+    }
+    let page = boss.get(&hub, "/people").await;
+    page.says(&["已删除人员 1 / Former member 1", "已删除</span>"]);
+    assert!(!page.body.contains("Name-chen"), "{}", page.body);
+    let refused = boss.post(&hub, &format!("/people/{chen_id}"), "what=enable").await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    let refused = Browser::default().post(&hub, "/sign-in", &format!("login=former+member+1&password={ENCODED}")).await;
+    refused.says(&["账号或密码不对"]);
+}
+
+#[tokio::test]
 async fn ones_sessions_are_listed_and_ended_and_the_password_changed() {
     let (hub, mut boss) = administered().await;
     let mut phone = Browser::default();
