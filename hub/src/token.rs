@@ -47,7 +47,7 @@ pub async fn create(
 fn id() -> String {
     let mut random = [0; 6];
     getrandom::fill(&mut random).expect("the operating system has random numbers");
-    random.iter().map(|byte| format!("{byte:02x}")).collect()
+    random.iter().fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"))
 }
 
 /// So many random bytes, in letters, digits, `-` and `_`, which an address may have.

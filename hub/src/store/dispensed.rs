@@ -256,16 +256,16 @@ impl Tx {
             sqlx::query_as(VERDICTS).bind(no).fetch_all(conn).await)?;
         let mut told = Dispensed { total: pieces, unsure, ..Dispensed::default() };
         for row in &fresh {
-            let counted = row.counted();
-            told.total += counted.pieces;
-            told.unsure += i64::from(counted.unsure);
-            held.extend((counted.held != 0).then_some((row.at.millis(), counted.held)));
+            let of_hour = row.counted();
+            told.total += of_hour.pieces;
+            told.unsure += i64::from(of_hour.unsure);
+            held.extend((of_hour.held != 0).then_some((row.at.millis(), of_hour.held)));
         }
         let old = self.machine_hours(no, since.millis()).await?.into_iter().filter(|row| row.at.millis() < from);
         for row in old.chain(fresh.into_iter().filter(|row| row.at >= since)) {
-            let counted = row.counted();
-            told.hours.push((row.at, counted.pieces));
-            told.unsure_at.extend((counted.unsure > 0).then_some((row.at, counted.unsure)));
+            let of_hour = row.counted();
+            told.hours.push((row.at, of_hour.pieces));
+            told.unsure_at.extend((of_hour.unsure > 0).then_some((row.at, of_hour.unsure)));
         }
         for (at, pieces) in held {
             let verdict = verdicts.iter().find(|(hour, about, _)| (*hour, *about) == (at, pieces));

@@ -15,8 +15,9 @@ use lobby_domain::{
     access::{Need, Role},
     alert::Subject,
     calendar::local,
-    purchase::{Act, Month, Proposal, Refusal, Standing},
-    statement::{MachineLine, PlaceLine, Statement},
+    pack::Item,
+    purchase::{Act, Hindsight, Month, Proposal, Refusal, Standing},
+    statement::{Difference, MachineLine, PlaceLine, Statement},
     stock::Place,
     time::Timestamp,
 };
@@ -87,7 +88,7 @@ impl Asked {
 }
 
 /// What is asked for; the page that asks for more if that is not all.
-async fn asked(app: &App, reader: &Reader, about: About, month: &str) -> Result<Result<Asked, String>, PageError> {
+fn asked(app: &App, reader: &Reader, about: About, month: &str) -> Result<Result<Asked, String>, PageError> {
     let nothing = Open::default();
     let (month, now) = (month.parse::<Month>().map_err(|_| PageError::NotFound)?, app.clock.now());
     let chosen = Scene::with(app, reader, reader.site()?, &nothing, |scene| Ok(scene.chosen().cloned()))?;
@@ -112,12 +113,12 @@ async fn asked(app: &App, reader: &Reader, about: About, month: &str) -> Result<
 /// What stands at the head of both pages.
 fn head(scene: &Scene<'_>, asked: &Asked, about: About) -> MonthOf {
     let Asked { site, item, month, of } = asked;
-    let option = |(id, one): (&Box<str>, &lobby_domain::pack::Item)| SelectOption {
+    let option = |id: &str, one: &Item| SelectOption {
         value: about.address(*month, site, id),
         label: scene.text(&one.label),
-        chosen: **id == *item,
+        chosen: *id == **item,
     };
-    let items: Vec<SelectOption> = scene.pack.items.iter().map(option).collect();
+    let items: Vec<SelectOption> = scene.pack.items.iter().map(|(id, one)| option(id, one)).collect();
     let last = match about {
         About::Statement => asked.present(scene.now),
         About::Plan => asked.present(scene.now).next(),
@@ -160,7 +161,7 @@ pub(super) async fn statement(State(app): State<App>, reader: Reader, Path(month
 }
 
 async fn statement_page(app: &App, reader: &Reader, month: &str) -> Result<String, PageError> {
-    let asked = match asked(app, reader, About::Statement, month).await? {
+    let asked = match asked(app, reader, About::Statement, month)? {
         Ok(asked) => asked,
         Err(page) => return Ok(page),
     };
@@ -223,7 +224,7 @@ fn of_place(name: String, line: &PlaceLine) -> PlaceMonth {
 }
 
 fn differences(scene: &Scene<'_>, asked: &Asked, statement: &Statement) -> Vec<CountDifference> {
-    let difference = |found: &lobby_domain::statement::Difference| CountDifference {
+    let difference = |found: &Difference| CountDifference {
         at: scene.when(found.at),
         place: place_name(scene, asked, &found.place),
         booked: found.booked,
@@ -251,7 +252,7 @@ async fn read_plan(app: &App, asked: &Asked) -> Result<Option<PurchaseRow>, Page
 }
 
 async fn plan_page(app: &App, reader: &Reader, month: &str) -> Result<String, PageError> {
-    let asked = match asked(app, reader, About::Plan, month).await? {
+    let asked = match asked(app, reader, About::Plan, month)? {
         Ok(asked) => asked,
         Err(page) => return Ok(page),
     };
@@ -305,7 +306,7 @@ fn speaks_for(caller: &Caller, post: &str) -> bool {
     caller.role().is_none_or(|role| role == Role::Admin || role.as_str() == post)
 }
 
-fn hindsight(seen: &lobby_domain::purchase::Hindsight) -> PlanHindsight {
+fn hindsight(seen: &Hindsight) -> PlanHindsight {
     let error = seen.error_percent().map_or_else(String::new, |error| format!("{error:+.1} %"));
     PlanHindsight { month: seen.month.clone(), expected: seen.expected, used: seen.used, error }
 }
@@ -413,7 +414,7 @@ pub(super) async fn statement_table(
     Path((month, format)): Path<(String, String)>,
 ) -> Response {
     let sheets = async {
-        let Ok(asked) = asked(&app, &reader, About::Statement, &month).await? else { return Err(PageError::NotFound) };
+        let Ok(asked) = asked(&app, &reader, About::Statement, &month)? else { return Err(PageError::NotFound) };
         let statement = read_statement(&app, &asked).await?;
         let open = Open::default();
         Scene::with(&app, &reader, Some(asked.site.clone()), &open, |scene| {
@@ -430,7 +431,7 @@ pub(super) async fn plan_table(
     Path((month, format)): Path<(String, String)>,
 ) -> Response {
     let sheets = async {
-        let Ok(asked) = asked(&app, &reader, About::Plan, &month).await? else { return Err(PageError::NotFound) };
+        let Ok(asked) = asked(&app, &reader, About::Plan, &month)? else { return Err(PageError::NotFound) };
         let row = read_plan(&app, &asked).await?.ok_or(PageError::NotFound)?;
         let open = Open::default();
         Scene::with(&app, &reader, Some(asked.site.clone()), &open, |scene| {
