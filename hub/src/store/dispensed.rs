@@ -254,10 +254,10 @@ impl Tx {
             sqlx::query_as(VERDICTS).bind(no).fetch_all(conn).await)?;
         let mut told = Dispensed { total: pieces, unsure, ..Dispensed::default() };
         for row in &fresh {
-            let counted = row.counted();
-            told.total += counted.pieces;
-            told.unsure += i64::from(counted.unsure);
-            held.extend((counted.held != 0).then_some((row.at.millis(), counted.held)));
+            let Counted { pieces, held: aside, unsure } = row.counted();
+            told.total += pieces;
+            told.unsure += i64::from(unsure);
+            held.extend((aside != 0).then_some((row.at.millis(), aside)));
         }
         let old = self.machine_hours(no, since.millis()).await?.into_iter().filter(|row| row.at.millis() < from);
         let recent = old.chain(fresh.into_iter().filter(|row| row.at >= since));
@@ -270,8 +270,8 @@ impl Tx {
                 Some((.., true)) => {
                     told.total += pieces;
                     let hour = told.hours.iter_mut().find(|(hour, _)| hour.millis() == at);
-                    if let Some((_, counted)) = hour {
-                        *counted += pieces;
+                    if let Some((_, sum)) = hour {
+                        *sum += pieces;
                     }
                 }
             }
