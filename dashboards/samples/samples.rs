@@ -563,7 +563,7 @@ impl Scene {
             low_stock: None,
             runs_out: Some(UsedUp { likely: self.at(-100 * MINUTE), give_or_take: Some(35 * MINUTE) }),
             refilled: Some(self.done(200, 5 * HOUR)),
-            refill: Some(self.refill("covers-a")),
+            refill: Some(Self::refill("covers-a")),
             dispensed_today: Some(188),
             facts: vec![self.fact("今日卡套", "Jams today", "0", "")],
             incident: None,
@@ -611,7 +611,7 @@ impl Scene {
         LastDone { pieces, at: self.at(before), who: self.say("王敏", "Wang Min") }
     }
 
-    fn refill(&self, device: &str) -> RefillForm {
+    fn refill(device: &str) -> RefillForm {
         let place = format!("machine/{device}");
         let (site, item, key) = ("hz-01".into(), "shoe-cover".into(), "0192f0c1-1111-7000-8000-000000000001".into());
         RefillForm { site, item, place, amount: 200, key }
@@ -632,7 +632,7 @@ impl Scene {
             low: false,
             seen: Some(self.at(6 * SECOND)),
             held: vec![],
-            refill: Some(self.refill("covers-a")),
+            refill: Some(Self::refill("covers-a")),
         }
     }
 

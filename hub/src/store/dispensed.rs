@@ -256,10 +256,10 @@ impl Tx {
             sqlx::query_as(VERDICTS).bind(no).fetch_all(conn).await)?;
         let mut told = Dispensed { total: pieces, unsure, ..Dispensed::default() };
         for row in &fresh {
-            let of_hour = row.counted();
-            told.total += of_hour.pieces;
-            told.unsure += i64::from(of_hour.unsure);
-            held.extend((of_hour.held != 0).then_some((row.at.millis(), of_hour.held)));
+            let Counted { pieces, held: aside, unsure } = row.counted();
+            told.total += pieces;
+            told.unsure += i64::from(unsure);
+            held.extend((aside != 0).then_some((row.at.millis(), aside)));
         }
         let old = self.machine_hours(no, since.millis()).await?.into_iter().filter(|row| row.at.millis() < from);
         for row in old.chain(fresh.into_iter().filter(|row| row.at >= since)) {
@@ -275,8 +275,8 @@ impl Tx {
                 Some((.., true)) => {
                     told.total += pieces;
                     let hour = told.hours.iter_mut().find(|(hour, _)| hour.millis() == at);
-                    if let Some((_, counted)) = hour {
-                        *counted += pieces;
+                    if let Some((_, sum)) = hour {
+                        *sum += pieces;
                     }
                 }
             }

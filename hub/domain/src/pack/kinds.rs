@@ -53,7 +53,7 @@ impl Draft<'_> {
         let facts = self.facts.into_iter().map(|(_, fact)| fact).collect::<Option<_>>()?;
         let boards = self.boards.into_iter().map(|board| board.text.into()).collect();
         let report = self.report.map(|report| report.finished());
-        let dispenses = self.dispenses.map(super::stock::Draft::finished);
+        let dispenses = self.dispenses.map(stock::Draft::finished);
         Some(Kind { id: self.id.into(), label: self.label?, boards, facts, symptoms: self.symptoms, report, dispenses })
     }
 }

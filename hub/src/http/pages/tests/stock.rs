@@ -209,6 +209,7 @@ async fn a_store_room_that_runs_low_is_told_once_and_not_while_what_is_ordered_c
     hub.enters(&[("kind", "order"), ("pieces", "800")], "saved").await;
     assert_eq!(hub.told().await, Vec::<String>::new());
     let order = hub.stock().await["orders"][0]["id"].as_str().unwrap().to_owned();
+    hub.pass(60_000);
     hub.enters(&[("kind", "cancel"), ("order", &order)], "saved").await;
     assert_eq!(hub.told().await, ["site/ stock/low/shoe-cover"], "it is low again");
 }
