@@ -4,6 +4,7 @@
 mod alerts;
 mod audit;
 mod bulk;
+mod checks;
 mod commit;
 mod deadlines;
 mod delivery;
@@ -26,6 +27,7 @@ mod resend;
 mod restraints;
 mod rollup;
 mod roster;
+mod rounds;
 mod schema;
 mod tickets;
 mod tokens;
@@ -42,6 +44,7 @@ use sqlx::{
 pub use self::{
     alerts::{AlertFilter, AlertRow},
     audit::AuditFilter,
+    checks::{AnswerRow, Answered, Checked, Checking, RoundError},
     commit::{Batch, Committed, Spent, Writer},
     deadlines::Breach,
     delivery::{LostReason, LostRow},
@@ -61,6 +64,7 @@ pub use self::{
     restraints::{ChangeError, Made, RestraintFilter},
     rollup::{Due, Grain, RolledUp},
     roster::{Coming, DutyRow},
+    rounds::{Looking, PassedOn, Refill, RoundFilter, RoundRow, Signature},
     schema::{migrator, newest_schema},
     tickets::{ActError, Comment, Deed, TicketEvent, TicketFilter, TicketRow},
     tokens::TokenRow,

@@ -111,16 +111,23 @@ impl Calendar {
         matches!(self.hours, Hours::Known { .. })
     }
 
-    /// The part of the site's day at `now`.
-    pub fn part_of_day(&self, now: Timestamp) -> PartOfDay {
-        let Hours::Known { weekly, exceptions } = &self.hours else { return PartOfDay::Open };
-        let local = local(now, &self.zone);
-        let date = local.date();
-        let hours_of = |date: Date| match exceptions.get(&date) {
+    /// The hours of a day; none if the site is closed then, or if nobody has said when it is open.
+    pub fn on(&self, date: Date) -> Option<Day> {
+        let Hours::Known { weekly, exceptions } = &self.hours else { return None };
+        match exceptions.get(&date) {
             Some(day) => *day,
             None => weekly[usize::from(date.weekday().to_monday_zero_offset().unsigned_abs())],
-        };
-        let Some(day) = hours_of(date) else { return PartOfDay::Closed };
+        }
+    }
+
+    /// The part of the site's day at `now`.
+    pub fn part_of_day(&self, now: Timestamp) -> PartOfDay {
+        if !self.is_known() {
+            return PartOfDay::Open;
+        }
+        let local = local(now, &self.zone);
+        let date = local.date();
+        let Some(day) = self.on(date) else { return PartOfDay::Closed };
         // Bounds are turned into instants, so that a day with a clock change has the right length.
         let at = |time: Time| {
             let zoned = self.zone.to_zoned(date.to_datetime(time));

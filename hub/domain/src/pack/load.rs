@@ -11,6 +11,7 @@ use super::{
     KindRules, Pack,
     basics::{clauses, departments, posts, priorities},
     chain::{Draft, chain},
+    checklists::checklists,
     inhibitions::inhibitions,
     kinds::kinds,
     names::Names,
@@ -29,7 +30,7 @@ macro_rules! files {
 }
 
 /// The files of the built-in pack, with their texts: what a company copies and edits.
-pub const BUILT_IN: [(&str, &str); 10] = files![
+pub const BUILT_IN: [(&str, &str); 11] = files![
     "pack.toml",
     "clauses.toml",
     "kinds.toml",
@@ -40,6 +41,7 @@ pub const BUILT_IN: [(&str, &str); 10] = files![
     "rules-internet.toml",
     "rules-agent.toml",
     "inhibit.toml",
+    "checklists.toml",
 ];
 
 impl Pack {
@@ -113,6 +115,8 @@ fn merge<'a>(files: Vec<Table<'a>>, log: &'a Log, first: Option<&'a Source<'a>>)
     }
     let report = usual.draft.map(|draft| draft.finished());
     let symptoms = usual.symptoms;
+    let mut rounds = Names::new("checklist");
+    let checklists = files.iter().flat_map(|file| checklists(file, &declared, &mut rounds)).collect();
     let (rules, inhibitions) = all_rules(files, &declared, log);
     let whole = |log: &Log, message: &str| {
         if log.is_empty() {
@@ -128,7 +132,18 @@ fn merge<'a>(files: Vec<Table<'a>>, log: &'a Log, first: Option<&'a Source<'a>>)
     }
     let kinds = with_rules(declared, &rules)?;
     let (clauses, posts, departments, priorities) = known;
-    Some(Pack { clauses, posts, departments, priorities, chain: chain?, inhibitions, kinds, report, symptoms })
+    Some(Pack {
+        clauses,
+        posts,
+        departments,
+        priorities,
+        chain: chain?,
+        inhibitions,
+        kinds,
+        report,
+        symptoms,
+        checklists,
+    })
 }
 
 /// The chain of command, of whichever file has it; it is one.

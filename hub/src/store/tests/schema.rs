@@ -7,8 +7,8 @@ use sqlx::{Executor, SqlSafeStr, SqlitePool};
 
 use super::{Database, Kind, Store};
 use crate::store::{
-    alerts, audit, deadlines, delivery, escalations, findings, fleet, meta, notifications, once, outbox, past, people,
-    photos, records, reports, resend, restraints, rollup, roster, schema, tickets, tokens,
+    alerts, audit, checks, deadlines, delivery, escalations, findings, fleet, meta, notifications, once, outbox, past,
+    people, photos, records, reports, resend, restraints, rollup, roster, rounds, schema, tickets, tokens,
 };
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
@@ -21,6 +21,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
     let all = [
         alerts::STATEMENTS,
         audit::STATEMENTS,
+        checks::STATEMENTS,
         deadlines::STATEMENTS,
         delivery::STATEMENTS,
         escalations::STATEMENTS,
@@ -39,6 +40,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         restraints::STATEMENTS,
         rollup::STATEMENTS,
         roster::STATEMENTS,
+        rounds::STATEMENTS,
         schema::STATEMENTS,
         tickets::STATEMENTS,
         tokens::STATEMENTS,
