@@ -76,7 +76,7 @@ pub(crate) async fn look(store: &Store, fleet: &Fleet, now: Timestamp) -> Result
 }
 
 /// What is looked at of a checklist at a site as it is now: each item, and where devices make one, each of those that are in use.
-fn lines(site: Option<&Site>, list: &Checklist) -> Vec<Line> {
+pub(crate) fn lines(site: Option<&Site>, list: &Checklist) -> Vec<Line> {
     let mut lines = Vec::new();
     for item in &list.items {
         let line = |id: Box<str>, label: Label, device: Option<&Device>| Line {

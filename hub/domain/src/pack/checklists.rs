@@ -165,3 +165,68 @@ fn count(node: Node<'_>) -> Option<u32> {
     }
     count
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use crate::pack::{BUILT_IN, Pack};
+
+    const ROUND: &str = r#"[checklist.count]
+label = { zh = "清点", en = "Count" }
+clauses = ["REC-S3.8"]
+post = "reception"
+takes_over = "reception"
+due = ["08:20", "close - 15m"]
+opens = "1h"
+items.balls = { label = { zh = "球", en = "Balls" }, count = 22, photo = "optional", department = "it", priority = "P3" }
+items.tables = { label = { zh = "球台", en = "Table" }, devices = ["snooker-table"] }
+"#;
+
+    /// The built-in pack with the round in place of its own.
+    fn load(round: &str) -> Result<Pack, String> {
+        let others = BUILT_IN.into_iter().filter(|(name, _)| *name != "checklists.toml");
+        let files: Vec<(&str, &str)> = others.chain([("rounds.toml", round)]).collect();
+        Pack::load(&files).map_err(|errors| errors.to_string())
+    }
+
+    #[test]
+    fn a_round_is_read_with_its_items_in_their_order() {
+        let [round] = load(ROUND).expect("a pack").checklists.try_into().expect("one");
+        assert_eq!((&*round.id, round.due.len(), round.closes.to_string()), ("count", 2, "15m".to_owned()));
+        let items: Vec<(&str, Option<u32>)> = round.items.iter().map(|item| (&*item.id, item.count)).collect();
+        assert_eq!(items, [("balls", Some(22)), ("tables", None)]);
+    }
+
+    #[rstest]
+    #[case::no_such_post(
+        "post = \"reception\"",
+        "post = ▶\"recption\"",
+        "there is no post `recption`; did you mean `reception`?"
+    )]
+    #[case::no_such_clause("\"REC-S3.8\"", "▶\"REC-S9\"", "there is no clause `REC-S9`")]
+    #[case::no_post("post = \"reception\"\n", "", "`post` is missing")]
+    #[case::no_time("\"08:20\"", "▶\"8 o'clock\"", "`8 o'clock` is no time of a day")]
+    #[case::misspelt_time("\"close - 15m\"", "▶\"closing - 15m\"", "`closing - 15m` is no time of a day")]
+    #[case::too_late("\"close - 15m\"", "▶\"close + 3d\"", "is no time of a day")]
+    #[case::never("due = [\"08:20\", \"close - 15m\"]", "due = ▶[]", "a round without a time is never made")]
+    #[case::opens_for_days("opens = \"1h\"", "opens = ▶\"2d\"", "2d is too long for a round: use at most 12h")]
+    #[case::half_a_ball("count = 22", "count = ▶21.5", "21.5 things cannot be counted")]
+    #[case::photo("photo = \"optional\"", "photo = ▶\"maybe\"", "`maybe` is none of none, optional, required")]
+    #[case::no_such_kind("\"snooker-table\"", "▶\"snooker-tabel\"", "did you mean `snooker-table`?")]
+    #[case::counted_devices("devices = [", "count = 2, devices = ▶[", "use `count` or `devices`, not both")]
+    #[case::no_such_department("\"it\"", "▶\"its\"", "there is no department `its`; did you mean `it`?")]
+    #[case::a_key("takes_over", "▶take_over", "`take_over` is not a key here; did you mean `takes_over`?")]
+    #[case::an_item("items.tables", "items.▶Tables", "`Tables` is not a name")]
+    fn a_mistake_in_a_round_is_told_at_its_place(#[case] from: &str, #[case] to: &str, #[case] message: &str) {
+        let text = ROUND.replacen(from, to, 1);
+        assert_ne!(text, ROUND);
+        let errors = load(&text.replace('▶', "")).expect_err("a mistake");
+        assert!(errors.contains(message) && errors.lines().count() == 1, "{errors}");
+        if let Some((before, _)) = text.split_once('▶') {
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            assert!(errors.starts_with(&format!("rounds.toml:{line}:{column}: ")), "{errors}");
+        }
+    }
+}

@@ -8,10 +8,10 @@ use axum::{
 };
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
-    AccountPage, AgentPage, AgentsPage, AlertPage, AlertsPage, AuditPage, Calendar, Chrome, ConciergePage, DevicePage,
-    EngineeringPage, ErrorPage, EscalationsPage, GuestPage, HealthPage, OutboxPage, OverviewPage, Page, PeoplePage,
-    Problem, ReceptionPage, ReportPage, RestraintsPage, RosterPage, SetupPage, ShowflatPage, SignInPage, TicketPage,
-    WhyPage,
+    AccountPage, AgentPage, AgentsPage, AlertPage, AlertsPage, AuditPage, Calendar, ChecksPage, Chrome, ConciergePage,
+    DevicePage, EngineeringPage, ErrorPage, EscalationsPage, GuestPage, HealthPage, OutboxPage, OverviewPage, Page,
+    PeoplePage, Problem, ReceptionPage, ReportPage, RestraintsPage, RosterPage, RoundPage, SetupPage, ShowflatPage,
+    SignInPage, TicketPage, WhyPage,
 };
 
 use super::{App, Open, Reader, Scene};
@@ -121,6 +121,7 @@ html!(
     AlertPage,
     AlertsPage,
     AuditPage,
+    ChecksPage,
     EscalationsPage,
     ConciergePage,
     DevicePage,
@@ -135,6 +136,7 @@ html!(
     ReportPage,
     RestraintsPage,
     RosterPage,
+    RoundPage,
     SetupPage,
     ShowflatPage,
     SignInPage,

@@ -4,7 +4,7 @@ use lobby_contract::FactValue;
 use lobby_dashboards::{ConciergePage, DeviceTile, Fact, LowStock, Machine, Page, ReceptionPage, ShowflatPage};
 use lobby_domain::{device::Device, pack::KindRules, rule::Effect, site::Site};
 
-use super::{Scene, incident, tiles};
+use super::{Scene, incident, rounds, tiles};
 use crate::store::AlertRow;
 
 /// The facts by which a machine's stock is told.
@@ -47,6 +47,8 @@ pub(super) fn reception(scene: &Scene<'_>) -> ReceptionPage {
         snooker_figures: in_use(scene, &snooker).into_iter().collect(),
         internet: tiles(&internet),
         internet_figures: Vec::new(),
+        rounds: rounds::current(scene, "reception"),
+        readiness: rounds::readiness(scene),
         chrome: scene.chrome(Page::Reception),
     }
 }
