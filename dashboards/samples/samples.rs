@@ -6,20 +6,22 @@ mod months;
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
     Acceptance, AccountPage, Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertPage, AlertRow, AlertsPage,
-    AuditLine, AuditPage, Calendar, ChannelCard, ChannelState, Choice, Chrome, Clause, Collection, ConciergePage,
-    Copies, Counts, DayPart, Deadline, DeadlineKind, Delivery, DeliveryLine, DeliveryState, DeviceLabel, DevicePage,
-    DeviceRef, DeviceTile, Draft, DutyDay, DutyLine, EngineeringPage, ErrorPage, Escalation, EscalationLine,
-    EscalationPhase, EscalationState, EscalationsPage, Evidence, Fact, FindingKey, FindingRow, FindingSeverity,
-    GuestPage, HealthPage, HeldPieces, Incident, LabelSheet, Lang, LastDone, LifeCard, Limit, Link, Loss, LowStock,
-    Machine, Mistake, Newcomer, Notice, OutboxPage, OverviewPage, Page, Paper, PeoplePage, PersonLine, PersonState,
-    PhotoLine, PhotoStage, PostNow, PostStatus, Preview, Priority, Problem, Progress, QueueTicket, Range, Reason,
-    ReceptionPage, RefillForm, Rejected, Repair, RepairForm, ReportCard, ReportForm, ReportMistake, ReportPage,
-    ReportReader, Reported, Reporter, Restrained, RestraintRow, RestraintsPage, RosterImport, RosterPage, SelectOption,
-    Selection, Series, SessionLine, SetupPage, Severity, Sheet, ShowflatPage, Sight, SignInPage, Site, SiteRow, State,
-    StateSpan, StockEntry, StockItem, StockMachine, StockOrder, StockPage, StockPlace, TableMistake, TicketEvent,
-    TicketLine, TicketPage, TicketStep, TimelineEntry, UsedUp, WaitingFor, When, WhyPage, WhyPart, WhyPhase, WhyRule,
-    WorkMistake,
+    AuditLine, AuditPage, Calendar, ChannelCard, ChannelState, ChecksPage, Choice, Chrome, Clause, Collection,
+    ConciergePage, Copies, Counts, DayPart, Deadline, DeadlineKind, Delivery, DeliveryLine, DeliveryState, DeviceLabel,
+    DevicePage, DeviceRef, DeviceTile, Draft, DutyDay, DutyLine, EngineeringPage, ErrorPage, Escalation,
+    EscalationLine, EscalationPhase, EscalationState, EscalationsPage, Evidence, Fact, FindingKey, FindingRow,
+    FindingSeverity, GuestPage, HealthPage, HeldPieces, Incident, ItemFlag, ItemLine, ItemSaid, ItemStated, LabelSheet,
+    Lack, Lang, LastDone, LifeCard, Limit, Link, Loss, LowStock, Machine, Mistake, Newcomer, Notice, OutboxPage,
+    OverviewPage, Page, Paper, Passed, PeoplePage, PersonLine, PersonState, PhotoLine, PhotoStage, PhotoWanted,
+    PostNow, PostStatus, Preview, Priority, Problem, Progress, QueueTicket, Range, Readiness, Reason, ReceptionPage,
+    RefillForm, Rejected, Repair, RepairForm, ReportCard, ReportForm, ReportMistake, ReportPage, ReportReader,
+    Reported, Reporter, Restrained, RestraintRow, RestraintsPage, RosterImport, RosterPage, RoundLine, RoundPage,
+    RoundState, SelectOption, Selection, Series, SessionLine, SetupPage, Severity, Sheet, ShowflatPage, Sight,
+    SignInPage, Signed, Site, SiteRow, State, StateSpan, StockEntry, StockItem, StockMachine, StockOrder, StockPage,
+    StockPlace, TableMistake, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, UsedUp, WaitingFor, When,
+    WhyPage, WhyPart, WhyPhase, WhyRule, WorkMistake,
 };
+use lobby_domain::{access::Role, device::Life};
 
 /// How far somebody is who imports a roster.
 #[derive(Clone, Copy)]
@@ -28,7 +30,6 @@ enum RosterStep {
     Mistaken,
     Previewing,
 }
-use lobby_domain::{access::Role, device::Life};
 
 const NOW: i64 = 1_795_418_400_000; // 2026-11-23 15:20 in Shanghai
 const SECOND: i64 = 1000;
@@ -59,10 +60,18 @@ macro_rules! samples {
 pub fn all(lang: Lang) -> Vec<Sample> {
     let zone = TimeZone::get("Asia/Shanghai").expect("the zones are bundled");
     let s = Scene(lang, Calendar::new(NOW, zone));
-    [s.of_equipment(), s.of_alerts(), s.of_people(), s.of_reports(), rosters(&s).into(), months::all(&s)]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        s.of_equipment(),
+        s.of_alerts(),
+        s.of_people(),
+        s.of_reports(),
+        rosters(&s).into(),
+        rounds(&s).into(),
+        months::all(&s),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 impl Scene {
@@ -71,7 +80,7 @@ impl Scene {
         samples! {
         "overview-normal": s.overview(false);
         "overview-abnormal": s.overview(true);
-        "overview-empty": OverviewPage { chrome: s.blind(Page::Overview), posts: vec![], sites: vec![] };
+        "overview-empty": OverviewPage { chrome: s.blind(Page::Overview), posts: vec![], sites: vec![], readiness: vec![] };
         "concierge-normal": s.concierge(vec![s.led(), s.tv()]);
         "concierge-abnormal": s.concierge(vec![s.dark_led(TicketStep::Accepted), s.tv()]);
         "concierge-confirm": s.concierge(vec![s.dark_led(TicketStep::AwaitingConfirmation), s.offline_tv()]);
@@ -93,7 +102,7 @@ impl Scene {
         "stock-none": StockPage { entries: vec![], next: None, ..s.stock(vec![]) };
         "reception-normal": s.reception(false);
         "reception-abnormal": s.reception(true);
-        "reception-empty": ReceptionPage { snooker: vec![], snooker_figures: vec![], internet: vec![], internet_figures: vec![], ..s.reception(false) };
+        "reception-empty": ReceptionPage { snooker: vec![], snooker_figures: vec![], internet: vec![], internet_figures: vec![], rounds: vec![], ..s.reception(false) };
         "device-normal": s.device(State::Normal);
         "device-why": s.why();
         "device-why-right": WhyPage { rules: s.why().rules.split_off(1), alerts: vec![], ..s.why() };
@@ -188,6 +197,46 @@ fn rosters(s: &Scene) -> [Sample; 4] {
         sample("roster-mistakes", s.roster(RosterStep::Mistaken)),
         sample("roster-preview", s.roster(RosterStep::Previewing)),
         sample("roster-unkept", RosterPage { now: None, gaps: None, days: vec![], import: None, ..looking() }),
+    ]
+}
+
+/// The pages of rounds, in every situation.
+fn rounds(s: &Scene) -> [Sample; 6] {
+    let sample = |name, page: Result<String, _>, main: Result<String, _>| Sample {
+        name,
+        page: page.expect("a page of samples renders"),
+        main: main.expect("a page of samples renders"),
+    };
+    let list = |name, page: ChecksPage| sample(name, page.render(), page.render_main());
+    let one = |name, page: RoundPage| sample(name, page.render(), page.render_main());
+    let open = || s.round_page(RoundState::InProgress);
+    let signed = Signed { by: s.say("早班 小张", "Zhang"), at: s.at(8 * MINUTE) };
+    let taken = Signed { by: s.say("晚班 小李", "Li"), at: s.at(2 * MINUTE) };
+    let passed = Passed {
+        tickets: vec!["20261123-007".into()],
+        silences: vec![s.say("球桌维修中 至 18:00", "Table under repair until 18:00")],
+        refills: vec![s.say("一号鞋套机：鞋套不足", "Machine 1: covers run low")],
+    };
+    let record = RoundPage {
+        may_answer: false,
+        signed_out: Some(signed),
+        passed: Some(passed),
+        ..s.round_page(RoundState::SignedOut)
+    };
+    [
+        list("checks", s.checks()),
+        list("checks-none", ChecksPage { posts: vec![], today: vec![], past: vec![], ..s.checks() }),
+        one("round", open()),
+        one(
+            "round-lacking",
+            RoundPage {
+                chrome: Chrome { notice: Some(Notice::Lacking), ..s.chrome(Page::Round) },
+                asks_name: true,
+                ..open()
+            },
+        ),
+        one("round-taking-over", RoundPage { may_take: true, dispute: HOSTILE.into(), ..record.clone() }),
+        one("round-done", RoundPage { signed_in: Some(taken), round: s.round(RoundState::Done, (4, 4)), ..record }),
     ]
 }
 
@@ -786,6 +835,8 @@ impl Scene {
                 if trouble { self.unknown(second) } else { second },
             ],
             internet_figures: vec![],
+            rounds: vec![self.round(if trouble { RoundState::Missed } else { RoundState::InProgress }, (7, 12))],
+            readiness: vec![self.readiness(trouble)],
         }
     }
 
@@ -1389,7 +1440,7 @@ impl Scene {
                 .map(|site| Choice { label: site.name.clone(), href: site.href.clone(), current: false })
                 .collect();
         }
-        OverviewPage { chrome, posts, sites }
+        OverviewPage { chrome, posts, sites, readiness: vec![self.readiness(trouble)] }
     }
 
     fn bare(&self, page: Page) -> Chrome {
@@ -1621,6 +1672,137 @@ impl Scene {
                 ..form
             },
         }
+    }
+
+    fn round(&self, state: RoundState, progress: (usize, usize)) -> RoundLine {
+        RoundLine {
+            href: (state != RoundState::Scheduled).then(|| "/checks/1c0ffee0-5a11-4b1d-8e55-0123456789ab".into()),
+            label: self.say("上网区交接", "Internet area's handover"),
+            site: None,
+            post: self.say("接待岗", "Reception"),
+            takes_over: Some(self.say("接待岗", "Reception")),
+            people: vec![self.say("小张", "Zhang")],
+            opens: self.at(HOUR),
+            due: self.at(-20 * MINUTE),
+            state,
+            progress,
+        }
+    }
+
+    fn checks(&self) -> ChecksPage {
+        let choice = |zh, en, href: &str, current| Choice { label: self.say(zh, en), href: href.into(), current };
+        let other = |state| RoundLine {
+            label: self.say("斯诺克收场清点", "Snooker's closing count"),
+            takes_over: None,
+            people: vec![],
+            ..self.round(state, (0, 5))
+        };
+        ChecksPage {
+            chrome: self.chrome(Page::Checks),
+            posts: vec![
+                choice("全部", "All", "/checks", true),
+                choice("接待岗", "Reception", "/checks?post=reception", false),
+            ],
+            today: vec![
+                self.round(RoundState::Missed, (1, 4)),
+                self.round(RoundState::SignedOut, (4, 4)),
+                other(RoundState::Open),
+                RoundLine { progress: (0, 0), ..other(RoundState::Scheduled) },
+                self.round(RoundState::Done, (4, 4)),
+            ],
+            past: vec![other(RoundState::DoneLate), other(RoundState::Excused)],
+        }
+    }
+
+    fn item(&self, id: &str, zh: &str, en: &str) -> ItemLine {
+        ItemLine {
+            id: id.into(),
+            label: self.say(zh, en),
+            count: None,
+            photo: PhotoWanted::None,
+            said: None,
+            note: String::new(),
+            stated: None,
+            flag: None,
+            ticket: None,
+            by: None,
+            photos: vec![],
+            lacking: false,
+        }
+    }
+
+    fn round_page(&self, state: RoundState) -> RoundPage {
+        let done = state == RoundState::SignedOut;
+        let by = Some(Signed { by: self.say("小张", "Zhang"), at: self.at(9 * MINUTE) });
+        let laptop = ItemLine {
+            said: Some(ItemSaid::Fail),
+            note: self.say("屏幕裂了", "The screen is cracked"),
+            stated: Some(ItemStated::Fine),
+            flag: Some(ItemFlag::DeviceFine),
+            ticket: Some("20261123-007".into()),
+            by: by.clone(),
+            photos: vec![self.photo(PhotoStage::Report, 9 * MINUTE)],
+            ..self.item("laptops.pc-1", "一号电脑：电脑无损坏、可用", "Laptop 1: it is whole and works")
+        };
+        let network = ItemLine {
+            stated: Some(ItemStated::Unknown),
+            said: done.then_some(ItemSaid::Pass),
+            flag: done.then_some(ItemFlag::TickedUnknown),
+            by: by.clone().filter(|_| done),
+            lacking: !done,
+            ..self.item("network", "网络：可用", "Network: it works")
+        };
+        let books = ItemLine {
+            count: Some(30),
+            said: Some(ItemSaid::Count(29)),
+            by: by.clone(),
+            ..self.item("books", "书籍", "Books")
+        };
+        let seats = ItemLine {
+            photo: PhotoWanted::Required,
+            said: done.then_some(ItemSaid::NotApplicable),
+            note: if done { self.say("正在清洗", "Being cleaned") } else { String::new() },
+            lacking: !done,
+            by: by.filter(|_| done),
+            ..self.item("seats", "座椅、灯具完好", "Seats and lamps are whole")
+        };
+        RoundPage {
+            chrome: self.chrome(Page::Round),
+            round: self.round(state, if done { (4, 4) } else { (2, 4) }),
+            action: "/checks/1c0ffee0-5a11-4b1d-8e55-0123456789ab".into(),
+            clauses: vec![Clause {
+                id: "REC-S4.3".into(),
+                reference: self.say("接待岗 工作标准 第 4 条第 3 款", "Reception, standard 4.3"),
+            }],
+            items: vec![laptop, network, books, seats],
+            key: "1c0ffee0-5a11-4b1d-8e55-0123456789ab".into(),
+            may_answer: !done,
+            may_take: false,
+            asks_name: false,
+            signed_out: None,
+            signed_in: None,
+            dispute: String::new(),
+            passed: None,
+        }
+    }
+
+    fn readiness(&self, trouble: bool) -> Readiness {
+        let lack = |what: String, why: String, who: String, href: &str| Lack { what, why, who, href: href.into() };
+        let lacks = vec![
+            lack(
+                self.led_ref().name,
+                self.say("入口屏黑屏", "The display is dark"),
+                self.say("工程 李工", "Engineering, Li"),
+                "/d/entrance-led?site=hz-01",
+            ),
+            lack(
+                self.say("礼宾开门前检查", "Concierge's opening check"),
+                self.say("点检未完成 1/2", "round not done 1/2"),
+                self.say("礼宾岗 小陈", "Concierge, Chen"),
+                "/checks/1c0ffee0-5a11-4b1d-8e55-0123456789ab",
+            ),
+        ];
+        Readiness { site: None, lacks: if trouble { lacks } else { vec![] } }
     }
 
     fn photo(&self, stage: PhotoStage, before: i64) -> PhotoLine {

@@ -54,6 +54,10 @@ pub enum Page {
     Roster,
     /// `/stock`
     Stock,
+    /// `/checks`
+    Checks,
+    /// `/checks/{id}`
+    Round,
     /// `/audit`
     Audit,
     /// `/escalations`
@@ -94,6 +98,8 @@ impl Page {
             Self::People => "people",
             Self::Roster => "roster",
             Self::Stock => "stock",
+            Self::Checks => "checks",
+            Self::Round => "round",
             Self::Audit => "audit",
             Self::Escalations => "escalations",
             Self::Report => "report",
@@ -118,6 +124,7 @@ impl Page {
             Self::People => "/people",
             Self::Roster => "/roster",
             Self::Stock => "/stock",
+            Self::Checks | Self::Round => "/checks",
             Self::Audit => "/audit",
             Self::Escalations => "/escalations",
             Self::Report => "/report",
@@ -147,6 +154,7 @@ impl Page {
             Self::People => t.people,
             Self::Roster => t.roster,
             Self::Stock => t.stock,
+            Self::Checks | Self::Round => t.checks,
             Self::Audit => t.audit,
             Self::Escalations => t.escalations,
             Self::Report => t.report,
@@ -232,6 +240,10 @@ pub enum Notice {
     NotAbove,
     /// Levels are skipped only by a named person who says why.
     Skips,
+    /// Something of a round is not answered yet.
+    Lacking,
+    /// A handover takes two people.
+    TwoPeople,
     /// Nothing was written where something has to be.
     Empty,
     /// It is over already.
@@ -265,6 +277,8 @@ impl Notice {
             Self::NoOriginal => t.notice_no_original,
             Self::NotAbove => t.notice_not_above,
             Self::Skips => t.notice_skips,
+            Self::Lacking => t.notice_lacking,
+            Self::TwoPeople => t.notice_two_people,
             Self::Empty => t.notice_empty,
             Self::TestTaken => t.notice_test_taken,
             Self::TestRefused => t.notice_test_refused,
@@ -331,6 +345,14 @@ pub struct Chrome {
 impl Chrome {
     pub(crate) fn t(&self) -> &'static Texts {
         self.lang.texts()
+    }
+
+    /// The texts of rounds.
+    pub(crate) fn w(&self) -> &'static crate::check::texts::Texts {
+        match self.lang {
+            Lang::Zh => &crate::check::texts::ZH,
+            Lang::En => &crate::check::texts::EN,
+        }
     }
 
     /// The address of `path`, staying with the chosen site when there are several.

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use crate::{
+    check::Readiness,
     chrome::{Chrome, Collection, Page, page},
     state::{State, Verdict},
     texts::{Texts, fill},
@@ -103,6 +104,8 @@ pub struct OverviewPage {
     pub posts: Vec<PostStatus>,
     /// The sites, the worst first; shown when there are at least two.
     pub sites: Vec<SiteRow>,
+    /// What lacks before the sites shown can open.
+    pub readiness: Vec<Readiness>,
 }
 
 page!(OverviewPage);

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use crate::{
+    check::{Readiness, RoundLine},
     chrome::{Chrome, page},
     concierge::worst,
     state::{State, Verdict},
@@ -23,6 +24,10 @@ pub struct ReceptionPage {
     pub internet: Vec<DeviceTile>,
     /// Figures of the internet area as a whole.
     pub internet_figures: Vec<Fact>,
+    /// The rounds of the post that are to be made now, the handover first.
+    pub rounds: Vec<RoundLine>,
+    /// What lacks before the sites shown can open.
+    pub readiness: Vec<Readiness>,
 }
 
 page!(ReceptionPage);

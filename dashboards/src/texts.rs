@@ -12,9 +12,10 @@ macro_rules! texts {
         pub const EN: $texts = $texts { $($name: $en,)* };
 
         #[cfg(test)]
-        pub(super) const ALL: &[(&str, &str, &str)] = &[$((stringify!($name), $zh, $en),)*];
+        pub(crate) const ALL: &[(&str, &str, &str)] = &[$((stringify!($name), $zh, $en),)*];
     };
 }
+pub(crate) use texts;
 
 mod month;
 
@@ -188,6 +189,13 @@ texts! {
     roster_ends: "取消：{} 班", "Taken away: {}";
     roster_over: "已结束、不再更改的：{} 班", "Over, and left as it was: {}";
     roster_same: "与现有排班相同，没有变化", "It is what is planned already: nothing changes";
+    checks: "点检与交接", "Rounds";
+    audit_round_answer: "填写点检", "Answered a round";
+    audit_round_sign_out: "点检签字", "Signed a round";
+    audit_round_sign_in: "接班签字", "Took over";
+    audit_round_dispute: "对交接提出异议", "Disputed a handover";
+    notice_lacking: "已保存，但还不能签字：请补全标出的项目（无法检查须写原因，必需的照片须上传）。", "Saved, but it cannot be signed yet: complete the items marked below, with a reason where one cannot be checked.";
+    notice_two_people: "交接须由两人签字，请接班人登录后签字。", "A handover is signed by two people: whoever takes over signs in.";
     audit_roster_import: "导入排班", "Imported a roster";
     finding_roster: "排班", "Roster";
     audit_empty: "还没有操作记录。", "Nothing has been changed yet.";
@@ -977,25 +985,32 @@ texts! {
     mistake_other_login: "未删除：输入的账号与此人的不一致。", "Not erased: that is not this person's sign-in name.";
 }
 
+/// What holds for texts of any area.
+#[cfg(test)]
+pub(crate) fn hold_for_all(all: &[(&str, &str, &str)]) {
+    for (name, zh, en) in all {
+        assert!(*name == "word_gap" || !zh.trim().is_empty(), "{name} is empty in Chinese");
+        assert!(!en.trim().is_empty(), "{name} is empty in English");
+        assert_eq!(zh.matches("{}").count(), en.matches("{}").count(), "places of {name}");
+        assert!(en.chars().all(|c| c.is_ascii() || "·\u{a0}".contains(c)), "{name}: {en}");
+        let longest_word = en.split_whitespace().map(str::len).max().unwrap_or(0);
+        assert!(longest_word <= 16, "{name}: a word of {longest_word} letters breaks a narrow column");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn no_text_is_empty_and_both_languages_have_the_same_places() {
-        for (name, zh, en) in ALL.iter().chain(month::ALL) {
-            assert!(*name == "word_gap" || !zh.trim().is_empty(), "{name} is empty in Chinese");
-            assert!(!en.trim().is_empty(), "{name} is empty in English");
-            assert_eq!(zh.matches("{}").count(), en.matches("{}").count(), "places of {name}");
-        }
+        hold_for_all(ALL);
+        hold_for_all(month::ALL);
     }
 
     #[test]
-    fn english_texts_are_english_and_fit_a_phone() {
-        for (name, _, en) in ALL.iter().chain(month::ALL) {
-            assert!(en.chars().all(|c| c.is_ascii() || "·\u{a0}".contains(c)), "{name}: {en}");
-            let longest_word = en.split_whitespace().map(str::len).max().unwrap_or(0);
-            assert!(longest_word <= 16, "{name}: a word of {longest_word} letters breaks a narrow column");
+    fn english_texts_fit_a_phone() {
+        for (name, _, en) in ALL {
             if name.starts_with("nav_") || name.starts_with("step_") {
                 assert!(en.len() <= 11, "{name} must fit a fifth of a phone: {en}");
             }

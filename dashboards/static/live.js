@@ -41,8 +41,9 @@ function tick() {
 // What a person has opened, closed, typed or focused survives a swap, as far as the new page still has it.
 
 const fields = (root) => root.querySelectorAll("input[id]:not([type=hidden]), textarea[id], select[id]");
-const held = (field) => (field.type === "checkbox" ? "checked" : "value");
-const typed = (field) => field.tagName === "SELECT" || field.type === "checkbox" || field.value !== field.defaultValue;
+const held = (field) => (field.type === "checkbox" || field.type === "radio" ? "checked" : "value");
+const typed = (field) => field.tagName === "SELECT" || field.type === "checkbox"
+  || (field.type === "radio" ? field.checked !== field.defaultChecked : field.value !== field.defaultValue);
 
 function handle(element) {
   if (element.id) return `#${CSS.escape(element.id)}`;
@@ -59,7 +60,8 @@ function swap(page) {
   if (!fresh) return;
   const said = main.querySelector(".answer")?.textContent;
   const opened = [...main.querySelectorAll("details[id]")].map((details) => [details.id, details.open]);
-  const written = [...fields(main)].filter(typed).map((field) => [field.id, field[held(field)]]);
+  const chosen = [...main.querySelectorAll("input[type=file][id]")].filter((field) => field.files.length > 0);
+  const written = [...fields(main)].filter((field) => field.type !== "file" && typed(field)).map((field) => [field.id, field[held(field)]]);
   const focused = main.contains(document.activeElement) && document.activeElement !== main ? document.activeElement : null;
   const where = focused && handle(focused);
   const marked = focused && "selectionStart" in focused ? [focused.selectionStart, focused.selectionEnd] : null;
@@ -74,6 +76,8 @@ function swap(page) {
     const field = document.getElementById(id);
     if (field) field[held(field)] = value;
   }
+  // A file cannot be chosen again by a script: the field itself stays.
+  for (const field of chosen) document.getElementById(field.id)?.replaceWith(field);
   const again = where && main.querySelector(where);
   if (again) {
     again.focus({ preventScroll: true });
@@ -81,6 +85,7 @@ function swap(page) {
   }
   window.scrollTo(x, y);
   tick();
+  sayKept();
   const answer = main.querySelector(".answer")?.textContent;
   if (answer && answer !== said) document.getElementById("said").textContent = answer;
 }
@@ -125,7 +130,7 @@ function hear() {
   const missed = stale() || wanted;
   heard = Date.now();
   document.getElementById("stale").hidden = true;
-  if (missed) refresh();
+  if (missed) { sendKept(); refresh(); }
 }
 
 function connect() {
@@ -162,3 +167,68 @@ document.addEventListener("submit", (event) => {
   event.target.dataset.sent = "1";
   setTimeout(() => delete event.target.dataset.sent, 5_000);
 });
+
+// A form that keeps: what cannot be sent stays on this device and is sent when the connection is back, with its key, so it is done once.
+// Photos are not kept: there may be no room for them.
+
+const KEPT = "kept ";
+
+function say(form, shown) {
+  form.querySelector(".kept")?.remove();
+  if (!shown) return;
+  const words = document.createElement("p");
+  words.className = "notice offline kept";
+  words.setAttribute("role", "status");
+  words.textContent = form.dataset.kept;
+  form.prepend(words);
+}
+
+function sayKept() {
+  const unsent = Object.keys(localStorage).filter((key) => key.startsWith(KEPT));
+  for (const form of document.querySelectorAll("form.keeps")) {
+    say(form, unsent.some((key) => key.slice(KEPT.length).startsWith(form.action.replace(/[^/]*$/, ""))));
+  }
+}
+
+// Whether it was taken or refused for good, and then what is shown next.
+async function send(address, body) {
+  const answer = await fetch(address, { method: "POST", headers: { Accept: "text/html" }, body }).catch(() => null);
+  const asksWho = answer?.redirected && new URL(answer.url).pathname === "/sign-in";
+  const over = Boolean(answer) && answer.status < 500 && !asksWho;
+  const show = async () => {
+    if (answer?.redirected) return location.assign(answer.url);
+    if (over) swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
+  };
+  return { over, show };
+}
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.classList.contains("keeps") || event.defaultPrevented) return;
+  event.preventDefault();
+  const address = new URL(event.submitter?.getAttribute("formaction") ?? form.getAttribute("action"), location.href).href;
+  const body = new FormData(form);
+  body.append("sent_at", String(Date.now()));
+  const { over, show } = await send(address, body);
+  delete form.dataset.sent;
+  if (over) localStorage.removeItem(KEPT + address);
+  else localStorage.setItem(KEPT + address, JSON.stringify([...body].filter(([, value]) => typeof value === "string")));
+  sayKept();
+  await show();
+});
+
+async function sendKept() {
+  for (const key of Object.keys(localStorage).filter((key) => key.startsWith(KEPT))) {
+    const address = key.slice(KEPT.length);
+    const body = new FormData();
+    for (const [name, value] of JSON.parse(localStorage.getItem(key))) body.append(name, value);
+    const { over, show } = await send(address, body);
+    if (!over) continue;
+    localStorage.removeItem(key);
+    if (new URL(address).pathname.startsWith(`${location.pathname}/`)) await show();
+  }
+  sayKept();
+}
+
+addEventListener("online", sendKept);
+sendKept();

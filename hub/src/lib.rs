@@ -6,6 +6,7 @@
 pub mod account;
 pub mod audit;
 pub mod backup;
+mod checks;
 pub mod clock;
 pub mod command;
 pub mod config;
@@ -303,6 +304,7 @@ fn start_timed(
     lifecycle.supervise("history", history.run(lifecycle.stop_token()));
     reminders::start(store, fleet, clock, lifecycle);
     stock::start(store, fleet, clock, lifecycle);
+    checks::start(store, fleet, clock, lifecycle);
 }
 
 /// Lets people be told of what is queued.

@@ -4,6 +4,7 @@
 mod alerts;
 mod audit;
 mod bulk;
+mod checks;
 mod commit;
 mod deadlines;
 mod delivery;
@@ -28,6 +29,7 @@ mod resend;
 mod restraints;
 mod rollup;
 mod roster;
+mod rounds;
 mod schema;
 mod stock;
 mod stock_alerts;
@@ -46,6 +48,7 @@ use sqlx::{
 pub use self::{
     alerts::{AlertFilter, AlertRow},
     audit::AuditFilter,
+    checks::{AnswerRow, Answered, Checked, Checking, RoundError},
     commit::{Batch, Committed, Spent, Writer},
     deadlines::Breach,
     delivery::{LostReason, LostRow},
@@ -67,6 +70,7 @@ pub use self::{
     restraints::{ChangeError, Made, RestraintFilter},
     rollup::{Due, Grain, RolledUp},
     roster::{Coming, DutyRow},
+    rounds::{Looking, PassedOn, Refill, RoundFilter, RoundRow, Signature},
     schema::{migrator, newest_schema},
     stock::{Book, EntryFilter, EntryRow, OpenOrder, Posting, StockError},
     stock_alerts::LowAlert,

@@ -29,6 +29,7 @@ mod printing;
 mod real_equipment;
 mod reports;
 mod roster;
+mod rounds;
 mod stock;
 mod tokens;
 mod unattended;

@@ -111,12 +111,23 @@ impl Calendar {
         matches!(self.hours, Hours::Known { .. })
     }
 
+    /// The hours of a day; none if the site is closed then, or if nobody has said when it is open.
+    pub fn on(&self, date: Date) -> Option<Day> {
+        let Hours::Known { weekly, exceptions } = &self.hours else { return None };
+        match exceptions.get(&date) {
+            Some(day) => *day,
+            None => weekly[usize::from(date.weekday().to_monday_zero_offset().unsigned_abs())],
+        }
+    }
+
     /// The part of the site's day at `now`.
     pub fn part_of_day(&self, now: Timestamp) -> PartOfDay {
-        let Hours::Known { weekly, exceptions } = &self.hours else { return PartOfDay::Open };
+        if !self.is_known() {
+            return PartOfDay::Open;
+        }
         let local = local(now, &self.zone);
         let date = local.date();
-        let Some(day) = hours_of(weekly, exceptions, date) else { return PartOfDay::Closed };
+        let Some(day) = self.on(date) else { return PartOfDay::Closed };
         // Bounds are turned into instants, so that a day with a clock change has the right length.
         let at = |time: Time| {
             let zoned = self.zone.to_zoned(date.to_datetime(time));
@@ -139,16 +150,13 @@ impl Calendar {
     /// When guests have left the next time: the end of the opening hours that are under way or that come next. `None` if nobody has said
     /// when the site is open, or it stays closed for weeks.
     pub fn closes_after(&self, now: Timestamp) -> Option<Timestamp> {
-        let Hours::Known { weekly, exceptions } = &self.hours else { return None };
         let today = local(now, &self.zone).date();
         let days = today.series(jiff::Span::new().days(1)).take(31);
-        let closes = days.filter_map(|date| {
-            let usual = weekly[usize::from(date.weekday().to_monday_zero_offset().unsigned_abs())];
-            let day = exceptions.get(&date).copied().unwrap_or(usual)?;
-            let zoned = self.zone.to_zoned(date.to_datetime(day.close)).ok()?;
+        let mut closes = days.filter_map(|date| {
+            let zoned = self.zone.to_zoned(date.to_datetime(self.on(date)?.close)).ok()?;
             Some(Timestamp::from_millis(zoned.timestamp().as_millisecond()))
         });
-        closes.into_iter().find(|closes| *closes > now)
+        closes.find(|closes| *closes > now)
     }
 
     /// The opening hours as those in which a deadline counts.
@@ -164,10 +172,7 @@ impl Calendar {
 
     /// Whether guests may come on that day at all.
     pub fn opens_on(&self, date: Date) -> bool {
-        match &self.hours {
-            Hours::Unknown => true,
-            Hours::Known { weekly, exceptions } => hours_of(weekly, exceptions, date).is_some(),
-        }
+        !self.is_known() || self.on(date).is_some()
     }
 
     /// The hours of a weekday, if known and open.
@@ -177,11 +182,6 @@ impl Calendar {
             Hours::Known { weekly, .. } => weekly[usize::from(weekday.to_monday_zero_offset().unsigned_abs())],
         }
     }
-}
-
-fn hours_of(weekly: &[Option<Day>; 7], exceptions: &BTreeMap<Date, Option<Day>>, date: Date) -> Option<Day> {
-    let usual = weekly[usize::from(date.weekday().to_monday_zero_offset().unsigned_abs())];
-    exceptions.get(&date).copied().unwrap_or(usual)
 }
 
 /// The local date and time at `at`.

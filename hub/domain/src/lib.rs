@@ -9,6 +9,7 @@ pub mod agent;
 pub mod alert;
 pub mod calendar;
 mod changes;
+pub mod check;
 pub mod condition;
 pub mod delivery;
 pub mod device;

@@ -2,6 +2,7 @@
 
 mod basics;
 mod chain;
+mod checklists;
 mod conditions;
 pub mod hours;
 mod inhibitions;
@@ -27,6 +28,7 @@ pub use self::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    check::Checklist,
     escalation::Chain,
     inhibit::Inhibition,
     kind::{Kind, Word},
@@ -58,6 +60,8 @@ pub struct Pack {
     pub report: Option<ReportRule>,
     /// The symptoms that are offered for kinds that have none of their own.
     pub symptoms: Vec<Word>,
+    /// The rounds that posts make each day, in the pack's order.
+    pub checklists: Vec<Checklist>,
     /// What is kept in stock, by id.
     pub items: BTreeMap<Box<str>, Item>,
 }

@@ -3,6 +3,7 @@
 mod agents;
 mod alerts;
 mod audit;
+mod checks;
 mod devices;
 mod escalations;
 mod findings;
@@ -35,7 +36,7 @@ use crate::{
 pub(super) mod docs {
     //! The handlers by path, for the OpenAPI document.
     pub(in crate::http) use super::{
-        agents::*, alerts::*, audit::*, devices::*, escalations::*, findings::*, history::*, maintenance::*,
+        agents::*, alerts::*, audit::*, checks::*, devices::*, escalations::*, findings::*, history::*, maintenance::*,
         notifications::*, records::*, reports::*, roster::*, silences::*, stock::*, tickets::*, trace::*,
     };
 }
@@ -63,6 +64,7 @@ pub(super) fn routes() -> Routes {
         .merge(audit::routes())
         .merge(roster::routes())
         .merge(stock::routes())
+        .merge(checks::routes())
         // Of no use to anybody, so nothing is asked.
         .with(|router| router.route("/api/{*rest}", any(error::no_such_address)))
         .with(|router| router.method_not_allowed_fallback(error::no_such_method))

@@ -14,6 +14,7 @@ use lobby_contract::SiteId;
 use lobby_domain::{
     access::{Need, Role},
     alert::{AlertId, ClearRefusal},
+    check::stands_at,
     restraint::Refusal,
     site::LifeError,
 };
@@ -141,6 +142,9 @@ pub(super) enum ApiError {
     /// Damage and loss are for the superior of whoever reported them.
     #[error("this was reported to the post {0}, who takes notice of it")]
     Superior(String),
+    /// A round is made by its post.
+    #[error("this step of the round is of the post {0} and its superiors: it needs one of the roles {roles}", roles = roles_at(.0))]
+    Post(String),
     /// The caller's role may not do it.
     #[error("this needs one of the roles {}", roles(*.0))]
     Role(Need),
@@ -346,7 +350,7 @@ impl IntoResponse for ApiError {
                 (StatusCode::METHOD_NOT_ALLOWED, "/problems/method-not-allowed", "The method does not fit the address")
             }
             Self::Token | Self::SignIn => (StatusCode::UNAUTHORIZED, "/problems/token", "Not signed in"),
-            Self::Role(_) | Self::Superior(_) | Self::OtherSite(_) | Self::CrossSite => {
+            Self::Role(_) | Self::Post(_) | Self::Superior(_) | Self::OtherSite(_) | Self::CrossSite => {
                 (StatusCode::FORBIDDEN, "/problems/forbidden", "Not allowed")
             }
             Self::Host => (StatusCode::MISDIRECTED_REQUEST, "/problems/host", "Wrong host"),
@@ -389,6 +393,11 @@ impl IntoResponse for ApiError {
         }
         response
     }
+}
+
+fn roles_at(post: &str) -> String {
+    let at = Role::ALL.into_iter().filter(|role| stands_at(Some(*role), post));
+    at.map(Role::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn roles(need: Need) -> String {

@@ -30,6 +30,7 @@ use lobby_contract::SiteId;
 use lobby_domain::{
     access::Need,
     alert::AlertId,
+    check::{Deed, stands_at},
     restraint::RestraintId,
     ticket::{Action, Rejection, WaitingFor},
 };
@@ -64,6 +65,10 @@ pub(super) enum About {
     Label,
     /// The silence or maintenance window in the path.
     Restraint,
+    /// The round in the path.
+    Round,
+    /// A step of the round in the path: whoever is at its post, or takes over, and their superiors.
+    RoundStep,
     /// What only its handler can tell, which looks.
     Handler,
 }
@@ -220,6 +225,9 @@ async fn allow(app: &App, policy: Option<Policy>, caller: &Caller, request: &mut
         if !caller.may(need) {
             return Err(if caller.is_nobody() { ApiError::SignIn } else { ApiError::Role(need) });
         }
+        if policy.about == About::RoundStep {
+            is_at_post(app, caller, &params).await?;
+        }
         if let Some(only) = caller.only_site().filter(|_| need != Need::Nothing) {
             if policy.about == About::List {
                 *request.uri_mut() = limited(request.uri(), only)?;
@@ -248,6 +256,10 @@ async fn keep_to(only: &SiteId, caller: &Caller, about: About, params: &Params, 
         About::Device | About::Label => {
             app.store.device_by_code(params.get(&["code"])).await?.is_none_or(|(site, _)| site == *only)
         }
+        About::Round | About::RoundStep => match id() {
+            Some(id) => app.store.round(id).await?.is_some_and(|round| round.site == *only),
+            None => false,
+        },
         About::Restraint => {
             let row = match id() {
                 Some(id) => app.store.restraint(RestraintId(id)).await?,
@@ -260,6 +272,16 @@ async fn keep_to(only: &SiteId, caller: &Caller, about: About, params: &Params, 
         }
     };
     if is_theirs { Ok(()) } else { Err(ApiError::NotFound("thing at your site")) }
+}
+
+/// Refuses a step of a round to whoever is neither at the post that takes it nor above it. What is no round is left to the handler.
+async fn is_at_post(app: &App, caller: &Caller, params: &Params) -> Result<(), ApiError> {
+    let Ok(id) = params.get(&["id"]).parse::<Uuid>() else { return Ok(()) };
+    let round = app.store.round(id).await?.filter(|round| caller.reaches(&round.site));
+    let Some(round) = round else { return Ok(()) };
+    let takes_over = matches!(Deed::from_text(params.get(&["verb"])), Some(Deed::SignIn | Deed::Dispute));
+    let post = if takes_over { round.takes_over.unwrap_or(round.post) } else { round.post };
+    if stands_at(caller.role(), &post) { Ok(()) } else { Err(ApiError::Post(post)) }
 }
 
 /// Whether the path holds the code that stands on a device's label. It has 40 random bits, so whoever has it has seen the label.

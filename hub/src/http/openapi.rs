@@ -58,6 +58,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
         docs::end_maintenance_window,
         docs::list_findings,
         docs::ignore_finding,
+        docs::list_rounds,
+        docs::show_round,
         docs::list_duties,
         docs::list_on_duty,
         docs::list_stock,

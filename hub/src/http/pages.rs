@@ -28,6 +28,8 @@ mod report;
 mod restrain;
 mod restraints;
 mod roster;
+mod round;
+mod rounds;
 mod scene;
 mod sheet;
 mod sign_in;
@@ -126,6 +128,8 @@ pub(super) fn routes() -> Routes {
         .post("/stock/{site}", Policy::to(Need::Stock, About::Site), stock::send)
         .post("/stock/{site}/correct", Policy::to(Need::Stock, About::Site), stock::undo)
         .post("/stock/{site}/held", Policy::to(Need::Stock, About::Site), stock::decide)
+        .get("/checks", read, rounds::show)
+        .get("/checks/{id}", Policy::read(About::Round), round::show)
         .with(|router| router.layer(DefaultBodyLimit::max(LARGEST_FORM)))
         .merge(with_photos())
         .merge(with_rosters())
@@ -145,6 +149,7 @@ fn with_photos() -> Routes {
         .post("/d/{code}/report", Policy::to(Need::Answer, About::Label), report::send)
         .post("/report", Policy::to(Need::Answer, About::List), report::send_other)
         .post("/t/{no}/comment", Policy::to(Need::Answer, About::Ticket), act::comment)
+        .post("/checks/{id}/{verb}", Policy::to(Need::Answer, About::RoundStep), round::act)
         .post("/t/{no}/{verb}", Policy::to(Need::Answer, About::TicketStep), act::act)
         .with(|router| router.layer(DefaultBodyLimit::max(LARGEST_SENT)))
 }
@@ -177,7 +182,9 @@ async fn engineering(State(app): State<App>, reader: Reader) -> Response {
 /// A page made of the live state and what is open.
 async fn board<P: Html>(app: &App, reader: &Reader, build: fn(&Scene<'_>) -> P) -> Result<String, PageError> {
     let site = reader.site()?;
-    let open = Open::read(&app.store, site.as_ref()).await?;
+    let mut open = Open::read(&app.store, site.as_ref()).await?;
+    open.rounds = rounds::of_today(&app.store, site.as_ref(), app.clock.now()).await?;
+    open.on_duty = rounds::on_duty(&app.store, &open.rounds, app.clock.now()).await?;
     let page = Scene::with(app, reader, site, &open, |scene| Ok(build(scene)))?;
     page.html(reader.fragment)
 }

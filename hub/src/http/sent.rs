@@ -25,6 +25,8 @@ pub(super) struct Sent<T> {
     pub typed: T,
     /// The photos, or why one of them was not taken.
     pub photos: Result<Vec<Photo>, PhotoError>,
+    /// The fields from which the photos are, in the same order.
+    pub of: Vec<String>,
 }
 
 /// Why a form could not be read.
@@ -55,17 +57,21 @@ impl<T: DeserializeOwned + 'static> Sent<T> {
             let (head, body) = request.into_parts();
             let body = to_bytes(body, LARGEST_TYPED).await.map_err(|_| SentError::TooLarge)?;
             let Form(typed) = Form::<T>::from_request(Request::from_parts(head, body.into()), &()).await?;
-            return Ok(Self { typed, photos: Ok(Vec::new()) });
+            return Ok(Self { typed, photos: Ok(Vec::new()), of: Vec::new() });
         }
         let mut parts = Multipart::from_request(request, &()).await.map_err(|_| SentError::Bad)?;
-        let (mut typed, mut photos) = (String::new(), Ok(Vec::new()));
+        let (mut typed, mut photos, mut of) = (String::new(), Ok(Vec::new()), Vec::new());
         while let Some(field) = parts.next_field().await? {
             let name = field.name().unwrap_or_default().to_owned();
-            if name == PHOTO {
+            // A form may ask for photos of several things: `photo.THING`.
+            if name.split('.').next() == Some(PHOTO) {
                 let file = within(field, LARGEST).await?;
                 if looks && let Ok(taken) = &mut photos {
                     match photo(app, file, taken.len()).await {
-                        Ok(photo) => taken.extend(photo),
+                        Ok(photo) => {
+                            of.extend(photo.is_some().then_some(name));
+                            taken.extend(photo);
+                        }
                         Err(error) => photos = Err(error),
                     }
                 }
@@ -82,7 +88,7 @@ impl<T: DeserializeOwned + 'static> Sent<T> {
         let again = Request::post("/").header(header::CONTENT_TYPE, urlencoded).body(Body::from(typed));
         let again = again.expect("a request of a constant address");
         let Form(typed) = Form::<T>::from_request(again, &()).await?;
-        Ok(Self { typed, photos })
+        Ok(Self { typed, photos, of })
     }
 }
 

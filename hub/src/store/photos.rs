@@ -74,6 +74,10 @@ statements! {
         WHERE ticket = $1 OR report IN (SELECT r.id FROM report r WHERE r.ticket = $1) ORDER BY at, id LIMIT 100";
     OF_ALERT = "SELECT id, report, stage, sender, at, width, height FROM photo
         WHERE report IN (SELECT r.id FROM report r WHERE r.alert = $1) ORDER BY at, id LIMIT 100";
+    KEEP_OF_ROUND = "INSERT INTO photo (id, site, round, line, stage, sender, at, width, height, jpeg)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
+    COUNT_OF_LINE = "SELECT COUNT(*) FROM photo WHERE round = $1 AND line = $2";
+    OF_ROUND = "SELECT id, report, stage, sender, at, width, height, line FROM photo WHERE round = $1 ORDER BY at, id LIMIT 500";
     BYTES = "SELECT site, jpeg FROM photo WHERE id = $1";
 }
 
@@ -137,6 +141,38 @@ impl Tx {
             kept += 1;
         }
         Ok((kept, any_new))
+    }
+}
+
+impl Tx {
+    /// Keeps a photo of a line of a round, if there is room for one.
+    pub(super) async fn keep_round_photo(
+        &mut self,
+        site: &SiteId,
+        (round, line): (Uuid, &str),
+        photo: &Photo,
+        shown: Shown<'_>,
+    ) -> Result<(), StoreError> {
+        let there: i64 = on!(self, "count a line's photos", conn => sqlx::query_scalar(COUNT_OF_LINE).bind(round).bind(line)
+            .fetch_one(conn).await)?;
+        if usize::try_from(there).is_ok_and(|there| there < MOST) {
+            let id = id(&format!("{round} {line}"), photo);
+            on!(self, "keep a round's photo", conn => sqlx::query(KEEP_OF_ROUND).bind(&id).bind(site.as_str()).bind(round)
+                .bind(line).bind(shown.stage.as_str()).bind(shown.by).bind(shown.at.millis()).bind(i64::from(photo.width))
+                .bind(i64::from(photo.height)).bind(&photo.jpeg).execute(conn).await.map(drop))?;
+        }
+        Ok(())
+    }
+
+    /// The photos of a round with their lines, the oldest first.
+    pub(super) async fn round_photos(&mut self, round: Uuid) -> Result<Vec<(String, PhotoRow)>, StoreError> {
+        type OfLine = (String, Option<Uuid>, String, String, i64, i64, i64, String);
+        let rows: Vec<OfLine> = on!(self, "read a round's photos", conn => sqlx::query_as(OF_ROUND).bind(round)
+            .fetch_all(conn).await)?;
+        let row = |(id, report, stage, by, at, width, height, line): OfLine| {
+            (line, photo((id, report, stage, by, at, width, height)))
+        };
+        Ok(rows.into_iter().map(row).collect())
     }
 }
 

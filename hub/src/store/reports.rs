@@ -221,6 +221,43 @@ impl Tx {
         on!(self, "move reports to another ticket", conn => sqlx::query(MOVE).bind(from).bind(to).execute(conn).await
             .map(drop))
     }
+
+    /// Raises the alert of a report or joins the one that is open, opens or joins the ticket that its rule asks for, and writes the report
+    /// with its photos. Nothing if the report is there already: then the transaction is not to be kept.
+    pub(super) async fn place_report(&mut self, asked: Reporting<'_>) -> Result<Option<ReportRow>, StoreError> {
+        let Reporting { report, rule, evidence, zone, setup, photos, .. } = asked;
+        let raise = Raise {
+            id: AlertId::of_report(report.id),
+            subject: report.subject.clone(),
+            rule: std::sync::Arc::clone(rule),
+            since: report.at,
+            at: report.at,
+            evidence: evidence.clone(),
+            step: if rule.ticket.is_some() { Step::Open } else { Step::None },
+            tell: true,
+        };
+        let (alert, joined) = self.state(&report.site, &raise).await?;
+        let ticket = match (&joined, &rule.ticket) {
+            (Some(number), _) => Some(self.join_ticket(number, setup, &raise).await?),
+            (None, Some(opens)) => Some(self.ticket_for(&report.site, zone, setup, &raise, opens).await?),
+            (None, None) => None,
+        };
+        if let (None, Some(number)) = (&joined, &ticket) {
+            self.attach_alert(alert, number).await?;
+        }
+        match &ticket {
+            Some(number) => self.follow_ticket(number, setup, report.at, false).await?,
+            None if alert == raise.id => self.follow_alert(&report.site, &raise, setup).await?,
+            None => {}
+        }
+        let row = ReportRow { alert, ticket, ..report.clone() };
+        if !self.write_report(&row).await? {
+            return Ok(None);
+        }
+        let shown = Shown { stage: Stage::Report, by: &row.reporter, at: row.at };
+        self.keep_photos(&row.site, (row.ticket.as_deref(), Some(row.id)), photos, shown).await?;
+        Ok(Some(row))
+    }
 }
 
 impl Store {
@@ -236,46 +273,18 @@ impl Store {
     /// Takes a report: raises its alert or joins the one that is open, and opens or joins the ticket that its rule asks for. The same report
     /// again is answered as it was, and changes nothing; the second value says whether it was new.
     pub async fn take_report(&self, asked: Reporting<'_>) -> Result<(ReportRow, bool), ReportError> {
-        let Reporting { report, rule, evidence, zone, setup, actor, photos } = asked;
         let mut tx = self.begin().await?;
-        if let Some(before) = tx.report(report.id).await? {
-            return before.repeated(report);
+        if let Some(before) = tx.report(asked.report.id).await? {
+            return before.repeated(asked.report);
         }
-        let raise = Raise {
-            id: AlertId::of_report(report.id),
-            subject: report.subject.clone(),
-            rule: std::sync::Arc::clone(rule),
-            since: report.at,
-            at: report.at,
-            evidence: evidence.clone(),
-            step: if rule.ticket.is_some() { Step::Open } else { Step::None },
-            tell: true,
-        };
-        let (alert, joined) = tx.state(&report.site, &raise).await?;
-        let ticket = match (&joined, &rule.ticket) {
-            (Some(number), _) => Some(tx.join_ticket(number, setup, &raise).await?),
-            (None, Some(opens)) => Some(tx.ticket_for(&report.site, zone, setup, &raise, opens).await?),
-            (None, None) => None,
-        };
-        if let (None, Some(number)) = (&joined, &ticket) {
-            tx.attach_alert(alert, number).await?;
-        }
-        match &ticket {
-            Some(number) => tx.follow_ticket(number, setup, report.at, false).await?,
-            None if alert == raise.id => tx.follow_alert(&report.site, &raise, setup).await?,
-            None => {}
-        }
-        let row = ReportRow { alert, ticket, ..report.clone() };
-        if !tx.write_report(&row).await? {
+        let Some(row) = tx.place_report(asked).await? else {
             // On PostgreSQL the same one may have come at the same time: nothing of this one is kept.
             drop(tx);
-            let before = self.report(row.id).await?;
-            return before.map_or(Err(ReportError::KeyReused), |before| before.repeated(report));
-        }
-        let shown = Shown { stage: Stage::Report, by: &row.reporter, at: row.at };
-        tx.keep_photos(&row.site, (row.ticket.as_deref(), Some(row.id)), photos, shown).await?;
-        let about = row.ticket.clone().unwrap_or_else(|| alert.to_string());
-        let told = Change::new(actor, row.at, format!("report.{}", row.what), about).of_site(Some(&row.site));
+            let before = self.report(asked.report.id).await?;
+            return before.map_or(Err(ReportError::KeyReused), |before| before.repeated(asked.report));
+        };
+        let about = row.ticket.clone().unwrap_or_else(|| row.alert.to_string());
+        let told = Change::new(asked.actor, row.at, format!("report.{}", row.what), about).of_site(Some(&row.site));
         tx.commit_with(&told.after(format!("{} {}", row.source.as_str(), row.id))).await?;
         Ok((row, true))
     }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod backups;
+mod checks;
 mod database;
 mod deadlines;
 mod escalations;

@@ -11,6 +11,7 @@ use super::{
     KindRules, Pack,
     basics::{clauses, departments, posts, priorities},
     chain::{Draft, chain},
+    checklists::checklists,
     inhibitions::inhibitions,
     kinds::kinds,
     names::Names,
@@ -30,7 +31,7 @@ macro_rules! files {
 }
 
 /// The files of the built-in pack, with their texts: what a company copies and edits.
-pub const BUILT_IN: [(&str, &str); 10] = files![
+pub const BUILT_IN: [(&str, &str); 11] = files![
     "pack.toml",
     "clauses.toml",
     "kinds.toml",
@@ -41,6 +42,7 @@ pub const BUILT_IN: [(&str, &str); 10] = files![
     "rules-internet.toml",
     "rules-agent.toml",
     "inhibit.toml",
+    "checklists.toml",
 ];
 
 impl Pack {
@@ -117,6 +119,8 @@ fn merge<'a>(files: Vec<Table<'a>>, log: &'a Log, first: Option<&'a Source<'a>>)
     items.check(&declared, log);
     let report = usual.draft.map(|draft| draft.finished());
     let symptoms = usual.symptoms;
+    let mut rounds = Names::new("checklist");
+    let checklists = files.iter().flat_map(|file| checklists(file, &declared, &mut rounds)).collect();
     let (rules, inhibitions) = all_rules(files, &declared, log);
     let whole = |log: &Log, message: &str| {
         if log.is_empty() {
@@ -143,6 +147,7 @@ fn merge<'a>(files: Vec<Table<'a>>, log: &'a Log, first: Option<&'a Source<'a>>)
         report,
         symptoms,
         items: items.known,
+        checklists,
     })
 }
 

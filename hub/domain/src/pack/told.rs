@@ -9,10 +9,12 @@ const ALWAYS: [&str; 2] = ["agent", "site"];
 
 impl Pack {
     /// The posts that may be told at a site with devices of `kinds`: of what the rules of these and of the site itself find, of what
-    /// people report, and along the chain of command.
+    /// people report, of what fails in rounds, and along the chain of command.
     pub fn told<'a>(&self, kinds: impl IntoIterator<Item = &'a str>) -> BTreeSet<Box<str>> {
         let mut posts: BTreeSet<Box<str>> = self.chain.steps.iter().chain([&self.chain.last_resort]).cloned().collect();
         posts.extend(self.reporting(None).tells);
+        let repairs = self.checklists.iter().flat_map(|list| &list.items).filter_map(|item| item.department.as_ref());
+        posts.extend(repairs.filter_map(|id| self.departments.get(id)).map(|department| department.post.clone()));
         let kinds: BTreeSet<&str> = kinds.into_iter().chain(ALWAYS).collect();
         for kind in kinds.into_iter().filter_map(|kind| self.kinds.get(kind)) {
             posts.extend(kind.rules.iter().flat_map(|rule| &rule.tells).cloned());

@@ -240,7 +240,7 @@ pub(in crate::http) async fn add_photos(
     Path(number): Path<String>,
     request: Request,
 ) -> Result<Json<Vec<Photo>>, ApiError> {
-    let Sent { typed: Told { stage, by }, photos } = Sent::<Told>::read(&app, request, true).await?;
+    let Sent { typed: Told { stage, by }, photos, .. } = Sent::<Told>::read(&app, request, true).await?;
     let stage = match stage.as_str() {
         "" | "before" => Stage::Before,
         "after" => Stage::After,

@@ -148,7 +148,7 @@ pub(super) async fn act(
 
 async fn moved(app: &App, reader: &Reader, (no, verb): (&str, &str), request: Request) -> Result<Response, PageError> {
     let finishes = verb == Action::Finish.as_str();
-    let Sent { typed: act, photos } = Sent::<Act>::read(app, request, finishes).await?;
+    let Sent { typed: act, photos, .. } = Sent::<Act>::read(app, request, finishes).await?;
     let (by, note) = (text(&reader.caller.signs(act.by.clone()), LONGEST_NAME)?, text(&act.note, LONGEST_NOTE)?);
     let actor = reader.caller.actor(&by);
     let work = if finishes { Some(repaired(app, no, &act, photos, (&by, &actor)).await?) } else { None };
@@ -280,7 +280,7 @@ pub(super) async fn comment(
 }
 
 async fn commented(app: &App, reader: &Reader, no: &str, request: Request) -> Result<String, PageError> {
-    let Sent { typed: said, photos } = Sent::<Said>::read(app, request, true).await?;
+    let Sent { typed: said, photos, .. } = Sent::<Said>::read(app, request, true).await?;
     let (by, note) = (text(&reader.caller.signs(said.by), LONGEST_NAME)?, text(&said.note, LONGEST_NOTE)?);
     let back = said.back.filter(|back| is_local(back)).unwrap_or_else(|| format!("/t/{no}"));
     let (actor, sent) = (reader.caller.actor(&by), !matches!(&photos, Ok(photos) if photos.is_empty()));

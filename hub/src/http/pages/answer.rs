@@ -8,10 +8,10 @@ use axum::{
 };
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
-    AccountPage, AgentPage, AgentsPage, AlertPage, AlertsPage, AuditPage, Calendar, Chrome, ConciergePage, DevicePage,
-    EngineeringPage, ErrorPage, EscalationsPage, GuestPage, HealthPage, MonthSitePage, OutboxPage, OverviewPage, Page,
-    PeoplePage, PlanPage, Problem, ReceptionPage, ReportPage, RestraintsPage, RosterPage, SetupPage, ShowflatPage,
-    SignInPage, StatementPage, StockPage, TicketPage, WhyPage,
+    AccountPage, AgentPage, AgentsPage, AlertPage, AlertsPage, AuditPage, Calendar, ChecksPage, Chrome, ConciergePage,
+    DevicePage, EngineeringPage, ErrorPage, EscalationsPage, GuestPage, HealthPage, MonthSitePage, OutboxPage,
+    OverviewPage, Page, PeoplePage, PlanPage, Problem, ReceptionPage, ReportPage, RestraintsPage, RosterPage,
+    RoundPage, SetupPage, ShowflatPage, SignInPage, StatementPage, StockPage, TicketPage, WhyPage,
 };
 
 use super::{App, Open, Reader, Scene};
@@ -121,6 +121,7 @@ html!(
     AlertPage,
     AlertsPage,
     AuditPage,
+    ChecksPage,
     EscalationsPage,
     ConciergePage,
     DevicePage,
@@ -137,6 +138,7 @@ html!(
     ReportPage,
     RestraintsPage,
     RosterPage,
+    RoundPage,
     SetupPage,
     ShowflatPage,
     SignInPage,

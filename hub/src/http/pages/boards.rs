@@ -12,7 +12,7 @@ use lobby_domain::{
     stock::{Kind as Moved, Place, low::Low},
 };
 
-use super::{App, Html, Open, PageError, Reader, Scene, incident, stock, tiles};
+use super::{App, Html, Open, PageError, Reader, Scene, incident, rounds, stock, tiles};
 use crate::{
     stock::{ItemStock, MachineStock, of_sites},
     store::AlertRow,
@@ -58,6 +58,8 @@ pub(super) fn reception(scene: &Scene<'_>) -> ReceptionPage {
         snooker_figures: in_use(scene, &snooker).into_iter().collect(),
         internet: tiles(&internet),
         internet_figures: Vec::new(),
+        rounds: rounds::current(scene, "reception"),
+        readiness: rounds::readiness(scene),
         chrome: scene.chrome(Page::Reception),
     }
 }

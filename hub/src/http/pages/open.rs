@@ -8,8 +8,8 @@ use lobby_domain::{
     ticket::State,
 };
 
-use super::PageError;
-use crate::store::{AlertFilter, AlertRow, EscalationRow, Store, TicketFilter, TicketRow};
+use super::{PageError, rounds::OnDuty};
+use crate::store::{AlertFilter, AlertRow, EscalationRow, RoundRow, Store, TicketFilter, TicketRow};
 
 /// The most alerts, and the most tickets, of one page: far more than anybody reads.
 const MOST: i64 = 1000;
@@ -27,6 +27,10 @@ pub(super) struct Open {
     pub rejected: Vec<TicketRow>,
     /// What is followed up.
     pub followed: Vec<EscalationRow>,
+    /// The rounds of today, where a page shows them.
+    pub rounds: Vec<RoundRow>,
+    /// Who is on duty, where a page shows it.
+    pub on_duty: OnDuty,
     about: HashMap<(SiteId, Subject), Vec<usize>>,
 }
 
@@ -46,6 +50,11 @@ impl Open {
         Ok(open)
     }
 
+    /// Nothing but who is on duty.
+    pub fn with(on_duty: OnDuty) -> Self {
+        Self { on_duty, ..Self::default() }
+    }
+
     /// What was read; only alerts and tickets that are open may be among it.
     pub fn of(alerts: Vec<AlertRow>, tickets: Vec<TicketRow>) -> Self {
         let mut about: HashMap<_, Vec<usize>> = HashMap::new();
@@ -58,6 +67,8 @@ impl Open {
             tickets,
             rejected: Vec::new(),
             followed: Vec::new(),
+            rounds: Vec::new(),
+            on_duty: OnDuty::default(),
             about,
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lobby_dashboards::{Counts, OverviewPage, Page, PostStatus, SiteRow, State, Verdict};
 use lobby_domain::{alert::Subject, site::Site};
 
-use super::{Scene, boards, incident};
+use super::{Scene, boards, incident, rounds};
 use crate::store::TicketRow;
 
 /// Where is something to do?
@@ -21,7 +21,12 @@ pub(super) fn page(scene: &Scene<'_>) -> OverviewPage {
         sites = scene.all_sites().map(|(id, site)| row(scene, id, site)).collect();
         sites.sort_by_key(|row| (badness(&row.counts), row.name.clone()));
     }
-    OverviewPage { posts: posts.into(), sites, chrome: scene.chrome(Page::Overview) }
+    OverviewPage {
+        posts: posts.into(),
+        sites,
+        readiness: rounds::readiness(scene),
+        chrome: scene.chrome(Page::Overview),
+    }
 }
 
 fn status(scene: &Scene<'_>, page: Page, post: &str, verdict: Option<Verdict>) -> PostStatus {

@@ -98,7 +98,7 @@ impl Asking {
         let error = match error {
             ApiError::SignIn if self.is_safe => return see(&format!("/sign-in?back={}", encoded(&reader.path))),
             ApiError::SignIn => return see("/sign-in"),
-            ApiError::Role(_) | ApiError::OtherSite(_) => PageError::Forbidden,
+            ApiError::Role(_) | ApiError::Post(_) | ApiError::OtherSite(_) => PageError::Forbidden,
             ApiError::CrossSite => PageError::CrossSite,
             ApiError::NotFound(_) => PageError::NotFound,
             ApiError::Parameter(_) => PageError::BadRequest,
@@ -168,6 +168,8 @@ impl Reader {
             "original" => Some(Notice::NoOriginal),
             "above" => Some(Notice::NotAbove),
             "skips" => Some(Notice::Skips),
+            "lacking" => Some(Notice::Lacking),
+            "two-people" => Some(Notice::TwoPeople),
             "empty" => Some(Notice::Empty),
             "test-taken" => Some(Notice::TestTaken),
             "test-refused" => Some(Notice::TestRefused),

@@ -245,7 +245,7 @@ pub(super) async fn send_other(State(app): State<App>, reader: Reader, request: 
 }
 
 async fn by_staff(app: &App, reader: &Reader, code: Option<&str>, request: Request) -> Result<Response, PageError> {
-    let Sent { typed: fields, photos } = Sent::<Fields>::read(app, request, true).await?;
+    let Sent { typed: fields, photos, .. } = Sent::<Fields>::read(app, request, true).await?;
     let target = if let Some(code) = code {
         let (site, device) = device::named(app, reader, code).await?;
         Target { site, device: Some(device) }
@@ -285,7 +285,7 @@ async fn by_guest(
     let (site, device) = app.store.device_by_code(code).await?.ok_or(PageError::NotFound)?;
     // Nobody makes the hub decode photos that it does not take.
     let looks = !app.reports.guests.are_enough(&site, &device, from, app.clock.now());
-    let Sent { typed: fields, photos } = Sent::<Fields>::read(app, request, looks).await?;
+    let Sent { typed: fields, photos, .. } = Sent::<Fields>::read(app, request, looks).await?;
     let (now, target) = (app.clock.now(), Target { site: site.clone(), device: Some(device.clone()) });
     let again = |mistake| Again { code, target: &target, fields: &fields, mistake };
     let (said, photos) = match checked(&fields, photos, (true, false))? {

@@ -94,7 +94,10 @@ async fn page(app: &App, reader: &Reader, kind: Restrained, refused: Option<&Wis
 }
 
 /// The alerts that single silences are about: what they are about, and their title.
-async fn titles(app: &App, listed: &[Restraint]) -> Result<BTreeMap<AlertId, crate::store::AlertRow>, PageError> {
+pub(super) async fn titles(
+    app: &App,
+    listed: &[Restraint],
+) -> Result<BTreeMap<AlertId, crate::store::AlertRow>, PageError> {
     let mut titles = BTreeMap::new();
     for restraint in listed {
         if let Kind::UntilResolved(id) = restraint.kind
@@ -106,7 +109,11 @@ async fn titles(app: &App, listed: &[Restraint]) -> Result<BTreeMap<AlertId, cra
     Ok(titles)
 }
 
-fn shown(scene: &Scene<'_>, row: &Restraint, titles: &BTreeMap<AlertId, crate::store::AlertRow>) -> RestraintRow {
+pub(super) fn shown(
+    scene: &Scene<'_>,
+    row: &Restraint,
+    titles: &BTreeMap<AlertId, crate::store::AlertRow>,
+) -> RestraintRow {
     let what = match &row.kind {
         Kind::Silence(matchers) | Kind::Maintenance { matchers, .. } => in_words(scene, matchers),
         Kind::UntilResolved(id) => titles.get(id).map_or_else(

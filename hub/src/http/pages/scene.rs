@@ -128,7 +128,7 @@ impl Scene<'_> {
         }
         // A device or a ticket belongs to one site: another one is begun at its first page.
         let path = match page {
-            Page::Device | Page::Agent | Page::Ticket | Page::Account | Page::People | Page::Error => "/",
+            Page::Device | Page::Agent | Page::Ticket | Page::Round | Page::Account | Page::People | Page::Error => "/",
             _ => self.reader.path.split('?').next().unwrap_or("/"),
         };
         let all =

@@ -2,6 +2,7 @@
 
 mod outbox;
 mod roster;
+mod rounds;
 mod stock;
 
 use std::{
@@ -19,9 +20,15 @@ use axum::{
     http::{HeaderValue, Request, StatusCode, header},
 };
 use futures_util::StreamExt;
-use jiff::tz::TimeZone;
+use jiff::{civil::time, tz::TimeZone};
 use lobby_contract::{AgentId, AgentInfo, Birth, Data, DeviceInfo, FactValue, Reach, Record, SiteId};
-use lobby_domain::{pack::Pack, site::Changes, time::Timestamp};
+use lobby_domain::{
+    calendar::{Calendar, Day},
+    check::Checklist,
+    pack::Pack,
+    site::Changes,
+    time::Timestamp,
+};
 use rstest::rstest;
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -37,7 +44,7 @@ use crate::{
     lifecycle::Lifecycle,
     mqtt::{self, EmbeddedSettings, Settings},
     restraints::Restraints,
-    store::{Batch, Store, Writer},
+    store::{Batch, Looking, RoundFilter, RoundRow, Store, Writer},
 };
 
 /// 2026-11-23 15:00 in Shanghai.
@@ -251,6 +258,25 @@ impl Hub {
             request = request.header(*name, *value);
         }
         self.ask(request.body(Body::from(form.to_owned())).unwrap()).await
+    }
+
+    /// When its site is open, where a test is about that: half past eight to six.
+    pub(in crate::http) fn hours() -> Calendar {
+        let [ready_by, open, close] = [(8, 20), (8, 30), (18, 0)].map(|(hour, minute)| time(hour, minute, 0, 0));
+        let zone = TimeZone::get("Asia/Shanghai").unwrap();
+        Calendar::new(zone, [Some(Day { ready_by, open, close }); 7], BTreeMap::new())
+    }
+
+    /// Opens the rounds of its site whose time has come.
+    pub(in crate::http) async fn open_rounds(&self) -> Vec<RoundRow> {
+        let (site, now): (SiteId, _) = (SITE.parse().unwrap(), self.app.clock.now());
+        let mut setup = (*self.app.fleet.setup()).clone();
+        setup.sites.get_mut(&site).unwrap().calendar = Some(Self::hours());
+        let of = |list: &Checklist| (list.id.clone(), crate::checks::lines(self.app.fleet.read().get(&site), list));
+        let lines = setup.pack.checklists.iter().map(of).collect();
+        let looking = Looking { site: &site, setup: &setup, lines: &lines, now };
+        self.app.store.look_at_rounds(looking).await.unwrap();
+        self.app.store.rounds(&RoundFilter::default()).await.unwrap()
     }
 
     /// The folder of its files.

@@ -7,9 +7,9 @@ use sqlx::{Executor, SqlSafeStr, SqlitePool};
 
 use super::{Database, Kind, Store};
 use crate::store::{
-    alerts, audit, deadlines, delivery, dispensed, escalations, findings, fleet, meta, notifications, once, outbox,
-    past, people, photos, purchases, records, reports, resend, restraints, rollup, roster, schema, stock, stock_alerts,
-    tickets, tokens,
+    alerts, audit, checks, deadlines, delivery, dispensed, escalations, findings, fleet, meta, notifications, once,
+    outbox, past, people, photos, purchases, records, reports, resend, restraints, rollup, roster, rounds, schema,
+    stock, stock_alerts, tickets, tokens,
 };
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
@@ -22,6 +22,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
     let all = [
         alerts::STATEMENTS,
         audit::STATEMENTS,
+        checks::STATEMENTS,
         deadlines::STATEMENTS,
         delivery::STATEMENTS,
         dispensed::STATEMENTS,
@@ -42,6 +43,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         restraints::STATEMENTS,
         rollup::STATEMENTS,
         roster::STATEMENTS,
+        rounds::STATEMENTS,
         schema::STATEMENTS,
         stock::STATEMENTS,
         stock_alerts::STATEMENTS,

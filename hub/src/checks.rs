@@ -1,0 +1,123 @@
+//! Opens rounds when their time comes and marks those that nobody has done. What was there is kept in the database, so a restart forgets
+//! none; what came and went while the hub was not running is excused.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use lobby_contract::SiteId;
+use lobby_domain::{
+    check::{Checklist, Line, Stated},
+    device::{Device, Life},
+    label::Label,
+    pack::Pack,
+    site::Site,
+    time::Timestamp,
+};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{
+    clock::Clock,
+    fleet::{Changed, Fleet},
+    lifecycle::Lifecycle,
+    store::{Looking, Store, StoreError},
+};
+
+/// How late a round may open or be missed.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Starts the task that looks at rounds.
+pub fn start(store: &Store, fleet: &Arc<Fleet>, clock: &Arc<dyn Clock>, lifecycle: &Lifecycle) {
+    let looking = run(store.clone(), Arc::clone(fleet), Arc::clone(clock), lifecycle.stop_token());
+    lifecycle.supervise("rounds", looking);
+}
+
+/// Looks until everything stops. What cannot be stored now is tried again.
+async fn run(store: Store, fleet: Arc<Fleet>, clock: Arc<dyn Clock>, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut failing = false;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            _ = ticks.tick() => {}
+        }
+        match look(&store, &fleet, clock.now()).await {
+            Ok(()) => {
+                if std::mem::take(&mut failing) {
+                    info!("rounds are looked at again");
+                }
+            }
+            Err(cause) => {
+                if !std::mem::replace(&mut failing, true) {
+                    let cause = format!("{:#}", anyhow::Error::from(cause));
+                    warn!(cause, "could not look at rounds; it is tried again");
+                }
+            }
+        }
+    }
+}
+
+/// Looks at the rounds of every site whose opening hours are known.
+pub(crate) async fn look(store: &Store, fleet: &Fleet, now: Timestamp) -> Result<(), StoreError> {
+    let setup = fleet.setup();
+    let known = |site: &&SiteId| setup.sites[*site].calendar.as_ref().is_some_and(|calendar| calendar.is_known());
+    for site in setup.sites.keys().filter(known) {
+        let lines = {
+            let sites = fleet.read();
+            let lines = |list: &Checklist| (list.id.clone(), lines(sites.get(site), list));
+            setup.pack.checklists.iter().map(lines).collect::<BTreeMap<_, _>>()
+        };
+        if store.look_at_rounds(Looking { site, setup: &setup, lines: &lines, now }).await? {
+            fleet.tell(Changed { site: site.clone(), device: None });
+        }
+    }
+    Ok(())
+}
+
+/// What is looked at of a checklist at a site as it is now: each item, and where devices make one, each of those that are in use.
+pub(crate) fn lines(site: Option<&Site>, list: &Checklist) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for item in &list.items {
+        let line = |id: Box<str>, label: Label, device: Option<&Device>| Line {
+            id,
+            label,
+            device: device.map(|device| device.id.clone()),
+            count: item.count,
+            photo: item.photo,
+            department: item.department.clone(),
+            priority: item.priority.clone(),
+        };
+        if item.devices.is_empty() {
+            lines.push(line(item.id.clone(), item.label.clone(), None));
+            continue;
+        }
+        let in_use = |device: &&Device| device.announced && device.life.is_judged();
+        let devices = site.into_iter().flat_map(Site::devices).filter(in_use);
+        for device in devices.filter(|device| item.devices.iter().any(|kind| **kind == *device.kind)) {
+            let name = if device.name.is_empty() { device.id.as_str() } else { &device.name };
+            let label = Label::new(format!("{name}：{}", item.label.zh), format!("{name}: {}", item.label.en));
+            lines.push(line(format!("{}.{}", item.id, device.id).into(), label, Some(device)));
+        }
+    }
+    lines
+}
+
+/// What the device of a line says itself at this moment, and its kind; nothing if the line is about none.
+pub(crate) fn stated<'p>(
+    (site, pack): (Option<&Site>, &'p Pack),
+    line: &Line,
+    now: Timestamp,
+) -> (Option<Stated>, Option<&'p lobby_domain::kind::Kind>) {
+    let Some(id) = &line.device else { return (None, None) };
+    let Some((site, device)) = site.and_then(|site| Some((site, site.device(id)?))) else {
+        return (Some(Stated::Unknown), None);
+    };
+    let kind = pack.kinds.get(&*device.kind).map(|kind| &kind.kind);
+    // What a device under maintenance says of itself proves nothing.
+    if device.life == Life::Maintenance {
+        return (Some(Stated::Unknown), kind);
+    }
+    let state = device.verdict(site.link_of(device), site.part_of_day().expected(), now).state();
+    (Some(state.into()), kind)
+}
