@@ -18,6 +18,7 @@ mod foreign_agent;
 mod hub_kills;
 mod interop;
 mod kills;
+mod month;
 mod noise;
 mod notifications;
 mod own_troubles;

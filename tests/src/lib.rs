@@ -24,6 +24,7 @@ pub mod mail;
 pub mod modbus;
 pub mod mqtt;
 pub mod netns;
+pub mod people;
 pub mod pjlink;
 pub mod postgres;
 pub mod process;

@@ -52,7 +52,7 @@ async fn stands(store: &Store) -> Option<(i64, bool, usize)> {
 #[rstest]
 #[tokio::test]
 async fn a_purchase_goes_up_and_what_is_done_twice_is_done_once(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
-    let Some(db) = Database::new(kind).await else { return };
+    let Some(db) = Database::create(kind).await else { return };
     let store = &db.store;
     assert_eq!(stands(store).await, None);
     let edit = Act::Edit { pieces: 2500 };
@@ -86,7 +86,7 @@ async fn a_purchase_goes_up_and_what_is_done_twice_is_done_once(#[values(Kind::S
 async fn who_looks_at_something_older_or_is_not_asked_changes_nothing(
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {
-    let Some(db) = Database::new(kind).await else { return };
+    let Some(db) = Database::create(kind).await else { return };
     let store = &db.store;
     let refused = act(store, 0, "supervisor", &Act::Approve, "").await;
     assert!(matches!(refused, Err(PurchaseError::Refused(Refusal::NotSubmitted))));
@@ -102,7 +102,7 @@ async fn who_looks_at_something_older_or_is_not_asked_changes_nothing(
 #[rstest]
 #[tokio::test]
 async fn of_two_who_decide_at_once_one_is_first(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
-    let Some(db) = Database::new(kind).await else { return };
+    let Some(db) = Database::create(kind).await else { return };
     let store = &db.store;
     act(store, 0, "showflat", &Act::Submit, "").await.unwrap();
     let (approve, back) = tokio::join!(

@@ -1,0 +1,120 @@
+//! The month end on a phone: what was used, and next month's purchase from the show flat to the manager.
+
+use std::{fs, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use lobby_contract::Record;
+use lobby_tests::{
+    browser::Browser,
+    clock,
+    hub::{Hub, Options},
+    mqtt::Peer,
+    people::{enter, fill, sign_in},
+    reports::Script,
+    wait,
+};
+
+const SITE: &str = "demo";
+const MACHINE: &str = "covers-1";
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Pieces on each day.
+const DAILY: u32 = 120;
+
+fn says(browser: &mut Browser) -> Result<String> {
+    let width = browser.value("document.documentElement.scrollWidth")?;
+    ensure!(width.as_i64().is_some_and(|width| width <= 360), "{width} pixels wide");
+    Ok(browser.value("document.querySelector('main').innerText")?.as_str().context("a text")?.to_owned())
+}
+
+fn picture(browser: &mut Browser, name: &str) -> Result<()> {
+    if let Some(folder) = std::env::var_os("PICTURES") {
+        fs::write(std::path::Path::new(&folder).join(name), browser.picture("body")?)?;
+    }
+    Ok(())
+}
+
+/// What a machine has counted, a record every third hour since `from`.
+fn past(script: &mut Script, from: Date, until: Date) -> Result<Vec<Record>> {
+    let mut count = 0;
+    let mut records = Vec::new();
+    for day in from.series(1.day()).take_while(|day| *day < until) {
+        for hour in [2_i8, 5, 8, 11] {
+            let at = day.at(hour, 30, 0, 0).to_zoned(TimeZone::UTC)?.timestamp();
+            let mut record = script.record(MACHINE, &[("covers_dispensed", f64::from(count).into())]);
+            record.at = at.as_millisecond();
+            records.push(record);
+            count += DAILY / 4;
+        }
+    }
+    Ok(records)
+}
+
+#[test]
+fn the_month_end_goes_from_the_show_flat_to_the_manager_on_a_phone() -> Result<()> {
+    let Some(mut browser) = Browser::start()? else { return Ok(()) };
+    browser.become_phone()?;
+    let config =
+        "zone = 'UTC'\n[site.demo]\nname = '云汀案场'\n[site.demo.stock.shoe-cover]\nprice = 35\nmin_order = 500\n";
+    let hub = Hub::with(Options { config: Some(config.into()), ..Options::default() })?;
+    let today = Timestamp::from_millisecond(clock::now_ms())?.to_zoned(TimeZone::UTC).date();
+    let last = today.first_of_month().yesterday()?;
+    let mut script = Script::new(SITE, "lobby-box");
+    let mut peer = Peer::connect(&hub.mqtt_url(), "lobby-box", &[])?;
+    peer.publish(&script.topic("birth"), script.birth(&[(MACHINE, "shoe-cover-machine")]))?;
+    let records = past(&mut script, last.first_of_month().checked_sub(7.days())?, today)?;
+    for some in records.chunks(100) {
+        peer.publish(&script.topic("data"), script.data(some.to_vec()))?;
+    }
+    for (login, role) in [("lin", "showflat"), ("zhou", "supervisor"), ("he", "manager")] {
+        enter(&mut browser, &hub, login, role, SITE)?;
+    }
+
+    // What was used in the last month, to the piece.
+    let used = u32::try_from(last.days_in_month())? * DAILY;
+    let statement = format!("{}/stock/statement/{}?site={SITE}", hub.url(), last.strftime("%Y-%m"));
+    sign_in(&mut browser, &hub, "lin", &statement)?;
+    let yuan = used * 35;
+    let expected = format!("用了 {used} 片，合 ¥{}.{:02}", yuan / 100, yuan % 100);
+    wait::until("the use of the last month", PATIENCE, || {
+        browser.open(&statement)?;
+        Ok(says(&mut browser)?.contains(&expected).then_some(()))
+    })?;
+    picture(&mut browser, "month-statement.png")?;
+    let csv =
+        "fetch(document.querySelector('a[download]').href).then((got) => got.text()).then((text) => window.csv = text)";
+    browser.value(&format!("{csv}; 0"))?;
+    browser.until("the table", "Boolean(window.csv)", PATIENCE)?;
+    let table = browser.value("window.csv")?;
+    let line = format!("{},{DAILY},0,{DAILY}", last.strftime("%Y-%m-%d"));
+    ensure!(table.as_str().is_some_and(|table| table.contains(&line)), "no {line} in {table}");
+
+    // What is to be bought: edited with a reason, and up one level after the other.
+    let next = today.last_of_month().tomorrow()?;
+    let plan = format!("{}/stock/plan/{}?site={SITE}", hub.url(), next.strftime("%Y-%m"));
+    browser.open(&plan)?;
+    let said = says(&mut browser)?;
+    ensure!(said.contains("尚未提交") && said.contains("安全库存") && said.contains("误差"), "{said}");
+    fill(&mut browser, &[("pieces", "5000"), ("why", "20 日开盘")])?;
+    browser.press("form.card.act button")?;
+    let said = says(&mut browser)?;
+    ensure!(said.contains("建议采购 5000 片") && said.contains("20 日开盘") && said.contains("¥1750.00"), "{said}");
+    browser.press("button.main")?;
+    let said = says(&mut browser)?;
+    ensure!(said.contains("待主管审批"), "{said}");
+    picture(&mut browser, "month-plan.png")?;
+
+    // The manager is asked after the supervisor, and not before.
+    sign_in(&mut browser, &hub, "he", &plan)?;
+    ensure!(!says(&mut browser)?.contains("退回原因"), "it is not the manager's turn");
+    for (login, then) in [("zhou", "待服务中心经理审批"), ("he", "已批准")] {
+        sign_in(&mut browser, &hub, login, &plan)?;
+        browser.press("button.main")?;
+        let said = says(&mut browser)?;
+        ensure!(said.contains(then), "{said}");
+    }
+    browser.open(&format!("{}/lang/en?back=/stock/plan/{}?site={SITE}", hub.url(), next.strftime("%Y-%m")))?;
+    let said = says(&mut browser)?;
+    ensure!(said.contains("5000 pcs to be bought, approved"), "{said}");
+    picture(&mut browser, "month-plan-en.png")
+}
