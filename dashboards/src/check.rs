@@ -280,7 +280,7 @@ impl Passed {
     }
 }
 
-/// `/checks/{id}`: one round. The form sends, with `key`, for each item `said.ID` (pass, fail or not_applicable), `count.ID`, `note.ID` and
+/// `/checks/{id}`: one round. The form sends, with `key`, for each item `said.ID` (`pass`, `fail` or `not_applicable`), `count.ID`, `note.ID` and
 /// `photo.ID`; whoever takes over sends `key`, `by` and `note`.
 #[derive(Debug, Clone, Template)]
 #[template(path = "round.html", blocks = ["main", "lamp"])]

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use lobby_contract::SiteId;
 use lobby_domain::{
+    calendar::Calendar,
     check::{Checklist, Line, Stated},
     device::{Device, Life},
     label::Label,
@@ -61,7 +62,7 @@ async fn run(store: Store, fleet: Arc<Fleet>, clock: Arc<dyn Clock>, stop: Cance
 /// Looks at the rounds of every site whose opening hours are known.
 pub(crate) async fn look(store: &Store, fleet: &Fleet, now: Timestamp) -> Result<(), StoreError> {
     let setup = fleet.setup();
-    let known = |site: &&SiteId| setup.sites[*site].calendar.as_ref().is_some_and(|calendar| calendar.is_known());
+    let known = |site: &&SiteId| setup.sites[*site].calendar.as_ref().is_some_and(Calendar::is_known);
     for site in setup.sites.keys().filter(known) {
         let lines = {
             let sites = fleet.read();

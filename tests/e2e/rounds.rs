@@ -14,7 +14,6 @@ use lobby_tests::{
     reports::Script,
     wait,
 };
-use serde_json::Value;
 
 const SITE: &str = "demo";
 const PASSWORD: &str = "nine lamps over the lobby";
@@ -138,6 +137,6 @@ fn a_handover_on_a_phone_without_a_connection_is_sent_later_opens_its_ticket_onc
     ensure!(done.contains("Done") && done.contains("Taken over by qian"), "{done}");
     ensure!(browser.value("document.querySelectorAll('form.act').length")? == 0, "nothing is left to do: {done}");
     let tickets = "[...new Set([...document.querySelectorAll(\"a[href^='/t/']\")].map((a) => a.pathname))].length";
-    ensure!(browser.value(tickets)? == Value::from(1), "the failed item has one ticket: {done}");
+    ensure!(browser.value(tickets)? == 1, "the failed item has one ticket: {done}");
     Ok(())
 }

@@ -196,10 +196,9 @@ impl State {
         match (deed, self) {
             (Deed::SignIn | Deed::Dispute, _) if !handover => Err(Refusal::NoHandover),
             (Deed::Answer, Self::Open | Self::InProgress) => Ok(Self::InProgress),
-            (Deed::Answer, Self::Disputed) => Ok(Self::Disputed),
             (Deed::SignOut, Self::Open | Self::InProgress | Self::Disputed) => Ok(Self::SignedOut),
             (Deed::SignIn, Self::SignedOut) => Ok(Self::SignedIn),
-            (Deed::Dispute, Self::SignedOut) => Ok(Self::Disputed),
+            (Deed::Answer, Self::Disputed) | (Deed::Dispute, Self::SignedOut) => Ok(Self::Disputed),
             _ => Err(Refusal::State(self)),
         }
     }

@@ -102,9 +102,9 @@ fn what_nobody_could_make_is_excused_and_what_nobody_asked_for_never_was(
 
 #[test]
 fn what_was_due_while_the_hub_was_down_is_found_for_a_week() {
-    let (list, calendar) = (list(due(Anchor::Ready, 0)), calendar("Asia/Shanghai"));
+    let (round, hours) = (list(due(Anchor::Ready, 0)), calendar("Asia/Shanghai"));
     let (before, now) = (at("2026-10-20T12:00:00+08"), at("2026-11-24T12:00:00+08"));
-    let found = list.between(Some(before), now, &calendar);
+    let found = round.between(Some(before), now, &hours);
     let days: Vec<String> = found.iter().map(|slot| slot.day.to_string()).collect();
     let (first, last) = (days.first().map(String::as_str), days.last().map(String::as_str));
     assert_eq!((first, last), (Some("2026-11-16"), Some("2026-11-25")));

@@ -44,7 +44,7 @@ fn checklist<'a>(declared: &Declared<'a>, name: Name<'a>, node: Node<'a>) -> Opt
         label: label?,
         clauses: clauses?,
         post: post?,
-        takes_over: takes_over?,
+        takes_over: takes_over.ok()?,
         due: due?,
         opens: opens?,
         closes: closes?,
@@ -52,13 +52,13 @@ fn checklist<'a>(declared: &Declared<'a>, name: Name<'a>, node: Node<'a>) -> Opt
     })
 }
 
-/// What `read` makes of `key`, if it is there: `None` if it is wrong, which was noted.
+/// What `read` makes of `key`, if it is there; `Err` if it is there and wrong, which was noted.
 fn optional<'a, T>(
     table: &Table<'a>,
     key: &'static str,
     read: impl FnOnce(Node<'a>) -> Option<T>,
-) -> Option<Option<T>> {
-    table.optional(key).map_or(Some(None), |node| read(node).map(Some))
+) -> Result<Option<T>, ()> {
+    table.optional(key).map(|node| read(node).ok_or(())).transpose()
 }
 
 fn declared_name<'a>(node: Node<'a>, names: &Names<'a>) -> Option<Box<str>> {
@@ -138,7 +138,7 @@ fn item<'a>(declared: &Declared<'a>, name: Name<'a>, node: Node<'a>) -> Option<I
     let count = optional(&table, "count", count);
     let photo = table.optional("photo").map_or(Some(Photo::None), |node| node.one_of(&PHOTOS));
     let kinds = table.optional("devices");
-    if let (Some(node), Some(Some(_))) = (kinds, count) {
+    if let (Some(node), Ok(Some(_))) = (kinds, count) {
         node.wrong("what is counted is no device: use `count` or `devices`, not both");
     }
     let devices = kinds.map_or_else(|| Some(Vec::new()), |node| known(node, &declared.kinds));
@@ -148,11 +148,11 @@ fn item<'a>(declared: &Declared<'a>, name: Name<'a>, node: Node<'a>) -> Option<I
     Some(Item {
         id: name.text.into(),
         label: label?,
-        count: count?,
+        count: count.ok()?,
         photo: photo?,
         devices: devices?,
-        department: department?,
-        priority: priority?,
+        department: department.ok()?,
+        priority: priority.ok()?,
     })
 }
 
