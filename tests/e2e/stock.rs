@@ -27,6 +27,8 @@ fn a_machine_is_refilled_and_counted_on_a_phone() -> Result<()> {
     for count in [100.0, 130.0] {
         peer.publish(&script.topic("data"), script.report("covers-1", &[("covers_dispensed", count.into())]))?;
     }
+    browser.open(&format!("{}/health", hub.url()))?;
+    browser.value("document.cookie = 'lang=zh'")?;
     let page = format!("{}/stock?site={SITE}", hub.url());
     wait::until("what the machine has handed out", PATIENCE, || {
         browser.open(&page)?;
