@@ -106,6 +106,10 @@ impl Machine {
     /// Whether it is to be refilled before guests find it empty, if it was or was not to be until now.
     pub fn is_low(&self, was_low: bool) -> bool {
         let level = self.low_at.filter(|_| !self.speaks).unwrap_or(0);
+        // Below its own level a rule of the pack tells it while guests are there: then nobody is told a second time.
+        if self.speaks && self.open && !was_low && self.low_at.is_some_and(|low| self.left < low) {
+            return false;
+        }
         // What is used up is told by the machine itself, or as empty.
         let holds = self.left > 0 || was_low;
         let needed = beyond(self.expected, was_low).max(beyond(number(level), was_low));
@@ -248,6 +252,10 @@ mod tests {
     #[case::refilled(Machine { left: 110, low_at: None, expected: 100.0, speaks: true, open: true }, true, (false, false))]
     #[case::its_own_level_is_judged_already(
         Machine { left: 40, low_at: Some(50), expected: 10.0, speaks: true, open: true }, false, (false, false))]
+    #[case::told_by_its_own_rule_already(
+        Machine { left: 40, low_at: Some(50), expected: 100.0, speaks: true, open: true }, false, (false, false))]
+    #[case::which_sleeps_at_night(
+        Machine { left: 40, low_at: Some(50), expected: 100.0, speaks: true, open: false }, false, (true, false))]
     #[case::a_level_by_the_ledger(
         Machine { left: 40, low_at: Some(50), expected: 10.0, speaks: false, open: true }, false, (true, false))]
     #[case::empty_by_the_ledger(
