@@ -129,6 +129,7 @@ impl StatementPage {
     /// The sentence the page opens with.
     pub fn verdict(&self) -> Verdict {
         let (m, used) = (self.m(), self.used.to_string());
+        let below = self.places.iter().find(|place| place.ended < 0);
         let unsure = self.machines.iter().any(|machine| machine.held != 0 || machine.unsure > 0);
         let sentence = match &self.cost {
             Some(cost) => fill3(m.used_for, &used, &self.of.unit, cost),
@@ -141,6 +142,8 @@ impl StatementPage {
                 &self.of.unit,
             );
             Verdict::new(State::Abnormal, sentence + &lost)
+        } else if let Some(place) = below {
+            Verdict::new(State::Unknown, sentence + &fill(m.and_below, &place.name))
         } else if unsure {
             Verdict::new(State::Unknown, sentence + m.and_unsure)
         } else {

@@ -70,16 +70,20 @@ fn the_month_end_goes_from_the_show_flat_to_the_manager_on_a_phone() -> Result<(
         enter(&mut browser, &hub, login, role, SITE)?;
     }
 
+    browser.open(&format!("{}/lang/zh?back=/", hub.url()))?;
     // What was used in the last month, to the piece.
     let used = u32::try_from(last.days_in_month())? * DAILY;
     let statement = format!("{}/stock/statement/{}?site={SITE}", hub.url(), last.strftime("%Y-%m"));
     sign_in(&mut browser, &hub, "lin", &statement)?;
     let yuan = used * 35;
     let expected = format!("用了 {used} 片，合 ¥{}.{:02}", yuan / 100, yuan % 100);
-    wait::until("the use of the last month", PATIENCE, || {
+    let mut said = String::new();
+    let seen = wait::until(&format!("`{expected}`"), PATIENCE, || {
         browser.open(&statement)?;
-        Ok(says(&mut browser)?.contains(&expected).then_some(()))
-    })?;
+        said = says(&mut browser)?;
+        Ok(said.contains(&expected).then_some(()))
+    });
+    seen.with_context(|| said.clone())?;
     picture(&mut browser, "month-statement.png")?;
     let csv =
         "fetch(document.querySelector('a[download]').href).then((got) => got.text()).then((text) => window.csv = text)";

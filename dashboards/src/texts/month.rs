@@ -9,6 +9,7 @@ texts! {
     and_lost: "，另有 {} {} 报废或短少", ", and {} {} were thrown away or are missing";
     and_found: "，盘点比账面多 {} {}", ", and counts found {} {} more than the books";
     and_unsure: "，部分计数待确认", ", and some counts are to be looked at";
+    and_below: "，但{}账面为负，有补货或盘点没登记", ", but by the books {} holds less than nothing: a refill or a count was not entered";
     and_agree: "，账实相符", ", and the books agree with the counts";
     so_far: "本月尚未结束", "The month is not over";
     previous: "上月", "Month before";

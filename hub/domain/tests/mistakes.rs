@@ -794,7 +794,7 @@ fn what_a_kind_hands_out_is_read() {
 #[case::no_counter("dispenses = ▶{ item = \"cover\" }\n", ITEM, "`counter` is missing")]
 #[case::too_slow(&DISPENSES.replace(" }", ", most_per_minute = ▶0 }"), ITEM, "no number of pieces")]
 #[case::no_clause("", &ITEM.replace("\"CON-S9\"", "▶\"CON-S99\""), "CON-S99")]
-#[case::no_post("", &ITEM.replace("[\"concierge\"]", "[▶\"conciergy\"]"), "conciergy")]
+#[case::no_post("", &ITEM.replace("tells = [\"concierge\"]", "tells = [▶\"conciergy\"]"), "conciergy")]
 #[case::no_unit("", &ITEM.replace("unit = \"pcs\"\n", "").replace("[item.cover]", "▶[item.cover]"), "`unit` is missing")]
 #[case::no_name("", &ITEM.replace("[item.cover]", "[item.▶Cover]"), "`Cover` is not a name")]
 fn a_mistake_in_what_is_said_of_stock_is_told_where_it_stands(
