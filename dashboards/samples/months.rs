@@ -144,12 +144,8 @@ impl Scene {
     }
 
     fn plan_figure(&self) -> Plan {
-        let term = |sign, label: &str, how: Option<&str>, pieces| PlanTerm {
-            sign,
-            label: label.into(),
-            how: how.map(Into::into),
-            pieces,
-        };
+        let term =
+            |label: &str, how: Option<&str>, pieces| PlanTerm { label: label.into(), how: how.map(Into::into), pieces };
         let seen = |month: &str, expected, used, error: &str| PlanHindsight {
             month: month.into(),
             expected,
@@ -163,7 +159,6 @@ impl Scene {
             cost: Some("¥2450.00".into()),
             terms: vec![
                 term(
-                    "",
                     &self.say("本月预计用量", "Expected use of the month"),
                     Some(&self.say(
                         "周二：5 天，每天 186; 周六：4 天，每天 402",
@@ -172,7 +167,6 @@ impl Scene {
                     6480,
                 ),
                 term(
-                    "+",
                     &self.say("安全库存", "Safety stock"),
                     Some(&self.say(
                         "1.645 × 日波动 41.2 × √3 天到货",
@@ -180,9 +174,9 @@ impl Scene {
                     )),
                     118,
                 ),
-                term("+", &self.say("月初前预计用量", "Expected use until the month begins"), None, 610),
-                term("\u{2212}", &self.say("现有库存", "On hand"), None, 702),
-                term("\u{2212}", &self.say("在途", "On order"), None, 0),
+                term(&self.say("月初前预计用量", "Expected use until the month begins"), None, 610),
+                term(&self.say("现有库存", "On hand"), None, -702),
+                term(&self.say("在途", "On order"), None, 0),
             ],
             need: 6506,
             proposed: 6600,

@@ -184,14 +184,19 @@ impl MachineMonth {
 /// A term of a proposal's figure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanTerm {
-    /// The sign it goes into the sum with.
-    pub sign: &'static str,
     /// What it is.
     pub label: String,
     /// How it came about.
     pub how: Option<String>,
-    /// Pieces.
+    /// Pieces, as they go into the sum.
     pub pieces: i64,
+}
+
+impl PlanTerm {
+    /// With the sign that a person would write.
+    fn signed(&self) -> String {
+        if self.pieces == 0 { "0".to_owned() } else { format!("{:+}", self.pieces).replace('-', "\u{2212}") }
+    }
 }
 
 /// How well a month was forecast.

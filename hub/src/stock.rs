@@ -98,6 +98,7 @@ impl MachineStock {
 struct Snapshot {
     device: DeviceId,
     name: String,
+    in_use: bool,
     life: Life,
     known: bool,
     seen: Option<Timestamp>,
@@ -107,9 +108,8 @@ struct Snapshot {
     dispenses: Dispenses,
 }
 
-/// The machines of a site that hand something out.
+/// The machines of a site that hand something out, also those that are not in use any more: what they have handed out stays in the ledger.
 fn machines(site: &Site, now: Timestamp) -> Vec<Snapshot> {
-    let in_use = site.devices().filter(|device| device.announced && device.life.is_judged());
     let snapshot = |device: &Device| {
         let dispenses = device.watch.kind()?.kind.dispenses.clone()?;
         let known = device.known(site.link_of(device), now);
@@ -124,6 +124,7 @@ fn machines(site: &Site, now: Timestamp) -> Vec<Snapshot> {
         Some(Snapshot {
             device: device.id.clone(),
             name: if device.name.is_empty() { device.id.to_string() } else { device.name.to_string() },
+            in_use: device.announced && device.life.is_judged(),
             life: device.life,
             known: known.is_some(),
             seen: device.last.as_ref().map(|last| last.received_at),
@@ -133,7 +134,7 @@ fn machines(site: &Site, now: Timestamp) -> Vec<Snapshot> {
             dispenses,
         })
     };
-    in_use.filter_map(snapshot).collect()
+    site.devices().filter_map(snapshot).collect()
 }
 
 /// The machines of a site whose counters are in its ledger.
@@ -169,13 +170,12 @@ pub async fn of_site(
     let mut all = Vec::new();
     for (id, item) in &setup.pack.items {
         let book = store.book(site, id, &counters, (now - LEARNT, now)).await?;
-        let is_handed_out = counters.iter().any(|counter| counter.dispenses.item == *id);
-        if !book.kept && !is_handed_out && wanted.is_none_or(|wanted| !wanted.contains_key(id)) {
+        let of_item = || machines.iter().filter(|machine| machine.in_use && machine.dispenses.item == *id);
+        if !book.kept && of_item().next().is_none() && wanted.is_none_or(|wanted| !wanted.contains_key(id)) {
             continue;
         }
         let levels = levels(&setup, site, id);
-        let of_item = machines.iter().filter(|machine| machine.dispenses.item == *id);
-        let machines = of_item.map(|machine| machine_stock(machine, &book, &calendar, now)).collect();
+        let machines = of_item().map(|machine| machine_stock(machine, &book, &calendar, now)).collect();
         let use_of_all = outlook::together(book.dispensed.values().map(|told| &told.hours[..]), &book.by_hand);
         let outlook = Outlook::of(&use_of_all, &calendar, now);
         let on_hand = book.balances.of(&Place::Store);

@@ -1,6 +1,6 @@
 //! A handover on a phone that loses its connection: answered and signed by one, taken over by another, with the ticket of what failed.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
@@ -10,13 +10,12 @@ use lobby_tests::{
     clock,
     hub::{Hub, Options},
     mqtt::Peer,
-    program,
+    people::{enter, fill, sign_in},
     reports::Script,
     wait,
 };
 
 const SITE: &str = "demo";
-const PASSWORD: &str = "nine lamps over the lobby";
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The built-in standards with one round, a handover that is due soon.
@@ -32,35 +31,6 @@ fn standards(folder: &Path) -> Result<()> {
         due.strftime("%H:%M")
     );
     Ok(fs::write(folder.join("checklists.toml"), round)?)
-}
-
-/// Somebody of the reception, who has chosen a password.
-fn enter(browser: &mut Browser, hub: &Hub, login: &str) -> Result<()> {
-    let entered = Command::new(program::own("lobby-hub")?)
-        .args(["user", "create", "--login", login, "--role", "reception", "--site", SITE, "--data-dir"])
-        .arg(hub.data_dir())
-        .output()?;
-    ensure!(entered.status.success(), "{}", String::from_utf8_lossy(&entered.stderr));
-    let printed = String::from_utf8(entered.stdout)?;
-    let link = printed.lines().next_back().context("a last line")?;
-    let path = link.splitn(4, '/').nth(3).context("a path")?;
-    browser.open(&format!("{}/{path}", hub.url()))?;
-    fill(browser, &[("password", PASSWORD), ("again", PASSWORD)])?;
-    browser.press("main button.main")
-}
-
-fn sign_in(browser: &mut Browser, hub: &Hub, login: &str, page: &str) -> Result<()> {
-    browser.open(&format!("{}/sign-in", hub.url()))?;
-    fill(browser, &[("login", login), ("password", PASSWORD)])?;
-    browser.press("main button.main")?;
-    browser.open(page)
-}
-
-fn fill(browser: &mut Browser, fields: &[(&str, &str)]) -> Result<()> {
-    for (id, value) in fields {
-        browser.value(&format!("document.getElementById({id:?}).value = {value:?}"))?;
-    }
-    Ok(())
 }
 
 fn says(browser: &mut Browser) -> Result<String> {
@@ -96,8 +66,8 @@ fn a_handover_on_a_phone_without_a_connection_is_sent_later_opens_its_ticket_onc
     browser.become_phone()?;
     let folder = tempfile::tempdir()?;
     let (hub, _peer, page) = with_a_handover(folder.path())?;
-    enter(&mut browser, &hub, "zhao")?;
-    enter(&mut browser, &hub, "qian")?;
+    enter(&mut browser, &hub, "zhao", "reception", SITE)?;
+    enter(&mut browser, &hub, "qian", "reception", SITE)?;
 
     sign_in(&mut browser, &hub, "zhao", &page)?;
     let form = says(&mut browser)?;

@@ -24,11 +24,16 @@ pub fn enter(browser: &mut Browser, hub: &Hub, login: &str, role: &str, site: &s
     browser.press("main button.main")
 }
 
-/// Signs somebody in, and opens a page.
+/// Signs whoever is signed in out, and somebody in, and opens a page.
 pub fn sign_in(browser: &mut Browser, hub: &Hub, login: &str, page: &str) -> Result<()> {
+    if browser.value("Boolean(document.querySelector('form.person button'))")? == true {
+        browser.press("form.person button")?;
+    }
     browser.open(&format!("{}/sign-in", hub.url()))?;
     fill(browser, &[("login", login), ("password", PASSWORD)])?;
     browser.press("main button.main")?;
+    let refused = browser.value("location.pathname == '/sign-in' ? document.body.innerText : ''")?;
+    ensure!(refused == "", "{login} is not let in: {refused}");
     browser.open(page)
 }
 

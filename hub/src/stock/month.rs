@@ -9,7 +9,7 @@ use lobby_domain::{
     purchase::{Month, Proposal, Stock},
     rule::Rule,
     statement::{Dispensed, Entry, Statement},
-    stock::{dispensed::Counted, levels::Levels},
+    stock::{Kind, Place, dispensed::Counted, levels::Levels},
     time::{Span, Timestamp},
 };
 
@@ -97,7 +97,7 @@ impl ItemMonth {
         let used: Vec<(Timestamp, u32)> =
             used.into_iter().map(|(at, pieces)| (at, u32::try_from(pieces.max(0)).unwrap_or(u32::MAX))).collect();
         let stock = Stock {
-            on_hand: book.balances.ours().map(|(_, pieces)| pieces).sum(),
+            on_hand: book.balances.ours().filter(|(place, _)| is_known(&book, place)).map(|(_, pieces)| pieces).sum(),
             on_order: book.orders.iter().map(|order| order.pieces).sum(),
             pack: self.levels.pack,
             min_order: self.levels.min_order,
@@ -106,6 +106,12 @@ impl ItemMonth {
         };
         Ok(Proposal::make(month, &self.calendar, &used, stock, now))
     }
+}
+
+/// Whether it can be said what a place holds: nobody knows it of a machine that was never refilled or counted.
+fn is_known(book: &Book, place: &Place) -> bool {
+    let was = |kind| book.last.contains_key(&(place.clone(), kind));
+    place.machine().is_none() || was(Kind::Refill) || was(Kind::Count)
 }
 
 /// The entries of an item since a time.

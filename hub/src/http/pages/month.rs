@@ -316,15 +316,15 @@ fn plan_terms(m: &MonthTexts, terms: &Proposal) -> Vec<PlanTerm> {
         let (open, each) = (days.open.to_string(), format!("{:.0}", days.each));
         lobby_dashboards::filled_with(m.term_days, &[m.weekday(days.weekday), &open, &each])
     });
-    let term = |sign, label: &str, how: Option<String>, pieces| PlanTerm { sign, label: label.to_owned(), how, pieces };
+    let term = |label: &str, how: Option<String>, pieces| PlanTerm { label: label.to_owned(), how, pieces };
     let (deviation, lead) = (format!("{:.1}", terms.deviation), terms.lead_days.to_string());
     let safety = lobby_dashboards::filled_with(m.term_safety_how, &[&deviation, &lead]);
     vec![
-        term("", m.term_demand, Some(days.collect::<Vec<_>>().join("; ")), terms.demand),
-        term("+", m.term_safety, Some(safety), terms.safety),
-        term("+", m.term_until, None, terms.until_then),
-        term("\u{2212}", m.term_on_hand, None, terms.on_hand),
-        term("\u{2212}", m.term_on_order, None, terms.on_order),
+        term(m.term_demand, Some(days.collect::<Vec<_>>().join("; ")), terms.demand),
+        term(m.term_safety, Some(safety), terms.safety),
+        term(m.term_until, None, terms.until_then),
+        term(m.term_on_hand, None, -terms.on_hand),
+        term(m.term_on_order, None, -terms.on_order),
     ]
 }
 
@@ -514,8 +514,7 @@ fn statement_sheets(scene: &Scene<'_>, asked: &Asked, statement: &Statement) -> 
 
 fn plan_sheets(m: &MonthTexts, plan: &Plan) -> Vec<Sheet> {
     let line = |term: &PlanTerm| {
-        let pieces = if term.sign == "\u{2212}" { -term.pieces } else { term.pieces };
-        vec![term.label.as_str().into(), term.how.clone().unwrap_or_default().into(), pieces.into()]
+        vec![term.label.as_str().into(), term.how.clone().unwrap_or_default().into(), term.pieces.into()]
     };
     let mut lines: Vec<Vec<Cell>> = plan.terms.iter().map(line).collect();
     for (label, pieces) in [(m.term_need, plan.need), (m.term_rounded, plan.proposed), (m.act_pieces, plan.pieces)] {
