@@ -97,6 +97,7 @@ impl Scene {
         "showflat-unknown": s.showflat(vec![Machine { state: State::Unknown, left: None, seen: None, ..s.machine(0) }]);
         "showflat-empty": s.showflat(vec![]);
         "stock": s.stock(vec![s.stock_item()]);
+        "stock-enough": s.stock(vec![StockItem { machines: vec![s.stock_machine()], ..s.stock_item() }]);
         "stock-low": s.stock(s.low_stock());
         "stock-reader": StockPage { chrome: Chrome { role: Some(Role::Engineering), ..s.chrome(Page::Stock) }, ..s.stock(vec![s.stock_item()]) };
         "stock-none": StockPage { entries: vec![], next: None, ..s.stock(vec![]) };
@@ -679,6 +680,7 @@ impl Scene {
             refilled: Some(self.done(200, 5 * HOUR)),
             counted: None,
             low: false,
+            unknown: false,
             seen: Some(self.at(6 * SECOND)),
             held: vec![],
             refill: Some(Self::refill("covers-a")),
@@ -704,6 +706,7 @@ impl Scene {
                     name: self.say("2 号鞋套机", "Machine 2"),
                     device: "covers-b".into(),
                     left: None,
+                    unknown: true,
                     used_up: None,
                     seen: None,
                     refilled: None,
@@ -717,6 +720,8 @@ impl Scene {
             hand_out: "store".into(),
             order: 800,
             due: "2026-11-26".into(),
+            statement: "/stock/statement/2026-11?site=hz-01&item=shoe-cover".into(),
+            plan: "/stock/plan/2026-12?site=hz-01&item=shoe-cover".into(),
         }
     }
 

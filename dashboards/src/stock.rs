@@ -89,6 +89,8 @@ pub struct StockMachine {
     pub counted: Option<LastDone>,
     /// Whether it is to be refilled soon.
     pub low: bool,
+    /// Whether nothing fresh is known of it, or not how many are left.
+    pub unknown: bool,
     /// When its agent last said anything about it.
     pub seen: Option<When>,
     /// Pieces that are not believed.
@@ -156,6 +158,10 @@ pub struct StockItem {
     pub order: i64,
     /// When an order made now would come, as the form has it: `2026-11-26`.
     pub due: String,
+    /// The address of this month's statement.
+    pub statement: String,
+    /// The address of the next month's purchase.
+    pub plan: String,
 }
 
 /// What a movement is, in words and numbers.
@@ -280,6 +286,9 @@ impl StockPage {
         }
         if let Some(item) = self.items.iter().find(|item| item.low) {
             return Verdict::new(State::Abnormal, fill2(t.stock_room_low, &item.name, &item.on_hand.to_string()));
+        }
+        if let Some(machine) = self.items.iter().flat_map(|item| &item.machines).find(|machine| machine.unknown) {
+            return Verdict::new(State::Unknown, fill(t.showflat_unknown, &machine.name));
         }
         match self.items.iter().find(|item| !item.kept) {
             Some(item) => Verdict::new(State::Unknown, fill(t.stock_unkept, &item.name)),

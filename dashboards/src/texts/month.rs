@@ -16,6 +16,7 @@ texts! {
     next: "下月", "Month after";
     to_plan: "下月采购计划", "Next month's purchase";
     to_statement: "上月用量", "The last month's use";
+    this_month: "本月用量", "This month's use";
     to_stock: "库存", "Stock";
     months: "月份与导出", "Months and tables";
     export_csv: "导出 CSV", "As CSV";

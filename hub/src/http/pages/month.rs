@@ -38,8 +38,10 @@ use crate::{
 
 /// Which of the two pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum About {
+pub(super) enum About {
+    /// What was used.
     Statement,
+    /// What is to be bought.
     Plan,
 }
 
@@ -71,7 +73,8 @@ impl About {
         }
     }
 
-    fn address(self, month: Month, site: &SiteId, item: &str) -> String {
+    /// Where it is to be seen.
+    pub(super) fn address(self, month: Month, site: &SiteId, item: &str) -> String {
         format!("{}/{month}?site={site}&item={item}", self.path())
     }
 }

@@ -14,7 +14,9 @@ use lobby_dashboards::{
 use lobby_domain::{
     access::Need,
     alert::Subject,
+    calendar::local,
     forecast::RunOut,
+    purchase::Month,
     stock::{Kind, Place, Refusal, low::Low},
     time::Timestamp,
 };
@@ -25,6 +27,7 @@ use super::{
     App, Html, Open, PageError, Path, Reader, Scene,
     act::{filled, noticed},
     answer::{answer, is_local, refuse, see},
+    month::About,
 };
 use crate::{
     http::{
@@ -170,6 +173,7 @@ fn machine(scene: &Scene<'_>, site: &SiteId, stock: &ItemStock, machine: &Machin
         refilled: last(scene, stock, &at, Kind::Refill),
         counted: last(scene, stock, &at, Kind::Count),
         low: told(Low::Machine) || told(Low::Empty),
+        unknown: !machine.known || machine.left().is_none(),
         seen: machine.seen.map(|at| scene.when(at)),
         held: machine.dispensed.held.iter().map(held).collect(),
         refill: refill(scene, site, stock, machine),
@@ -200,7 +204,8 @@ fn item(scene: &Scene<'_>, site: &SiteId, stock: &ItemStock) -> StockItem {
     let hand_out = if levels.hand_out.is_some() { Place::Counter } else { Place::Store };
     let coming: i64 = book.orders.iter().map(|order| order.pieces).sum();
     let wanted = (levels.target - stock.room.on_hand.max(0) - coming).max(levels.min_order);
-    let due = lobby_domain::calendar::local(scene.now + levels.lead(), scene.zone()).date();
+    let due = local(scene.now + levels.lead(), scene.zone()).date();
+    let month = Month::of(local(scene.now, scene.zone()).date());
     StockItem {
         id: stock.id.to_string(),
         name: scene.text(&stock.item.label),
@@ -217,6 +222,8 @@ fn item(scene: &Scene<'_>, site: &SiteId, stock: &ItemStock) -> StockItem {
         hand_out: hand_out.to_string(),
         order: (wanted + levels.pack - 1) / levels.pack * levels.pack,
         due: due.to_string(),
+        statement: About::Statement.address(month, site, &stock.id),
+        plan: About::Plan.address(month.next(), site, &stock.id),
     }
 }
 
