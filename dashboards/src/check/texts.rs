@@ -22,7 +22,7 @@ texts! {
     check_done_late: "已补做", "Done late";
     check_disputed: "接班人有异议", "Disputed";
     check_missed: "到时未完成", "Missed";
-    check_excused: "未做：系统当时未运行", "Not done: the system was not running";
+    check_excused: "未做：系统当时未运行", "Excused: hub was off";
     check_form: "逐项确认", "Go through the items";
     check_record: "记录", "Record";
     check_pass: "通过", "Fine";
