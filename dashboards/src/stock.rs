@@ -287,11 +287,12 @@ impl StockPage {
         if let Some(item) = self.items.iter().find(|item| item.low) {
             return Verdict::new(State::Abnormal, fill2(t.stock_room_low, &item.name, &item.on_hand.to_string()));
         }
-        if let Some(machine) = self.items.iter().flat_map(|item| &item.machines).find(|machine| machine.unknown) {
-            return Verdict::new(State::Unknown, fill(t.showflat_unknown, &machine.name));
+        if let Some(item) = self.items.iter().find(|item| !item.kept) {
+            return Verdict::new(State::Unknown, fill(t.stock_unkept, &item.name));
         }
-        match self.items.iter().find(|item| !item.kept) {
-            Some(item) => Verdict::new(State::Unknown, fill(t.stock_unkept, &item.name)),
+        let mut machines = self.items.iter().flat_map(|item| &item.machines);
+        match machines.find(|machine| machine.unknown) {
+            Some(machine) => Verdict::new(State::Unknown, fill(t.showflat_unknown, &machine.name)),
             None if self.items.is_empty() => Verdict::new(State::Unknown, t.stock_none),
             None => Verdict::new(State::Normal, t.stock_enough),
         }
