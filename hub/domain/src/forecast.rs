@@ -181,14 +181,8 @@ impl Forecast {
 
     /// How today compares with what was expected of it until `now`: the less was expected so far, the less it says.
     fn level(&self, so_far: f64, now: Timestamp) -> f64 {
-        let date = self.today.date;
-        let expected = self.until_now(date, now);
+        let expected: f64 = self.slots_of(self.today.date).map(|slot| slot.until(now).mean).sum();
         (so_far + TRUST_TODAY_FROM) / (expected + TRUST_TODAY_FROM)
-    }
-
-    fn until_now(&self, date: Date, now: Timestamp) -> f64 {
-        let begins = instant(self.calendar.zone(), date, 0).unwrap_or(now);
-        self.slots_of(date).filter(|slot| slot.from >= begins).map(|slot| slot.until(now).mean).sum()
     }
 
     /// The hours from `from` on, the first one from `from` itself.
