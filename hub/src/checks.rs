@@ -13,9 +13,6 @@ use lobby_domain::{
     site::Site,
     time::Timestamp,
 };
-use tokio::time::{MissedTickBehavior, interval};
-use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
 
 use crate::{
     clock::Clock,
@@ -29,34 +26,11 @@ const EVERY: Duration = Duration::from_secs(5);
 
 /// Starts the task that looks at rounds.
 pub fn start(store: &Store, fleet: &Arc<Fleet>, clock: &Arc<dyn Clock>, lifecycle: &Lifecycle) {
-    let looking = run(store.clone(), Arc::clone(fleet), Arc::clone(clock), lifecycle.stop_token());
-    lifecycle.supervise("rounds", looking);
-}
-
-/// Looks until everything stops. What cannot be stored now is tried again.
-async fn run(store: Store, fleet: Arc<Fleet>, clock: Arc<dyn Clock>, stop: CancellationToken) -> anyhow::Result<()> {
-    let mut ticks = interval(EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut failing = false;
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            _ = ticks.tick() => {}
-        }
-        match look(&store, &fleet, clock.now()).await {
-            Ok(()) => {
-                if std::mem::take(&mut failing) {
-                    info!("rounds are looked at again");
-                }
-            }
-            Err(cause) => {
-                if !std::mem::replace(&mut failing, true) {
-                    let cause = format!("{:#}", anyhow::Error::from(cause));
-                    warn!(cause, "could not look at rounds; it is tried again");
-                }
-            }
-        }
-    }
+    let (store, fleet, clock) = (store.clone(), Arc::clone(fleet), Arc::clone(clock));
+    lifecycle.repeat("rounds", EVERY, move || {
+        let (store, fleet, now) = (store.clone(), Arc::clone(&fleet), clock.now());
+        async move { look(&store, &fleet, now).await }
+    });
 }
 
 /// Looks at the rounds of every site whose opening hours are known.

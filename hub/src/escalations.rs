@@ -1,12 +1,13 @@
 //! Sends up what nobody has answered in time, along the chain of command. The times are kept in the database, so a restart forgets none;
 //! what came to its time meanwhile goes up one level at the start, and has its full time there.
 
-use std::{sync::Arc, time::Duration};
-
-use lobby_domain::{escalation::State, time::Timestamp};
-use tokio::time::{MissedTickBehavior, interval};
-use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use crate::{
     clock::Clock,
@@ -15,6 +16,7 @@ use crate::{
     restraints::Restraints,
     store::{AlertFilter, EscalationRow, Store, StoreError},
 };
+use lobby_domain::{escalation::State, time::Timestamp};
 
 /// How late a step may be.
 const EVERY: Duration = Duration::from_secs(2);
@@ -27,6 +29,8 @@ struct Escalator {
     fleet: Arc<Fleet>,
     restraints: Arc<Restraints>,
     clock: Arc<dyn Clock>,
+    /// Whether what was open before this start is followed.
+    begun: AtomicBool,
 }
 
 /// Starts the task that sends up.
@@ -42,42 +46,21 @@ pub fn start(
         fleet: Arc::clone(fleet),
         restraints: Arc::clone(restraints),
         clock: Arc::clone(clock),
+        begun: AtomicBool::new(false),
     };
-    lifecycle.supervise("escalations", escalator.run(lifecycle.stop_token()));
+    let escalator = Arc::new(escalator);
+    lifecycle.repeat("escalations", EVERY, move || {
+        let escalator = Arc::clone(&escalator);
+        async move { escalator.look().await }
+    });
 }
 
 impl Escalator {
-    /// Sends up until everything stops. What cannot be stored now is tried again.
-    async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let mut ticks = interval(EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut begun, mut failing) = (false, false);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                _ = ticks.tick() => {}
-            }
-            match self.look(&mut begun).await {
-                Ok(()) => {
-                    if std::mem::take(&mut failing) {
-                        info!("what nobody answers goes up again");
-                    }
-                }
-                Err(cause) => {
-                    if !std::mem::replace(&mut failing, true) {
-                        let cause = format!("{:#}", anyhow::Error::from(cause));
-                        warn!(cause, "could not send up what nobody has answered; it is tried again");
-                    }
-                }
-            }
-        }
-    }
-
-    async fn look(&self, begun: &mut bool) -> Result<(), StoreError> {
+    async fn look(&self) -> Result<(), StoreError> {
         let (setup, now) = (self.fleet.setup(), self.clock.now());
-        if !*begun {
+        if !self.begun.load(Ordering::Relaxed) {
             self.store.follow_unfollowed(&setup, now).await?;
-            *begun = true;
+            self.begun.store(true, Ordering::Relaxed);
         }
         for row in self.store.due_escalations(now).await? {
             let quiet = self.is_quiet(&row, now).await?;

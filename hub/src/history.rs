@@ -15,13 +15,13 @@ use lobby_domain::{
     time::{Span, Timestamp},
 };
 use serde::Deserialize;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
-use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tokio::time::{Instant, sleep};
+use tracing::info;
 
 use crate::{
     clock::Clock,
     fleet::Fleet,
+    lifecycle::Lifecycle,
     store::{Due, Grain, Store, StoreError, Tx},
 };
 
@@ -96,29 +96,17 @@ pub struct History {
 }
 
 impl History {
-    /// Works until `stop` is cancelled. A database that fails is tried again.
-    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let mut ticks = interval(EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        for look in (0..FORGET_EVERY).cycle() {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                _ = ticks.tick() => {}
+    /// Starts the work.
+    pub fn start(self, lifecycle: &Lifecycle) {
+        let history = Arc::new(self);
+        let mut looks = (0..FORGET_EVERY).cycle();
+        lifecycle.repeat("history", EVERY, move || {
+            let (history, forgets) = (Arc::clone(&history), looks.next() == Some(0));
+            async move {
+                history.roll_up().await?;
+                if forgets { history.forget().await } else { Ok(()) }
             }
-            let work = async {
-                self.roll_up().await?;
-                if look == 0 { self.forget().await } else { Ok(()) }
-            };
-            tokio::select! {
-                // What is not finished is rolled back, and still due.
-                () = stop.cancelled() => break,
-                done = work => if let Err(cause) = done {
-                    let cause = format!("{:#}", anyhow::Error::from(cause));
-                    warn!(cause, "could not roll up or delete old records; it is tried again");
-                }
-            }
-        }
-        Ok(())
+        });
     }
 
     /// Rolls up every hour that is due.

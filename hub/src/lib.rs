@@ -300,8 +300,7 @@ fn start_timed(
     settings: HistorySettings,
     lifecycle: &Lifecycle,
 ) {
-    let history = History { store: store.clone(), fleet: fleet.clone(), clock: clock.clone(), settings };
-    lifecycle.supervise("history", history.run(lifecycle.stop_token()));
+    History { store: store.clone(), fleet: fleet.clone(), clock: clock.clone(), settings }.start(lifecycle);
     reminders::start(store, fleet, clock, lifecycle);
     stock::start(store, fleet, clock, lifecycle);
     checks::start(store, fleet, clock, lifecycle);

@@ -2,6 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, error, info, info_span, warn};
 
@@ -61,6 +62,35 @@ impl Lifecycle {
         });
     }
 
+    /// Does `work` now and `every` so often until the stop token is cancelled; what is under way then is dropped, so it must leave nothing
+    /// half done, as a transaction does. What fails is done again in its next turn, and told once until it succeeds.
+    pub fn repeat<Work, Turn, E>(&self, name: &'static str, every: Duration, mut work: Work)
+    where
+        Work: FnMut() -> Turn + Send + 'static,
+        Turn: Future<Output = Result<(), E>> + Send,
+        E: Into<anyhow::Error> + Send,
+    {
+        let stop = self.stop_token();
+        self.supervise(name, async move {
+            let mut turns = interval(every);
+            turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut failing = false;
+            let mut turn = async || {
+                turns.tick().await;
+                match work().await {
+                    Ok(()) if std::mem::take(&mut failing) => info!("{name}: works again"),
+                    Err(cause) if !std::mem::replace(&mut failing, true) => {
+                        let cause = format!("{:#}", cause.into());
+                        warn!(cause, "{name}: failed, and is tried again");
+                    }
+                    _ => {}
+                }
+            };
+            while stop.run_until_cancelled(turn()).await.is_some() {}
+            Ok(())
+        });
+    }
+
     /// Runs a short piece of work that may end at any time, such as one connection; a panic in it is logged and costs only itself.
     pub fn detach<F>(&self, name: &'static str, work: F)
     where
@@ -113,6 +143,7 @@ mod tests {
     use std::future::pending;
 
     use anyhow::bail;
+    use tokio::time::Instant;
 
     use super::*;
 
@@ -152,6 +183,29 @@ mod tests {
         let lifecycle = Lifecycle::new();
         lifecycle.supervise("hasty", async { Ok(()) });
         assert_eq!(ending_of(&lifecycle).await, Ending::Failed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_repeated_goes_on_after_a_failure_until_everything_stops() {
+        let lifecycle = Lifecycle::new();
+        let (stop, begun) = (lifecycle.stop_token(), Instant::now());
+        let mut turn = 0;
+        lifecycle.repeat("sometimes", Duration::from_secs(5), move || {
+            turn += 1;
+            let (turn, stop) = (turn, stop.clone());
+            async move {
+                match turn {
+                    1 | 2 => bail!("the database does not answer"),
+                    3 => Ok(()),
+                    _ => {
+                        stop.cancel();
+                        pending().await
+                    }
+                }
+            }
+        });
+        assert_eq!(ending_of(&lifecycle).await, Ending::Clean);
+        assert_eq!(begun.elapsed(), Duration::from_secs(15), "the first turn is at once");
     }
 
     #[tokio::test(start_paused = true)]

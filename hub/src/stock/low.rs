@@ -10,9 +10,6 @@ use lobby_domain::{
     stock::low::{Low, Machine, clock},
     time::Timestamp,
 };
-use tokio::time::{MissedTickBehavior, interval};
-use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
 
 use super::{ItemStock, MachineStock, of_site};
 use crate::{
@@ -27,39 +24,11 @@ const EVERY: Duration = Duration::from_mins(1);
 
 /// Starts the task that tells what runs low.
 pub fn start(store: &Store, fleet: &Arc<Fleet>, clock: &Arc<dyn Clock>, lifecycle: &Lifecycle) {
-    let looking = run(store.clone(), Arc::clone(fleet), Arc::clone(clock), lifecycle.stop_token());
-    lifecycle.supervise("stock", looking);
-}
-
-/// Looks until everything stops. What cannot be read or stored now is tried again.
-async fn run(store: Store, fleet: Arc<Fleet>, clock: Arc<dyn Clock>, stop: CancellationToken) -> anyhow::Result<()> {
-    let mut ticks = interval(EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut failing = false;
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            _ = ticks.tick() => {}
-        }
-        let looked = tokio::select! {
-            // What is not finished is rolled back, and looked at again.
-            () = stop.cancelled() => return Ok(()),
-            looked = look(&store, &fleet, clock.now()) => looked,
-        };
-        match looked {
-            Ok(()) => {
-                if std::mem::take(&mut failing) {
-                    info!("stock is looked at again");
-                }
-            }
-            Err(cause) => {
-                if !std::mem::replace(&mut failing, true) {
-                    let cause = format!("{:#}", anyhow::Error::from(cause));
-                    warn!(cause, "could not look at what is in stock; it is tried again");
-                }
-            }
-        }
-    }
+    let (store, fleet, clock) = (store.clone(), Arc::clone(fleet), Arc::clone(clock));
+    lifecycle.repeat("stock", EVERY, move || {
+        let (store, fleet, now) = (store.clone(), Arc::clone(&fleet), clock.now());
+        async move { look(&store, &fleet, now).await }
+    });
 }
 
 /// Looks at every site that has machines or a ledger.
