@@ -1728,6 +1728,7 @@ impl Scene {
             said: None,
             note: String::new(),
             stated: None,
+            readings: vec![],
             flag: None,
             ticket: None,
             by: None,
@@ -1743,6 +1744,10 @@ impl Scene {
             said: Some(ItemSaid::Fail),
             note: self.say("屏幕裂了", "The screen is cracked"),
             stated: Some(ItemStated::Fine),
+            readings: vec![
+                self.fact("磁盘使用率", "Disk in use", "41", "%"),
+                self.word(("网络", "Network"), ("正常", "ok")),
+            ],
             flag: Some(ItemFlag::DeviceFine),
             ticket: Some("20261123-007".into()),
             by: by.clone(),

@@ -10,6 +10,7 @@ use crate::{
     photo::PhotoLine,
     state::{State, Verdict},
     texts::fill,
+    tile::Fact,
     time::When,
 };
 
@@ -217,6 +218,8 @@ pub struct ItemLine {
     pub note: String,
     /// What the device says itself: at that moment, or now if nothing was said yet.
     pub stated: Option<ItemStated>,
+    /// The same in figures.
+    pub readings: Vec<Fact>,
     /// Why the answer is to be looked at again.
     pub flag: Option<ItemFlag>,
     /// The ticket that it opened or joined.

@@ -25,7 +25,7 @@ impl DeviceRef {
 }
 
 /// One thing a device says of itself.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {
     /// What it is about, in the page's language.
     pub label: String,

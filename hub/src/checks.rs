@@ -3,11 +3,12 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use lobby_contract::SiteId;
+use lobby_contract::{Reach, SiteId};
 use lobby_domain::{
     calendar::Calendar,
-    check::{Checklist, Line, Stated},
+    check::{Checklist, Line, Readings, Stated},
     device::{Device, Life},
+    kind::Kind,
     label::Label,
     pack::Pack,
     site::Site,
@@ -78,21 +79,32 @@ pub(crate) fn lines(site: Option<&Site>, list: &Checklist) -> Vec<Line> {
     lines
 }
 
-/// What the device of a line says itself at this moment, and its kind; nothing if the line is about none.
-pub(crate) fn stated<'p>(
-    (site, pack): (Option<&Site>, &'p Pack),
-    line: &Line,
-    now: Timestamp,
-) -> (Option<Stated>, Option<&'p lobby_domain::kind::Kind>) {
-    let Some(id) = &line.device else { return (None, None) };
-    let Some((site, device)) = site.and_then(|site| Some((site, site.device(id)?))) else {
-        return (Some(Stated::Unknown), None);
-    };
+/// What the device of a line says itself.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Word<'p> {
+    /// In one word.
+    pub(crate) stated: Stated,
+    /// In figures, by fact; nothing while nothing is known of it.
+    pub(crate) readings: Readings,
+    /// Its kind.
+    pub(crate) kind: Option<&'p Kind>,
+}
+
+/// What the device of a line says itself at this moment; nothing if the line is about none.
+pub(crate) fn word<'p>((site, pack): (Option<&Site>, &'p Pack), line: &Line, now: Timestamp) -> Option<Word<'p>> {
+    let id = line.device.as_ref()?;
+    let nothing = |kind| Some(Word { stated: Stated::Unknown, readings: Readings::new(), kind });
+    let Some((site, device)) = site.and_then(|site| Some((site, site.device(id)?))) else { return nothing(None) };
     let kind = pack.kinds.get(&*device.kind).map(|kind| &kind.kind);
     // What a device under maintenance says of itself proves nothing.
     if device.life == Life::Maintenance {
-        return (Some(Stated::Unknown), kind);
+        return nothing(kind);
     }
-    let state = device.verdict(site.link_of(device), site.part_of_day().expected(), now).state();
-    (Some(state.into()), kind)
+    let stated = device.verdict(site.link_of(device), site.part_of_day().expected(), now).state().into();
+    if stated == Stated::Unknown {
+        return nothing(kind);
+    }
+    let last = device.last.as_ref().filter(|last| last.said.reach() == Reach::Ok);
+    let readings = last.map(|last| last.said.sample().facts).unwrap_or_default();
+    Some(Word { stated, readings, kind })
 }

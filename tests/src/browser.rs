@@ -1,6 +1,6 @@
 //! Chromium without a window, driven over its `DevTools` protocol.
 
-use std::{net::TcpStream, process::Command, time::Duration};
+use std::{fs, net::TcpStream, path::PathBuf, process::Command, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -115,6 +115,13 @@ impl Browser {
         let wanted = json!({ "format": "png", "clip": clip, "captureBeyondViewport": true });
         let answer = self.call("Page.captureScreenshot", &wanted)?;
         bytes(&answer)
+    }
+
+    /// Keeps a picture of the page in the folder that `LOBBY_PICTURES` names, if it is set: to look at what a test saw.
+    pub fn keep(&mut self, name: &str) -> Result<()> {
+        let Some(folder) = std::env::var_os("LOBBY_PICTURES") else { return Ok(()) };
+        let path = PathBuf::from(folder).join(format!("{name}.png"));
+        fs::write(&path, self.picture("html")?).with_context(|| format!("write {}", path.display()))
     }
 
     fn call(&mut self, method: &str, params: &Value) -> Result<Value> {

@@ -37,6 +37,12 @@ pub fn sign_in(browser: &mut Browser, hub: &Hub, login: &str, page: &str) -> Res
     browser.open(page)
 }
 
+/// Lets the hub speak to this browser in a language, `zh` or `en`.
+pub fn speak(browser: &mut Browser, hub: &Hub, language: &str) -> Result<()> {
+    browser.open(&format!("{}/sign-in", hub.url()))?;
+    browser.value(&format!("document.cookie = 'lang={language}; path=/'")).map(drop)
+}
+
 /// Types into the fields of those ids.
 pub fn fill(browser: &mut Browser, fields: &[(&str, &str)]) -> Result<()> {
     fields.iter().try_for_each(|(id, value)| {

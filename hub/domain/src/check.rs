@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use self::{
-    answer::{Answer, Flag, LONGEST_NOTE, Lack, Said, Stated, lacking},
+    answer::{Answer, Flag, LONGEST_NOTE, Lack, Readings, Said, Stated, lacking},
     when::{Anchor, Due, Look, Slot},
 };
 use crate::{

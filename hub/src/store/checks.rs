@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lobby_domain::{
     alert::{AlertId, Subject},
-    check::{self, Deed, Flag, Lack, Line, Refusal, Said, State, Stated, lacking},
+    check::{self, Deed, Flag, Lack, Line, Readings, Refusal, Said, State, Stated, lacking},
     kind::Kind,
     label::Label,
     report::Source,
@@ -30,6 +30,8 @@ pub struct Answered<'a> {
     pub note: String,
     /// What the device said itself; nothing if it is about none.
     pub stated: Option<Stated>,
+    /// The same in figures.
+    pub readings: Readings,
     /// The device's kind, which says who repairs it.
     pub kind: Option<&'a Kind>,
     /// The photos of it.
@@ -77,7 +79,7 @@ pub struct Checked {
 }
 
 /// The newest answer of a line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AnswerRow {
     /// The line.
     pub line: String,
@@ -87,6 +89,8 @@ pub struct AnswerRow {
     pub note: String,
     /// What the device said at that moment.
     pub stated: Option<Stated>,
+    /// The same in figures.
+    pub readings: Readings,
     /// Why it is to be looked at again.
     pub flag: Option<Flag>,
     /// The ticket that it opened or joined.
@@ -113,17 +117,28 @@ pub enum RoundError {
     Store(#[from] StoreError),
 }
 
-type Raw =
-    (String, String, Option<i64>, String, Option<String>, Option<String>, Option<String>, String, Option<i64>, i64);
+type Raw = (
+    String,
+    String,
+    Option<i64>,
+    String,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    String,
+    Option<i64>,
+    i64,
+);
 
 statements! {
     // Two uploads of one round come one after the other.
     HOLD = "UPDATE check_round SET version = version WHERE id = $1";
     SEEN = "SELECT COUNT(*) > 0 FROM check_upload WHERE id = $1";
     UPLOAD = "INSERT INTO check_upload (id, round, deed, sender, sent_at, at) VALUES ($1, $2, $3, $4, $5, $6)";
-    ANSWER = "INSERT INTO check_answer (round, line, nth, upload, said, count, note, stated, flag, ticket)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    ANSWERS = "SELECT a.line, a.said, a.count, a.note, a.stated, a.flag, a.ticket, u.sender, u.sent_at, u.at
+    ANSWER = "INSERT INTO check_answer (round, line, nth, upload, said, count, note, stated, readings, flag, ticket)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    ANSWERS = "SELECT a.line, a.said, a.count, a.note, a.stated, a.readings, a.flag, a.ticket, u.sender, u.sent_at, u.at
         FROM check_answer a JOIN check_upload u ON u.id = a.upload
         WHERE a.round = $1 AND a.nth = (SELECT MAX(b.nth) FROM check_answer b WHERE b.round = a.round AND b.line = a.line)
         ORDER BY a.line";
@@ -133,7 +148,7 @@ statements! {
 }
 
 fn answer(round: Uuid, raw: Raw) -> Result<AnswerRow, StoreError> {
-    let (line, said, count, note, stated, flag, ticket, by, sent_at, at) = raw;
+    let (line, said, count, note, stated, readings, flag, ticket, by, sent_at, at) = raw;
     let bad =
         |what: &str| StoreError::Inconsistent { table: "check_answer", id: round.to_string(), what: what.to_owned() };
     let count = count.map(u32::try_from).transpose().map_err(|_| bad("count"))?;
@@ -141,6 +156,8 @@ fn answer(round: Uuid, raw: Raw) -> Result<AnswerRow, StoreError> {
     Ok(AnswerRow {
         said: Said::from_text(&said, count).ok_or_else(|| bad(&said))?,
         stated,
+        readings: readings
+            .map_or_else(|| Ok(Readings::new()), |text| serde_json::from_str(&text).map_err(|_| bad("readings")))?,
         flag: flag.map(|text| Flag::from_text(&text).ok_or_else(|| bad(&text))).transpose()?,
         line,
         note,
@@ -240,9 +257,11 @@ impl Tx {
             }
             let ticket = if said.is_failure(line) { self.fail_line(round, line, answered, asked).await? } else { None };
             let flag = answered.stated.and_then(|stated| said.flag(stated));
+            let readings = (!answered.readings.is_empty())
+                .then(|| serde_json::to_string(&answered.readings).expect("readings are plain data"));
             on!(self, "write an answer", conn => sqlx::query(ANSWER).bind(round.id).bind(&*line.id).bind(round.version + 1)
                 .bind(asked.id).bind(said.as_str()).bind(said.count().map(i64::from)).bind(&answered.note)
-                .bind(answered.stated.map(Stated::as_str)).bind(flag.map(Flag::as_str)).bind(&ticket)
+                .bind(answered.stated.map(Stated::as_str)).bind(&readings).bind(flag.map(Flag::as_str)).bind(&ticket)
                 .execute(conn).await.map(drop))?;
             tickets.extend(ticket);
         }

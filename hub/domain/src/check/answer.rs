@@ -1,5 +1,8 @@
 //! What people answer, and whether it agrees with what devices report.
 
+use std::collections::BTreeMap;
+
+use lobby_contract::FactValue;
 use serde::{Deserialize, Serialize};
 
 use super::{Line, Photo};
@@ -21,6 +24,9 @@ pub enum Said {
     /// It cannot be looked at, for a reason.
     NotApplicable,
 }
+
+/// What a device said in figures, by fact.
+pub type Readings = BTreeMap<Box<str>, FactValue>;
 
 /// What a device said itself at that moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -2,7 +2,10 @@
 
 use axum::{Json, extract::State};
 use lobby_contract::SiteId;
-use lobby_domain::time::{Span, Timestamp};
+use lobby_domain::{
+    check::Readings,
+    time::{Span, Timestamp},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -95,6 +98,9 @@ pub(in crate::http) struct Answer {
     at: i64,
     /// What the device said itself at that moment: `fine`, `faulty` or `unknown`.
     stated: Option<&'static str>,
+    /// What the device said in figures at that moment, by fact; `null` is one that it does not know.
+    #[schema(value_type = Object)]
+    readings: Readings,
     /// Why it is to be looked at again: `ticked_unknown`, `ticked_faulty` or `device_fine`.
     flag: Option<&'static str>,
     /// The ticket that it opened or joined.
@@ -178,6 +184,7 @@ impl From<&AnswerRow> for Answer {
             sent_at: row.sent_at.map(Timestamp::millis),
             at: row.at.millis(),
             stated: row.stated.map(lobby_domain::check::Stated::as_str),
+            readings: row.readings.clone(),
             flag: row.flag.map(lobby_domain::check::Flag::as_str),
             ticket: row.ticket.clone(),
         }

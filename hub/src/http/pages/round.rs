@@ -6,10 +6,13 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use lobby_dashboards::{ItemFlag, ItemLine, ItemSaid, ItemStated, Page, Passed, PhotoWanted, RoundPage, Signed};
+use lobby_contract::SiteId;
+use lobby_dashboards::{Fact, ItemFlag, ItemLine, ItemSaid, ItemStated, Page, Passed, PhotoWanted, RoundPage, Signed};
 use lobby_domain::{
     access::Need,
-    check::{self, Deed, Flag, LONGEST_NOTE, Line, Photo as Wanted, Refusal, Said, Stated, lacking, stands_at},
+    check::{
+        self, Deed, Flag, LONGEST_NOTE, Line, Photo as Wanted, Readings, Refusal, Said, Stated, lacking, stands_at,
+    },
     restraint::{self, Restraint},
     site::Site,
     time::Timestamp,
@@ -20,10 +23,10 @@ use super::{
     App, Html, Open, PageError, Path, Reader, Scene,
     act::{LONGEST_NAME, noticed, photo_mistake},
     answer::{answer, refuse, see},
-    report, restraints, rounds,
+    report, restraints, rounds, tiles,
 };
 use crate::{
-    checks::stated,
+    checks::word,
     fleet::Changed,
     http::sent::Sent,
     photo::Photo,
@@ -129,7 +132,12 @@ fn item(
     said: Option<&AnswerRow>,
     (photos, lacks): (&[&PhotoRow], bool),
 ) -> ItemLine {
-    let now = || stated((scene.site(&round.site), scene.pack), line, scene.now).0;
+    // What the device says counts as it was when the answer came; until one came, as it is.
+    let now = || word((scene.site(&round.site), scene.pack), line, scene.now);
+    let (stated, readings) = match said {
+        Some(row) => (row.stated, row.readings.clone()),
+        None => now().map_or_else(Default::default, |word| (Some(word.stated), word.readings)),
+    };
     ItemLine {
         id: line.id.to_string(),
         label: scene.text(&line.label),
@@ -146,11 +154,12 @@ fn item(
             Said::NotApplicable => ItemSaid::NotApplicable,
         }),
         note: said.map(|row| row.note.clone()).unwrap_or_default(),
-        stated: said.map_or_else(now, |row| row.stated).map(|stated| match stated {
+        stated: stated.map(|stated| match stated {
             Stated::Fine => ItemStated::Fine,
             Stated::Faulty => ItemStated::Faulty,
             Stated::Unknown => ItemStated::Unknown,
         }),
+        readings: figures(scene, &round.site, line, &readings),
         flag: said.and_then(|row| row.flag).map(|flag| match flag {
             Flag::TickedUnknown => ItemFlag::TickedUnknown,
             Flag::TickedFaulty => ItemFlag::TickedFaulty,
@@ -161,6 +170,12 @@ fn item(
         photos: report::shown(scene, photos.iter().copied()),
         lacking: lacks,
     }
+}
+
+/// What matters most of what a device said, in the order of its kind.
+fn figures(scene: &Scene<'_>, site: &SiteId, line: &Line, readings: &Readings) -> Vec<Fact> {
+    let device = line.device.as_ref().and_then(|id| scene.site(site)?.device(id));
+    device.and_then(|device| device.watch.kind()).map_or_else(Vec::new, |kind| tiles::of_record(scene, kind, readings))
 }
 
 /// What keeps alerts of the round's site quiet at this moment, in words.
@@ -287,10 +302,11 @@ fn answered<'a>(
         let name = format!("photo.{}", line.id);
         let (its, others): (Vec<_>, Vec<_>) = photos.into_iter().partition(|(of, _)| **of == name);
         photos = others;
-        let (stated, kind) = stated((site, pack), line, now);
+        let (stated, readings, kind) = word((site, pack), line, now)
+            .map_or_else(Default::default, |word| (Some(word.stated), word.readings, word.kind));
         let photos = its.into_iter().map(|(_, photo)| photo).collect::<Vec<_>>();
         if said.is_some() || !photos.is_empty() {
-            all.push(Answered { line: &line.id, said, note, stated, kind, photos });
+            all.push(Answered { line: &line.id, said, note, stated, readings, kind, photos });
         }
     }
     Ok(all)

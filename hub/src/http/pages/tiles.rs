@@ -1,6 +1,6 @@
 //! A device as a tile: its state, since when, and the few facts that matter most.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lobby_contract::{FactValue, Reach};
 use lobby_dashboards::{DeviceTile, Fact};
@@ -42,14 +42,26 @@ pub(super) fn since(scene: &Scene<'_>, site: &Site, device: &Device) -> Option<T
 
 /// The facts that rules look at, in the kind's order, and then others that are measured.
 fn important(scene: &Scene<'_>, site: &Site, device: &Device, kind: &KindRules) -> Vec<Fact> {
+    by_importance(kind).filter_map(|declared| fact(scene, site, device, declared)).take(MOST_FACTS).collect()
+}
+
+fn by_importance(kind: &KindRules) -> impl Iterator<Item = &kind::Fact> {
     let judged = judged(kind);
     let plain = |fact: &&kind::Fact| {
         fact.domain != Domain::Text && !TECHNICAL.contains(&&*fact.name) && !is_setting(kind, &fact.name)
     };
     let (first, rest): (Vec<&kind::Fact>, Vec<_>) =
         kind.kind.facts.iter().filter(plain).partition(|fact| judged.contains(&*fact.name));
-    let stated = first.into_iter().chain(rest).filter_map(|declared| fact(scene, site, device, declared));
-    stated.take(MOST_FACTS).collect()
+    first.into_iter().chain(rest)
+}
+
+/// The facts that matter most of what a device of a kind said at some time.
+pub(super) fn of_record(scene: &Scene<'_>, kind: &KindRules, said: &BTreeMap<Box<str>, FactValue>) -> Vec<Fact> {
+    let fact = |declared: &kind::Fact| {
+        let (value, unit) = shown(scene, declared, said.get(&declared.name)?);
+        Some(Fact { label: scene.text(&declared.label), value, unit, at: None, notable: false })
+    };
+    by_importance(kind).filter_map(fact).take(MOST_FACTS).collect()
 }
 
 /// Every fact that a device has stated, in the kind's order.

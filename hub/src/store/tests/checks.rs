@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::time;
+use lobby_contract::FactValue;
 use lobby_domain::{
     calendar::{Calendar, Day},
-    check::{Deed, Flag, Line, Photo as Wanted, Refusal, Said, State, Stated},
+    check::{Deed, Flag, Line, Photo as Wanted, Readings, Refusal, Said, State, Stated},
     escalation,
     label::Label,
     pack::Pack,
@@ -52,6 +53,12 @@ fn lines() -> BTreeMap<Box<str>, Vec<Line>> {
     BTreeMap::from([(HANDOVER.into(), handover)])
 }
 
+/// What the laptop says of itself.
+fn readings(line: &str) -> Readings {
+    let says = [("disk_percent".into(), FactValue::Number(0.1 + 0.2)), ("network".into(), FactValue::Unknown)];
+    if line == "laptops.pc-1" { Readings::from(says) } else { Readings::new() }
+}
+
 async fn look(store: &Store, now: Timestamp) -> bool {
     let (site, setup, lines) = (site(), setup(), lines());
     store.look_at_rounds(Looking { site: &site, setup: &setup, lines: &lines, now }).await.unwrap()
@@ -71,7 +78,15 @@ async fn opened(store: &Store) -> RoundRow {
 
 fn answered(line: &str, said: Said) -> Answered<'_> {
     let stated = (line == "laptops.pc-1").then_some(Stated::Fine);
-    Answered { line, said: Some(said), note: String::new(), stated, kind: None, photos: Vec::new() }
+    Answered {
+        line,
+        said: Some(said),
+        note: String::new(),
+        stated,
+        readings: readings(line),
+        kind: None,
+        photos: Vec::new(),
+    }
 }
 
 fn photo() -> Photo {
@@ -228,6 +243,7 @@ async fn a_failed_item_opens_a_ticket_with_the_answer_and_the_same_again_changes
     assert_eq!((rows[0].line.as_str(), rows[0].said, rows[0].flag), ("books", Said::Count(29), None));
     let laptop = &rows[1];
     assert_eq!((laptop.flag, laptop.stated), (Some(Flag::DeviceFine), Some(Stated::Fine)));
+    assert_eq!(laptop.readings, readings("laptops.pc-1"), "exactly what it said then");
     assert_eq!((laptop.sent_at, laptop.at, &*laptop.by), (Some(at("08:00")), at("08:01"), "早班"));
     let number = laptop.ticket.clone().unwrap();
     let ticket = all_tickets(store).await.into_iter().find(|ticket| ticket.number.as_str() == number).unwrap();
