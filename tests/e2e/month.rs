@@ -10,10 +10,12 @@ use lobby_tests::{
     clock,
     hub::{Hub, Options},
     mqtt::Peer,
-    people::{enter, fill, sign_in},
+    people::{enter, fill, sign_in, speak},
     reports::Script,
     wait,
 };
+use rstest::rstest;
+use serde_json::Value;
 
 const SITE: &str = "demo";
 const MACHINE: &str = "covers-1";
@@ -43,8 +45,20 @@ fn past(script: &mut Script, from: Date, until: Date) -> Result<Vec<Record>> {
     Ok(records)
 }
 
-#[test]
-fn the_month_end_goes_from_the_show_flat_to_the_manager_on_a_phone() -> Result<()> {
+/// What the page shows as JSON from an address of the API.
+fn api(browser: &mut Browser, path: &str) -> Result<Value> {
+    browser.value(&format!(
+        "window.got = null; fetch({path:?}).then((got) => got.json()).then((got) => window.got = got); 0"
+    ))?;
+    browser.until(path, "window.got !== null", PATIENCE)?;
+    browser.value("window.got")
+}
+
+#[rstest]
+fn the_month_end_goes_from_the_show_flat_to_the_manager_on_a_phone(
+    #[values("zh", "en")] language: &'static str,
+) -> Result<()> {
+    let words = |zh: &'static str, en: &'static str| if language == "zh" { zh } else { en };
     let Some(mut browser) = Browser::start()? else { return Ok(()) };
     browser.become_phone()?;
     let config =
@@ -63,13 +77,17 @@ fn the_month_end_goes_from_the_show_flat_to_the_manager_on_a_phone() -> Result<(
         enter(&mut browser, &hub, login, role, SITE)?;
     }
 
-    browser.value("document.cookie = 'lang=zh; path=/'")?;
+    speak(&mut browser, &hub, language)?;
     // What was used in the last month, to the piece.
     let used = u32::try_from(last.days_in_month())? * DAILY;
     let statement = format!("{}/stock/statement/{}?site={SITE}", hub.url(), last.strftime("%Y-%m"));
     sign_in(&mut browser, &hub, "lin", &statement)?;
     let yuan = used * 35;
-    let expected = format!("用了 {used} 片，合 ¥{}.{:02}", yuan / 100, yuan % 100);
+    let cost = format!("¥{}.{:02}", yuan / 100, yuan % 100);
+    let expected = match language {
+        "zh" => format!("用了 {used} 片，合 {cost}"),
+        _ => format!("{used} pcs were used, for {cost}"),
+    };
     let mut said = String::new();
     let seen = wait::until(&format!("`{expected}`"), PATIENCE, || {
         browser.open(&statement)?;
@@ -77,6 +95,11 @@ fn the_month_end_goes_from_the_show_flat_to_the_manager_on_a_phone() -> Result<(
         Ok(said.contains(&expected).then_some(()))
     });
     seen.with_context(|| said.clone())?;
+    browser.keep(&format!("statement-{language}"))?;
+    let told =
+        api(&mut browser, &format!("/api/v1/sites/{SITE}/stock/shoe-cover/statements/{}", last.strftime("%Y-%m")))?;
+    ensure!(told["used"] == used && told["cost"] == yuan, "{told}");
+    ensure!(told["machines"][0]["days"].as_array().is_some_and(|days| days.iter().all(|day| *day == DAILY)), "{told}");
     let csv =
         "fetch(document.querySelector('a[download]').href).then((got) => got.text()).then((text) => window.csv = text)";
     browser.value(&format!("{csv}; 0"))?;
@@ -90,27 +113,38 @@ fn the_month_end_goes_from_the_show_flat_to_the_manager_on_a_phone() -> Result<(
     let plan = format!("{}/stock/plan/{}?site={SITE}", hub.url(), next.strftime("%Y-%m"));
     browser.open(&plan)?;
     let said = says(&mut browser)?;
-    ensure!(said.contains("尚未提交") && said.contains("安全库存") && said.contains("误差"), "{said}");
-    fill(&mut browser, &[("pieces", "5000"), ("why", "20 日开盘")])?;
+    for word in [("尚未提交", "not submitted"), ("安全库存", "Safety stock"), ("误差", "Error")] {
+        ensure!(said.contains(words(word.0, word.1)), "{word:?}: {said}");
+    }
+    browser.keep(&format!("plan-{language}"))?;
+    let why = words("20 日开盘", "The launch on the 20th");
+    fill(&mut browser, &[("pieces", "5000"), ("why", why)])?;
     browser.press("form.card.act button")?;
     let said = says(&mut browser)?;
-    ensure!(said.contains("建议采购 5000 片") && said.contains("20 日开盘") && said.contains("¥1750.00"), "{said}");
+    let proposed = words("建议采购 5000 片", "5000 pcs are proposed");
+    ensure!(said.contains(proposed) && said.contains(why) && said.contains("¥1750.00"), "{said}");
     browser.press("button.main")?;
     let said = says(&mut browser)?;
-    ensure!(said.contains("待主管审批"), "{said}");
+    ensure!(said.contains(words("待主管审批", "waiting for: ")), "{said}");
 
     // The manager is asked after the supervisor, and not before.
     sign_in(&mut browser, &hub, "he", &plan)?;
-    ensure!(!says(&mut browser)?.contains("退回原因"), "it is not the manager's turn");
-    for (login, then) in [("zhou", "待服务中心经理审批"), ("he", "已批准")] {
+    let back = words("退回原因", "Why it goes back");
+    ensure!(!says(&mut browser)?.contains(back), "it is not the manager's turn");
+    let turns = [
+        ("zhou", words("待服务中心经理审批", "waiting for: ")),
+        ("he", words("已批准", "5000 pcs to be bought, approved")),
+    ];
+    for (login, then) in turns {
         sign_in(&mut browser, &hub, login, &plan)?;
+        ensure!(says(&mut browser)?.contains(back), "it is the turn of {login}");
         browser.press("button.main")?;
         let said = says(&mut browser)?;
         ensure!(said.contains(then), "{said}");
     }
-    browser.value("document.cookie = 'lang=en; path=/'")?;
-    browser.open(&plan)?;
-    let said = says(&mut browser)?;
-    ensure!(said.contains("5000 pcs to be bought, approved"), "{said}");
+    browser.keep(&format!("plan-approved-{language}"))?;
+    let told = api(&mut browser, &format!("/api/v1/sites/{SITE}/stock/shoe-cover/plans/{}", next.strftime("%Y-%m")))?;
+    ensure!(told["pieces"] == 5000 && told["approved"] == true && told["waits_for"].is_null(), "{told}");
+    ensure!(told["steps"].as_array().is_some_and(|steps| steps.len() == 4), "{told}");
     Ok(())
 }

@@ -63,6 +63,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
         docs::list_duties,
         docs::list_on_duty,
         docs::list_stock,
+        docs::show_statement,
+        docs::show_plan,
         docs::list_movements,
         docs::make_movement,
         docs::correct_movement,

@@ -16,7 +16,7 @@ use lobby_domain::{
 use super::{counters, levels, outlook};
 use crate::{
     fleet::Fleet,
-    store::{Book, Counter, EntryFilter, EntryRow, Store, StoreError},
+    store::{Book, Counter, EntryFilter, EntryRow, PurchaseKey, PurchaseRow, Store, StoreError},
 };
 
 /// How far back use is looked at to propose a purchase: what the forecast learns from, and as much before each month of hindsight.
@@ -82,6 +82,21 @@ impl ItemMonth {
         let mut jams = store.alerts_of_devices(site, &jams, (begins, ends)).await?;
         jams.retain(|device, _| self.counters.iter().any(|counter| counter.device == *device));
         Ok(Statement::make(month, &self.calendar, &before, &entries, &dispensed, &jams, self.levels.price))
+    }
+
+    /// What is to be bought for a month: what somebody made of it, or as it looks now; `None` if nothing has ever been used.
+    pub async fn plan(
+        &self,
+        store: &Store,
+        (site, item): (&SiteId, &str),
+        month: Month,
+        now: Timestamp,
+    ) -> Result<Option<PurchaseRow>, StoreError> {
+        if let Some(row) = store.purchase(PurchaseKey { site, item, month }).await? {
+            return Ok(Some(row));
+        }
+        let proposal = self.proposal(store, (site, item), month, now).await?;
+        Ok(proposal.map(|terms| PurchaseRow { terms, steps: Vec::new() }))
     }
 
     /// What is to be bought for a month, as it looks now; `None` if nothing has ever been used.

@@ -1,6 +1,7 @@
 //! What is in stock: the ledger, and how long things will last.
 
 mod entering;
+mod months;
 
 use axum::{
     Json,
@@ -14,7 +15,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-pub(in crate::http) use self::entering::{NotEntered, correct, enter, told};
+pub(in crate::http) use self::{
+    entering::{NotEntered, correct, enter, told},
+    months::*,
+};
 use super::{
     About, ApiError, App, Body, Caller, Page, Path, Policy, Query, Routes, cursor, limit, name, restraints::Key,
 };
@@ -27,6 +31,8 @@ use crate::{
 pub(super) fn routes() -> Routes {
     Routes::new()
         .get("/api/v1/stock", Policy::read(About::List), list_stock)
+        .get("/api/v1/sites/{site}/stock/{item}/statements/{month}", Policy::read(About::Site), show_statement)
+        .get("/api/v1/sites/{site}/stock/{item}/plans/{month}", Policy::read(About::Site), show_plan)
         .get("/api/v1/stock/movements", Policy::read(About::List), list_movements)
         .post("/api/v1/stock/movements", Policy::to(Need::Stock, About::Handler), make_movement)
         .post("/api/v1/stock/movements/{id}/correct", Policy::to(Need::Stock, About::Handler), correct_movement)

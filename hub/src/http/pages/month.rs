@@ -80,10 +80,6 @@ impl About {
 }
 
 impl Asked {
-    fn key(&self) -> PurchaseKey<'_> {
-        PurchaseKey { site: &self.site, item: &self.item, month: self.month }
-    }
-
     /// This month, where the site is.
     fn present(&self, now: Timestamp) -> Month {
         Month::of(local(now, self.of.calendar.zone()).date())
@@ -245,13 +241,8 @@ pub(super) async fn plan(State(app): State<App>, reader: Reader, Path(month): Pa
 
 /// A purchase as it stands: what was kept of it, or what would be proposed now.
 async fn read_plan(app: &App, asked: &Asked) -> Result<Option<PurchaseRow>, PageError> {
-    let kept = app.store.purchase(asked.key()).await?;
-    if let Some(row) = kept {
-        return Ok(Some(row));
-    }
     let of = (&asked.site, asked.item.as_str());
-    let proposal = asked.of.proposal(&app.store, of, asked.month, app.clock.now()).await?;
-    Ok(proposal.map(|terms| PurchaseRow { terms, steps: Vec::new() }))
+    Ok(asked.of.plan(&app.store, of, asked.month, app.clock.now()).await?)
 }
 
 async fn plan_page(app: &App, reader: &Reader, month: &str) -> Result<String, PageError> {
