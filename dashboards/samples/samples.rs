@@ -13,13 +13,13 @@ use lobby_dashboards::{
     FindingSeverity, GuestPage, HealthPage, HeldPieces, Incident, ItemFlag, ItemLine, ItemSaid, ItemStated, LabelSheet,
     Lack, Lang, LastDone, LifeCard, Limit, Link, Loss, LowStock, Machine, Mistake, Newcomer, Notice, OutboxPage,
     OverviewPage, Page, Paper, Passed, PeoplePage, PersonLine, PersonState, PhotoLine, PhotoStage, PhotoWanted,
-    PostNow, PostStatus, Preview, Priority, Problem, Progress, QueueTicket, Range, Readiness, Reason, ReceptionPage,
-    RefillForm, Rejected, Repair, RepairForm, ReportCard, ReportForm, ReportMistake, ReportPage, ReportReader,
-    Reported, Reporter, Restrained, RestraintRow, RestraintsPage, RosterImport, RosterPage, RoundLine, RoundPage,
-    RoundState, SelectOption, Selection, Series, SessionLine, SetupPage, Severity, Sheet, ShowflatPage, Sight,
-    SignInPage, Signed, Site, SiteRow, State, StateSpan, StockEntry, StockItem, StockMachine, StockOrder, StockPage,
-    StockPlace, TableMistake, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, UsedUp, WaitingFor, When,
-    WhyPage, WhyPart, WhyPhase, WhyRule, WorkMistake,
+    PostNow, PostStatus, Preview, Priority, Problem, Progress, QueueGroup, QueueStage, QueueTicket, Range, Readiness,
+    Reason, ReceptionPage, RefillForm, Rejected, Repair, RepairForm, ReportCard, ReportForm, ReportMistake, ReportPage,
+    ReportReader, Reported, Reporter, Restrained, RestraintRow, RestraintsPage, RosterImport, RosterPage, RoundLine,
+    RoundPage, RoundState, SelectOption, Selection, Series, SessionLine, SetupPage, Severity, Sheet, ShowflatPage,
+    Sight, SignInPage, Signed, Site, SiteRow, State, StateSpan, StockEntry, StockItem, StockMachine, StockOrder,
+    StockPage, StockPlace, TableMistake, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, UsedUp,
+    WaitingFor, When, WhyPage, WhyPart, WhyPhase, WhyRule, WorkMistake,
 };
 use lobby_domain::{access::Role, device::Life};
 
@@ -88,8 +88,9 @@ impl Scene {
         "concierge-maintenance": s.concierge(vec![s.led(), DeviceTile { state: State::Maintenance, ..s.tv() }]);
         "concierge-empty": s.concierge(vec![]);
         "engineering-busy": s.engineering();
-        "engineering-quiet": EngineeringPage { tickets: vec![], alerts: vec![], alerts_open: 0, newcomers: vec![], ..s.engineering() };
-        "engineering-newcomers": EngineeringPage { tickets: vec![], alerts: vec![], alerts_open: 0, ..s.engineering() };
+        "engineering-group": EngineeringPage { queue: s.engineering().queue.drain(..1).collect(), ..s.engineering() };
+        "engineering-quiet": EngineeringPage { queue: no_tickets(), counts: [0; 4], overdue: 0, alerts: vec![], alerts_open: 0, newcomers: vec![], ..s.engineering() };
+        "engineering-newcomers": EngineeringPage { queue: no_tickets(), counts: [0; 4], overdue: 0, alerts: vec![], alerts_open: 0, ..s.engineering() };
         "engineering-blind": s.blind_engineering();
         "showflat-normal": s.showflat(vec![s.machine(312), s.second_machine()]);
         "showflat-low": s.showflat(vec![s.low_machine(), s.second_machine()]);
@@ -186,6 +187,12 @@ impl Scene {
 }
 
 /// The page of who is on duty, in every situation.
+/// The groups of a queue without tickets.
+fn no_tickets() -> Vec<QueueGroup> {
+    let stages = [QueueStage::Due, QueueStage::Reported, QueueStage::Working, QueueStage::Confirm];
+    stages.map(|stage| QueueGroup { stage, count: 0, tickets: vec![], more: None }).into()
+}
+
 fn rosters(s: &Scene) -> [Sample; 4] {
     let sample = |name, page: RosterPage| Sample {
         name,
@@ -478,6 +485,65 @@ impl Scene {
             choice("云栖里 案场", "Cloud Rest", "/engineering?site=hz-02", false),
         ];
         let laptop = self.device_ref("laptop-3", ("3 号笔记本", "上网区"), ("Laptop 3", "Internet area"));
+        let group = |stage, tickets: Vec<QueueTicket>| QueueGroup {
+            stage,
+            count: u32::try_from(tickets.len()).unwrap_or(u32::MAX),
+            tickets,
+            more: None,
+        };
+        let mut tickets = vec![
+            self.queue_ticket(
+                "BX-202611-0042",
+                ("入口屏黑屏", "Entrance LED is dark"),
+                TicketStep::Reported,
+                -5 * MINUTE,
+            ),
+            self.queue_ticket(
+                "BX-202611-0043",
+                ("鞋套机卡套", "Shoe-cover machine jammed"),
+                TicketStep::Accepted,
+                12 * MINUTE,
+            ),
+            QueueTicket {
+                priority: Priority::Normal,
+                device: Some(laptop.clone()),
+                ..self.queue_ticket(
+                    "BX-202611-0041",
+                    ("笔记本磁盘将满", "Laptop disk nearly full"),
+                    TicketStep::Reported,
+                    80 * MINUTE,
+                )
+            },
+            QueueTicket {
+                priority: Priority::Planned,
+                recovered: true,
+                ..self.queue_ticket(
+                    "BX-202611-0039",
+                    ("球台灯管更换", "Replace a table lamp"),
+                    TicketStep::InProgress,
+                    26 * HOUR,
+                )
+            },
+            self.queue_ticket(
+                "BX-202611-0038",
+                ("电视无信号", "Television without signal"),
+                TicketStep::AwaitingConfirmation,
+                HOUR,
+            ),
+        ];
+        let confirm = tickets.split_off(4);
+        let working = tickets.split_off(3);
+        let reported = tickets.split_off(2);
+        let queue = vec![
+            QueueGroup {
+                count: 41,
+                more: Some("/engineering?state=due&after=2".into()),
+                ..group(QueueStage::Due, tickets)
+            },
+            group(QueueStage::Reported, reported),
+            group(QueueStage::Working, working),
+            group(QueueStage::Confirm, confirm),
+        ];
         EngineeringPage {
             chrome: Chrome {
                 site: None,
@@ -485,46 +551,9 @@ impl Scene {
                 collection: Collection { up: 3, agents: 4, last: Some(self.at(SECOND)) },
                 ..self.chrome(Page::Engineering)
             },
-            tickets: vec![
-                self.queue_ticket(
-                    "BX-202611-0042",
-                    ("入口屏黑屏", "Entrance LED is dark"),
-                    TicketStep::Reported,
-                    -5 * MINUTE,
-                ),
-                self.queue_ticket(
-                    "BX-202611-0043",
-                    ("鞋套机卡套", "Shoe-cover machine jammed"),
-                    TicketStep::Accepted,
-                    12 * MINUTE,
-                ),
-                QueueTicket {
-                    priority: Priority::Normal,
-                    device: Some(laptop.clone()),
-                    ..self.queue_ticket(
-                        "BX-202611-0041",
-                        ("笔记本磁盘将满", "Laptop disk nearly full"),
-                        TicketStep::Reported,
-                        80 * MINUTE,
-                    )
-                },
-                QueueTicket {
-                    priority: Priority::Planned,
-                    recovered: true,
-                    ..self.queue_ticket(
-                        "BX-202611-0039",
-                        ("球台灯管更换", "Replace a table lamp"),
-                        TicketStep::InProgress,
-                        26 * HOUR,
-                    )
-                },
-                self.queue_ticket(
-                    "BX-202611-0038",
-                    ("电视无信号", "Television without signal"),
-                    TicketStep::AwaitingConfirmation,
-                    HOUR,
-                ),
-            ],
+            queue,
+            counts: [41, 1, 1, 1],
+            overdue: 1,
             alerts: vec![
                 self.alert("入口屏黑屏", "Entrance LED is dark", Severity::Critical),
                 AlertRow {
@@ -540,6 +569,7 @@ impl Scene {
                 agent: "lobby-box".to_owned(),
             }],
             agents: vec![self.agent(Link::Up), self.agent(Link::Down), self.agent(Link::Unverified)],
+            agents_known: 4,
         }
     }
 
@@ -549,11 +579,14 @@ impl Scene {
                 collection: Collection { up: 0, agents: 0, last: None },
                 ..self.chrome(Page::Engineering)
             },
-            tickets: vec![],
+            queue: no_tickets(),
+            counts: [0; 4],
+            overdue: 0,
             alerts: vec![],
             alerts_open: 0,
             newcomers: vec![],
             agents: vec![],
+            agents_known: 0,
         }
     }
 

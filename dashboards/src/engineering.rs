@@ -15,8 +15,51 @@ use crate::{
     time::When,
 };
 
-/// A ticket due within this many ms stands in the first group, with those overdue.
-pub const DUE_SOON_MS: i64 = 15 * 60 * 1000;
+/// A group of the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum QueueStage {
+    /// Past a time limit, or soon.
+    Due,
+    /// Nobody has accepted it.
+    Reported,
+    /// Somebody works on it, or waits to.
+    Working,
+    /// It works again, and waits to be confirmed.
+    Confirm,
+}
+
+impl QueueStage {
+    pub(crate) fn id(self) -> &'static str {
+        match self {
+            Self::Due => "due",
+            Self::Reported => "reported",
+            Self::Working => "working",
+            Self::Confirm => "confirm",
+        }
+    }
+
+    pub(crate) fn word(self, t: &Texts) -> &'static str {
+        match self {
+            Self::Due => t.group_due,
+            Self::Reported => t.group_reported,
+            Self::Working => t.group_working,
+            Self::Confirm => t.group_confirm,
+        }
+    }
+}
+
+/// The tickets of a group, or some of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueGroup {
+    /// Which group.
+    pub stage: QueueStage,
+    /// How many it has, listed or not.
+    pub count: u32,
+    /// Those that are listed, what is due first.
+    pub tickets: Vec<QueueTicket>,
+    /// Where the next of them are, if not all are listed.
+    pub more: Option<String>,
+}
 
 /// One ticket in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,38 +184,34 @@ impl AgentRow {
 pub struct EngineeringPage {
     /// What surrounds it.
     pub chrome: Chrome,
-    /// Every ticket that is not closed; the page groups and sorts them.
-    pub tickets: Vec<QueueTicket>,
+    /// The groups of the queue; one alone where that is asked for.
+    pub queue: Vec<QueueGroup>,
+    /// How many tickets each group has: due, reported, in work, to be confirmed.
+    pub counts: [u32; 4],
+    /// How many tickets are past a time limit; they are among those due.
+    pub overdue: u32,
     /// The open alerts, the gravest first.
     pub alerts: Vec<AlertRow>,
     /// How many alerts are open, listed here or not.
     pub alerts_open: u32,
     /// Devices that wait for a person to admit them.
     pub newcomers: Vec<Newcomer>,
-    /// The agents.
+    /// Agents, those with trouble first.
     pub agents: Vec<AgentRow>,
+    /// How many agents there are, listed here or not.
+    pub agents_known: u32,
 }
 
 page!(EngineeringPage);
-
-/// One group of the queue as the template walks through them.
-struct Group<'a> {
-    id: &'static str,
-    title: &'static str,
-    tickets: Vec<&'a QueueTicket>,
-}
 
 impl EngineeringPage {
     /// The sentence the page opens with.
     pub fn verdict(&self) -> Verdict {
         let t = self.chrome.t();
-        let count = |test: &dyn Fn(&QueueTicket) -> bool| self.tickets.iter().filter(|ticket| test(ticket)).count();
-        let overdue = count(&|ticket| self.overdue(ticket));
-        let due = count(&|ticket| self.due(ticket)) - overdue;
-        let waiting = count(&|ticket| ticket.step == TicketStep::Reported);
-        let working = count(&|ticket| matches!(ticket.step, TicketStep::Accepted | TicketStep::InProgress));
+        let [due, waiting, working, _] = self.counts;
+        let (overdue, due) = (self.overdue, due.saturating_sub(self.overdue));
         // What there is none of is not counted.
-        let counted = |first: usize, second: usize, [both, one]: [&str; 2]| match second {
+        let counted = |first: u32, second: u32, [both, one]: [&str; 2]| match second {
             0 => fill(one, &first.to_string()),
             _ => fill2(both, &first.to_string(), &second.to_string()),
         };
@@ -193,36 +232,12 @@ impl EngineeringPage {
         }
     }
 
-    fn overdue(&self, ticket: &QueueTicket) -> bool {
-        ticket.step.is_worked() && ticket.deadline.as_ref().is_some_and(|deadline| self.chrome.is_past(&deadline.at))
-    }
-
-    fn due(&self, ticket: &QueueTicket) -> bool {
-        let soon = self.chrome.calendar.now.saturating_add(DUE_SOON_MS);
-        ticket.step.is_worked() && ticket.deadline.as_ref().is_some_and(|deadline| deadline.at.ms <= soon)
-    }
-
-    fn groups(&self) -> [Group<'_>; 4] {
-        let t = self.chrome.t();
-        let group = |id, title, test: &dyn Fn(&QueueTicket) -> bool| {
-            let mut tickets: Vec<_> = self.tickets.iter().filter(|ticket| test(ticket)).collect();
-            tickets.sort_by_key(|ticket| {
-                (ticket.deadline.as_ref().map_or(i64::MAX, |deadline| deadline.at.ms), ticket.reported_at.ms)
-            });
-            Group { id, title, tickets }
-        };
-        [
-            group("due", t.group_due, &|ticket| self.due(ticket)),
-            group("reported", t.group_reported, &|ticket| !self.due(ticket) && ticket.step == TicketStep::Reported),
-            group("working", t.group_working, &|ticket| {
-                !self.due(ticket) && matches!(ticket.step, TicketStep::Accepted | TicketStep::InProgress)
-            }),
-            group("confirm", t.group_confirm, &|ticket| ticket.step == TicketStep::AwaitingConfirmation),
-        ]
-    }
-
     fn more_alerts(&self) -> bool {
         usize::try_from(self.alerts_open).is_ok_and(|open| open > self.alerts.len())
+    }
+
+    fn more_agents(&self) -> bool {
+        usize::try_from(self.agents_known).is_ok_and(|known| known > self.agents.len())
     }
 
     fn site_filter(&self) -> &[Choice] {

@@ -74,7 +74,7 @@ pub use check::{
 pub use chrome::{Choice, Chrome, Collection, Notice, Page, Sight, Site};
 pub use concierge::ConciergePage;
 pub use device::{DevicePage, Range};
-pub use engineering::{AgentRow, DUE_SOON_MS, EngineeringPage, Link, QueueTicket};
+pub use engineering::{AgentRow, EngineeringPage, Link, QueueGroup, QueueStage, QueueTicket};
 pub use error::{ErrorPage, Problem};
 pub use escalation::{Escalation, EscalationLine, EscalationPhase, EscalationState, EscalationsPage};
 pub use finding::FindingKey;

@@ -410,6 +410,9 @@ texts! {
     group_working: "处理中", "In work";
     group_confirm: "待验收", "To be confirmed";
     group_empty: "没有", "None";
+    queue_more: "更多", "More";
+    queue_all: "全部工单", "All tickets";
+    agents_all: "查看全部 {} 个", "See all {}";
     recovered: "设备已自行恢复", "The device has recovered by itself";
     nobody: "未指派", "Not assigned";
     agents: "采集端", "Agents";

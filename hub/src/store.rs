@@ -22,6 +22,7 @@ mod people;
 mod photos;
 mod pool;
 mod purchases;
+mod queue;
 mod reach;
 mod records;
 mod reports;
@@ -63,6 +64,7 @@ pub use self::{
     photos::{PhotoRow, Shown, Stage},
     pool::Pool,
     purchases::{PurchaseDeed, PurchaseError, PurchaseKey, PurchaseRow, PurchaseStep},
+    queue::QueueCounts,
     reach::Server,
     records::{RecordFilter, RecordRow},
     reports::{ReportError, ReportRow, Reporting},

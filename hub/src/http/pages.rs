@@ -73,7 +73,7 @@ pub(super) fn routes() -> Routes {
     Routes::new()
         .get("/", read, overview)
         .get("/concierge", read, concierge)
-        .get("/engineering", read, engineering)
+        .get("/engineering", read, engineering::show)
         .get("/showflat", read, showflat)
         .get("/reception", read, reception)
         .get("/alerts", read, alerts::show)
@@ -175,14 +175,9 @@ async fn reception(State(app): State<App>, reader: Reader) -> Response {
     answer(&app, &reader, board(&app, &reader, boards::reception)).await
 }
 
-async fn engineering(State(app): State<App>, reader: Reader) -> Response {
-    answer(&app, &reader, board(&app, &reader, engineering::page)).await
-}
-
-/// A page made of the live state and what is open.
 async fn board<P: Html>(app: &App, reader: &Reader, build: fn(&Scene<'_>) -> P) -> Result<String, PageError> {
     let site = reader.site()?;
-    let mut open = Open::read(&app.store, site.as_ref()).await?;
+    let mut open = Open::read(&app.store, site.as_ref(), app.clock.now()).await?;
     open.rounds = rounds::of_today(&app.store, site.as_ref(), app.clock.now()).await?;
     open.on_duty = rounds::on_duty(&app.store, &open.rounds, app.clock.now()).await?;
     let page = Scene::with(app, reader, site, &open, |scene| Ok(build(scene)))?;

@@ -13,6 +13,7 @@ mod pages;
 mod past;
 mod people;
 mod purchases;
+mod queue;
 mod records;
 mod reports;
 mod restart;

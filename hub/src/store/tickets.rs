@@ -198,7 +198,7 @@ pub enum ActError {
 }
 
 #[derive(sqlx::FromRow)]
-struct Raw {
+pub(super) struct Raw {
     number: String,
     site: String,
     subject: String,

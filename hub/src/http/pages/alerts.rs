@@ -26,7 +26,7 @@ async fn list(app: &App, reader: &Reader) -> Result<String, PageError> {
         ..store::AlertFilter::default()
     };
     let (rows, next) = app.store.alerts(&wanted, after.as_ref(), ROWS).await??;
-    let open = Open::read(&app.store, site.as_ref()).await?;
+    let open = Open::read(&app.store, site.as_ref(), app.clock.now()).await?;
     let page = Scene::with(app, reader, site, &open, |scene| {
         Ok(AlertsPage {
             filter,

@@ -85,7 +85,7 @@ type Stocks = BTreeMap<SiteId, Vec<ItemStock>>;
 /// Will the shoe covers last?
 pub(super) async fn showflat_page(app: &App, reader: &Reader) -> Result<String, PageError> {
     let site = reader.site()?;
-    let open = Open::read(&app.store, site.as_ref()).await?;
+    let open = Open::read(&app.store, site.as_ref(), app.clock.now()).await?;
     let shown = Scene::with(app, reader, site.clone(), &open, |scene| {
         Ok(scene.shown().map(|site| site.id.clone()).collect::<Vec<_>>())
     })?;

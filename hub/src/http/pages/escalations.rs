@@ -53,7 +53,7 @@ pub(super) async fn show(State(app): State<App>, reader: Reader) -> Response {
 async fn list(app: &App, reader: &Reader) -> Result<String, PageError> {
     let site = reader.site()?;
     let rows = app.store.escalations(site.as_ref(), MOST).await?;
-    let open = Open::read(&app.store, site.as_ref()).await?;
+    let open = Open::read(&app.store, site.as_ref(), app.clock.now()).await?;
     let page = Scene::with(app, reader, site, &open, |scene| {
         let mut posts: BTreeMap<&str, usize> = BTreeMap::new();
         for row in &rows {

@@ -1,15 +1,16 @@
 //! What is open in the database: alerts and tickets, read in one call each and found again by what they are about.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use lobby_contract::SiteId;
 use lobby_domain::{
     alert::{AlertId, Subject},
     ticket::State,
+    time::Timestamp,
 };
 
 use super::{PageError, rounds::OnDuty};
-use crate::store::{AlertFilter, AlertRow, EscalationRow, RoundRow, Store, TicketFilter, TicketRow};
+use crate::store::{AlertFilter, AlertRow, EscalationRow, QueueCounts, RoundRow, Store, TicketFilter, TicketRow};
 
 /// The most alerts, and the most tickets, of one page: far more than anybody reads.
 const MOST: i64 = 1000;
@@ -31,17 +32,30 @@ pub(super) struct Open {
     pub rounds: Vec<RoundRow>,
     /// Who is on duty, where a page shows it.
     pub on_duty: OnDuty,
+    /// How many open tickets each site has, listed or not.
+    pub queued: BTreeMap<SiteId, QueueCounts>,
     about: HashMap<(SiteId, Subject), Vec<usize>>,
 }
 
 impl Open {
     /// What is open at one site, or at all.
-    pub async fn read(store: &Store, site: Option<&SiteId>) -> Result<Self, PageError> {
-        let filter = AlertFilter { site: site.cloned(), open: Some(true), ..AlertFilter::default() };
-        let (alerts, more) = store.alerts(&filter, None, MOST).await??;
+    pub async fn read(store: &Store, site: Option<&SiteId>, now: Timestamp) -> Result<Self, PageError> {
         let filter = TicketFilter { site: site.cloned(), open: Some(true), ..TicketFilter::default() };
         let (tickets, _) = store.tickets(&filter, None, MOST).await??;
+        Self::beside(store, site, tickets, now).await
+    }
+
+    /// What is open beside these tickets.
+    pub async fn beside(
+        store: &Store,
+        site: Option<&SiteId>,
+        tickets: Vec<TicketRow>,
+        now: Timestamp,
+    ) -> Result<Self, PageError> {
+        let filter = AlertFilter { site: site.cloned(), open: Some(true), ..AlertFilter::default() };
+        let (alerts, more) = store.alerts(&filter, None, MOST).await??;
         let mut open = Self::of(alerts, tickets);
+        open.queued = store.queued(site, now).await?;
         open.rejected = store.rejected_tickets(site).await?;
         open.followed = store.escalations(site, MOST).await?;
         if more.is_some() && site.is_none() {
@@ -69,6 +83,7 @@ impl Open {
             followed: Vec::new(),
             rounds: Vec::new(),
             on_duty: OnDuty::default(),
+            queued: BTreeMap::new(),
             about,
         }
     }

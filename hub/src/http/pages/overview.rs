@@ -6,7 +6,7 @@ use lobby_dashboards::{Counts, OverviewPage, Page, PostStatus, SiteRow, State, V
 use lobby_domain::{alert::Subject, site::Site};
 
 use super::{Scene, boards, incident, rounds};
-use crate::store::TicketRow;
+use crate::store::{QueueCounts, TicketRow};
 
 /// Where is something to do?
 pub(super) fn page(scene: &Scene<'_>) -> OverviewPage {
@@ -30,8 +30,12 @@ pub(super) fn page(scene: &Scene<'_>) -> OverviewPage {
 }
 
 fn status(scene: &Scene<'_>, page: Page, post: &str, verdict: Option<Verdict>) -> PostStatus {
-    let tickets = scene.open.tickets.iter().filter(|ticket| concerns(scene, ticket, post));
-    let (tickets, overdue) = count(scene, tickets);
+    let (tickets, overdue) = if post == "engineering" {
+        let queued = QueueCounts::sum(scene.open.queued.values());
+        (queued.all(), queued.overdue)
+    } else {
+        count(scene, scene.open.tickets.iter().filter(|ticket| concerns(scene, ticket, post)))
+    };
     let urgent = verdict.filter(|verdict| matches!(verdict.state, State::Abnormal | State::Offline));
     PostStatus {
         page,
@@ -42,7 +46,7 @@ fn status(scene: &Scene<'_>, page: Page, post: &str, verdict: Option<Verdict>) -
     }
 }
 
-/// Whether a ticket is on a post's mind: engineering's are all, another's those it confirms and those of the devices on its board.
+/// Whether a ticket is on a post's mind: those it confirms and those of the devices on its board. Engineering's are all.
 fn concerns(scene: &Scene<'_>, ticket: &TicketRow, post: &str) -> bool {
     let on_board = || match &ticket.subject {
         Subject::Device(id) => {
@@ -52,7 +56,7 @@ fn concerns(scene: &Scene<'_>, ticket: &TicketRow, post: &str) -> bool {
         }
         Subject::Agent(_) | Subject::Site => false,
     };
-    post == "engineering" || ticket.confirmed_by == post || on_board()
+    ticket.confirmed_by == post || on_board()
 }
 
 /// How many tickets there are, and how many are past a time limit.
@@ -88,13 +92,13 @@ fn row(scene: &Scene<'_>, id: &lobby_contract::SiteId, site: Option<&Site>) -> S
             .filter(|device| device.announced && device.life.is_judged())
             .map(move |device| scene.state_of(site, device))
     });
-    let (tickets, overdue) = count(scene, scene.open.tickets.iter().filter(|ticket| ticket.site == *id));
+    let queued = scene.open.queued.get(id).copied().unwrap_or_default();
     SiteRow {
         name: scene.name_of(id),
         href: format!("/?site={id}"),
         counts: counts(devices),
-        tickets,
-        overdue,
+        tickets: queued.all(),
+        overdue: queued.overdue,
         collection: scene.collection(site.into_iter()),
     }
 }

@@ -264,7 +264,7 @@ async fn page(app: &App, reader: &Reader) -> Result<String, PageError> {
         })?;
         return page.html(reader.fragment);
     };
-    let open = Open::read(&app.store, Some(&site)).await?;
+    let open = Open::read(&app.store, Some(&site), app.clock.now()).await?;
     let stocks = stock::of_site(&app.store, &app.fleet, &site, app.clock.now()).await?;
     let after: Option<Cursor> = reader.asked.after.as_deref().map(str::parse).transpose()?;
     let filter = EntryFilter { site: Some(site.clone()), ..EntryFilter::default() };

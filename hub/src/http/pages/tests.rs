@@ -286,7 +286,7 @@ impl Hub {
 
     /// The number of the only open ticket.
     pub(in crate::http) async fn ticket(&self) -> String {
-        let open = Open::read(&self.app.store, None).await.unwrap();
+        let open = Open::read(&self.app.store, None, self.app.clock.now()).await.unwrap();
         assert_eq!(open.tickets.len(), 1);
         open.tickets[0].number.to_string()
     }
@@ -665,7 +665,7 @@ const OURS: [(&str, &str); 2] = [("host", "127.0.0.1:8080"), ("origin", "http://
 impl Hub {
     /// The id of the only open alert about the display.
     async fn alert(&self) -> String {
-        let open = Open::read(&self.app.store, None).await.unwrap();
+        let open = Open::read(&self.app.store, None, self.app.clock.now()).await.unwrap();
         let about = open.alerts.iter().filter(|alert| alert.subject.to_string() == "entrance-led");
         let ids: Vec<_> = about.map(|alert| alert.id.to_string()).collect();
         assert_eq!(ids.len(), 1);

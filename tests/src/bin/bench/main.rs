@@ -1,6 +1,6 @@
 //! Measures the product as customers get it, beside what the machine can do at best.
 //!
-//! `cargo run --release -p lobby-tests --bin bench -- [ingest|backlog|latency|memory|history|agent]... [--rounds=N]`; all of them without
+//! `cargo run --release -p lobby-tests --bin bench -- [ingest|backlog|latency|memory|history|pages|agent]... [--rounds=N]`; all of them without
 //! arguments. Build the programs first: `cargo build --release --workspace --bins`. PostgreSQL is measured where `TEST_POSTGRES_URL`
 //! names a server. Figures of a machine that does other things as well are worth little: read medians and ratios. The load runs on the
 //! same cores as the hub.
@@ -14,6 +14,7 @@ mod history;
 mod ingest;
 mod latency;
 mod memory;
+mod pages;
 
 use std::{env, net::SocketAddr, time::Duration};
 
@@ -22,9 +23,16 @@ use lobby_tests::hub::{Hub, Options};
 
 /// Rounds of each line, unless told otherwise; what is compared takes turns.
 const ROUNDS: u64 = 5;
-const PARTS: [&str; 6] = ["ingest", "backlog", "latency", "memory", "history", "agent"];
+const PARTS: [&str; 7] = ["ingest", "backlog", "latency", "memory", "history", "pages", "agent"];
 
 fn main() -> Result<()> {
+    if env::args().any(|word| matches!(&*word, "--help" | "-h")) {
+        println!(
+            "Usage: bench [PART]... [--rounds=N]\n\nParts: {}; all of them unless some are named.",
+            PARTS.join(", ")
+        );
+        return Ok(());
+    }
     let (options, asked): (Vec<String>, Vec<String>) = env::args().skip(1).partition(|word| word.starts_with("--"));
     let mut rounds = ROUNDS;
     for option in options {
@@ -44,6 +52,7 @@ fn main() -> Result<()> {
             "latency" => latency::measure(&runtime)?,
             "memory" => memory::measure(&runtime)?,
             "history" => history::measure(&runtime)?,
+            "pages" => pages::measure(&runtime)?,
             _ => agent::measure()?,
         }
     }

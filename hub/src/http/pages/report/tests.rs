@@ -274,7 +274,7 @@ async fn a_photo_that_is_none_is_refused_with_a_sentence_and_nothing_is_reported
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{words}: {}", answer.body);
         answer.says(&[words, "symptom-dark\" name=\"symptom\" value=\"dark\" checked"]);
     }
-    assert!(super::Open::read(&hub.app.store, None).await.unwrap().tickets.is_empty());
+    assert!(super::Open::read(&hub.app.store, None, hub.app.clock.now()).await.unwrap().tickets.is_empty());
     let admin = format!("proof-of-{}", Role::Admin);
     for body in [b"--lobby-4f2a\r\nnonsense".to_vec(), Vec::new()] {
         let answer = send(&hub, &path, Some(&admin), body).await;
