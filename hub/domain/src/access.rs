@@ -114,12 +114,7 @@ impl Role {
             Need::Roster => matches!(self, Self::Supervisor | Self::Manager | Self::Admin),
             Need::Register => matches!(
                 self,
-                Self::Concierge
-                    | Self::Showflat
-                    | Self::Reception
-                    | Self::Supervisor
-                    | Self::Manager
-                    | Self::Admin
+                Self::Concierge | Self::Showflat | Self::Reception | Self::Supervisor | Self::Manager | Self::Admin
             ),
             Need::Consent | Need::Operate => matches!(self, Self::Manager | Self::Admin),
         }

@@ -135,7 +135,9 @@ pub enum Mistake {
     #[error("a quantity is a whole number from 0 to {MOST_PIECES}")]
     Quantity,
     /// No state, or one that it does not get in this way.
-    #[error("a state is one of in-use, in-store and in-repair; the others follow from a stock-take, a move or a write-off")]
+    #[error(
+        "a state is one of in-use, in-store and in-repair; the others follow from a stock-take, a move or a write-off"
+    )]
     State,
     /// No amount of money.
     #[error("a value is in yuan, such as 1280 or 99.50")]
@@ -237,8 +239,7 @@ fn fen(text: &str) -> Option<u64> {
 
 impl State {
     /// Every state.
-    pub const ALL: [Self; 6] =
-        [Self::InUse, Self::InStore, Self::InRepair, Self::Missing, Self::Out, Self::WrittenOff];
+    pub const ALL: [Self; 6] = [Self::InUse, Self::InStore, Self::InRepair, Self::Missing, Self::Out, Self::WrittenOff];
     /// Those that somebody may choose.
     pub const CHOSEN: [Self; 3] = [Self::InUse, Self::InStore, Self::InRepair];
 
@@ -344,7 +345,11 @@ impl Item {
     }
 
     fn put(&mut self, field: Field, text: String) {
-        if text.is_empty() { self.0.remove(&field) } else { self.0.insert(field, text) };
+        if text.is_empty() {
+            self.0.remove(&field)
+        } else {
+            self.0.insert(field, text)
+        };
     }
 
     /// How many there are.

@@ -14,6 +14,7 @@ mod past;
 mod people;
 mod purchases;
 mod records;
+mod register;
 mod reports;
 mod restart;
 mod restraints;

@@ -89,10 +89,9 @@ impl Way {
             Self::Out if pieces < item.quantity() => {
                 BTreeMap::from([(Field::Quantity, (item.quantity() - pieces).to_string())])
             }
-            Self::Out => BTreeMap::from([
-                (Field::State, ItemState::Out.as_str().to_owned()),
-                (Field::Place, place.to_owned()),
-            ]),
+            Self::Out => {
+                BTreeMap::from([(Field::State, ItemState::Out.as_str().to_owned()), (Field::Place, place.to_owned())])
+            }
             Self::Back => BTreeMap::from([
                 (Field::State, ItemState::InUse.as_str().to_owned()),
                 (Field::Place, place.to_owned()),
