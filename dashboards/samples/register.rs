@@ -31,8 +31,8 @@ pub(super) fn all(s: &Scene) -> Vec<Sample> {
     let pages = [
         ("register", list(s.register())),
         ("register-empty", list(empty)),
-        ("item", item(s.item())),
-        ("item-gone", item(ItemPage { form: None, photos: vec![], moves: vec![], take: None, ..s.item() })),
+        ("item", item(s.item_page())),
+        ("item-gone", item(ItemPage { form: None, photos: vec![], moves: vec![], take: None, ..s.item_page() })),
         ("stock-take", take(s.take(false))),
         ("stock-take-closed", take(closed)),
         ("moves", (moves.render(), moves.render_main())),
@@ -156,7 +156,7 @@ impl Scene {
         ]
     }
 
-    fn item(&self) -> ItemPage {
+    fn item_page(&self) -> ItemPage {
         let event = |deed, changes, cause: bool| ItemEventLine {
             deed,
             changes,
