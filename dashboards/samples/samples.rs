@@ -2,6 +2,8 @@
 
 #[path = "months.rs"]
 mod months;
+#[path = "register.rs"]
+mod register;
 
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
@@ -68,6 +70,7 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         rosters(&s).into(),
         rounds(&s).into(),
         months::all(&s),
+        register::all(&s),
     ]
     .into_iter()
     .flatten()

@@ -54,6 +54,8 @@ pub enum Page {
     Roster,
     /// `/stock`
     Stock,
+    /// `/register`, and below it
+    Register,
     /// `/checks`
     Checks,
     /// `/checks/{id}`
@@ -98,6 +100,7 @@ impl Page {
             Self::People => "people",
             Self::Roster => "roster",
             Self::Stock => "stock",
+            Self::Register => "register",
             Self::Checks => "checks",
             Self::Round => "round",
             Self::Audit => "audit",
@@ -124,6 +127,7 @@ impl Page {
             Self::People => "/people",
             Self::Roster => "/roster",
             Self::Stock => "/stock",
+            Self::Register => "/register",
             Self::Checks | Self::Round => "/checks",
             Self::Audit => "/audit",
             Self::Escalations => "/escalations",
@@ -154,6 +158,7 @@ impl Page {
             Self::People => t.people,
             Self::Roster => t.roster,
             Self::Stock => t.stock,
+            Self::Register => t.register,
             Self::Checks | Self::Round => t.checks,
             Self::Audit => t.audit,
             Self::Escalations => t.escalations,
@@ -246,6 +251,16 @@ pub enum Notice {
     TwoPeople,
     /// Nothing was written where something has to be.
     Empty,
+    /// Not every difference of a stock-take is explained.
+    Unexplained,
+    /// It is the reader's own request.
+    OwnMove,
+    /// So many of it cannot be moved that way.
+    NoSuchMove,
+    /// Another item is this device already.
+    DeviceTaken,
+    /// Whoever began it closes it.
+    NotTheirs,
     /// It is over already.
     Over,
     /// The test message was taken.
@@ -280,6 +295,11 @@ impl Notice {
             Self::Lacking => t.notice_lacking,
             Self::TwoPeople => t.notice_two_people,
             Self::Empty => t.notice_empty,
+            Self::Unexplained => t.notice_unexplained,
+            Self::OwnMove => t.notice_own_move,
+            Self::NoSuchMove => t.notice_no_such_move,
+            Self::DeviceTaken => t.notice_device_taken,
+            Self::NotTheirs => t.notice_not_theirs,
             Self::TestTaken => t.notice_test_taken,
             Self::TestRefused => t.notice_test_refused,
             Self::TestSoon => t.notice_test_soon,

@@ -46,6 +46,7 @@ mod overview;
 mod photo;
 mod qr;
 mod reception;
+mod register;
 mod report;
 mod restraints;
 mod roster;
@@ -91,6 +92,10 @@ pub use outbox::{ChannelCard, ChannelState, DeliveryLine, DeliveryState, OutboxP
 pub use overview::{Counts, OverviewPage, PostStatus, SiteRow};
 pub use photo::{PhotoLine, PhotoMistake, PhotoStage};
 pub use reception::ReceptionPage;
+pub use register::{
+    ImportLine, ItemEventLine, ItemForm, ItemGuestPage, ItemInput, ItemPage, LabelPage, MoveLine, MovesPage,
+    RegisterImportPage, RegisterItem, RegisterPage, RegisterTexts, TakeLine, TakeLink, TakePage,
+};
 pub use report::{
     GuestPage, Progress, ReportCard, ReportForm, ReportMistake, ReportPage, ReportReader, Reported, Reporter,
 };

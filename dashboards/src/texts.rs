@@ -304,6 +304,12 @@ texts! {
     notice_no_original: "未退回：请选择本案场另一张未关闭的报修单", "Not rejected: choose another open ticket of this site";
     notice_told: "已告知上级。请勿移动，保持现场原样", "Your superior is told. Do not touch, keep the place as it is";
     notice_empty: "未保存：请写明内容", "Not saved: please write something";
+    notice_unexplained: "还有未核对或未说明差异的物品", "Some items are not looked for, or differ and nobody says why";
+    notice_own_move: "本人的申请须由他人批准", "Somebody else has to consent to your own request";
+    notice_no_such_move: "数量或状态不符，不能这样移动", "So many of it cannot be moved that way: look at what the register says now";
+    notice_device_taken: "该设备已对应另一件物品", "Another item is this device already";
+    notice_not_theirs: "由开始盘点的人或经理完成", "Whoever began the stock-take closes it, or a manager";
+    register: "物品登记", "Register";
     notice_over: "已经结束，无需操作", "It is over already; nothing was changed";
     // The product's own health
     nav_health: "系统", "System";

@@ -336,8 +336,8 @@ fn written_folder(config: &Config) -> PathBuf {
     folder.unwrap_or_else(|| config.data_dir.clone())
 }
 
-/// The code of a new device's page: 40 random bits in the alphabet of Crockford's base 32, in lower case.
-fn new_code() -> String {
+/// The code of a new device's page, or of a label: 40 random bits in the alphabet of Crockford's base 32, in lower case.
+pub(crate) fn new_code() -> String {
     const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
     let mut random = [0; 8];
     getrandom::fill(&mut random).expect("the operating system has random numbers");

@@ -12,7 +12,9 @@ mod dispensed;
 mod escalations;
 mod findings;
 mod fleet;
+mod labels;
 mod meta;
+mod moves;
 mod notifications;
 mod once;
 mod outbox;
@@ -25,6 +27,7 @@ mod purchases;
 mod queue;
 mod reach;
 mod records;
+mod register;
 mod reports;
 mod resend;
 mod restraints;
@@ -34,6 +37,7 @@ mod rounds;
 mod schema;
 mod stock;
 mod stock_alerts;
+mod stock_takes;
 mod tickets;
 mod tokens;
 mod trouble;
@@ -55,7 +59,9 @@ pub use self::{
     delivery::{LostReason, LostRow},
     dispensed::{Counter, Dispensed, HeldVerdict},
     escalations::{EscalationRow, RaiseError},
+    labels::{LabelRow, Target},
     meta::Meta,
+    moves::{Asked, MoveRow},
     notifications::{ChannelRow, DELIVERY_STATES, DeliveryFilter, DeliveryRow, Hold, NotificationCounts},
     outbox::{Attempted, Draft, Outgoing, Queued, Route, Then},
     page::{Cursor, CursorError},
@@ -67,6 +73,7 @@ pub use self::{
     queue::QueueCounts,
     reach::Server,
     records::{RecordFilter, RecordRow},
+    register::{Acting, Imported, ItemAct, ItemEvent, ItemRow, RegisterError},
     reports::{ReportError, ReportRow, Reporting},
     resend::ResendError,
     restraints::{ChangeError, Made, RestraintFilter},
@@ -76,6 +83,7 @@ pub use self::{
     schema::{migrator, newest_schema},
     stock::{Book, EntryFilter, EntryRow, OpenOrder, Posting, StockError},
     stock_alerts::LowAlert,
+    stock_takes::{AnsweredLine, TakeRow},
     tickets::{ActError, Comment, Deed, TicketEvent, TicketFilter, TicketRow},
     tokens::TokenRow,
     trouble::Trouble,

@@ -28,6 +28,7 @@ mod power_cut;
 mod pressure;
 mod printing;
 mod real_equipment;
+mod register;
 mod reports;
 mod roster;
 mod rounds;

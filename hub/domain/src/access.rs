@@ -61,6 +61,10 @@ pub enum Need {
     Roster,
     /// To enter what goes into stock and out of it.
     Stock,
+    /// To keep the register of goods and equipment, its labels and stock-takes, and to ask for moves.
+    Register,
+    /// To consent to moves into a site and out of it.
+    Consent,
     /// To see and change how the product itself does.
     Operate,
 }
@@ -108,7 +112,11 @@ impl Role {
             }
             Need::Stock => matches!(self, Self::Showflat | Self::Supervisor | Self::Manager | Self::Admin),
             Need::Roster => matches!(self, Self::Supervisor | Self::Manager | Self::Admin),
-            Need::Operate => matches!(self, Self::Manager | Self::Admin),
+            Need::Register => matches!(
+                self,
+                Self::Concierge | Self::Showflat | Self::Reception | Self::Supervisor | Self::Manager | Self::Admin
+            ),
+            Need::Consent | Need::Operate => matches!(self, Self::Manager | Self::Admin),
         }
     }
 }
@@ -200,6 +208,8 @@ mod tests {
     #[case(Need::Equip, "engineering supervisor manager admin")]
     #[case(Need::Roster, "supervisor manager admin")]
     #[case(Need::Stock, "showflat supervisor manager admin")]
+    #[case(Need::Register, "concierge showflat reception supervisor manager admin")]
+    #[case(Need::Consent, "manager admin")]
     #[case(Need::Operate, "manager admin")]
     fn who_may_do_what(#[case] need: Need, #[case] roles: &str) {
         let may: Vec<&str> = need.roles().map(Role::as_str).collect();

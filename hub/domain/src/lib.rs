@@ -32,6 +32,7 @@ pub mod pack;
 pub mod past;
 pub mod purchase;
 pub mod ranges;
+pub mod register;
 pub mod report;
 pub mod restraint;
 pub mod roster;

@@ -284,9 +284,14 @@ async fn is_at_post(app: &App, caller: &Caller, params: &Params) -> Result<(), A
     if stands_at(caller.role(), &post) { Ok(()) } else { Err(ApiError::Post(post)) }
 }
 
-/// Whether the path holds the code that stands on a device's label. It has 40 random bits, so whoever has it has seen the label.
+/// Whether the path holds the code that stands on the label of a device or an item. It has 40 random bits, so whoever has it has seen the
+/// label. A label that is on nothing yet says nothing to guests.
 async fn is_of_label(app: &App, params: &Params) -> Result<bool, ApiError> {
-    Ok(app.store.device_by_code(params.get(&["code"])).await?.is_some())
+    let code = params.get(&["code"]);
+    if app.store.device_by_code(code).await?.is_some() {
+        return Ok(true);
+    }
+    Ok(app.store.label(code).await?.is_some_and(|label| label.target.is_some() && !label.voided))
 }
 
 /// The parameters in the path of a request.

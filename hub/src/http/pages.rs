@@ -24,6 +24,7 @@ mod overlay;
 mod overview;
 mod people;
 mod reader;
+mod register;
 mod report;
 mod restrain;
 mod restraints;
@@ -131,7 +132,9 @@ pub(super) fn routes() -> Routes {
         .get("/checks", read, rounds::show)
         .get("/checks/{id}", Policy::read(About::Round), round::show)
         .with(|router| router.layer(DefaultBodyLimit::max(LARGEST_FORM)))
+        .merge(register::routes())
         .merge(with_photos())
+        .merge(register::with_photos())
         .merge(with_rosters())
         .with(|router| router.layer(CompressionLayer::new()))
 }

@@ -43,7 +43,11 @@ statements! {
     DEVICES = "SELECT no, id, kind, name, place, agent, every_ms, announced, life FROM device WHERE site = $1 ORDER BY id";
     CODES = "SELECT code, site, id FROM device";
     CODE = "SELECT code FROM device WHERE site = $1 AND id = $2";
-    BY_CODE = "SELECT site, id FROM device WHERE code = $1";
+    // A printed label leads to the device that it was bound to, or that its item is.
+    BY_CODE = "SELECT site, id FROM device WHERE code = $1
+        UNION ALL SELECT site, device FROM register_label WHERE code = $1 AND device IS NOT NULL AND NOT voided
+        UNION ALL SELECT l.site, i.device FROM register_label l JOIN register_item i ON i.site = l.site AND i.nth = l.nth
+            WHERE l.code = $1 AND i.device IS NOT NULL AND NOT l.voided LIMIT 1";
     NEWEST_RECORDS = "SELECT d.no, CAST(r.agent_no AS BIGINT) AS agent_no, r.epoch, r.seq, r.at, r.lag, CAST(r.reach AS BIGINT) AS reach,
             CAST(r.form AS BIGINT) AS form, r.measured
         FROM device d JOIN record r ON r.device_no = d.no AND r.at = (SELECT MAX(at) FROM record WHERE device_no = d.no)

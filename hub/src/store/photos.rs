@@ -78,6 +78,10 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
     COUNT_OF_LINE = "SELECT COUNT(*) FROM photo WHERE round = $1 AND line = $2";
     OF_ROUND = "SELECT id, report, stage, sender, at, width, height, line FROM photo WHERE round = $1 ORDER BY at, id LIMIT 500";
+    KEEP_OF_ITEM = "INSERT INTO photo (id, site, item, stage, sender, at, width, height, jpeg)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
+    COUNT_OF_ITEM = "SELECT COUNT(*) FROM photo WHERE site = $1 AND item = $2";
+    OF_ITEM = "SELECT id, report, stage, sender, at, width, height FROM photo WHERE site = $1 AND item = $2 ORDER BY at, id LIMIT 100";
     BYTES = "SELECT site, jpeg FROM photo WHERE id = $1";
 }
 
@@ -173,6 +177,38 @@ impl Tx {
             (line, photo((id, report, stage, by, at, width, height)))
         };
         Ok(rows.into_iter().map(row).collect())
+    }
+}
+
+impl Tx {
+    /// Keeps photos of an item of the register, as many as there is room for. Returns whether any is new.
+    pub(super) async fn keep_item_photos(
+        &mut self,
+        site: &SiteId,
+        nth: i64,
+        photos: &[Photo],
+        shown: Shown<'_>,
+    ) -> Result<bool, StoreError> {
+        let mut any_new = false;
+        for photo in photos {
+            let there: i64 = on!(self, "count an item's photos", conn => sqlx::query_scalar(COUNT_OF_ITEM)
+                .bind(site.as_str()).bind(nth).fetch_one(conn).await)?;
+            if !usize::try_from(there).is_ok_and(|there| there < MOST) {
+                break;
+            }
+            let id = id(&format!("{site} item {nth}"), photo);
+            any_new |= on!(self, "keep an item's photo", conn => sqlx::query(KEEP_OF_ITEM).bind(&id).bind(site.as_str())
+                .bind(nth).bind(shown.stage.as_str()).bind(shown.by).bind(shown.at.millis()).bind(i64::from(photo.width))
+                .bind(i64::from(photo.height)).bind(&photo.jpeg).execute(conn).await.map(|done| done.rows_affected() > 0))?;
+        }
+        Ok(any_new)
+    }
+
+    /// The photos of an item, the oldest first.
+    pub(super) async fn item_photos(&mut self, site: &SiteId, nth: i64) -> Result<Vec<PhotoRow>, StoreError> {
+        let rows: Vec<Raw> = on!(self, "read an item's photos", conn => sqlx::query_as(OF_ITEM).bind(site.as_str()).bind(nth)
+            .fetch_all(conn).await)?;
+        Ok(rows.into_iter().map(photo).collect())
     }
 }
 

@@ -15,6 +15,7 @@ mod people;
 mod purchases;
 mod queue;
 mod records;
+mod register;
 mod reports;
 mod restart;
 mod restraints;

@@ -9,9 +9,10 @@ use axum::{
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
     AccountPage, AgentPage, AgentsPage, AlertPage, AlertsPage, AuditPage, Calendar, ChecksPage, Chrome, ConciergePage,
-    DevicePage, EngineeringPage, ErrorPage, EscalationsPage, GuestPage, HealthPage, MonthSitePage, OutboxPage,
-    OverviewPage, Page, PeoplePage, PlanPage, Problem, ReceptionPage, ReportPage, RestraintsPage, RosterPage,
-    RoundPage, SetupPage, ShowflatPage, SignInPage, StatementPage, StockPage, TicketPage, WhyPage,
+    DevicePage, EngineeringPage, ErrorPage, EscalationsPage, GuestPage, HealthPage, ItemGuestPage, ItemPage, LabelPage,
+    MonthSitePage, MovesPage, OutboxPage, OverviewPage, Page, PeoplePage, PlanPage, Problem, ReceptionPage,
+    RegisterImportPage, RegisterPage, ReportPage, RestraintsPage, RosterPage, RoundPage, SetupPage, ShowflatPage,
+    SignInPage, StatementPage, StockPage, TakePage, TicketPage, WhyPage,
 };
 
 use super::{App, Open, Reader, Scene};
@@ -129,12 +130,18 @@ html!(
     ErrorPage,
     GuestPage,
     HealthPage,
+    ItemGuestPage,
+    ItemPage,
+    LabelPage,
+    MovesPage,
     OutboxPage,
     MonthSitePage,
     OverviewPage,
     PeoplePage,
     PlanPage,
     ReceptionPage,
+    RegisterImportPage,
+    RegisterPage,
     ReportPage,
     RestraintsPage,
     RosterPage,
@@ -144,6 +151,7 @@ html!(
     SignInPage,
     StatementPage,
     StockPage,
+    TakePage,
     TicketPage,
     WhyPage
 );

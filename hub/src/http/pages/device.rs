@@ -12,7 +12,7 @@ use lobby_domain::{
 
 use super::{
     App, Html, Open, PageError, Path, Reader, Scene, agents, alerts, answer, engineering, history, incident, overlay,
-    report, tiles,
+    register, report, tiles,
 };
 use crate::store::{AlertFilter, AlertRow, Grain, LostRow, TicketFilter, TicketRow};
 
@@ -41,9 +41,19 @@ struct Past {
 /// The page.
 pub(super) async fn show(State(app): State<App>, reader: Reader, Path(code): Path<String>) -> Response {
     if reader.caller.is_nobody() {
-        return answer::answer(&app, &reader, report::guest(&app, &reader, &code)).await;
+        let page = async {
+            match register::guest(&app, &reader, &code).await? {
+                Some(page) => Ok(page),
+                None => report::guest(&app, &reader, &code).await,
+            }
+        };
+        return answer::answer(&app, &reader, page).await;
     }
-    match find(&app, &reader, &code).await {
+    let found = match find(&app, &reader, &code).await {
+        Err(PageError::NotFound) => register::at_label(&app, &reader, &code).await.map(Found::Elsewhere),
+        found => found,
+    };
+    match found {
         Ok(Found::Device(site, device)) => answer::answer(&app, &reader, page(&app, &reader, site, device)).await,
         Ok(Found::Elsewhere(place)) => answer::see(&place),
         Err(error) => answer::refuse(&app, &reader, error),

@@ -1,14 +1,15 @@
 //! Labels for the devices of a site, to be printed and stuck on.
 
 use axum::{extract::State, response::Response};
-use lobby_dashboards::{DeviceLabel, LabelSheet};
+use lobby_dashboards::{DeviceLabel, DeviceRef, LabelSheet};
 use lobby_domain::{
     device::{Device, Life},
+    register::Field,
     site::Site,
 };
 
 use super::{App, Open, PageError, Reader, Scene, answer};
-use crate::http::address::Origin;
+use crate::{http::address::Origin, store::ItemRow};
 
 /// The labels of the devices of the sites that are shown, or of one device.
 pub(super) async fn show(State(app): State<App>, reader: Reader, origin: Origin) -> Response {
@@ -16,6 +17,9 @@ pub(super) async fn show(State(app): State<App>, reader: Reader, origin: Origin)
 }
 
 async fn page(app: &App, reader: &Reader, origin: &Origin) -> Result<String, PageError> {
+    if reader.asked.sheet.is_some() || reader.asked.item.is_some() {
+        return of_register(app, reader, origin).await;
+    }
     let codes = app.store.codes().await?;
     let only = reader.asked.device.as_deref().filter(|device| !device.is_empty());
     let open = Open::default();
@@ -51,6 +55,42 @@ async fn page(app: &App, reader: &Reader, origin: &Origin) -> Result<String, Pag
             (None, None) => "/engineering".to_owned(),
         };
         Ok(LabelSheet { sheet: origin.sheet(scene, back), labels })
+    })?;
+    labels.render().map_err(|error| PageError::Render(Box::new(error)))
+}
+
+/// The labels of the register: blank ones of a sheet, those of all items, or that of one.
+async fn of_register(app: &App, reader: &Reader, origin: &Origin) -> Result<String, PageError> {
+    let site = reader.site()?.ok_or(PageError::NotFound)?;
+    if !reader.caller.reaches(&site) {
+        return Err(PageError::NotFound);
+    }
+    let blank = |code: String| (code, String::new(), String::new());
+    let wanted: Vec<(String, String, String)> = if let Some(sheet) = &reader.asked.sheet {
+        let sheet = sheet.parse().map_err(|_| PageError::NotFound)?;
+        app.store.labels_of_sheet(&site, sheet).await?.into_iter().map(blank).collect()
+    } else {
+        let codes = app.store.labels_of_items(&site).await?;
+        let only = reader.asked.item.as_deref().filter(|item| *item != "all");
+        let is_wanted = |row: &ItemRow| match only {
+            Some(only) => row.number.to_string() == only,
+            None => row.item.state().is_here(),
+        };
+        let label = |row: ItemRow| {
+            let (name, place) = (row.item.get(Field::Name), row.item.get(Field::Place));
+            let place = format!("{} {place}", row.number).trim_end().to_owned();
+            Some((codes.get(&row.number)?.clone(), name.to_owned(), place))
+        };
+        app.store.register(&site).await?.into_iter().filter(is_wanted).filter_map(label).collect()
+    };
+    let open = Open::default();
+    let labels = Scene::with(app, reader, Some(site.clone()), &open, |scene| {
+        let label = |(code, name, place): (String, String, String)| {
+            let device = DeviceRef { site: site.clone(), code: code.parse().ok()?, name, place };
+            Some(DeviceLabel { device, code, site_name: scene.name_of(&site) })
+        };
+        let labels = wanted.into_iter().filter_map(label).collect();
+        Ok(LabelSheet { sheet: origin.sheet(scene, format!("/register?site={site}")), labels })
     })?;
     labels.render().map_err(|error| PageError::Render(Box::new(error)))
 }

@@ -53,6 +53,12 @@ pub(in crate::http) struct Asked {
     pub post: Option<String>,
     /// The item that is asked about.
     pub item: Option<String>,
+    /// The place whose items alone are listed.
+    pub place: Option<String>,
+    /// The sheet of blank labels that is printed.
+    pub sheet: Option<String>,
+    /// The label that a new item is for.
+    pub label: Option<String>,
     /// Where the list goes on.
     pub after: Option<String>,
     /// The time that is asked about, in ms since 1970 UTC.
@@ -171,6 +177,12 @@ impl Reader {
             "lacking" => Some(Notice::Lacking),
             "two-people" => Some(Notice::TwoPeople),
             "empty" => Some(Notice::Empty),
+            "unexplained" => Some(Notice::Unexplained),
+            "own-move" => Some(Notice::OwnMove),
+            "no-such-move" => Some(Notice::NoSuchMove),
+            "device-taken" => Some(Notice::DeviceTaken),
+            "not-theirs" => Some(Notice::NotTheirs),
+            "invalid" => Some(Notice::Invalid),
             "test-taken" => Some(Notice::TestTaken),
             "test-refused" => Some(Notice::TestRefused),
             "test-soon" => Some(Notice::TestSoon),

@@ -7,9 +7,9 @@ use sqlx::{Executor, SqlSafeStr, SqlitePool};
 
 use super::{Database, Kind, Store};
 use crate::store::{
-    alerts, audit, checks, deadlines, delivery, dispensed, escalations, findings, fleet, meta, notifications, once,
-    outbox, past, people, photos, purchases, queue, records, reports, resend, restraints, rollup, roster, rounds,
-    schema, stock, stock_alerts, tickets, tokens,
+    alerts, audit, checks, deadlines, delivery, dispensed, escalations, findings, fleet, labels, meta, moves,
+    notifications, once, outbox, past, people, photos, purchases, queue, records, register, reports, resend, restraints,
+    rollup, roster, rounds, schema, stock, stock_alerts, stock_takes, tickets, tokens,
 };
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
@@ -29,7 +29,9 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         escalations::STATEMENTS,
         findings::STATEMENTS,
         fleet::STATEMENTS,
+        labels::STATEMENTS,
         meta::STATEMENTS,
+        moves::STATEMENTS,
         notifications::STATEMENTS,
         once::STATEMENTS,
         outbox::STATEMENTS,
@@ -39,6 +41,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         purchases::STATEMENTS,
         queue::STATEMENTS,
         records::STATEMENTS,
+        register::STATEMENTS,
         reports::STATEMENTS,
         resend::STATEMENTS,
         restraints::STATEMENTS,
@@ -48,6 +51,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         schema::STATEMENTS,
         stock::STATEMENTS,
         stock_alerts::STATEMENTS,
+        stock_takes::STATEMENTS,
         tickets::STATEMENTS,
         tokens::STATEMENTS,
     ];

@@ -1,0 +1,514 @@
+//! The register of goods and equipment (SHO-S2, SHO-D2): its list, one item, and what people do with it.
+
+mod import;
+mod labels;
+mod moves;
+mod takes;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::{
+    extract::{DefaultBodyLimit, Request, State},
+    http::StatusCode,
+    response::Response,
+};
+use lobby_contract::SiteId;
+use lobby_dashboards::{
+    Choice, ItemEventLine, ItemForm, ItemInput, ItemPage, Page, RegisterItem, RegisterPage, SelectOption, Signed,
+};
+use lobby_domain::{
+    access::{Need, Role},
+    device::Life,
+    register::{
+        AssetNumber, Deed, Field, Item, Mistake, Refusal, State as ItemState, moving,
+        taking::{self},
+    },
+    time::Timestamp,
+};
+use uuid::Uuid;
+
+pub(super) use self::labels::{at_label, guest};
+use super::{
+    App, Html, Open, PageError, Path, Reader, Scene,
+    act::{LONGEST_NAME, noticed, photo_mistake},
+    answer::{answer, document, refuse, see},
+    month, report,
+};
+use crate::{
+    export::{Cell, Sheet},
+    fleet::Changed,
+    http::{
+        gate::{About, Policy, Routes},
+        sent::{LARGEST_SENT, Sent},
+    },
+    new_code,
+    restraints::new_id,
+    store::{Acting, ItemAct, ItemEvent, ItemRow, MoveRow, RegisterError, TakeRow, Target},
+};
+
+/// What a form says, field by field.
+type Fields = Vec<(String, String)>;
+
+/// The pages, and what is done without photos.
+pub(super) fn routes() -> Routes {
+    let (read, keep) = (Policy::read(About::Site), Policy::to(Need::Register, About::Site));
+    let consent = Policy::to(Need::Consent, About::Site);
+    Routes::new()
+        .get("/register", Policy::read(About::List), show)
+        .get("/register/moves", Policy::read(About::List), moves::show)
+        .get("/register/{site}/table/{format}", read, table)
+        .get("/register/{site}/import", keep, import::show)
+        .get("/register/{site}/{number}", read, show_item)
+        .get("/register/{site}/stock-takes/{id}", read, takes::show)
+        .post("/register/{site}/labels", keep, labels::print)
+        .post("/register/{site}/stock-takes", keep, takes::start)
+        .post("/register/{site}/stock-takes/{id}/see", consent, takes::see_result)
+        .post("/register/{site}/moves/{id}/approve", consent, moves::approve)
+        .post("/register/{site}/moves/{id}/refuse", consent, moves::refuse_it)
+        .post("/register/{site}/moves/{id}/confirm", keep, moves::confirm)
+        .get("/labels/{code}", Policy::read(About::Handler), labels::show)
+        .post("/labels/{code}/bind", Policy::to(Need::Register, About::Handler), labels::bind)
+        .post("/labels/{code}/void", Policy::to(Need::Register, About::Handler), labels::void)
+        .with(|router| router.layer(DefaultBodyLimit::max(super::LARGEST_FORM)))
+}
+
+/// What may bring photos, and the long form of a stock-take.
+pub(super) fn with_photos() -> Routes {
+    let keep = Policy::to(Need::Register, About::Site);
+    Routes::new()
+        .post("/register/{site}", keep, add)
+        .post("/register/{site}/import", keep, import::send)
+        .post("/register/{site}/{number}/{verb}", keep, act)
+        .post("/register/{site}/stock-takes/{id}/{verb}", keep, takes::act)
+        .with(|router| router.layer(DefaultBodyLimit::max(LARGEST_SENT)))
+}
+
+fn one<'a>(fields: &'a Fields, name: &str) -> &'a str {
+    fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.trim()).unwrap_or_default()
+}
+
+/// A form without photos, or whose photos do not matter.
+async fn typed(app: &App, request: Request) -> Result<Fields, PageError> {
+    Ok(Sent::<Fields>::read(app, request, false).await?.typed)
+}
+
+/// Who does what a form asks.
+struct Doer {
+    site: SiteId,
+    who: String,
+    post: &'static str,
+    actor: crate::audit::Actor,
+    at: Timestamp,
+}
+
+impl Doer {
+    fn of(app: &App, reader: &Reader, site: &str, fields: &Fields) -> Result<Self, PageError> {
+        let site = known(app, reader, site)?;
+        let who = one(fields, "by").chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
+        let who = reader.caller.signs(who);
+        let actor = reader.caller.actor(&who);
+        Ok(Self { site, who, post: reader.caller.role().map_or("", Role::as_str), actor, at: app.clock.now() })
+    }
+
+    fn acting(&self) -> Acting<'_> {
+        Acting { site: &self.site, who: &self.who, post: self.post, actor: &self.actor, at: self.at }
+    }
+
+    /// The notice that tells what became of it.
+    fn notice(&self, app: &App, done: Result<(), RegisterError>) -> Result<&'static str, PageError> {
+        let notice = match done {
+            Ok(()) => {
+                app.fleet.tell(Changed { site: self.site.clone(), device: None });
+                "saved"
+            }
+            Err(RegisterError::NotFound) => return Err(PageError::NotFound),
+            Err(RegisterError::Store(error)) => return Err(error.into()),
+            Err(RegisterError::Stale) => "conflict",
+            Err(RegisterError::Refused(Refusal::Reason) | RegisterError::Move(moving::Refusal::Reason)) => "empty",
+            Err(RegisterError::Refused(Refusal::WrittenOff) | RegisterError::Closed) => "over",
+            Err(RegisterError::Refused(Refusal::Field(_))) => "invalid",
+            Err(RegisterError::DeviceTaken(_)) => "device-taken",
+            Err(RegisterError::Move(moving::Refusal::Step)) => "step",
+            Err(RegisterError::Move(moving::Refusal::Own)) => "own-move",
+            Err(RegisterError::Way) => "no-such-move",
+            Err(RegisterError::Lacking(_)) => "unexplained",
+            Err(RegisterError::NotTheirs) => "not-theirs",
+        };
+        Ok(notice)
+    }
+}
+
+/// A site that there is and that the reader may know of.
+fn known(app: &App, reader: &Reader, site: &str) -> Result<SiteId, PageError> {
+    let site: SiteId = site.parse().map_err(|_| PageError::NotFound)?;
+    let there = app.fleet.read().contains_key(&site) || app.fleet.setup().sites.contains_key(&site);
+    if there && reader.caller.reaches(&site) { Ok(site) } else { Err(PageError::NotFound) }
+}
+
+fn href(site: &SiteId, number: AssetNumber) -> String {
+    format!("/register/{site}/{number}")
+}
+
+fn signed(scene: &Scene<'_>, (who, at): &(String, Timestamp)) -> Signed {
+    Signed { by: who.clone(), at: scene.when(*at) }
+}
+
+fn listed(scene: &Scene<'_>, site: &SiteId, row: &ItemRow) -> RegisterItem {
+    RegisterItem {
+        number: row.number.to_string(),
+        href: href(site, row.number),
+        name: row.item.get(Field::Name).to_owned(),
+        kind: row.item.get(Field::Kind).to_owned(),
+        quantity: row.item.quantity(),
+        place: row.item.get(Field::Place).to_owned(),
+        state: row.item.state(),
+        counted: row.counted_at.map(|at| scene.when(at)),
+    }
+}
+
+/// What the items of a site say in a field, each once.
+fn in_use(rows: &[ItemRow], field: Field) -> Vec<String> {
+    let said: BTreeSet<&str> = rows.iter().map(|row| row.item.get(field)).filter(|text| !text.is_empty()).collect();
+    said.into_iter().map(str::to_owned).collect()
+}
+
+/// The form of an item, as `value` fills it in.
+fn form(
+    scene: &Scene<'_>,
+    site: &SiteId,
+    rows: &[ItemRow],
+    (action, value): (String, impl Fn(Field) -> String),
+    mistake: Option<&Mistake>,
+) -> ItemForm {
+    let words = scene.reader.lang.register_texts();
+    let option = |chosen: &str, value: &str, label: String| SelectOption {
+        value: value.to_owned(),
+        label,
+        chosen: value == chosen,
+    };
+    let options = |field: Field, value: &str| -> Vec<SelectOption> {
+        let nothing = || option(value, "", words.unset.to_owned());
+        match field {
+            Field::State => {
+                let of = |state: ItemState| option(value, state.as_str(), words.state(state).to_owned());
+                let other = ItemState::from_text(value).filter(|state| !ItemState::CHOSEN.contains(state));
+                ItemState::CHOSEN.into_iter().chain(other).map(of).collect()
+            }
+            Field::Post => {
+                let of = scene.pack.posts.keys().map(|post| option(value, post, scene.post(post)));
+                std::iter::once(nothing()).chain(of).collect()
+            }
+            Field::Device => {
+                let devices = scene.site(site).into_iter().flat_map(|site| {
+                    let devices = site.devices().filter(|device| device.life != Life::Retired);
+                    devices.map(move |device| (device.id.to_string(), scene.device(site, device).name))
+                });
+                let of = devices.map(|(id, name)| option(value, &id, name));
+                std::iter::once(nothing()).chain(of).collect()
+            }
+            _ => Vec::new(),
+        }
+    };
+    let input = |field: Field| {
+        let value = value(field);
+        ItemInput { field, options: options(field, &value), value }
+    };
+    ItemForm {
+        action,
+        inputs: Field::ALL.into_iter().map(input).collect(),
+        places: in_use(rows, Field::Place),
+        kinds: in_use(rows, Field::Kind),
+        label: String::new(),
+        mistake: mistake.map(|mistake| words.mistake(mistake)),
+    }
+}
+
+/// The list.
+async fn show(State(app): State<App>, reader: Reader) -> Response {
+    answer(&app, &reader, list(&app, &reader, &Vec::new(), None)).await
+}
+
+/// When the last stock-take of the whole site was closed.
+fn last_whole(takes: &[TakeRow]) -> Option<Timestamp> {
+    let whole = takes.iter().filter(|take| take.place.is_empty());
+    whole.filter_map(|take| take.closed.as_ref().map(|(_, at)| *at)).max()
+}
+
+async fn list(app: &App, reader: &Reader, fields: &Fields, mistake: Option<&Mistake>) -> Result<String, PageError> {
+    let open = Open::default();
+    let chosen = Scene::with(app, reader, reader.site()?, &open, |scene| Ok(scene.chosen().cloned()))?;
+    let (mut rows, mut takes, mut moves) = (Vec::new(), Vec::new(), Vec::new());
+    if let Some(site) = &chosen {
+        rows = app.store.register(site).await?;
+        takes = app.store.stock_takes(site).await?;
+        moves = app.store.moves(site).await?;
+    }
+    let page = Scene::with(app, reader, chosen.clone(), &open, |scene| {
+        let option =
+            |(id, _): (&SiteId, _)| SelectOption { value: id.to_string(), label: scene.name_of(id), chosen: false };
+        let mut chrome = scene.chrome(Page::Register);
+        // What is being typed must not go because something changed elsewhere.
+        chrome.live = false;
+        let Some(site) = &chosen else {
+            return Ok(RegisterPage {
+                sites: scene.all_sites().map(option).collect(),
+                places: Vec::new(),
+                items: Vec::new(),
+                missing: 0,
+                waiting: 0,
+                takes: Vec::new(),
+                due_after: None,
+                key: String::new(),
+                form: ItemForm::default(),
+                chrome,
+            });
+        };
+        let wanted = reader.asked.place.as_deref().filter(|place| !place.is_empty());
+        let is_wanted = |row: &&ItemRow| wanted.is_none_or(|place| row.item.get(Field::Place) == place);
+        let waits = |row: &&MoveRow| {
+            let own = reader.caller.person().is_some_and(|person| person.id == row.asked_id);
+            row.state == moving::State::Asked && reader.caller.may(Need::Consent) && !own
+        };
+        let last = last_whole(&takes);
+        let is_due = !rows.is_empty() && last.is_none_or(|at| scene.now.since(at) > taking::EVERY);
+        let mut form = form(scene, site, &rows, (format!("/register/{site}"), |field| first(fields, field)), mistake);
+        form.label = reader.asked.label.clone().unwrap_or_else(|| one(fields, "label").to_owned());
+        Ok(RegisterPage {
+            sites: Vec::new(),
+            places: choices(scene, site, &form.places, wanted),
+            items: rows.iter().filter(is_wanted).map(|row| listed(scene, site, row)).collect(),
+            missing: rows.iter().filter(|row| row.item.state() == ItemState::Missing).count(),
+            waiting: moves.iter().filter(waits).count(),
+            takes: takes.iter().map(|take| takes::link(scene, take)).collect(),
+            due_after: is_due.then(|| taking::EVERY.millis() / (24 * 3_600_000)),
+            key: new_id().to_string(),
+            form,
+            chrome,
+        })
+    })?;
+    page.html(reader.fragment)
+}
+
+/// What stands in a form of a new item.
+fn first(fields: &Fields, field: Field) -> String {
+    match (one(fields, field.as_str()), field) {
+        ("", Field::Quantity) => "1".to_owned(),
+        (text, _) => text.to_owned(),
+    }
+}
+
+fn choices(scene: &Scene<'_>, site: &SiteId, places: &[String], wanted: Option<&str>) -> Vec<Choice> {
+    let words = scene.reader.lang.register_texts();
+    let choice = |label: &str, place: Option<&str>| Choice {
+        label: label.to_owned(),
+        href: place.map_or_else(
+            || format!("/register?site={site}"),
+            |place| format!("/register?site={site}&place={}", super::reader::encoded(place)),
+        ),
+        current: wanted == place,
+    };
+    let all = choice(words.all_places, None);
+    std::iter::once(all).chain(places.iter().map(|place| choice(place, Some(place)))).collect()
+}
+
+/// Enters an item.
+async fn add(State(app): State<App>, reader: Reader, Path(site): Path<String>, request: Request) -> Response {
+    added(&app, &reader, &site, request).await.unwrap_or_else(|error| refuse(&app, &reader, error))
+}
+
+async fn added(app: &App, reader: &Reader, site: &str, request: Request) -> Result<Response, PageError> {
+    let Sent { typed: fields, photos, .. } = Sent::<Fields>::read(app, request, true).await?;
+    let doer = Doer::of(app, reader, site, &fields)?;
+    let photos = match photos {
+        Ok(photos) => photos,
+        Err(error) => {
+            let notice = photo_mistake(error).name();
+            return Ok(see(&noticed(&format!("/register?site={}", doer.site), notice)));
+        }
+    };
+    let item = match Item::read(|field| Some(one(&fields, field.as_str()))) {
+        Ok(item) if ItemState::CHOSEN.contains(&item.state()) && is_device(app, &doer.site, &item) => item,
+        wrong => {
+            let mistake = wrong.err().map_or(Mistake::Device, |(_, mistake)| mistake);
+            let html = list(app, reader, &fields, Some(&mistake)).await?;
+            return Ok(document(StatusCode::UNPROCESSABLE_ENTITY, html));
+        }
+    };
+    let key: Uuid = one(&fields, "key").parse().map_err(|_| PageError::BadRequest)?;
+    let said: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let id = Uuid::new_v5(&key, format!("{}\n{}", doer.site, said.join("\n")).as_bytes());
+    let number = match app.store.add_to_register(id, &item, &photos, &new_code(), doer.acting()).await {
+        Ok(number) => number,
+        Err(error) => {
+            let notice = doer.notice(app, Err(error))?;
+            return Ok(see(&noticed(&format!("/register?site={}", doer.site), notice)));
+        }
+    };
+    let mut notice = doer.notice(app, Ok(()))?;
+    let label = one(&fields, "label");
+    if !label.is_empty() {
+        // A label that was bound to something else meanwhile says so, and the item is there.
+        let target = Target::Item(number);
+        let bound = app.store.bind_label(label, Some(&target), (1, ""), doer.acting()).await;
+        notice = doer.notice(app, bound)?;
+    }
+    Ok(see(&noticed(&href(&doer.site, number), notice)))
+}
+
+/// Whether the device that an item is said to be is one of the site.
+fn is_device(app: &App, site: &SiteId, item: &Item) -> bool {
+    let id = item.get(Field::Device);
+    let there =
+        |id: &lobby_contract::DeviceId| app.fleet.read().get(site).is_some_and(|site| site.device(id).is_some());
+    id.is_empty() || id.parse().is_ok_and(|id| there(&id))
+}
+
+/// One item.
+async fn show_item(State(app): State<App>, reader: Reader, Path((site, number)): Path<(String, String)>) -> Response {
+    answer(&app, &reader, item_page(&app, &reader, &site, &number)).await
+}
+
+async fn item_page(app: &App, reader: &Reader, site: &str, number: &str) -> Result<String, PageError> {
+    let site = known(app, reader, site)?;
+    let number: AssetNumber = number.parse().map_err(|_| PageError::NotFound)?;
+    let row = app.store.register_item(&site, number).await?.ok_or(PageError::NotFound)?;
+    let (rows, events) = (app.store.register(&site).await?, app.store.register_events(&site, number).await?);
+    let (photos, moves) = (app.store.photos_of_item(&site, number).await?, app.store.moves(&site).await?);
+    let take = takes::looking_for(app, &site, number).await?;
+    let open = Open::default();
+    let page = Scene::with(app, reader, Some(site.clone()), &open, |scene| {
+        let mut chrome = scene.chrome(Page::Register);
+        chrome.live = false;
+        let shown = [Field::Kind, Field::Post, Field::Serial, Field::Value, Field::Acquired, Field::Note];
+        let fact = |field: Field| {
+            let text = row.item.get(field);
+            let text = if field == Field::Post { scene.post(text) } else { text.to_owned() };
+            (!text.is_empty()).then_some((field, text))
+        };
+        let device = row.item.get(Field::Device);
+        let fill = |field: Field| row.item.get(field).to_owned();
+        let form = form(scene, &site, &rows, (href(&site, number), fill), None);
+        Ok(ItemPage {
+            item: listed(scene, &site, &row),
+            facts: shown.into_iter().filter_map(fact).collect(),
+            device: (!device.is_empty()).then(|| format!("/d/{device}?site={site}")),
+            photos: report::shown(scene, photos.iter()),
+            events: history(scene, &site, &events),
+            moves: moves.iter().filter(|line| line.number == number).map(|line| moves::line(scene, line, "")).collect(),
+            take: take.map(|take| takes::address(&take)),
+            label: format!("/labels?site={site}&item={number}"),
+            key: new_id().to_string(),
+            version: row.version,
+            form: (row.item.state() != ItemState::WrittenOff).then_some(form),
+            chrome,
+        })
+    })?;
+    page.html(reader.fragment)
+}
+
+/// What happened to an item, the newest first, each field with what it said before.
+fn history(scene: &Scene<'_>, site: &SiteId, events: &[ItemEvent]) -> Vec<ItemEventLine> {
+    let words = scene.reader.lang.register_texts();
+    let told = |field: Field, text: &str| match field {
+        Field::State => {
+            ItemState::from_text(text).map_or_else(|| text.to_owned(), |state| words.state(state).to_owned())
+        }
+        Field::Post if !text.is_empty() => scene.post(text),
+        _ => text.to_owned(),
+    };
+    let mut item = Item::default();
+    let mut lines = Vec::new();
+    for event in events {
+        let change = |(field, text): (&Field, &String)| (*field, told(*field, item.get(*field)), told(*field, text));
+        let changes = event.set.iter().map(change).collect();
+        let cause = event.cause.filter(|_| event.deed == Deed::Count);
+        lines.push(ItemEventLine {
+            deed: event.deed,
+            changes,
+            reason: event.reason.clone(),
+            cause: cause.map(|id| format!("/register/{site}/stock-takes/{id}")),
+            by: Signed { by: event.who.clone(), at: scene.when(event.at) },
+        });
+        item = item.after(&event.set);
+    }
+    lines.reverse();
+    lines
+}
+
+/// Changes an item, adds photos, asks for a move, or writes it off.
+async fn act(
+    State(app): State<App>,
+    reader: Reader,
+    Path((site, number, verb)): Path<(String, String, String)>,
+    request: Request,
+) -> Response {
+    match acted(&app, &reader, (&site, &number, &verb), request).await {
+        Ok(place) => see(&place),
+        Err(error) => refuse(&app, &reader, error),
+    }
+}
+
+async fn acted(
+    app: &App,
+    reader: &Reader,
+    (site, number, verb): (&str, &str, &str),
+    request: Request,
+) -> Result<String, PageError> {
+    let number: AssetNumber = number.parse().map_err(|_| PageError::NotFound)?;
+    let Sent { typed: fields, photos, .. } = Sent::<Fields>::read(app, request, verb == "photo").await?;
+    let doer = Doer::of(app, reader, site, &fields)?;
+    let back = href(&doer.site, number);
+    let seen = || one(&fields, "seen").parse::<i64>().map_err(|_| PageError::BadRequest);
+    let reason = one(&fields, "reason");
+    let done = match verb {
+        "edit" => match Item::read(|field| Some(one(&fields, field.as_str()))) {
+            Ok(item) if is_device(app, &doer.site, &item) => {
+                app.store.act_on_item(number, ItemAct::Edit(&item), (seen()?, reason), doer.acting()).await
+            }
+            Ok(_) | Err(_) => return Ok(noticed(&back, "invalid")),
+        },
+        "photo" => match photos {
+            Ok(photos) if photos.is_empty() => return Ok(noticed(&back, "empty")),
+            Ok(photos) => app.store.act_on_item(number, ItemAct::Photos(&photos), (0, ""), doer.acting()).await,
+            Err(error) => return Ok(noticed(&back, photo_mistake(error).name())),
+        },
+        "write-off" => app.store.act_on_item(number, ItemAct::WriteOff, (seen()?, reason), doer.acting()).await,
+        "move" => moves::ask(app, &doer, number, &fields).await?,
+        _ => return Err(PageError::NotFound),
+    };
+    Ok(noticed(&back, doer.notice(app, done)?))
+}
+
+/// The register as a table.
+async fn table(State(app): State<App>, reader: Reader, Path((site, format)): Path<(String, String)>) -> Response {
+    let sheets = async {
+        let site = known(&app, &reader, &site)?;
+        let rows = app.store.register(&site).await?;
+        let open = Open::default();
+        Scene::with(&app, &reader, Some(site.clone()), &open, |scene| Ok(vec![sheet(scene, &rows)]))
+    };
+    month::table(&app, &reader, sheets.await, &format!("register-{site}"), &format)
+}
+
+fn sheet(scene: &Scene<'_>, rows: &[ItemRow]) -> Sheet {
+    let words = scene.reader.lang.register_texts();
+    let head = std::iter::once(words.number).chain(Field::ALL.map(|field| words.field(field)));
+    let line = |row: &ItemRow| {
+        let cell = |field: Field| match field {
+            Field::Quantity => Cell::Whole(i64::from(row.item.quantity())),
+            Field::State => words.state(row.item.state()).into(),
+            _ => row.item.get(field).into(),
+        };
+        std::iter::once(Cell::from(row.number.to_string())).chain(Field::ALL.map(cell)).collect()
+    };
+    Sheet {
+        name: words.register.to_owned(),
+        head: head.map(str::to_owned).collect(),
+        lines: rows.iter().map(line).collect(),
+    }
+}
+
+/// The names of items, by number.
+fn names(rows: &[ItemRow]) -> BTreeMap<AssetNumber, String> {
+    rows.iter().map(|row| (row.number, row.item.get(Field::Name).to_owned())).collect()
+}

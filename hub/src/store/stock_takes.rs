@@ -1,0 +1,246 @@
+//! Stock-takes (SHO-S2): what the register said when one began, what was seen, and what became of it. The register changes only when a
+//! stock-take is closed, by events that name it.
+
+use std::collections::BTreeMap;
+
+use lobby_contract::SiteId;
+use lobby_domain::{
+    register::{
+        Deed, Field,
+        taking::{Answer, Line, Seen},
+    },
+    time::Timestamp,
+};
+use uuid::Uuid;
+
+use super::{
+    Store, StoreError, Tx, on,
+    register::{Acting, Happening, RegisterError, inconsistent, number},
+    statements,
+};
+use crate::audit::Change;
+
+statements! {
+    START_TAKE = "INSERT INTO stock_take (id, site, place, lines, started_id, started_who, started_at, closed_who, seen_who, version)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, '', '', 0) ON CONFLICT (id) DO NOTHING";
+    HOLD_TAKE = "UPDATE stock_take SET version = version + 1 WHERE id = $1";
+    TAKE = "SELECT id, site, place, lines, started_id, started_who, started_at, closed_who, closed_at, seen_who, seen_at, version
+        FROM stock_take WHERE id = $1";
+    TAKES = "SELECT id, site, place, lines, started_id, started_who, started_at, closed_who, closed_at, seen_who, seen_at, version
+        FROM stock_take WHERE site = $1 ORDER BY started_at DESC, id LIMIT 50";
+    ANSWER_TAKE = "INSERT INTO stock_take_answer (take, nth, version, seen, count, place, note, who, at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    TAKE_ANSWERS = "SELECT nth, seen, count, place, note, who, at FROM stock_take_answer WHERE take = $1 ORDER BY version";
+    CLOSE_TAKE = "UPDATE stock_take SET closed_who = $2, closed_at = $3 WHERE id = $1";
+    SEE_TAKE = "UPDATE stock_take SET seen_who = $2, seen_at = $3 WHERE id = $1";
+}
+
+/// A stock-take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakeRow {
+    /// Names it.
+    pub id: Uuid,
+    /// The site.
+    pub site: SiteId,
+    /// The place; empty for the whole site.
+    pub place: String,
+    /// What the register said when it began.
+    pub lines: Vec<Line>,
+    /// Who began it, by id; empty if none is known.
+    pub started_id: String,
+    /// Who began it, and when.
+    pub started: (String, Timestamp),
+    /// Who closed it, and when.
+    pub closed: Option<(String, Timestamp)>,
+    /// Which manager has seen the result, and when.
+    pub seen: Option<(String, Timestamp)>,
+    version: i64,
+}
+
+/// What was last said of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnsweredLine {
+    /// What.
+    pub answer: Answer,
+    /// Who said so; empty if not known.
+    pub who: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+#[derive(sqlx::FromRow)]
+struct Raw {
+    id: Uuid,
+    site: String,
+    place: String,
+    lines: String,
+    started_id: String,
+    started_who: String,
+    started_at: i64,
+    closed_who: String,
+    closed_at: Option<i64>,
+    seen_who: String,
+    seen_at: Option<i64>,
+    version: i64,
+}
+
+impl TryFrom<Raw> for TakeRow {
+    type Error = StoreError;
+
+    fn try_from(raw: Raw) -> Result<Self, StoreError> {
+        let signed = |who: String, at: Option<i64>| at.map(|at| (who, Timestamp::from_millis(at)));
+        Ok(Self {
+            site: raw.site.parse().map_err(|error| inconsistent("stock_take", raw.id, error))?,
+            lines: serde_json::from_str(&raw.lines).map_err(|error| inconsistent("stock_take", raw.id, error))?,
+            id: raw.id,
+            place: raw.place,
+            started_id: raw.started_id,
+            started: (raw.started_who, Timestamp::from_millis(raw.started_at)),
+            closed: signed(raw.closed_who, raw.closed_at),
+            seen: signed(raw.seen_who, raw.seen_at),
+            version: raw.version,
+        })
+    }
+}
+
+type Answers = BTreeMap<u32, AnsweredLine>;
+
+impl Tx {
+    async fn take(&mut self, id: Uuid) -> Result<Option<TakeRow>, StoreError> {
+        let raw: Option<Raw> =
+            on!(self, "read a stock-take", conn => sqlx::query_as(TAKE).bind(id).fetch_optional(conn).await)?;
+        raw.map(TakeRow::try_from).transpose()
+    }
+
+    async fn hold_take(&mut self, id: Uuid, site: &SiteId) -> Result<(TakeRow, Answers), RegisterError> {
+        on!(self, "hold a stock-take", conn => sqlx::query(HOLD_TAKE).bind(id).execute(conn).await.map(drop))?;
+        let row = self.take(id).await?.filter(|row| row.site == *site).ok_or(RegisterError::NotFound)?;
+        Ok((row, self.take_answers(id).await?))
+    }
+
+    async fn take_answers(&mut self, id: Uuid) -> Result<Answers, StoreError> {
+        type Raw = (i64, String, i64, String, String, String, i64);
+        let raw: Vec<Raw> = on!(self, "read the answers of a stock-take", conn => sqlx::query_as(TAKE_ANSWERS).bind(id)
+            .fetch_all(conn).await)?;
+        let answer = |(nth, seen, count, place, note, who, at): Raw| {
+            let bad = |what: &str| inconsistent("stock_take_answer", id, what);
+            let count = u32::try_from(count).map_err(|_| bad("count"))?;
+            let answer = Answer { seen: Seen::from_text(&seen).ok_or_else(|| bad(&seen))?, count, place, note };
+            let nth = u32::try_from(nth).map_err(|_| bad("nth"))?;
+            Ok((nth, AnsweredLine { answer, who, at: Timestamp::from_millis(at) }))
+        };
+        raw.into_iter().map(answer).collect()
+    }
+}
+
+impl Store {
+    /// The stock-takes of a site, the newest first; some at most.
+    pub async fn stock_takes(&self, site: &SiteId) -> Result<Vec<TakeRow>, StoreError> {
+        let mut tx = self.read().await?;
+        let raw: Vec<Raw> =
+            on!(&mut tx, "list stock-takes", conn => sqlx::query_as(TAKES).bind(site.as_str()).fetch_all(conn).await)?;
+        raw.into_iter().map(TakeRow::try_from).collect()
+    }
+
+    /// A stock-take, and what was last said of each item.
+    pub async fn stock_take(&self, id: Uuid) -> Result<Option<(TakeRow, BTreeMap<u32, AnsweredLine>)>, StoreError> {
+        let mut tx = self.read().await?;
+        let Some(row) = tx.take(id).await? else { return Ok(None) };
+        let answers = tx.take_answers(id).await?;
+        Ok(Some((row, answers)))
+    }
+
+    /// Begins a stock-take of a site, or of a place of it. The same once more changes nothing.
+    pub async fn start_stock_take(&self, id: Uuid, place: &str, by: Acting<'_>) -> Result<(), RegisterError> {
+        let mut tx = self.begin().await?;
+        let items = tx.items(by.site).await?;
+        let is_here = |place_of: &str| place.is_empty() || place_of == place;
+        let lines = items.iter().filter(|row| row.item.state().is_here() && is_here(row.item.get(Field::Place)));
+        let lines: Vec<Line> = lines.map(|row| Line::of(row.number, &row.item)).collect();
+        if lines.is_empty() {
+            return Err(RegisterError::NotFound);
+        }
+        let json = serde_json::to_string(&lines).expect("lines are plain data");
+        let is_new = on!(&mut tx, "begin a stock-take", conn => sqlx::query(START_TAKE).bind(id).bind(by.site.as_str())
+            .bind(place).bind(&json).bind(&by.actor.id).bind(by.who).bind(by.at.millis()).execute(conn).await
+            .map(|done| done.rows_affected() > 0))?;
+        if !is_new {
+            return Ok(());
+        }
+        let told = Change::new(by.actor, by.at, "stock-take.start", id.to_string()).of_site(Some(by.site));
+        Ok(tx.commit_with(&told.after(format!("{} items {place}", lines.len()).trim_end())).await?)
+    }
+
+    /// Says what was seen. What is said already, and what is of no line, changes nothing.
+    pub async fn answer_stock_take(
+        &self,
+        id: Uuid,
+        said: &[(u32, Answer)],
+        by: Acting<'_>,
+    ) -> Result<(), RegisterError> {
+        let mut tx = self.begin().await?;
+        let (row, answers) = tx.hold_take(id, by.site).await?;
+        if row.closed.is_some() {
+            return Err(RegisterError::Closed);
+        }
+        let is_line = |nth: u32| row.lines.iter().any(|line| line.nth == nth);
+        let is_new = |(nth, answer): &&(u32, Answer)| {
+            is_line(*nth) && answers.get(nth).is_none_or(|before| before.answer != *answer)
+        };
+        let mut told = Vec::new();
+        for (nth, answer) in said.iter().filter(is_new) {
+            on!(&mut tx, "answer a stock-take", conn => sqlx::query(ANSWER_TAKE).bind(id).bind(i64::from(*nth))
+                .bind(row.version).bind(answer.seen.as_str()).bind(i64::from(answer.count)).bind(&answer.place)
+                .bind(&answer.note).bind(by.who).bind(by.at.millis()).execute(conn).await.map(drop))?;
+            told.push(format!("{}: {} {}", number(i64::from(*nth))?, answer.seen.as_str(), answer.count));
+        }
+        if told.is_empty() {
+            return Ok(());
+        }
+        let change = Change::new(by.actor, by.at, "stock-take.answer", id.to_string()).of_site(Some(by.site));
+        Ok(tx.commit_with(&change.after(told.join("; "))).await?)
+    }
+
+    /// Closes a stock-take: from then on the register says what was seen. Once more changes nothing.
+    pub async fn close_stock_take(&self, id: Uuid, may_all: bool, by: Acting<'_>) -> Result<(), RegisterError> {
+        let mut tx = self.begin().await?;
+        let (row, answers) = tx.hold_take(id, by.site).await?;
+        if row.closed.is_some() {
+            return Ok(());
+        }
+        if !may_all && row.started_id != by.actor.id {
+            return Err(RegisterError::NotTheirs);
+        }
+        let of = |line: &Line| answers.get(&line.nth).map(|said| &said.answer);
+        let lacking = row.lines.iter().filter(|line| line.lacks(of(line)).is_some()).count();
+        if lacking > 0 {
+            return Err(RegisterError::Lacking(lacking));
+        }
+        let mut differs = 0;
+        for line in &row.lines {
+            let Some(answer) = of(line) else { continue };
+            let item = tx.hold_item(by.site, number(i64::from(line.nth))?).await?;
+            let set = line.sets(&item.item, answer);
+            differs += usize::from(line.differs(answer));
+            let counted = Happening { deed: Deed::Count, set: &set, reason: &answer.note, cause: Some(id) };
+            tx.happen(&item, counted, by).await?;
+        }
+        on!(&mut tx, "close a stock-take", conn => sqlx::query(CLOSE_TAKE).bind(id).bind(by.who).bind(by.at.millis())
+            .execute(conn).await.map(drop))?;
+        let told = Change::new(by.actor, by.at, "stock-take.close", id.to_string()).of_site(Some(by.site));
+        Ok(tx.commit_with(&told.after(format!("{} items, {differs} differ", row.lines.len()))).await?)
+    }
+
+    /// Notes that the manager has seen what became of a stock-take. Once more changes nothing.
+    pub async fn see_stock_take(&self, id: Uuid, by: Acting<'_>) -> Result<(), RegisterError> {
+        let mut tx = self.begin().await?;
+        let (row, _) = tx.hold_take(id, by.site).await?;
+        if row.seen.is_some() || row.closed.is_none() {
+            return Ok(());
+        }
+        on!(&mut tx, "note that a stock-take was seen", conn => sqlx::query(SEE_TAKE).bind(id).bind(by.who)
+            .bind(by.at.millis()).execute(conn).await.map(drop))?;
+        let told = Change::new(by.actor, by.at, "stock-take.see", id.to_string()).of_site(Some(by.site));
+        Ok(tx.commit_with(&told).await?)
+    }
+}
