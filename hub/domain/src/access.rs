@@ -61,6 +61,8 @@ pub enum Need {
     Roster,
     /// To enter what goes into stock and out of it.
     Stock,
+    /// To see how the duties of all posts are kept.
+    Oversee,
     /// To see and change how the product itself does.
     Operate,
 }
@@ -107,7 +109,7 @@ impl Role {
                 matches!(self, Self::Engineering | Self::Supervisor | Self::Manager | Self::Admin)
             }
             Need::Stock => matches!(self, Self::Showflat | Self::Supervisor | Self::Manager | Self::Admin),
-            Need::Roster => matches!(self, Self::Supervisor | Self::Manager | Self::Admin),
+            Need::Roster | Need::Oversee => matches!(self, Self::Supervisor | Self::Manager | Self::Admin),
             Need::Operate => matches!(self, Self::Manager | Self::Admin),
         }
     }
@@ -199,6 +201,7 @@ mod tests {
     #[case(Need::Restrain, "engineering supervisor manager admin")]
     #[case(Need::Equip, "engineering supervisor manager admin")]
     #[case(Need::Roster, "supervisor manager admin")]
+    #[case(Need::Oversee, "supervisor manager admin")]
     #[case(Need::Stock, "showflat supervisor manager admin")]
     #[case(Need::Operate, "manager admin")]
     fn who_may_do_what(#[case] need: Need, #[case] roles: &str) {
