@@ -28,6 +28,7 @@ mod audit;
 mod chart;
 mod check;
 mod chrome;
+mod compliance;
 mod concierge;
 mod device;
 mod engineering;
@@ -72,6 +73,9 @@ pub use check::{
     RoundState, Signed,
 };
 pub use chrome::{Choice, Chrome, Collection, Notice, Page, Sight, Site};
+pub use compliance::{
+    AvailabilityLine, ClausePage, ComplianceMonth, CompliancePage, ComplianceTexts, KeptLine, OwedLine, Unkept,
+};
 pub use concierge::ConciergePage;
 pub use device::{DevicePage, Range};
 pub use engineering::{AgentRow, DUE_SOON_MS, EngineeringPage, Link, QueueTicket};

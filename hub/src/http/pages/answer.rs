@@ -8,10 +8,11 @@ use axum::{
 };
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
-    AccountPage, AgentPage, AgentsPage, AlertPage, AlertsPage, AuditPage, Calendar, ChecksPage, Chrome, ConciergePage,
-    DevicePage, EngineeringPage, ErrorPage, EscalationsPage, GuestPage, HealthPage, MonthSitePage, OutboxPage,
-    OverviewPage, Page, PeoplePage, PlanPage, Problem, ReceptionPage, ReportPage, RestraintsPage, RosterPage,
-    RoundPage, SetupPage, ShowflatPage, SignInPage, StatementPage, StockPage, TicketPage, WhyPage,
+    AccountPage, AgentPage, AgentsPage, AlertPage, AlertsPage, AuditPage, Calendar, ChecksPage, Chrome, ClausePage,
+    CompliancePage, ConciergePage, DevicePage, EngineeringPage, ErrorPage, EscalationsPage, GuestPage, HealthPage,
+    MonthSitePage, OutboxPage, OverviewPage, Page, PeoplePage, PlanPage, Problem, ReceptionPage, ReportPage,
+    RestraintsPage, RosterPage, RoundPage, SetupPage, ShowflatPage, SignInPage, StatementPage, StockPage, TicketPage,
+    WhyPage,
 };
 
 use super::{App, Open, Reader, Scene};
@@ -122,6 +123,8 @@ html!(
     AlertsPage,
     AuditPage,
     ChecksPage,
+    ClausePage,
+    CompliancePage,
     EscalationsPage,
     ConciergePage,
     DevicePage,

@@ -435,7 +435,14 @@ pub(super) async fn plan_table(
     table(&app, &reader, sheets.await, &format!("purchase-{month}"), &format)
 }
 
-fn table(app: &App, reader: &Reader, sheets: Result<Vec<Sheet>, PageError>, name: &str, format: &str) -> Response {
+/// Tables as a file in a format.
+pub(super) fn table(
+    app: &App,
+    reader: &Reader,
+    sheets: Result<Vec<Sheet>, PageError>,
+    name: &str,
+    format: &str,
+) -> Response {
     let file = sheets.and_then(|sheets| match format {
         "csv" => {
             Ok((export::csv(&sheets).map_err(|error| PageError::Render(error.into()))?, "text/csv; charset=utf-8"))

@@ -7,9 +7,9 @@ use sqlx::{Executor, SqlSafeStr, SqlitePool};
 
 use super::{Database, Kind, Store};
 use crate::store::{
-    alerts, audit, checks, deadlines, delivery, dispensed, escalations, findings, fleet, meta, notifications, once,
-    outbox, past, people, photos, purchases, records, reports, resend, restraints, rollup, roster, rounds, schema,
-    stock, stock_alerts, tickets, tokens,
+    alerts, audit, checks, compliance, deadlines, delivery, dispensed, escalations, findings, fleet, meta,
+    notifications, once, outbox, past, people, photos, purchases, records, reports, resend, restraints, rollup, roster,
+    rounds, schema, stock, stock_alerts, tickets, tokens,
 };
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
@@ -37,6 +37,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         past::STATEMENTS,
         photos::STATEMENTS,
         purchases::STATEMENTS,
+        compliance::STATEMENTS,
         records::STATEMENTS,
         reports::STATEMENTS,
         resend::STATEMENTS,
