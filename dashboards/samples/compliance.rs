@@ -130,7 +130,7 @@ impl Scene {
             unkept: None,
             owed: vec![
                 line(Duty::Response, Kept::Missed, None, ""),
-                line(Duty::Arrival, Kept::Late, Some(2 * HOUR), "张工"),
+                line(Duty::Arrival, Kept::Late, Some(2 * HOUR), "Zhang"),
                 line(Duty::Completion, Kept::Open, None, ""),
                 line(Duty::Told, Kept::Met, Some(5 * HOUR), ""),
                 line(Duty::Confirmation, Kept::Excused(Excuse::Closed), None, ""),
