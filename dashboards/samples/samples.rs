@@ -1,5 +1,7 @@
 //! A sales centre at 15:20 on an ordinary Monday, in every situation the pages must be able to tell.
 
+#[path = "compliance.rs"]
+mod compliance;
 #[path = "months.rs"]
 mod months;
 #[path = "register.rs"]
@@ -71,6 +73,7 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         rounds(&s).into(),
         months::all(&s),
         register::all(&s),
+        compliance::all(&s),
     ]
     .into_iter()
     .flatten()

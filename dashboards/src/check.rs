@@ -3,6 +3,7 @@
 pub(crate) mod texts;
 
 use askama::Template;
+use lobby_domain::access::Need;
 
 use crate::{
     alert::Clause,
@@ -111,6 +112,11 @@ pub struct ChecksPage {
 page!(ChecksPage);
 
 impl ChecksPage {
+    /// Whether the reader may see how the standards are kept.
+    fn oversees(&self) -> bool {
+        self.chrome.role.is_none_or(|role| role.may(Need::Oversee))
+    }
+
     /// The sentence the page opens with.
     pub fn verdict(&self) -> Verdict {
         let w = self.chrome.w();

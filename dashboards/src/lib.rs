@@ -28,6 +28,7 @@ mod audit;
 mod chart;
 mod check;
 mod chrome;
+mod compliance;
 mod concierge;
 mod device;
 mod engineering;
@@ -73,6 +74,9 @@ pub use check::{
     RoundState, Signed,
 };
 pub use chrome::{Choice, Chrome, Collection, Notice, Page, Sight, Site};
+pub use compliance::{
+    AvailabilityLine, ClausePage, ComplianceMonth, CompliancePage, ComplianceTexts, KeptLine, OwedLine, Unkept,
+};
 pub use concierge::ConciergePage;
 pub use device::{DevicePage, Range};
 pub use engineering::{AgentRow, EngineeringPage, Link, QueueGroup, QueueStage, QueueTicket};

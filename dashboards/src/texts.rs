@@ -1015,6 +1015,7 @@ mod tests {
     fn no_text_is_empty_and_both_languages_have_the_same_places() {
         hold_for_all(ALL);
         hold_for_all(month::ALL);
+        hold_for_all(crate::compliance::texts::ALL);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod audit;
 mod bulk;
 mod checks;
 mod commit;
+mod compliance;
 mod deadlines;
 mod delivery;
 mod dispensed;

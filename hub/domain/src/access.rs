@@ -65,6 +65,8 @@ pub enum Need {
     Register,
     /// To consent to moves into a site and out of it.
     Consent,
+    /// To see how the duties of all posts are kept.
+    Oversee,
     /// To see and change how the product itself does.
     Operate,
 }
@@ -111,7 +113,7 @@ impl Role {
                 matches!(self, Self::Engineering | Self::Supervisor | Self::Manager | Self::Admin)
             }
             Need::Stock => matches!(self, Self::Showflat | Self::Supervisor | Self::Manager | Self::Admin),
-            Need::Roster => matches!(self, Self::Supervisor | Self::Manager | Self::Admin),
+            Need::Roster | Need::Oversee => matches!(self, Self::Supervisor | Self::Manager | Self::Admin),
             Need::Register => matches!(
                 self,
                 Self::Concierge | Self::Showflat | Self::Reception | Self::Supervisor | Self::Manager | Self::Admin
@@ -207,6 +209,7 @@ mod tests {
     #[case(Need::Restrain, "engineering supervisor manager admin")]
     #[case(Need::Equip, "engineering supervisor manager admin")]
     #[case(Need::Roster, "supervisor manager admin")]
+    #[case(Need::Oversee, "supervisor manager admin")]
     #[case(Need::Stock, "showflat supervisor manager admin")]
     #[case(Need::Register, "concierge showflat reception supervisor manager admin")]
     #[case(Need::Consent, "manager admin")]

@@ -10,6 +10,7 @@ pub mod alert;
 pub mod calendar;
 mod changes;
 pub mod check;
+pub mod compliance;
 pub mod condition;
 pub mod delivery;
 pub mod device;

@@ -88,6 +88,12 @@ pub struct Clause {
     pub reference: Label,
     /// What it asks, in the product's own words.
     pub asks: Label,
+    /// The post whose clause it is; none if it is everybody's.
+    pub post: Option<Box<str>>,
+    /// The page that serves it, where that is one.
+    pub page: Option<Box<str>>,
+    /// Why no figure is kept of it, if that is so.
+    pub why_not: Option<Label>,
 }
 
 /// A department that works tickets.

@@ -17,6 +17,8 @@ use crate::{
     time::Span,
 };
 
+/// The clauses that ask for reports of damage and loss.
+pub const CLAUSES: [&str; 2] = ["CON-S11", "BAR-D6"];
 /// With what the rule of every report begins. No rule of a pack can be called so: their names hold no `/`.
 const PREFIX: &str = "reported/";
 /// The rule and the fault class of faults of devices. A device has one such alert at most.
@@ -188,7 +190,7 @@ impl Said<'_> {
             let superior = superior(self.role).into();
             tells = if opens && !tells.contains(&superior) { [vec![superior], tells].concat() } else { vec![superior] };
         }
-        let clauses: &[&str] = if self.what == What::Fault { &[] } else { &["CON-S11", "BAR-D6"] };
+        let clauses: &[&str] = if self.what == What::Fault { &[] } else { &CLAUSES };
         let known = clauses.iter().filter(|clause| pack.clauses.contains_key(**clause));
         Arc::new(Rule {
             clauses: known.map(|clause| Box::from(*clause)).collect(),

@@ -8,6 +8,7 @@ mod alerts;
 mod answer;
 mod audit;
 mod boards;
+mod compliance;
 mod device;
 mod engineering;
 mod escalations;
@@ -131,12 +132,23 @@ pub(super) fn routes() -> Routes {
         .post("/stock/{site}/held", Policy::to(Need::Stock, About::Site), stock::decide)
         .get("/checks", read, rounds::show)
         .get("/checks/{id}", Policy::read(About::Round), round::show)
+        .merge(with_compliance())
         .with(|router| router.layer(DefaultBodyLimit::max(LARGEST_FORM)))
         .merge(register::routes())
         .merge(with_photos())
         .merge(register::with_photos())
         .merge(with_rosters())
         .with(|router| router.layer(CompressionLayer::new()))
+}
+
+/// How the standards are kept.
+fn with_compliance() -> Routes {
+    let oversee = Policy::to(Need::Oversee, About::List);
+    Routes::new()
+        .get("/compliance", oversee, compliance::present)
+        .get("/compliance/{month}", oversee, compliance::show)
+        .get("/compliance/{month}/{clause}", oversee, compliance::clause)
+        .get("/compliance/{month}/table/{format}", oversee, compliance::tables)
 }
 
 /// Where rosters are imported.

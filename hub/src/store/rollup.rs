@@ -117,7 +117,7 @@ pub(super) fn hour_of(at: i64) -> i64 {
 }
 
 impl Grain {
-    const fn code(self) -> i64 {
+    pub(super) const fn code(self) -> i64 {
         match self {
             Self::Hour => 0,
             Self::Day => 1,

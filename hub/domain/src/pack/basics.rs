@@ -32,15 +32,34 @@ pub(super) fn unit(node: Node<'_>) -> Option<Label> {
 }
 
 /// The clauses of one file.
-pub(super) fn clauses<'a>(file: &Table<'a>, names: &mut Names<'a>) -> Vec<(Box<str>, Clause)> {
-    let read = |(name, node): (Name<'a>, Node<'a>)| {
+/// Their posts are checked when those of all files are known.
+pub(super) fn clauses<'a>(
+    file: &Table<'a>,
+    names: &mut Names<'a>,
+    used: &mut Vec<Name<'a>>,
+) -> Vec<(Box<str>, Clause)> {
+    let mut read = |(name, node): (Name<'a>, Node<'a>)| {
         let table = node.table()?;
         let reference = table.required("reference").and_then(label);
         let asks = table.required("asks").and_then(label);
+        let post = table.optional("post").and_then(Node::name);
+        used.extend(post);
+        let page = table.optional("page").and_then(page);
+        let why_not = table.optional("why_not").and_then(label);
         table.finish();
-        Some((name.text.into(), Clause { reference: reference?, asks: asks? }))
+        let post = post.map(|post| post.text.into());
+        Some((name.text.into(), Clause { reference: reference?, asks: asks?, post, page, why_not }))
     };
-    section(file, "clause", names).into_iter().filter_map(read).collect()
+    section(file, "clause", names).into_iter().filter_map(&mut read).collect()
+}
+
+/// The address of a page of this product.
+fn page(node: Node<'_>) -> Option<Box<str>> {
+    let path = node.text()?;
+    if !path.starts_with('/') || path.starts_with("//") {
+        node.wrong(format!("`page` is `{path}`: write the path of a page of this product, such as `/checks`"));
+    }
+    Some(path.into())
 }
 
 /// The posts of one file.

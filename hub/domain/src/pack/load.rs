@@ -101,7 +101,7 @@ fn merge<'a>(files: Vec<Table<'a>>, log: &'a Log, first: Option<&'a Source<'a>>)
     let mut usual = reports::Usual::default();
     let mut items = stock::Items::default();
     for file in &files {
-        known.0.extend(clauses(file, &mut declared.clauses));
+        known.0.extend(clauses(file, &mut declared.clauses, &mut used));
         known.1.extend(posts(file, &mut declared.posts));
         known.2.extend(departments(file, &mut declared.departments, &mut used));
         known.3.extend(priorities(file, &mut declared.priorities));

@@ -1,0 +1,68 @@
+//! The texts of how the standards are kept.
+
+use crate::texts::texts;
+
+texts! {
+    ComplianceTexts;
+    title: "标准落实", "How the standards are kept";
+    question: "{} 的服务标准落实了吗？", "Were the standards kept in {}?";
+    nothing: "本月没有产生应办事项", "Nothing was owed this month";
+    all_kept: "应办 {} 项全部按时完成", "All {} things owed were done in time";
+    some_kept: "应办 {} 项，{} 项按时完成（{}）", "Of {} things owed, {} were done in time ({})";
+    and_open: "，另有 {} 项未到时间", ", and {} still have time";
+    before: "上月：{}", "The month before: {}";
+    so_far: "本月尚未结束", "The month is not over";
+    by_post: "按岗位", "By post";
+    post: "岗位", "Post";
+    hub: "系统", "The hub";
+    by_clause: "按条款", "By clause";
+    clause: "条款", "Clause";
+    share: "落实率", "Kept";
+    last_month: "上月", "Before";
+    met: "按时", "In time";
+    late: "迟到", "Late";
+    missed: "未做", "Missed";
+    excused: "免计", "Excused";
+    open: "未到时间", "Has time";
+    not_owed: "未产生", "Not owed";
+    how: "落实率 = 按时 ÷（按时 + 迟到 + 未做）。免计和未到时间的不计入。", "Kept = in time / (in time + late + missed). What is excused or still has time does not count.";
+    devices: "营业时间内可用情况", "Availability in opening hours";
+    device: "设备", "Device";
+    good: "正常", "Working";
+    bad: "异常或不应答", "Faulty or silent";
+    unknown: "未知", "Unknown";
+    opening: "本月至今营业 {} 小时。未知时间不算正常。", "Open for {} hours so far this month. Unknown time never counts as working.";
+    no_opening: "本月至今没有营业时间", "The site has not been open this month";
+    no_devices: "没有登记设备", "No device is registered";
+    without: "没有落实率的条款", "Clauses of which no figure is kept";
+    without_none: "没有", "None";
+    no_reason: "没有规则、点检或流程引用该条款", "No rule, round or procedure cites it";
+    its_page: "查看页面", "Its page";
+    uncited: "没有引用条款的规则", "Rules that cite no clause";
+    uncited_none: "每条规则都引用了条款", "Every rule cites a clause";
+    cannot: "本案场目前无法落实的事项", "What cannot be kept at this site now";
+    cannot_none: "没有", "Nothing";
+    cannot_hours: "未配置营业时间：不会生成点检，可用情况按全天计算。", "No opening hours are configured: no rounds are made, and availability counts around the clock.";
+    cannot_round: "“{}”不会生成：没有登记所查的设备", "No round '{}': what it looks at is not registered";
+    instances: "应办事项", "What was owed";
+    none_owed: "本月没有产生该条款的应办事项", "Nothing was owed by this clause this month";
+    due: "应办：", "Due";
+    done: "完成：", "Done";
+    back: "返回本月", "Back to the month";
+    duty_round: "点检", "Round";
+    duty_handover: "交接", "Handover";
+    duty_told: "立即通知", "Told at once";
+    duty_response: "响应", "Response";
+    duty_arrival: "到场", "Arrival";
+    duty_completion: "修复", "Repair";
+    duty_confirmation: "确认修复", "Repair confirmed";
+    duty_chain: "逐级上报", "Chain of command";
+    why_hub: "系统当时未运行", "the hub was off";
+    why_quiet: "由其他故障引起、已静默或记录已清理", "caused by another fault, kept quiet, or no longer on record";
+    why_closed: "已自行恢复或已驳回", "over by itself, or rejected";
+    previous: "上月", "Month before";
+    next: "下月", "Month after";
+    months: "月份与导出", "Months and tables";
+    export_csv: "导出 CSV", "As CSV";
+    export_xlsx: "导出 XLSX", "As XLSX";
+}
