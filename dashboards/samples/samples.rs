@@ -16,14 +16,14 @@ use lobby_dashboards::{
     EscalationLine, EscalationPhase, EscalationState, EscalationsPage, Evidence, Fact, FindingKey, FindingRow,
     FindingSeverity, GuestPage, HealthPage, HeldPieces, Incident, ItemFlag, ItemLine, ItemSaid, ItemStated, LabelSheet,
     Lack, Lang, LastDone, LifeCard, Limit, Link, Loss, LowStock, Machine, Mistake, Newcomer, Notice, OutboxPage,
-    OverviewPage, Page, Paper, Passed, PeoplePage, PersonLine, PersonState, PhotoLine, PhotoStage, PhotoWanted,
-    PostNow, PostStatus, Preview, Priority, Problem, Progress, QueueGroup, QueueStage, QueueTicket, Range, Readiness,
-    Reason, ReceptionPage, RefillForm, Rejected, Repair, RepairForm, ReportCard, ReportForm, ReportMistake, ReportPage,
-    ReportReader, Reported, Reporter, Restrained, RestraintRow, RestraintsPage, RosterImport, RosterPage, RoundLine,
-    RoundPage, RoundState, SelectOption, Selection, Series, SessionLine, SetupPage, Severity, Sheet, ShowflatPage,
-    Sight, SignInPage, Signed, Site, SiteRow, State, StateSpan, StockEntry, StockItem, StockMachine, StockOrder,
-    StockPage, StockPlace, TableMistake, TicketEvent, TicketLine, TicketPage, TicketStep, TimelineEntry, UsedUp,
-    WaitingFor, When, WhyPage, WhyPart, WhyPhase, WhyRule, WorkMistake,
+    OverviewPage, Page, Paper, Passed, PeoplePage, PersonLine, PersonState, PersonalMistake, PersonalPart, PhotoLine,
+    PhotoStage, PhotoWanted, PostNow, PostStatus, Preview, Priority, Problem, Progress, QueueGroup, QueueStage,
+    QueueTicket, Range, Readiness, Reason, ReceptionPage, RefillForm, Rejected, Repair, RepairForm, ReportCard,
+    ReportForm, ReportMistake, ReportPage, ReportReader, Reported, Reporter, Restrained, RestraintRow, RestraintsPage,
+    RosterImport, RosterPage, RoundLine, RoundPage, RoundState, SelectOption, Selection, Series, SessionLine,
+    SetupPage, Severity, Sheet, ShowflatPage, Sight, SignInPage, Signed, Site, SiteRow, State, StateSpan, StockEntry,
+    StockItem, StockMachine, StockOrder, StockPage, StockPlace, TableMistake, TicketEvent, TicketLine, TicketPage,
+    TicketStep, TimelineEntry, UsedUp, WaitingFor, When, WhyPage, WhyPart, WhyPhase, WhyRule, WorkMistake,
 };
 use lobby_domain::{access::Role, device::Life};
 
@@ -182,6 +182,8 @@ impl Scene {
         "setup": s.setup(false);
         "setup-first": s.setup(true);
         "account": s.account();
+        "account-no-mail": AccountPage { personal: None, ..s.account() };
+        "account-code": s.account_with_code();
         "people": s.people();
         "audit": s.audit(None);
         "audit-none": AuditPage { lines: vec![], next: None, ..s.audit(Some("nobody")) };
@@ -1531,8 +1533,34 @@ impl Scene {
                 session("a", "Chrome · Android", SECOND, true),
                 session("b", "Firefox · Windows", 3 * HOUR, false),
             ],
+            personal: Some(PersonalPart {
+                address: Some("chen.gang@example.com".into()),
+                asked: None,
+                refused: None,
+                lang: String::new(),
+                least: "warning".into(),
+                held_only: false,
+                quiet: ["22:00".into(), "07:00".into()],
+                days: [true, true, true, true, true, false, false],
+                mistake: None,
+            }),
             mistake: None,
         }
+    }
+
+    fn account_with_code(&self) -> AccountPage {
+        let personal = PersonalPart {
+            address: None,
+            asked: Some("chen.gang@example.com".into()),
+            refused: Some("550 no such mailbox".into()),
+            lang: "en".into(),
+            least: "info".into(),
+            held_only: true,
+            quiet: ["22:00".into(), String::new()],
+            days: [true; 7],
+            mistake: Some(PersonalMistake::Code),
+        };
+        AccountPage { personal: Some(personal), ..self.account() }
     }
 
     fn escalation(&self, state: EscalationState) -> Escalation {

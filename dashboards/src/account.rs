@@ -5,8 +5,9 @@ use lobby_domain::access::Role;
 
 use crate::{
     chrome::{Chrome, page},
+    personal::PersonalPart,
     restraints::SelectOption,
-    texts::{Texts, filled},
+    texts::{PersonalTexts, Texts, filled},
     time::When,
 };
 
@@ -140,6 +141,8 @@ pub struct AccountPage {
     pub site: Option<String>,
     /// Where one is signed in.
     pub sessions: Vec<SessionLine>,
+    /// How they are told themselves; `None` where nobody is.
+    pub personal: Option<PersonalPart>,
     /// What was wrong with the new password.
     pub mistake: Option<Mistake>,
 }
@@ -149,6 +152,10 @@ page!(AccountPage);
 impl AccountPage {
     fn role(&self) -> &'static str {
         role_word(self.role, self.chrome.t())
+    }
+
+    fn m(&self) -> &'static PersonalTexts {
+        self.chrome.lang.personal_texts()
     }
 }
 

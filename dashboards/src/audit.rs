@@ -91,6 +91,10 @@ impl AuditLine {
             "session.end_others" => t.audit_session_end_others,
             "token.create" => t.audit_token_create,
             "token.revoke" => t.audit_token_revoke,
+            "contact.ask" => t.audit_contact_ask,
+            "contact.confirm" => t.audit_contact_confirm,
+            "contact.remove" => t.audit_contact_remove,
+            "preference.set" => t.audit_preference_set,
             "message.resend" => t.audit_message_resend,
             other => other,
         }

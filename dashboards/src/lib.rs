@@ -44,6 +44,7 @@ mod life;
 mod month;
 mod outbox;
 mod overview;
+mod personal;
 mod photo;
 mod qr;
 mod reception;
@@ -94,6 +95,7 @@ pub use month::{
 };
 pub use outbox::{ChannelCard, ChannelState, DeliveryLine, DeliveryState, OutboxPage};
 pub use overview::{Counts, OverviewPage, PostStatus, SiteRow};
+pub use personal::{PersonalMistake, PersonalPart};
 pub use photo::{PhotoLine, PhotoMistake, PhotoStage};
 pub use reception::ReceptionPage;
 pub use register::{
@@ -112,7 +114,7 @@ pub use stock::{
     HeldPieces, LastDone, RefillForm, StockEntry, StockItem, StockMachine, StockMistake, StockOrder, StockPage,
     StockPlace, UsedUp,
 };
-pub use texts::{EN, Lang, MonthTexts, Texts, ZH, place as filled_with};
+pub use texts::{EN, Lang, MonthTexts, PersonalTexts, Texts, ZH, place as filled_with};
 pub use ticket::{
     Action, Draft, Evidence, Priority, Reason, Rejected, Repair, TicketEvent, TicketPage, TicketStep, TimelineEntry,
     WaitingFor, WorkMistake,

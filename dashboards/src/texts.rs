@@ -18,8 +18,10 @@ macro_rules! texts {
 pub(crate) use texts;
 
 mod month;
+mod personal;
 
 pub use month::MonthTexts;
+pub use personal::PersonalTexts;
 
 /// A language of the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -62,6 +64,14 @@ impl Lang {
         match self {
             Self::Zh => &month::ZH,
             Self::En => &month::EN,
+        }
+    }
+
+    /// Its texts of how people are told themselves.
+    pub fn personal_texts(self) -> &'static PersonalTexts {
+        match self {
+            Self::Zh => &personal::ZH,
+            Self::En => &personal::EN,
         }
     }
 
@@ -985,6 +995,10 @@ texts! {
     stock_arrived: "这张订单已经到齐", "All of this order has come";
     stock_corrected: "这条记录已经冲正过", "This was undone already";
     // Erasing somebody
+    audit_contact_ask: "发送邮箱验证码", "Sent a code to an address";
+    audit_contact_confirm: "确认个人邮箱", "Confirmed their address";
+    audit_contact_remove: "停用个人邮箱", "Removed their address";
+    audit_preference_set: "更改通知偏好", "Changed what they are told";
     audit_person_erase: "删除个人信息", "Erased somebody";
     person_erased: "已删除", "erased";
     person_erase: "删除个人信息", "Erase";
@@ -1016,6 +1030,7 @@ mod tests {
         hold_for_all(ALL);
         hold_for_all(month::ALL);
         hold_for_all(crate::compliance::texts::ALL);
+        hold_for_all(personal::ALL);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod http;
 mod letter;
 mod ntfy;
 mod outcome;
+mod personal;
 mod secret;
 mod sender;
 mod settings;
@@ -26,7 +27,7 @@ use std::{
 };
 
 use lobby_domain::{
-    notice::Bucket,
+    notice::{Bucket, Grouping},
     time::{Span, Timestamp},
 };
 use tokio::{sync::watch, time::Instant};
@@ -39,6 +40,7 @@ use self::{
     outcome::{Outcome, Result as Sent},
 };
 pub use self::{
+    personal::AskError,
     secret::{Kept, SecretError},
     settings::{Channel, ChannelFile, ChannelName, Mail, MailTls, Settings, Target},
 };
@@ -179,7 +181,7 @@ impl Notify {
     }
 
     async fn bucket(&self, channel: &Channel, now: Timestamp) -> Result<Bucket, StoreError> {
-        let spent = self.store.spent(channel.name.as_str(), now - Bucket::reach(channel.rate)).await?;
+        let spent = self.store.spent(channel.counts_for(), now - Bucket::reach(channel.rate)).await?;
         Ok(Bucket::new(channel.rate, spent, now))
     }
 
@@ -193,7 +195,10 @@ impl Notify {
             Err(error) => Sent::new(Outcome::Later(None), &format!("{:#}", anyhow::Error::from(error))),
         };
         let sent = Sent { answer: channel.redacted(&sent.answer), ..sent };
-        self.watched.saw(channel.name.as_str(), &sent, now);
+        // That one person's address is wrong is no trouble of the channel.
+        if channel.through.is_none() || matches!(sent.outcome, Outcome::Taken | Outcome::Later(_)) {
+            self.watched.saw(channel.counts_for(), &sent, now);
+        }
         let took = Span::from_millis(i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX));
         let (name, id) = (channel.name.as_str(), letter.id.as_str());
         match sent.outcome {

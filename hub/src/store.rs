@@ -7,6 +7,7 @@ mod bulk;
 mod checks;
 mod commit;
 mod compliance;
+mod contacts;
 mod deadlines;
 mod delivery;
 mod dispensed;
@@ -56,6 +57,7 @@ pub use self::{
     audit::AuditFilter,
     checks::{AnswerRow, Answered, Checked, Checking, RoundError},
     commit::{Batch, Committed, Spent, Writer},
+    contacts::{CODE_LASTS, ContactError, ContactRow, Mailbox, PreferenceRow, channel_of, masked, person_of},
     deadlines::Breach,
     delivery::{LostReason, LostRow},
     dispensed::{Counter, Dispensed, HeldVerdict},

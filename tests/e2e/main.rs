@@ -24,6 +24,7 @@ mod notifications;
 mod own_troubles;
 mod pages;
 mod partition;
+mod personal;
 mod power_cut;
 mod pressure;
 mod printing;

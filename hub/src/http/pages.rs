@@ -24,6 +24,7 @@ mod outbox;
 mod overlay;
 mod overview;
 mod people;
+mod personal;
 mod reader;
 mod register;
 mod report;
@@ -111,6 +112,10 @@ pub(super) fn routes() -> Routes {
         .get("/setup/{link}", Policy::PUBLIC, sign_in::setup)
         .post("/setup/{link}", Policy::PUBLIC, sign_in::set_up)
         .get("/account", Policy::read(About::Nothing), account::show)
+        .post("/account/contact", Policy::read(About::Nothing), personal::ask)
+        .post("/account/contact/confirm", Policy::read(About::Nothing), personal::confirm)
+        .post("/account/contact/remove", Policy::read(About::Nothing), personal::remove)
+        .post("/account/preferences", Policy::read(About::Nothing), personal::prefer)
         .post("/account/password", Policy::read(About::Nothing), account::change_password)
         .post("/account/sessions/end", Policy::read(About::Nothing), account::end_others)
         .post("/account/sessions/{id}/end", Policy::read(About::Nothing), account::end)

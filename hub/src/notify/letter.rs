@@ -177,6 +177,33 @@ pub(super) fn test(channel: &Channel, public_url: Option<&str>, id: Uuid, now: T
     }
 }
 
+/// A message that says a code which proves that it arrived.
+pub(super) fn code(lang: Lang, code: &str, id: Uuid, now: Timestamp) -> Letter {
+    let (title, text) = match lang {
+        Lang::Zh => (
+            "验证码",
+            format!("验证码：{code}\n请在“我的账号”页面输入，15 分钟内有效。如果不是您本人操作，请忽略此邮件。"),
+        ),
+        Lang::En => (
+            "Your code",
+            format!(
+                "Your code: {code}\nEnter it on your account page within 15 minutes. If you did not ask for it, ignore this message."
+            ),
+        ),
+    };
+    Letter {
+        id: id.to_string(),
+        kind: "code".to_owned(),
+        r#type: "code".to_owned(),
+        severity: "info".to_owned(),
+        title: title.to_owned(),
+        text,
+        link: None,
+        made_at: now.millis(),
+        alerts: Vec::new(),
+    }
+}
+
 fn type_of(told: &[Told], kind: &str) -> &'static str {
     match told {
         [one] => match state(one, "") {

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use lobby_contract::SiteId;
 use lobby_dashboards::FindingKey;
 use lobby_domain::{
     alert::AlertId,
@@ -26,14 +27,16 @@ use super::{
     Channel, Letter, Notify, Settings, Target,
     letter::{self, Told},
     outcome::Outcome,
-    pause, random,
+    pause,
+    personal::Own,
+    random,
 };
 use crate::{
     findings::{Domain, Found, Severity as Gravity},
     fleet::Changed,
     lifecycle::Lifecycle,
     progress::Part,
-    store::{AlertRow, Attempted, Draft, Hold, Outgoing, Queued, StoreError, Then},
+    store::{AlertRow, Attempted, Draft, Hold, Mailbox, Outgoing, Queued, StoreError, Then},
 };
 
 /// How often the outbox is looked at.
@@ -62,8 +65,8 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x6c6f_6262_792d_4a75_a1e5_0000_0000_000
 /// What the sender remembers from one look to the next. Nothing of it needs to survive.
 #[derive(Default)]
 struct Memory {
-    /// Whether the database knows the channels.
-    knows: bool,
+    /// The channels that the database knows, once it knows them.
+    knows: Option<BTreeSet<String>>,
     /// Channels with an exchange under way.
     busy: BTreeSet<String>,
     /// When each channel is to be looked at without anything new.
@@ -124,7 +127,7 @@ impl Notify {
                 changed = settings.changed(), if !fixed => {
                     // Without a file nobody ever changes them.
                     fixed = changed.is_err();
-                    memory.knows = false;
+                    memory.knows = None;
                 }
                 _ = ticks.tick() => {}
             }
@@ -152,16 +155,20 @@ impl Notify {
         exchanges: &Exchanges,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
-        if !memory.knows {
-            let names: Vec<&str> = settings.channels.keys().map(super::ChannelName::as_str).collect();
+        let owns = self.owns(settings).await?;
+        let configured = settings.channels.keys().map(ToString::to_string);
+        let all: BTreeSet<String> = configured.chain(owns.keys().cloned()).collect();
+        if memory.knows.as_ref() != Some(&all) {
+            let names: Vec<&str> = all.iter().map(String::as_str).collect();
             self.store.know_channels(&names, now).await?;
             memory.look_at.clear();
-            memory.knows = true;
+            memory.knows = Some(all.clone());
         }
+        let mailboxes: Vec<Mailbox> = owns.values().map(|own| own.mailbox.clone()).collect();
         let routes = settings.routes();
         let mut news = 0;
         loop {
-            let taken = self.store.expand_outbox(&routes).await?;
+            let taken = self.store.expand_outbox(&routes, &mailboxes).await?;
             news += taken;
             if taken == 0 {
                 break;
@@ -170,12 +177,12 @@ impl Notify {
         let idle = |name: &&str| !memory.busy.contains(*name);
         let due =
             |name: &&str| news > 0 || memory.look_at.get(*name).is_none_or(|at| *at <= now || at.since(now) > HORIZON);
-        let names: Vec<&str> = settings.channels.keys().map(super::ChannelName::as_str).collect();
-        let names: Vec<&str> = names.into_iter().filter(idle).filter(due).collect();
+        let names: Vec<&str> = all.iter().map(String::as_str).filter(idle).filter(due).collect();
         if !names.is_empty() {
             let holds = self.store.channel_holds().await?;
             for name in names {
-                let channel = &settings.channels[name];
+                let own = owns.get(name);
+                let channel = own.map_or_else(|| &settings.channels[name], |own| &own.channel);
                 let hold = holds.get(name);
                 let until = hold.and_then(|(_, paused)| *paused).filter(|at| *at > now && at.since(now) < HORIZON);
                 let next = if hold.is_none_or(|(disabled, _)| disabled.is_some()) {
@@ -183,7 +190,7 @@ impl Notify {
                 } else if until.is_some() {
                     until
                 } else {
-                    match self.next(channel, settings, memory, now).await? {
+                    match self.next((channel, own), settings, memory, now).await? {
                         Next::Send(outgoing) => {
                             memory.busy.insert(name.to_owned());
                             exchanges.start(Arc::clone(channel), outgoing);
@@ -209,19 +216,24 @@ impl Notify {
     /// What a channel does next.
     async fn next(
         &self,
-        channel: &Channel,
+        (channel, own): (&Channel, Option<&Own>),
         settings: &Settings,
         memory: &mut Memory,
         now: Timestamp,
     ) -> Result<Next, StoreError> {
         let name = channel.name.as_str();
         let bucket = self.bucket(channel, now).await?;
+        let is_away = |site: &SiteId| own.and_then(|own| own.mailbox.site.as_ref()).is_some_and(|only| only != site);
         if let Some((id, due)) = self.store.under_way(name).await? {
             let at = if due.since(now) > HORIZON { now } else { due }.max(bucket.next(true, now));
             if at > now {
                 return Ok(Next::Wait(Some(at)));
             }
-            let claimed = self.store.claim(id, name, due, now, lease(channel)).await?;
+            if let Some(site) = own.and_then(|own| own.mailbox.site.as_ref()) {
+                // They may work elsewhere by now: then there is nothing to take.
+                self.store.cancel_elsewhere(name, site, now).await?;
+            }
+            let claimed = self.store.claim(id, channel.counts_for(), due, now, lease(channel)).await?;
             return Ok(claimed.map_or(Next::Wait(None), Next::Send));
         }
         if let Some(repeat) = channel.grouping.repeat
@@ -234,12 +246,26 @@ impl Notify {
         if queued.is_empty() {
             return Ok(Next::Wait(None));
         }
+        if let Some(site) = own.and_then(|own| own.mailbox.site.as_ref())
+            && queued.iter().any(|one| is_away(&one.site))
+        {
+            self.store.cancel_elsewhere(name, site, now).await?;
+            return Ok(Next::Wait(Some(now)));
+        }
         let alerts = self.store.alerts_queued_for(name).await?;
         let alerts: BTreeMap<AlertId, AlertRow> = alerts.into_iter().map(|alert| (alert.id, alert)).collect();
         let waiting: Vec<Waiting> = queued.iter().map(|one| self.waiting(one, &alerts, now)).collect();
-        let plan = plan(&waiting, &flushed.into_iter().collect(), &channel.grouping, &bucket, now);
+        let flushed = flushed.into_iter().collect();
+        let plan = match own {
+            Some(own) => self.plan_own(own, (&queued, waiting), (&alerts, &flushed), &bucket, now).await?,
+            None => plan(&waiting, &flushed, &channel.grouping, &bucket, now),
+        };
         if !plan.dropped.is_empty() {
-            let why = |fate| if fate == Fate::Over { "over" } else { "needless" };
+            let why = |fate| match fate {
+                Fate::Over => "over",
+                Fate::Unwanted => "unwanted",
+                Fate::Needless | Fate::Tell | Fate::Hold => "needless",
+            };
             let dropped: Vec<_> = plan.dropped.iter().map(|(index, fate)| (&queued[*index], why(*fate))).collect();
             let dropped: Vec<_> =
                 dropped.iter().map(|(one, why)| (one.event.as_str(), one.post.as_str(), *why)).collect();
@@ -320,6 +346,7 @@ impl Notify {
         let draft = Draft {
             id,
             channel: channel.name.as_str(),
+            counts_for: channel.counts_for(),
             kind,
             letter: &text,
             carries: carried.iter().map(|one| (one.event.as_str(), one.post.as_str())).collect(),
@@ -358,9 +385,6 @@ impl Notify {
                 Then::Again(now + pause.map_or(usual, |pause| pause.max(usual)))
             }
         };
-        if matches!(then, Then::Dead | Then::Gone) {
-            self.watched.lock().died.push((name.clone(), sent.answer.clone()));
-        }
         let attempted = Attempted {
             message: outgoing.id,
             nth: outgoing.nth,
@@ -382,9 +406,18 @@ impl Notify {
                 }
             }
         }
+        if matches!(then, Then::Dead | Then::Gone) && self.nobody_else(channel, outgoing.id).await {
+            self.watched.lock().died.push((channel.counts_for().to_owned(), sent.answer.clone()));
+        }
         for site in letter.alerts.iter().filter_map(|item| item.site.parse().ok()).collect::<BTreeSet<_>>() {
             self.fleet.tell(Changed { site, device: None });
         }
+    }
+
+    /// Whether it is everybody's trouble that a message will not be taken: a person sees that of their own address on their own page, and
+    /// others only if nobody else of that post was told.
+    async fn nobody_else(&self, channel: &Channel, message: Uuid) -> bool {
+        channel.through.is_none() || self.store.is_told_alone(message).await.unwrap_or(true)
     }
 
     /// What is wrong with channels. What died is told until somebody has seen it.

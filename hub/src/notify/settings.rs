@@ -58,6 +58,11 @@ impl TryFrom<String> for ChannelName {
 }
 
 impl ChannelName {
+    /// That of somebody's own channel, which no channel of a configuration can have.
+    pub(super) fn of_person(name: String) -> Self {
+        Self(name.into())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -83,6 +88,10 @@ pub struct Channel {
     pub name: ChannelName,
     /// What it writes to.
     pub target: Target,
+    /// Whether people are told themselves through it.
+    pub personal: bool,
+    /// Of somebody's own: through which channel of the configuration they are told.
+    pub through: Option<ChannelName>,
     /// The posts whose notifications go there.
     pub posts: Vec<Box<str>>,
     /// Of these sites only; of all if none is named.
@@ -225,7 +234,9 @@ impl Target {
 impl Channel {
     /// A text without any secret of this channel that it may hold.
     pub fn redacted(&self, text: &str) -> String {
-        self.target.secrets().iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "…"))
+        let text =
+            self.target.secrets().iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "…"));
+        self.without_address(text)
     }
 }
 

@@ -8,11 +8,13 @@
 use lobby_contract::SiteId;
 use lobby_domain::{
     alert::AlertId,
+    notice::What,
+    roster::Staffing,
     time::{Span, Timestamp},
 };
 use uuid::Uuid;
 
-use super::{Store, StoreError, Tx, on, statements};
+use super::{Mailbox, Store, StoreError, Tx, channel_of, on, person_of, statements};
 
 /// Most rows of the outbox that are taken at once.
 const BATCH: i64 = 500;
@@ -61,6 +63,8 @@ pub struct Draft<'a> {
     pub id: Uuid,
     /// Its channel.
     pub channel: &'a str,
+    /// The channel for whose rate it counts: that through which it goes.
+    pub counts_for: &'a str,
     /// `single`, `group` or `digest`.
     pub kind: &'a str,
     /// What it says, as JSON.
@@ -142,6 +146,10 @@ statements! {
     EXPANDED = "UPDATE outbox SET state = $3 WHERE event = $1 AND post = $2 AND state = 'queued'";
     DELIVER = "INSERT INTO delivery (event, post, channel, site, alert, created_at, state, why)
         VALUES ($1, $2, $3, $4, $5, $6, 'queued', '') ON CONFLICT DO NOTHING";
+    // Whoever heard of an alert through a post hears through it how it goes on.
+    HEARD = "SELECT DISTINCT channel FROM delivery WHERE alert = $1 AND post = $2 AND channel LIKE 'person:%'";
+    HOLDER = "SELECT holder FROM escalation WHERE ended_at IS NULL AND holder IS NOT NULL
+        AND (alert = $1 OR ticket = (SELECT a.ticket FROM alert a WHERE a.id = $1))";
     QUEUED = "SELECT d.event, d.post, d.site, d.alert, d.created_at,
             (SELECT MAX(t.told_at) FROM delivery t WHERE t.alert = d.alert AND t.channel = d.channel) AS told_at
         FROM delivery d WHERE d.channel = $1 AND d.state = 'queued' ORDER BY d.created_at, d.event, d.post";
@@ -221,6 +229,44 @@ impl Tx {
             .execute(conn).await.map(drop))
     }
 
+    /// The own channels of those who are to be told themselves of what a post is told.
+    async fn people_of(
+        &mut self,
+        (event, post, site, alert): (&str, &str, &SiteId, Uuid),
+        mailboxes: &[Mailbox],
+        at: Timestamp,
+    ) -> Result<Vec<String>, StoreError> {
+        let here: Vec<&Mailbox> =
+            mailboxes.iter().filter(|one| one.site.as_ref().is_none_or(|only| only == site)).collect();
+        if here.is_empty() {
+            return Ok(Vec::new());
+        }
+        let what = What::of(event);
+        if matches!(what, What::Cleared | What::Acknowledged) {
+            let heard: Vec<String> = on!(self, "look who heard of an alert", conn => sqlx::query_scalar(HEARD).bind(alert)
+                .bind(post).fetch_all(conn).await)?;
+            let is_here = |channel: &String| here.iter().any(|one| person_of(channel) == Some(&one.person));
+            return Ok(heard.into_iter().filter(is_here).collect());
+        }
+        let there: Vec<&Mailbox> = match self.staffing(site, post, at).await? {
+            Staffing::Nobody => Vec::new(),
+            Staffing::Unkept => here.into_iter().filter(|one| one.role == post).collect(),
+            Staffing::People(people) => {
+                here.into_iter().filter(|one| people.iter().any(|person| *person.id == *one.person)).collect()
+            }
+        };
+        if what == What::Escalated {
+            // It went to one of them by name: the others need not get up.
+            let holders: Vec<String> = on!(self, "look who has an alert", conn => sqlx::query_scalar(HOLDER).bind(alert)
+                .fetch_all(conn).await)?;
+            if there.iter().any(|one| holders.contains(&one.person)) {
+                let has = there.into_iter().filter(|one| holders.contains(&one.person));
+                return Ok(has.map(|one| channel_of(&one.person)).collect());
+            }
+        }
+        Ok(there.into_iter().map(|one| channel_of(&one.person)).collect())
+    }
+
     async fn note_attempt(&mut self, message: Uuid, nth: i64, channel: &str, now: Timestamp) -> Result<(), StoreError> {
         on!(self, "note an attempt", conn => sqlx::query(ATTEMPT).bind(message).bind(nth).bind(channel).bind(now.millis())
             .execute(conn).await.map(drop))
@@ -256,8 +302,9 @@ impl Store {
         tx.commit().await
     }
 
-    /// Gives what is in the outbox to the channels that serve its posts, some of it at a time. Returns how many rows were taken.
-    pub async fn expand_outbox(&self, routes: &[Route]) -> Result<usize, StoreError> {
+    /// Gives what is in the outbox to the channels that serve its posts, and to those of `mailboxes` who are at them, some of it at a
+    /// time. Returns how many rows were taken.
+    pub async fn expand_outbox(&self, routes: &[Route], mailboxes: &[Mailbox]) -> Result<usize, StoreError> {
         let mut tx = self.read().await?;
         let rows: Vec<(String, String, String, Uuid, i64)> = on!(&mut tx, "read the outbox", conn =>
             sqlx::query_as(OUTBOX).bind(BATCH).fetch_all(conn).await)?;
@@ -275,15 +322,20 @@ impl Store {
                     && route.serves(site)
                     && knew(&route.channel, *created_at)
             };
-            let channels: Vec<&Route> = routes.iter().filter(serves).collect();
+            let mut channels: Vec<String> = routes.iter().filter(serves).map(|route| route.channel.clone()).collect();
+            if let Ok(site) = site.parse::<SiteId>() {
+                let at = Timestamp::from_millis(*created_at);
+                let people = tx.people_of((event, post, &site, *alert), mailboxes, at).await?;
+                channels.extend(people.into_iter().filter(|channel| knew(channel, *created_at)));
+            }
             let state = if channels.is_empty() { "unaddressed" } else { "expanded" };
             let taken = on!(&mut tx, "take from the outbox", conn => sqlx::query(EXPANDED).bind(event).bind(post).bind(state)
                 .execute(conn).await.map(|done| done.rows_affected() == 1))?;
             if !taken {
                 continue;
             }
-            for route in channels {
-                on!(&mut tx, "queue a delivery", conn => sqlx::query(DELIVER).bind(event).bind(post).bind(&route.channel)
+            for channel in channels {
+                on!(&mut tx, "queue a delivery", conn => sqlx::query(DELIVER).bind(event).bind(post).bind(&channel)
                     .bind(site).bind(*alert).bind(*created_at).execute(conn).await.map(drop))?;
             }
         }
@@ -353,7 +405,7 @@ impl Store {
             on!(&mut tx, "note when a group was told", conn => sqlx::query(FLUSHED).bind(draft.channel).bind(site.as_str())
                 .bind(now.millis()).execute(conn).await.map(drop))?;
         }
-        tx.note_attempt(draft.id, 1, draft.channel, now).await?;
+        tx.note_attempt(draft.id, 1, draft.counts_for, now).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -372,11 +424,11 @@ impl Store {
         Ok(row.map(|(id, next, lease)| (id, Timestamp::from_millis(next.or(lease).unwrap_or(0)))))
     }
 
-    /// Takes a message that is due at `due`, to send it again. `None` if somebody else did.
+    /// Takes a message that is due at `due`, to send it again; it counts for the rate of a channel. `None` if somebody else did.
     pub async fn claim(
         &self,
         id: Uuid,
-        channel: &str,
+        counts_for: &str,
         due: Timestamp,
         now: Timestamp,
         lease: Span,
@@ -386,7 +438,7 @@ impl Store {
             .bind(due.millis()).bind(due.millis()).bind((now + lease).millis()).fetch_optional(conn).await)?;
         let Some((letter, nth, since)) = row else { return Ok(None) };
         on!(&mut tx, "take a message", conn => sqlx::query(CARRIED_AGAIN).bind(id).execute(conn).await.map(drop))?;
-        tx.note_attempt(id, nth, channel, now).await?;
+        tx.note_attempt(id, nth, counts_for, now).await?;
         tx.commit().await?;
         Ok(Some(Outgoing { id, letter, nth, since: Timestamp::from_millis(since) }))
     }

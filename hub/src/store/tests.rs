@@ -3,6 +3,7 @@
 mod audit;
 mod backups;
 mod checks;
+mod contacts;
 mod database;
 mod deadlines;
 mod escalations;

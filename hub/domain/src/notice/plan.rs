@@ -42,6 +42,8 @@ pub enum Fate {
     Over,
     /// The channel has not heard of the beginning, or has heard the same since.
     Needless,
+    /// Whom it is for wants to be told of less.
+    Unwanted,
 }
 
 /// When groups are told.
@@ -143,7 +145,7 @@ pub fn plan(
         match fate(one) {
             Fate::Tell => told.push(index),
             Fate::Hold => plan.held.push(index),
-            fate @ (Fate::Over | Fate::Needless) => plan.dropped.push((index, fate)),
+            fate @ (Fate::Over | Fate::Needless | Fate::Unwanted) => plan.dropped.push((index, fate)),
         }
     }
     let (due, later): (Vec<Unit>, Vec<Unit>) =
@@ -168,15 +170,8 @@ pub fn plan(
     plan
 }
 
-/// What makes messages: each critical alert, then the group of each site; in the order in which they are due.
-fn units(
-    waiting: &[Waiting],
-    told: &[usize],
-    flushed: &BTreeMap<SiteId, Timestamp>,
-    grouping: &Grouping,
-    now: Timestamp,
-) -> Vec<Unit> {
-    // In the order in which the alerts came up.
+/// Notifications by alert, in the order in which the alerts came up.
+pub(super) fn by_alert(waiting: &[Waiting], told: &[usize]) -> Vec<(AlertId, Vec<usize>)> {
     let mut alerts: Vec<(AlertId, Vec<usize>)> = Vec::new();
     let mut by_alert: BTreeMap<AlertId, usize> = BTreeMap::new();
     for index in told {
@@ -187,6 +182,18 @@ fn units(
         });
         alerts[place].1.push(*index);
     }
+    alerts
+}
+
+/// What makes messages: each critical alert, then the group of each site; in the order in which they are due.
+fn units(
+    waiting: &[Waiting],
+    told: &[usize],
+    flushed: &BTreeMap<SiteId, Timestamp>,
+    grouping: &Grouping,
+    now: Timestamp,
+) -> Vec<Unit> {
+    let alerts = by_alert(waiting, told);
     let mut units: Vec<Unit> = Vec::new();
     for (_, of_alert) in alerts {
         let first = of_alert.iter().map(|index| waiting[*index].since).min().unwrap_or_default();

@@ -7,13 +7,14 @@ use axum::{
     extract::{State, rejection::FormRejection},
     response::Response,
 };
-use lobby_dashboards::{AccountPage, Mistake, Page, SessionLine};
+use lobby_dashboards::{AccountPage, Mistake, Page, PersonalMistake, SessionLine};
 use serde::Deserialize;
 
 use super::{
     App, Open, PageError, Path, Reader, Scene,
     act::{filled, noticed},
     answer::{Html, answer, document, refuse, see},
+    personal::{self, Wishes},
     sign_in::{mistaken, told},
 };
 use crate::{http::peer::Peer, store::PersonRow};
@@ -28,16 +29,23 @@ pub(super) struct ChangeForm {
 
 /// One's own account.
 pub(super) async fn show(State(app): State<App>, reader: Reader) -> Response {
-    answer(&app, &reader, page(&app, &reader, None)).await
+    answer(&app, &reader, page(&app, &reader, None, (None, None))).await
 }
 
 /// Who is signed in, by which session. Programs, and whoever sits here before anybody was entered, have no account.
-fn signed_in(reader: &Reader) -> Result<(&Arc<PersonRow>, &str), PageError> {
+pub(super) fn signed_in(reader: &Reader) -> Result<(&Arc<PersonRow>, &str), PageError> {
     reader.caller.session().ok_or(PageError::NotFound)
 }
 
-async fn page(app: &App, reader: &Reader, mistake: Option<Mistake>) -> Result<String, PageError> {
+/// The page, with what was wrong with a password, and with what was wrong with how they want to be told and what they typed there.
+pub(super) async fn page(
+    app: &App,
+    reader: &Reader,
+    mistake: Option<Mistake>,
+    (of_personal, typed): (Option<PersonalMistake>, Option<&Wishes>),
+) -> Result<String, PageError> {
     let (person, this) = signed_in(reader)?;
+    let personal = personal::part(app, person, of_personal, typed).await?;
     let sessions = app.store.sessions_of(&person.id, app.clock.now()).await?;
     let open = Open::default();
     let page = Scene::with(app, reader, None, &open, |scene| {
@@ -55,6 +63,7 @@ async fn page(app: &App, reader: &Reader, mistake: Option<Mistake>) -> Result<St
             role: person.grant.role,
             site: person.grant.site.as_ref().map(|site| scene.name_of(site)),
             sessions: sessions.iter().map(line).collect(),
+            personal,
             mistake,
         })
     })?;
@@ -119,7 +128,7 @@ async fn changed(
         Ok(Err(error)) => (axum::http::StatusCode::UNPROCESSABLE_ENTITY, mistaken(error)?),
         Err(error) => told(error)?,
     };
-    Ok(document(status, page(app, reader, Some(mistake)).await?))
+    Ok(document(status, page(app, reader, Some(mistake), (None, None)).await?))
 }
 
 /// Ends one of one's sessions.

@@ -8,7 +8,11 @@ use axum::{
 };
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
-    AccountPage, AgentPage, AgentsPage, AlertPage, AlertsPage, AuditPage, Calendar, ChecksPage, Chrome, ClausePage, CompliancePage, ConciergePage, DevicePage, EngineeringPage, ErrorPage, EscalationsPage, GuestPage, HealthPage, ItemGuestPage, ItemPage, LabelPage, MonthSitePage, MovesPage, OutboxPage, OverviewPage, Page, PeoplePage, PlanPage, Problem, ReceptionPage, RegisterImportPage, RegisterPage, ReportPage, RestraintsPage, RosterPage, RoundPage, SetupPage, ShowflatPage, SignInPage, StatementPage, StockPage, TakePage, TicketPage, WhyPage,
+    AccountPage, AgentPage, AgentsPage, AlertPage, AlertsPage, AuditPage, Calendar, ChecksPage, Chrome, ClausePage,
+    CompliancePage, ConciergePage, DevicePage, EngineeringPage, ErrorPage, EscalationsPage, GuestPage, HealthPage,
+    ItemGuestPage, ItemPage, LabelPage, MonthSitePage, MovesPage, OutboxPage, OverviewPage, Page, PeoplePage, PlanPage,
+    Problem, ReceptionPage, RegisterImportPage, RegisterPage, ReportPage, RestraintsPage, RosterPage, RoundPage,
+    SetupPage, ShowflatPage, SignInPage, StatementPage, StockPage, TakePage, TicketPage, WhyPage,
 };
 
 use super::{App, Open, Reader, Scene};

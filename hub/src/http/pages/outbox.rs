@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 use lobby_dashboards::{ChannelCard, ChannelState, DeliveryLine, DeliveryState, OutboxPage, Page};
-use lobby_domain::{alert::AlertId, notice::What};
+use lobby_domain::{access::Role, alert::AlertId, notice::What};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -22,7 +22,9 @@ use super::{
 use crate::{
     http::api::notifications::{DEAD_FOR, held, standing},
     notify::{Channel, TestError},
-    store::{AlertRow, ChannelRow, Cursor, DeliveryFilter, DeliveryRow, ResendError},
+    store::{
+        AlertRow, ChannelRow, Cursor, DeliveryFilter, DeliveryRow, Mailbox, ResendError, channel_of, masked, person_of,
+    },
 };
 
 /// Notifications of one page.
@@ -53,6 +55,8 @@ async fn page(app: &App, reader: &Reader) -> Result<String, PageError> {
         }
     }
     let (settings, channels) = (app.notify.settings(), app.store.channels(app.clock.now() - DEAD_FOR).await?);
+    let mailboxes: BTreeMap<String, Mailbox> =
+        app.store.mailboxes().await?.into_iter().map(|one| (channel_of(&one.person), one)).collect();
     let nothing = Open::default();
     let page = Scene::with(app, reader, site, &nothing, |scene| {
         let card = |channel: &std::sync::Arc<Channel>| {
@@ -64,9 +68,12 @@ async fn page(app: &App, reader: &Reader) -> Result<String, PageError> {
             deliveries: rows
                 .iter()
                 .map(|row| {
-                    let is_there = settings.channels.contains_key(row.channel.as_str());
+                    let is_there =
+                        settings.channels.contains_key(row.channel.as_str()) || mailboxes.contains_key(&row.channel);
                     let resend = row.message.filter(|_| is_there && row.state == DeliveryState::Dead.name());
-                    DeliveryLine { resend: resend.map(|id| id.to_string()), ..line(scene, row, &alerts, &held) }
+                    let channel = channel_word(reader, &mailboxes, &row.channel, scene.texts().separator);
+                    let line = line(scene, row, &alerts, &held);
+                    DeliveryLine { channel, resend: resend.map(|id| id.to_string()), ..line }
                 })
                 .collect(),
             next: next.map(|next| further(reader, &next)),
@@ -74,6 +81,19 @@ async fn page(app: &App, reader: &Reader) -> Result<String, PageError> {
         })
     })?;
     page.html(reader.fragment)
+}
+
+/// What a channel is called. That of a person goes by their name, with their address for themselves and for administrators, and as much of
+/// it as anybody may see for others.
+fn channel_word(reader: &Reader, mailboxes: &BTreeMap<String, Mailbox>, channel: &str, separator: &str) -> String {
+    let Some(person) = person_of(channel) else { return channel.to_owned() };
+    let Some(one) = mailboxes.get(channel) else { return person.to_owned() };
+    let may_see = match reader.caller.session() {
+        Some((reader, _)) => reader.id == person || reader.grant.role == Role::Admin,
+        None => false,
+    };
+    let address = if may_see { one.address.clone() } else { masked(&one.address) };
+    format!("{} {separator} {address}", one.name)
 }
 
 fn card(scene: &Scene<'_>, channel: &Channel, row: Option<&ChannelRow>) -> ChannelCard {
@@ -101,7 +121,7 @@ fn line(
     alerts: &BTreeMap<AlertId, AlertRow>,
     held: &[(AlertId, &'static str)],
 ) -> DeliveryLine {
-    let t = scene.texts();
+    let (t, m) = (scene.texts(), scene.reader.lang.personal_texts());
     let what = match What::of(&row.event) {
         What::Raised => t.told_raised,
         What::Unmuted(_) => t.told_unmuted,
@@ -124,6 +144,8 @@ fn line(
         (_, _, "cleared" | "over") => t.delivery_why_cleared,
         (_, _, "acknowledged") => t.delivery_why_acknowledged,
         (_, _, "needless") => t.delivery_why_needless,
+        (_, _, "unwanted") => m.why_unwanted,
+        (_, _, "moved") => m.why_moved,
         (_, _, "channel_removed") => t.delivery_why_removed,
         _ => row.answer.as_str(),
     };

@@ -38,6 +38,8 @@ pub(super) enum Kind {
 pub struct ChannelFile {
     kind: Kind,
     #[serde(default)]
+    personal: bool,
+    #[serde(default)]
     posts: Vec<Spanned<String>>,
     #[serde(default)]
     sites: Vec<SiteId>,
@@ -120,7 +122,9 @@ pub(crate) fn channel(
     let channel = Channel {
         name: name.clone(),
         target: check.target(&file)?,
-        posts: check.posts(&file.posts, pack),
+        personal: file.personal,
+        through: None,
+        posts: check.posts(&file, pack),
         sites: file.sites.clone(),
         lang: file.lang.unwrap_or_default(),
         keyword: check.keyword(file.keyword.as_ref()),
@@ -214,6 +218,9 @@ impl Check<'_> {
                 self.wrong(at, &format!("`{key}` does not belong to kind = \"{}\"", file.kind.name()));
             }
         }
+        if file.personal && !mail {
+            self.wrong(None, "`personal = true` belongs to kind = \"smtp\": people are told themselves by e-mail");
+        }
         if file.kind == Kind::Wecom && (file.secret_file.is_some() || file.secret_env.is_some()) {
             self.wrong(
                 None,
@@ -269,7 +276,9 @@ impl Check<'_> {
 
     fn mail(&mut self, file: &ChannelFile, secret: Option<Kept>) -> Option<Mail> {
         let host = file.host.as_ref().filter(|host| !host.get_ref().is_empty());
-        let (Some(host), Some(from), false) = (host, &file.from, file.to.is_empty()) else {
+        // One that is for people alone needs no receivers of its own.
+        let nobody = file.to.is_empty() && !(file.personal && file.posts.is_empty());
+        let (Some(host), Some(from), false) = (host, &file.from, nobody) else {
             self.wrong(None, "kind = \"smtp\" needs `host`, `from` and `to = [\"…\"]`");
             return None;
         };
@@ -295,8 +304,9 @@ impl Check<'_> {
         Some(Mail { host: host.get_ref().clone(), port, tls, user, secret, from: from?, to })
     }
 
-    fn posts(&mut self, posts: &[Spanned<String>], pack: Option<&Pack>) -> Vec<Box<str>> {
-        if posts.is_empty() {
+    fn posts(&mut self, file: &ChannelFile, pack: Option<&Pack>) -> Vec<Box<str>> {
+        let posts = &file.posts;
+        if posts.is_empty() && !file.personal {
             self.wrong(None, "`posts` names nobody: say whose notifications go there, such as [\"engineering\"]");
         }
         let mut named = BTreeSet::new();

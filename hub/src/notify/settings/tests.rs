@@ -117,3 +117,17 @@ fn a_webhooks_secret_is_checked() {
     let error = format!("{:#}", read(&text).unwrap_err());
     assert!(error.contains("the secret is `whsec_`") && !error.contains("hunter2"), "{error}");
 }
+
+#[test]
+fn a_channel_for_people_alone_names_no_receivers_and_is_one_of_mail() {
+    let alone = "[channel.mail]\nkind = 'smtp'\npersonal = true\nhost = 'mail.example'\nfrom = 'lobby@hotel.example'\n";
+    let settings = read(alone).unwrap();
+    let (here, there) = ("here".parse().unwrap(), "there".parse().unwrap());
+    assert!(settings.personal(Some(&here)).is_some() && settings.personal(None).is_some());
+    let settings = read(&format!("{alone}sites = ['here']\n")).unwrap();
+    assert!(settings.personal(Some(&here)).is_some());
+    assert!(settings.personal(Some(&there)).is_none() && settings.personal(None).is_none());
+    assert!(read(MAIL).unwrap().personal(Some(&here)).is_none());
+    let error = format!("{:#}", read(&wecom("personal = true\n")).unwrap_err());
+    assert!(error.contains("`personal = true` belongs to kind = \"smtp\""), "{error}");
+}

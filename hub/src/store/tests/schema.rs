@@ -7,7 +7,9 @@ use sqlx::{Executor, SqlSafeStr, SqlitePool};
 
 use super::{Database, Kind, Store};
 use crate::store::{
-    alerts, audit, checks, compliance, deadlines, delivery, dispensed, escalations, findings, fleet, labels, meta, moves, notifications, once, outbox, past, people, photos, purchases, queue, records, register, reports, resend, restraints, rollup, roster, rounds, schema, stock, stock_alerts, stock_takes, tickets, tokens,
+    alerts, audit, checks, compliance, contacts, deadlines, delivery, dispensed, escalations, findings, fleet, labels,
+    meta, moves, notifications, once, outbox, past, people, photos, purchases, queue, records, register, reports,
+    resend, restraints, rollup, roster, rounds, schema, stock, stock_alerts, stock_takes, tickets, tokens,
 };
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
@@ -21,6 +23,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         alerts::STATEMENTS,
         audit::STATEMENTS,
         checks::STATEMENTS,
+        contacts::STATEMENTS,
         deadlines::STATEMENTS,
         delivery::STATEMENTS,
         dispensed::STATEMENTS,

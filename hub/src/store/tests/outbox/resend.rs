@@ -77,10 +77,10 @@ async fn it_waits_for_the_message_that_is_under_way_and_goes_before_what_is_in_n
     let store = &database.store;
     dead(store).await;
     commit(&mut writer(store), raise("led-2", DARK, at(4))).await;
-    store.expand_outbox(&[route(OPS, &["engineering"])]).await.unwrap();
+    store.expand_outbox(&[route(OPS, &["engineering"])], &[]).await.unwrap();
     assert!(compose(store, 2, "single", at(5)).await);
     commit(&mut writer(store), raise("led-3", DARK, at(6))).await;
-    store.expand_outbox(&[route(OPS, &["engineering"])]).await.unwrap();
+    store.expand_outbox(&[route(OPS, &["engineering"])], &[]).await.unwrap();
     store.resend(ONE, &li(), at(7)).await.unwrap();
     let two = Uuid::from_u128(2);
     assert_eq!(store.under_way(OPS).await.unwrap(), Some((two, at(5) + LEASE)));

@@ -1,0 +1,23 @@
+-- How people are told themselves, and of what.
+
+-- Nothing but a code is sent to an address before whoever asked for it has shown that it is theirs.
+CREATE TABLE contact (
+    person       TEXT PRIMARY KEY REFERENCES person (id),
+    address      TEXT,                     -- where they are told; confirmed
+    confirmed_at INTEGER,
+    asked        TEXT,                     -- the address to which a code was sent
+    code         BLOB,                     -- its SHA-256, with the person and the address
+    code_until   INTEGER,
+    tries        INTEGER NOT NULL,         -- wrong ones since
+    sent         INTEGER NOT NULL,         -- codes since `sent_since`
+    sent_since   INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE preference (
+    person       TEXT PRIMARY KEY REFERENCES person (id),
+    lang         TEXT,                     -- none: as the channel has it
+    least        TEXT NOT NULL,            -- severity
+    held_only    INTEGER NOT NULL,
+    quiet        TEXT                      -- `22:00-07:00 1111111`, the days from Monday
+) STRICT;
+
