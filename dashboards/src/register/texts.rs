@@ -132,15 +132,15 @@ texts! {
     import_new: "新物品", "New";
     import_changes: "{} 处修改", "Changes: {}";
     import_same: "没有变化", "Nothing would change";
-    wrong_number: "“{}”不是资产编号", "“{}” is no asset number";
+    wrong_number: "“{}”不是资产编号", "`{}` is no asset number";
     wrong_unknown: "没有编号 {} 的物品；新物品请留空", "There is no item {}; leave it empty for a new one";
     wrong_twice: "编号 {} 出现两次", "{} is there twice";
-    wrong_head: "首行须有列名，至少有“名称”", "The first line names the columns, at least “Name”";
+    wrong_head: "首行须有列名，至少有“名称”", "The first line names the columns, at least `Name`";
     wrong_gone: "已报废或已移出，不能这样改", "It was written off or moved out: it is not changed this way";
     wrong_csv: "不是 CSV：{}", "This is no CSV: {}";
     wrong_many: "一次最多 {} 行", "{} lines at most";
     wrong_name: "请填写名称", "Say what people call it";
-    wrong_long: "“{}”太长", "“{}” is too long";
+    wrong_long: "“{}”太长", "`{}` is too long";
     wrong_quantity: "数量须为 0 到 100000 的整数", "A quantity is a whole number from 0 to 100000";
     wrong_state: "不能选这个状态", "This state cannot be chosen";
     wrong_value: "价值写成 1280 或 99.50", "A value is written like 1280 or 99.50";

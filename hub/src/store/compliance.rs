@@ -21,7 +21,7 @@ statements! {
         FROM check_round WHERE site = $1 AND due_at >= $2 AND due_at < $3 ORDER BY due_at, id";
     // Reports of rounds are about what the round says already.
     TOLD = "SELECT a.id, a.clauses, a.title_zh, a.title_en, a.opened_at, a.victim_of,
-            COALESCE((SELECT MIN(o.created_at) FROM outbox o WHERE o.alert = a.id), t.opened_at) AS told_at
+            COALESCE((SELECT MIN(o.created_at) FROM outbox o WHERE o.alert = a.id), t.opened_at) AS at
         FROM alert a LEFT JOIN ticket t ON t.number = a.ticket
         WHERE a.site = $1 AND a.opened_at >= $2 AND a.opened_at < $3 AND a.clauses <> '' AND a.tells <> '' AND NOT a.late
             AND a.rule NOT LIKE 'reported/round%'
@@ -66,7 +66,7 @@ struct Told {
     title_en: String,
     opened_at: i64,
     victim_of: Option<Uuid>,
-    told_at: Option<i64>,
+    at: Option<i64>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -159,7 +159,7 @@ impl Round {
 impl Told {
     fn instance(self, now: Timestamp) -> Instance {
         let due = Timestamp::from_millis(self.opened_at) + AT_ONCE;
-        let told = self.told_at.map(Timestamp::from_millis);
+        let told = self.at.map(Timestamp::from_millis);
         // What opened a ticket before this alert joined it was told before.
         let told = told.map(|told| told.max(Timestamp::from_millis(self.opened_at)));
         let kept = match told {
@@ -223,11 +223,11 @@ impl Followed {
     /// Whether the first step of the chain answered. The clauses are those of the posts that the incident was told to.
     fn instance(self, pack: &Pack) -> Option<Instance> {
         let tells: Vec<&str> = self.tells.split_whitespace().collect();
-        let of_posts = |id: &&Box<str>| {
-            let post = pack.clauses.get(&***id).and_then(|clause| clause.post.as_deref());
+        let of_posts = |id: &str| {
+            let post = pack.clauses.get(id).and_then(|clause| clause.post.as_deref());
             post.is_some_and(|post| tells.contains(&post))
         };
-        let clauses: Vec<Box<str>> = pack.chain.clauses.iter().filter(of_posts).cloned().collect();
+        let clauses: Vec<Box<str>> = pack.chain.clauses.iter().filter(|id| of_posts(id)).cloned().collect();
         let answered = self.state != "triggered" || self.ended_at.is_some();
         let kept = match (self.level > 0, answered) {
             (true, true) => Kept::Late,
@@ -270,7 +270,9 @@ impl Tx {
             .bind(to).fetch_all(conn).await)?;
         let mut all = rounds.into_iter().map(|round| round.instance(now)).collect::<Result<Vec<_>, _>>()?;
         all.extend(told.into_iter().map(|told| told.instance(now)));
-        tickets.into_iter().for_each(|ticket| ticket.instances(pack, &mut all));
+        for ticket in tickets {
+            ticket.instances(pack, &mut all);
+        }
         all.extend(chain.into_iter().filter_map(|followed| followed.instance(pack)));
         Ok(all)
     }

@@ -62,7 +62,7 @@ impl Tx {
         let raw: Option<Raw> =
             on!(self, "read a label", conn => sqlx::query_as(LABEL).bind(code).fetch_optional(conn).await)?;
         let Some((site, nth, device, voided, version)) = raw else { return Ok(None) };
-        let bad = |error: lobby_contract::NameError| inconsistent("register_label", code, error);
+        let bad = |error: lobby_contract::NameError| inconsistent("register_label", &code, &error);
         let target = match (nth, device) {
             (Some(nth), _) => Some(Target::Item(number(nth)?)),
             (None, Some(device)) => Some(Target::Device(device.parse().map_err(bad)?)),

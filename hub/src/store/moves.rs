@@ -106,7 +106,7 @@ impl TryFrom<Raw> for MoveRow {
     type Error = StoreError;
 
     fn try_from(raw: Raw) -> Result<Self, StoreError> {
-        let bad = |what: &str| inconsistent("register_move", raw.id, what);
+        let bad = |what: &str| inconsistent("register_move", &raw.id, &what);
         Ok(Self {
             id: raw.id,
             site: raw.site.parse().map_err(|_| bad(&raw.site))?,

@@ -1,7 +1,7 @@
 //! The register of goods and equipment (SHO-S2): items, each with the events that made it what it is. Events are only added; what an item is now
 //! is written with the event, in one transaction.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Display};
 
 use lobby_contract::SiteId;
 use lobby_domain::{
@@ -146,17 +146,17 @@ const IMPORTED: &str = "CSV";
 
 type Raw = (i64, String, Option<i64>, i64);
 
-pub(super) fn inconsistent(table: &'static str, id: impl ToString, what: impl ToString) -> StoreError {
+pub(super) fn inconsistent(table: &'static str, id: &dyn Display, what: &dyn Display) -> StoreError {
     StoreError::Inconsistent { table, id: id.to_string(), what: what.to_string() }
 }
 
 /// The number of an item as it is stored.
 pub(super) fn number(nth: i64) -> Result<AssetNumber, StoreError> {
-    u32::try_from(nth).map(AssetNumber::of).map_err(|error| inconsistent("register_item", nth, error))
+    u32::try_from(nth).map(AssetNumber::of).map_err(|error| inconsistent("register_item", &nth, &error))
 }
 
 fn row((nth, fields, counted_at, version): Raw) -> Result<ItemRow, StoreError> {
-    let item = serde_json::from_str(&fields).map_err(|error| inconsistent("register_item", nth, error))?;
+    let item = serde_json::from_str(&fields).map_err(|error| inconsistent("register_item", &nth, &error))?;
     Ok(ItemRow { number: number(nth)?, item, counted_at: counted_at.map(Timestamp::from_millis), version })
 }
 
@@ -265,7 +265,7 @@ impl Store {
         let raw: Vec<Raw> = on!(&mut tx, "read an item's history", conn => sqlx::query_as(ITEM_EVENTS).bind(site.as_str())
             .bind(i64::from(number.nth())).fetch_all(conn).await)?;
         let event = |(deed, fields, reason, cause, who, post, at): Raw| {
-            let bad = |what: String| inconsistent("register_event", number, what);
+            let bad = |what: String| inconsistent("register_event", &number, &what);
             Ok(ItemEvent {
                 deed: Deed::from_text(&deed).ok_or_else(|| bad(format!("deed `{deed}`")))?,
                 set: serde_json::from_str(&fields).map_err(|error| bad(error.to_string()))?,

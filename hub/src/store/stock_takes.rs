@@ -90,8 +90,8 @@ impl TryFrom<Raw> for TakeRow {
     fn try_from(raw: Raw) -> Result<Self, StoreError> {
         let signed = |who: String, at: Option<i64>| at.map(|at| (who, Timestamp::from_millis(at)));
         Ok(Self {
-            site: raw.site.parse().map_err(|error| inconsistent("stock_take", raw.id, error))?,
-            lines: serde_json::from_str(&raw.lines).map_err(|error| inconsistent("stock_take", raw.id, error))?,
+            site: raw.site.parse().map_err(|error| inconsistent("stock_take", &raw.id, &error))?,
+            lines: serde_json::from_str(&raw.lines).map_err(|error| inconsistent("stock_take", &raw.id, &error))?,
             id: raw.id,
             place: raw.place,
             started_id: raw.started_id,
@@ -123,7 +123,7 @@ impl Tx {
         let raw: Vec<Raw> = on!(self, "read the answers of a stock-take", conn => sqlx::query_as(TAKE_ANSWERS).bind(id)
             .fetch_all(conn).await)?;
         let answer = |(nth, seen, count, place, note, who, at): Raw| {
-            let bad = |what: &str| inconsistent("stock_take_answer", id, what);
+            let bad = |what: &str| inconsistent("stock_take_answer", &id, &what);
             let count = u32::try_from(count).map_err(|_| bad("count"))?;
             let answer = Answer { seen: Seen::from_text(&seen).ok_or_else(|| bad(&seen))?, count, place, note };
             let nth = u32::try_from(nth).map_err(|_| bad("nth"))?;

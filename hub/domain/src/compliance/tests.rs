@@ -154,7 +154,9 @@ proptest! {
         prop_assert_eq!(Tally::by_clause(&all), Tally::by_clause(&turned));
         prop_assert_eq!(Tally::by_post(&all), Tally::by_post(&turned));
         let mut sum = Tally::default();
-        Tally::by_post(&all).into_values().for_each(|tally| sum += tally);
+        for tally in Tally::by_post(&all).into_values() {
+            sum += tally;
+        }
         prop_assert_eq!(sum, Tally::of(&all));
     }
 

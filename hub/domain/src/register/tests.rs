@@ -114,7 +114,7 @@ proptest! {
             events.push(wanted.changes(&next));
             wanted = next;
         }
-        let folded = events.iter().fold(Item::default(), |item, set| item.after(set));
+        let folded = events.iter().fold(Item::default(), Item::after);
         prop_assert!(folded.changes(&wanted).is_empty());
         prop_assert_eq!(folded, wanted);
     }

@@ -111,8 +111,8 @@ impl MonthOfSite {
     fn clauses(&self, scene: &Scene<'_>) -> Vec<KeptLine> {
         let (now, before) = (Tally::by_clause(&self.owed), Tally::by_clause(&self.before));
         let of = |all: &BTreeMap<Box<str>, Tally>, id: &str| all.get(id).copied().unwrap_or_default();
-        let line = |(id, clause): (&Box<str>, &Clause)| self.clause(scene, id, clause, (of(&now, id), of(&before, id)));
-        scene.pack.clauses.iter().map(line).collect()
+        let clauses = scene.pack.clauses.iter();
+        clauses.map(|(id, clause)| self.clause(scene, id, clause, (of(&now, id), of(&before, id)))).collect()
     }
 
     fn posts(&self, scene: &Scene<'_>) -> Vec<KeptLine> {
@@ -125,17 +125,13 @@ impl MonthOfSite {
         all.extend(before.into_iter().map(|(post, earlier)| (post, (Tally::default(), earlier))));
         let line = |(post, (tally, before)): (Option<Box<str>>, (Tally, Tally))| KeptLine {
             id: String::new(),
-            name: self.post(scene, post.as_deref()),
+            name: post_of(scene, post.as_deref()),
             asks: String::new(),
             href: None,
             tally,
             before,
         };
         all.into_iter().map(line).collect()
-    }
-
-    fn post(&self, scene: &Scene<'_>, post: Option<&str>) -> String {
-        post.map_or_else(|| scene.reader.lang.compliance_texts().hub.to_owned(), |post| scene.post(post))
     }
 
     /// Each device in use, displays first. One of which nothing is kept is unknown for all of the time.
@@ -176,25 +172,25 @@ impl MonthOfSite {
         });
         owed
     }
+}
 
-    fn owed_line(&self, scene: &Scene<'_>, instance: &Instance) -> OwedLine {
-        OwedLine {
-            duty: instance.duty,
-            title: scene.text(&instance.title),
-            href: match &instance.evidence {
-                Evidence::Round(id) => format!("/checks/{id}"),
-                Evidence::Ticket(number) => format!("/t/{number}"),
-                Evidence::Alert(id) => format!("/alerts/{id}"),
-            },
-            post: self.post(scene, instance.post.as_deref()),
-            due: scene.when(instance.due),
-            done: instance.done.map(|done| scene.when(done)),
-            by: match &instance.by {
-                By::Person(name) => name.to_string(),
-                By::Hub | By::Nobody => String::new(),
-            },
-            kept: instance.kept,
-        }
+fn owed_line(scene: &Scene<'_>, instance: &Instance) -> OwedLine {
+    OwedLine {
+        duty: instance.duty,
+        title: scene.text(&instance.title),
+        href: match &instance.evidence {
+            Evidence::Round(id) => format!("/checks/{id}"),
+            Evidence::Ticket(number) => format!("/t/{number}"),
+            Evidence::Alert(id) => format!("/alerts/{id}"),
+        },
+        post: post_of(scene, instance.post.as_deref()),
+        due: scene.when(instance.due),
+        done: instance.done.map(|done| scene.when(done)),
+        by: match &instance.by {
+            By::Person(name) => name.to_string(),
+            By::Hub | By::Nobody => String::new(),
+        },
+        kept: instance.kept,
     }
 }
 
@@ -207,10 +203,16 @@ fn unkept(scene: &Scene<'_>, id: &str, clause: &Clause) -> Unkept {
     }
 }
 
+/// A post, or the hub itself.
+fn post_of(scene: &Scene<'_>, post: Option<&str>) -> String {
+    post.map_or_else(|| scene.reader.lang.compliance_texts().hub.to_owned(), |post| scene.post(post))
+}
+
 /// Clauses that say why no figure of them is kept, and those that nothing cites.
 fn without(scene: &Scene<'_>, gaps: &Gaps) -> Vec<Unkept> {
-    let is_without = |(id, clause): &(&Box<str>, &Clause)| clause.why_not.is_some() || gaps.unserved.contains(id);
-    scene.pack.clauses.iter().filter(is_without).map(|(id, clause)| unkept(scene, id, clause)).collect()
+    let without =
+        scene.pack.clauses.iter().filter(|(id, clause)| clause.why_not.is_some() || gaps.unserved.contains(*id));
+    without.map(|(id, clause)| unkept(scene, id, clause)).collect()
 }
 
 /// The month that is under way.
@@ -276,7 +278,7 @@ async fn clause_page(app: &App, reader: &Reader, (month, id): (&str, &str)) -> R
             clause: of.clause(scene, id, clause, (Tally::of(owed.iter().copied()), before)),
             unkept: (clause.why_not.is_some() || clause.page.is_some()).then(|| unkept(scene, id, clause)),
             next: (owed.len() > more).then(|| format!("{}&after={more}", of.of_clause(id))),
-            owed: owed.into_iter().skip(after).take(AT_ONCE).map(|one| of.owed_line(scene, one)).collect(),
+            owed: owed.into_iter().skip(after).take(AT_ONCE).map(|one| owed_line(scene, one)).collect(),
         })
     })?;
     page.html(reader.fragment)
@@ -311,7 +313,7 @@ fn sheets(scene: &Scene<'_>, of: &MonthOfSite) -> Vec<Sheet> {
         std::iter::once(Cell::Text(line.name)).chain(parts).collect()
     };
     let owed = |instance: &Instance| {
-        let line = of.owed_line(scene, instance);
+        let line = owed_line(scene, instance);
         let done = line.done.map_or_else(String::new, |done| done.full);
         let clauses = instance.clauses.join(" ");
         let kept = c.kept(line.kept);

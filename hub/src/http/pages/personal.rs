@@ -130,7 +130,7 @@ pub(super) async fn part(
 /// What becomes of a form.
 enum Done {
     Saved,
-    Mistaken(PersonalMistake, Option<Wishes>),
+    Mistaken(PersonalMistake, Option<Box<Wishes>>),
 }
 
 async fn answered(app: &App, reader: &Reader, done: Result<Done, PageError>) -> Response {
@@ -138,7 +138,7 @@ async fn answered(app: &App, reader: &Reader, done: Result<Done, PageError>) -> 
         match done? {
             Done::Saved => Ok(see(&noticed("/account", "saved"))),
             Done::Mistaken(mistake, typed) => {
-                let html = page(app, reader, None, (Some(mistake), typed.as_ref())).await?;
+                let html = page(app, reader, None, (Some(mistake), typed.as_deref())).await?;
                 Ok(document(StatusCode::UNPROCESSABLE_ENTITY, html))
             }
         }
@@ -233,7 +233,7 @@ pub(super) async fn prefer(
             Err(QuietHoursError::Empty) => PersonalMistake::Empty,
             Err(QuietHoursError::NoDay) => PersonalMistake::NoDay,
         };
-        Ok(Done::Mistaken(mistake, Some(form)))
+        Ok(Done::Mistaken(mistake, Some(Box::new(form))))
     };
     answered(&app, &reader, done.await).await
 }

@@ -63,5 +63,5 @@ async fn every_open_ticket_is_in_the_group_of_the_rules_and_what_is_due_is_first
     }
     let late = tickets.iter().filter(|ticket| limits(ticket).next(ticket.state).is_some_and(|at| at < now)).count();
     assert_eq!(counts.overdue as usize, late);
-    assert_eq!(counts.all() as i64, count(store, "ticket WHERE state <> 'closed'").await);
+    assert_eq!(i64::from(counts.all()), count(store, "ticket WHERE state <> 'closed'").await);
 }

@@ -13,9 +13,9 @@ use tokio::{runtime::Runtime, time::Instant};
 
 use crate::{broker, percentile, start};
 
-const TICKETS: usize = 10_000;
+const TICKETS: u32 = 10_000;
 /// Machines of one agent; each has a site of its own.
-const EACH: usize = 100;
+const EACH: u32 = 100;
 const TIMES: usize = 50;
 const PAGES: [&str; 4] = ["/engineering", "/engineering?state=due", "/engineering?state=reported&after=5000", "/"];
 
@@ -25,7 +25,7 @@ pub fn measure(runtime: &Runtime) -> Result<()> {
     let _agents = runtime.block_on(break_all(broker(&hub)?))?;
     wait::until("every fault to have its ticket", Duration::from_mins(2), || {
         let tickets = hub.api.metrics()?.sum(&["lobby_tickets{", "state=\"new\""]);
-        Ok((tickets >= TICKETS as f64).then_some(()))
+        Ok((tickets >= TICKETS.into()).then_some(()))
     })?;
     println!("pages: {TICKETS} open tickets at {} sites, {TIMES} times each", TICKETS / EACH);
     println!("{:<40}{:>10}{:>10}{:>10}{:>10}", "page", "p50 ms", "p99 ms", "worst ms", "KiB");
