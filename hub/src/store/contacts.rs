@@ -119,6 +119,8 @@ statements! {
     TRY_CODE = "UPDATE contact SET tries = tries + 1 WHERE person = $1 AND code IS NOT NULL AND code_until > $2 AND tries < $3
         RETURNING asked, code";
     CONFIRM = "UPDATE contact SET address = asked, confirmed_at = $2, asked = NULL, code = NULL, code_until = NULL WHERE person = $1";
+    // Told of what comes from this moment on.
+    KNOW_OWN = "INSERT INTO channel (name, since, taken, answer) VALUES ($1, $2, FALSE, '') ON CONFLICT DO NOTHING";
     REMOVE = "UPDATE contact SET address = NULL, confirmed_at = NULL, asked = NULL, code = NULL, code_until = NULL
         WHERE person = $1 AND (address IS NOT NULL OR asked IS NOT NULL)";
     FORGET_CONTACT = "DELETE FROM contact WHERE person = $1";
@@ -278,6 +280,8 @@ impl Store {
         }
         on!(&mut tx, "confirm a contact", conn => sqlx::query(CONFIRM).bind(&person.id).bind(now.millis()).execute(conn)
             .await.map(drop))?;
+        on!(&mut tx, "note a channel", conn => sqlx::query(KNOW_OWN).bind(channel_of(&person.id)).bind(now.millis())
+            .execute(conn).await.map(drop))?;
         Ok(tx.commit_with(&person.own(now, "contact.confirm").after(masked(&address))).await?)
     }
 
