@@ -65,7 +65,7 @@ fn whoever_sleeps_is_woken_by_what_is_urgent_alone_and_told_the_rest_in_the_morn
     let (Some(mut browser), Some(mut mailbox)) = (Browser::start()?, Mailbox::start()?) else { return Ok(()) };
     browser.become_phone()?;
     let config = format!(
-        "[site.demo.hours]\nzone = 'UTC'\nready_by = '00:00'\nopen = '00:00-23:59'\n\
+        "zone = 'UTC'\n\
          [channel.mail]\nkind = 'smtp'\npersonal = true\nhost = '127.0.0.1'\nport = {}\ntls = 'none'\n\
          from = 'lobby@hotel.example'\nrate = '100/1s'\ngroup_wait = '200ms'\ngroup_interval = '200ms'\n",
         mailbox.port()
