@@ -1,9 +1,6 @@
 //! Somebody is told themselves: they confirm an address, sleep while nothing is urgent, and miss nothing of what they were told.
 
-use std::{
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use jiff::{RoundMode, Timestamp, ToSpan, Unit, Zoned, ZonedRound, tz::TimeZone};
@@ -19,6 +16,7 @@ use lobby_tests::{
     wait,
 };
 use serde_json::{Value, json};
+use tokio::time::{Duration, Instant};
 
 const SITE: &str = "demo";
 const ADDRESS: &str = "zhou@hotel.example";
