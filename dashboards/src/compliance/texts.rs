@@ -34,7 +34,7 @@ texts! {
     opening: "本月至今营业 {} 小时。未知时间不算正常。", "Open for {} hours so far this month. Unknown time never counts as working.";
     no_opening: "本月至今没有营业时间", "The site has not been open this month";
     no_devices: "没有登记设备", "No device is registered";
-    without: "没有落实率的条款", "Clauses of which no figure is kept";
+    without: "没有或只有部分落实率的条款", "Clauses of which no figure is kept, or not of everything";
     without_none: "没有", "None";
     no_reason: "没有规则、点检或流程引用该条款", "No rule, round or procedure cites it";
     its_page: "查看页面", "Its page";

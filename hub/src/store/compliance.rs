@@ -20,8 +20,11 @@ statements! {
             COALESCE(in_at, out_at) AS done_at, COALESCE(in_name, out_name) AS done_by
         FROM check_round WHERE site = $1 AND due_at >= $2 AND due_at < $3 ORDER BY due_at, id";
     // Reports of rounds are about what the round says already.
-    TOLD = "SELECT a.id, a.clauses, a.title_zh, a.title_en, a.opened_at, a.victim_of,
-            COALESCE((SELECT MIN(o.created_at) FROM outbox o WHERE o.alert = a.id), t.opened_at) AS at
+    TOLD = "SELECT a.id, a.clauses, a.title_zh, a.title_en, a.opened_at, a.victim_of, a.acked_at, t.opened_at AS ticket_at,
+            (SELECT MIN(d.told_at) FROM delivery d WHERE d.alert = a.id AND d.state IN ('sent', 'digested')) AS heard_at,
+            EXISTS (SELECT 1 FROM delivery d WHERE d.alert = a.id AND d.state = 'queued') AS waits,
+            EXISTS (SELECT 1 FROM delivery d WHERE d.alert = a.id AND d.state = 'cancelled') AS needless,
+            EXISTS (SELECT 1 FROM outbox o WHERE o.alert = a.id) AS recorded
         FROM alert a LEFT JOIN ticket t ON t.number = a.ticket
         WHERE a.site = $1 AND a.opened_at >= $2 AND a.opened_at < $3 AND a.clauses <> '' AND a.tells <> '' AND NOT a.late
             AND a.rule NOT LIKE 'reported/round%'
@@ -66,7 +69,16 @@ struct Told {
     title_en: String,
     opened_at: i64,
     victim_of: Option<Uuid>,
-    at: Option<i64>,
+    acked_at: Option<i64>,
+    ticket_at: Option<i64>,
+    /// When a first receiver heard of it.
+    heard_at: Option<i64>,
+    /// Something about it waits to be sent.
+    waits: bool,
+    /// Something about it was not sent, because nobody had to be told any more.
+    needless: bool,
+    /// There is still a record of who was to be told.
+    recorded: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -159,11 +171,14 @@ impl Round {
 impl Told {
     fn instance(self, now: Timestamp) -> Instance {
         let due = Timestamp::from_millis(self.opened_at) + AT_ONCE;
-        let told = self.at.map(Timestamp::from_millis);
-        // What opened a ticket before this alert joined it was told before.
-        let told = told.map(|told| told.max(Timestamp::from_millis(self.opened_at)));
+        // A receiver took it, the department has it in its queue, or somebody has said that they know. What opened a ticket before this
+        // alert joined it was told before.
+        let told = [self.heard_at, self.ticket_at, self.acked_at].into_iter().flatten().min();
+        let told = told.map(|told| Timestamp::from_millis(told.max(self.opened_at)));
         let kept = match told {
-            None if self.victim_of.is_some() || now > due => Kept::Excused(Excuse::Quiet),
+            None if self.victim_of.is_some() || self.needless || !self.recorded => Kept::Excused(Excuse::Quiet),
+            // It is kept quiet, or a channel fails: which of the two shows when it is sent or dropped.
+            None if self.waits => Kept::Open,
             told => Kept::by_time(due, told, now),
         };
         Instance {

@@ -5,20 +5,24 @@ use std::collections::BTreeMap;
 
 use lobby_contract::SiteId;
 use lobby_domain::{
+    access::Role,
+    alert::{AlertId, Subject},
+    label::Label,
     register::{
-        Deed, Field,
+        AssetNumber, Deed, Field,
         taking::{Answer, Line, Seen},
     },
+    report::{Said, Source, What},
     time::Timestamp,
 };
 use uuid::Uuid;
 
 use super::{
-    Store, StoreError, Tx, on,
+    ReportRow, Reporting, Store, StoreError, Tx, on,
     register::{Acting, Happening, RegisterError, inconsistent, number},
     statements,
 };
-use crate::audit::Change;
+use crate::{audit::Change, fleet::Setup};
 
 statements! {
     START_TAKE = "INSERT INTO stock_take (id, site, place, lines, started_id, started_who, started_at, closed_who, seen_who, version)
@@ -106,6 +110,50 @@ impl TryFrom<Raw> for TakeRow {
 type Answers = BTreeMap<u32, AnsweredLine>;
 
 impl Tx {
+    /// Reports what is missing or damaged to the superior (CON-S11, BAR-D6).
+    async fn report_line(
+        &mut self,
+        take: Uuid,
+        (line, answer): (&Line, &Answer),
+        what: What,
+        setup: &Setup,
+        by: Acting<'_>,
+    ) -> Result<(), StoreError> {
+        let number = AssetNumber::of(line.nth);
+        let missing = line.missing(answer);
+        let pieces = if missing > 1 { format!(" × {missing}") } else { String::new() };
+        let thing = format!("{}{pieces} {number} {}", line.name, line.place).trim_end().to_owned();
+        let key = Uuid::new_v5(&take, number.to_string().as_bytes());
+        let (source, reporter) = (Source::Person, Role::ALL.into_iter().find(|role| role.as_str() == by.post));
+        let note = &answer.note;
+        let said =
+            Said { key, what, source, role: reporter, kind: None, thing: &thing, symptoms: &[], note, repair: false };
+        let (rule, evidence) = (said.rule(&setup.pack), said.evidence());
+        let report = ReportRow {
+            id: key,
+            site: by.site.clone(),
+            subject: Subject::Site,
+            thing: thing.clone(),
+            what,
+            source,
+            reporter: by.who.to_owned(),
+            post: by.post.to_owned(),
+            phone: String::new(),
+            symptoms: Vec::new(),
+            words: Label::default(),
+            note: note.clone(),
+            at: by.at,
+            alert: AlertId::of_report(key),
+            ticket: None,
+        };
+        let zone = setup.zone_of(by.site);
+        let (report, rule, evidence, zone) = (&report, &rule, &evidence, &zone);
+        // Its id is of this stock-take alone, which is held.
+        self.place_report(Reporting { report, rule, evidence, zone, setup, actor: by.actor, photos: &[] })
+            .await
+            .map(drop)
+    }
+
     async fn take(&mut self, id: Uuid) -> Result<Option<TakeRow>, StoreError> {
         let raw: Option<Raw> =
             on!(self, "read a stock-take", conn => sqlx::query_as(TAKE).bind(id).fetch_optional(conn).await)?;
@@ -201,8 +249,15 @@ impl Store {
         Ok(tx.commit_with(&change.after(told.join("; "))).await?)
     }
 
-    /// Closes a stock-take: from then on the register says what was seen. Once more changes nothing.
-    pub async fn close_stock_take(&self, id: Uuid, may_all: bool, by: Acting<'_>) -> Result<(), RegisterError> {
+    /// Closes a stock-take: from then on the register says what was seen, and the superior is told of what is missing or damaged, in one
+    /// transaction. Once more changes nothing.
+    pub async fn close_stock_take(
+        &self,
+        id: Uuid,
+        may_all: bool,
+        setup: &Setup,
+        by: Acting<'_>,
+    ) -> Result<(), RegisterError> {
         let mut tx = self.begin().await?;
         let (row, answers) = tx.hold_take(id, by.site).await?;
         if row.closed.is_some() {
@@ -224,6 +279,9 @@ impl Store {
             differs += usize::from(line.differs(answer));
             let counted = Happening { deed: Deed::Count, set: &set, reason: &answer.note, cause: Some(id) };
             tx.happen(&item, counted, by).await?;
+            if let Some(what) = line.loses(answer) {
+                tx.report_line(id, (line, answer), what, setup, by).await?;
+            }
         }
         on!(&mut tx, "close a stock-take", conn => sqlx::query(CLOSE_TAKE).bind(id).bind(by.who).bind(by.at.millis())
             .execute(conn).await.map(drop))?;

@@ -3,6 +3,7 @@
 mod audit;
 mod backups;
 mod checks;
+mod compliance;
 mod contacts;
 mod database;
 mod deadlines;

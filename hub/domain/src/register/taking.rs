@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{AssetNumber, Field, Item, State};
-use crate::time::Span;
+use crate::{report::What, time::Span};
 
 /// How long a stock-take is good for: then the next one is due.
 pub const EVERY: Span = Span::from_mins(90 * 24 * 60);
@@ -108,6 +108,14 @@ impl Line {
     /// How many are missing.
     pub fn missing(&self, answer: &Answer) -> u32 {
         if answer.seen == Seen::Missing { self.quantity } else { self.quantity.saturating_sub(answer.count) }
+    }
+
+    /// What of it the superior is told (CON-S11): damage or loss.
+    pub fn loses(&self, answer: &Answer) -> Option<What> {
+        match answer.seen {
+            Seen::Damaged => Some(What::Damage),
+            _ => (self.missing(answer) > 0).then_some(What::Loss),
+        }
     }
 
     /// What the stock-take sets of the item as it is now. What was missing before and is found is in use again; of what is gone nothing

@@ -8,7 +8,7 @@ use lobby_domain::register::{
 use rstest::rstest;
 use uuid::Uuid;
 
-use super::{Database, Kind, Store, T0, count, site};
+use super::{Database, Kind, Store, T0, count, setup, site};
 use crate::{
     audit::Actor,
     photo::Photo,
@@ -135,17 +135,20 @@ async fn a_stock_take_changes_the_register_only_when_it_is_closed(#[values(Kind:
     for _ in 0..2 {
         store.answer_stock_take(id, &answers, by!("showflat")).await.unwrap();
     }
-    let early = store.close_stock_take(id, false, by!("showflat")).await;
+    let early = store.close_stock_take(id, false, &setup(), by!("showflat")).await;
     assert!(matches!(early, Err(RegisterError::Lacking(1))), "{early:?}");
     store.answer_stock_take(id, &[(vase.nth(), said(Seen::Missing, 0, "找不到"))], by!("showflat")).await.unwrap();
-    let other = store.close_stock_take(id, false, by!("reception")).await;
+    let other = store.close_stock_take(id, false, &setup(), by!("reception")).await;
     assert!(matches!(other, Err(RegisterError::NotTheirs)), "{other:?}");
     let rows = store.register(&site()).await.unwrap();
     assert!(rows.iter().all(|row| row.version == 1 && row.counted_at.is_none()));
     for _ in 0..2 {
-        store.close_stock_take(id, false, by!("showflat")).await.unwrap();
+        store.close_stock_take(id, false, &setup(), by!("showflat")).await.unwrap();
         store.see_stock_take(id, by!("manager")).await.unwrap();
     }
+    // With the closing the superior is told of the vase and of the chair that is not there, once.
+    assert_eq!(count(store, "report WHERE what = 'loss'").await, 2);
+    assert_eq!(count(store, "outbox").await, 2);
     let rows = store.register(&site()).await.unwrap();
     let now: Vec<_> = rows.iter().map(|row| (row.item.quantity(), row.item.state(), row.counted_at)).collect();
     assert_eq!(now, [(3, State::InUse, Some(T0)), (1, State::Missing, Some(T0))]);

@@ -12,17 +12,15 @@ use lobby_domain::{
         AssetNumber, Field, LONGEST_REASON,
         taking::{Answer, Seen},
     },
-    report::What,
 };
 use uuid::Uuid;
 
 use super::{Doer, Fields, href, in_use, known, one, signed, typed};
 use crate::{
     http::pages::{
-        App, Filled, Html, Open, PageError, Path, Reader, Scene, Target as Reported,
+        App, Html, Open, PageError, Path, Reader, Scene,
         act::noticed,
         answer::{answer, refuse, see},
-        report,
     },
     store::{RegisterError, TakeRow},
 };
@@ -186,18 +184,16 @@ async fn acted(
         let back = if verb == "tick" { href(&doer.site, AssetNumber::of(said[0].0)) } else { back };
         return Ok(noticed(&back, notice));
     }
-    match answered {
-        // What was closed before is closed: what follows from it is done again if that failed.
-        Ok(()) | Err(RegisterError::Closed) => {}
-        Err(error) => return Ok(noticed(&back, doer.notice(app, Err(error))?)),
-    }
-    let closed = app.store.close_stock_take(id, reader.caller.may(Need::Consent), doer.acting()).await;
-    let is_closed = closed.is_ok();
-    let notice = doer.notice(app, closed)?;
-    if is_closed {
-        tell(app, reader, &doer, id).await?;
-    }
-    Ok(noticed(&back, notice))
+    let closed = match answered {
+        Ok(()) => {
+            let may_all = reader.caller.may(Need::Consent);
+            app.store.close_stock_take(id, may_all, &app.fleet.setup(), doer.acting()).await
+        }
+        // Sent twice: what was closed is closed.
+        Err(RegisterError::Closed) => Ok(()),
+        Err(error) => Err(error),
+    };
+    Ok(noticed(&back, doer.notice(app, closed)?))
 }
 
 /// What a form answers. Of what is not chosen nothing is said.
@@ -226,34 +222,4 @@ fn said(take: &TakeRow, fields: &Fields) -> Result<Vec<(u32, Answer)>, PageError
         all.push((line.nth, answer));
     }
     Ok(all)
-}
-
-/// Reports what is missing or damaged to the superior (CON-S11), once however often it is asked.
-async fn tell(app: &App, reader: &Reader, doer: &Doer, id: Uuid) -> Result<(), PageError> {
-    let Some((take, answers)) = app.store.stock_take(id).await? else { return Ok(()) };
-    let target = Reported { site: doer.site.clone(), device: None };
-    for line in &take.lines {
-        let Some(answer) = answers.get(&line.nth).map(|said| &said.answer) else { continue };
-        let missing = line.missing(answer);
-        let what = match answer.seen {
-            Seen::Damaged => What::Damage,
-            _ if missing > 0 => What::Loss,
-            _ => continue,
-        };
-        let number = AssetNumber::of(line.nth);
-        let pieces = if missing > 1 { format!(" × {missing}") } else { String::new() };
-        let said = Filled {
-            key: id,
-            what,
-            symptoms: Vec::new(),
-            thing: format!("{}{pieces} {number} {}", line.name, line.place).trim_end().to_owned(),
-            note: answer.note.clone(),
-            phone: String::new(),
-            by: doer.who.clone(),
-            repair: false,
-        };
-        let key = Uuid::new_v5(&id, number.to_string().as_bytes());
-        report::take(app, &reader.caller, &target, (key, &said), &[]).await?;
-    }
-    Ok(())
 }
