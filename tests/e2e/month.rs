@@ -23,12 +23,6 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Pieces on each day.
 const DAILY: u32 = 120;
 
-fn says(browser: &mut Browser) -> Result<String> {
-    let width = browser.value("document.documentElement.scrollWidth")?;
-    ensure!(width.as_i64().is_some_and(|width| width <= 360), "{width} pixels wide");
-    Ok(browser.value("document.querySelector('main').innerText")?.as_str().context("a text")?.to_owned())
-}
-
 /// What a machine has counted, a record every third hour since `from`.
 fn past(script: &mut Script, from: Date, until: Date) -> Result<Vec<Record>> {
     let mut count = 0;
@@ -91,7 +85,7 @@ fn the_month_end_goes_from_the_show_flat_to_the_manager_on_a_phone(
     let mut said = String::new();
     let seen = wait::until(&format!("`{expected}`"), PATIENCE, || {
         browser.open(&statement)?;
-        said = says(&mut browser)?;
+        said = browser.says_on_phone()?;
         Ok(said.contains(&expected).then_some(()))
     });
     seen.with_context(|| said.clone())?;
@@ -112,7 +106,7 @@ fn the_month_end_goes_from_the_show_flat_to_the_manager_on_a_phone(
     let next = today.last_of_month().tomorrow()?;
     let plan = format!("{}/stock/plan/{}?site={SITE}", hub.url(), next.strftime("%Y-%m"));
     browser.open(&plan)?;
-    let said = says(&mut browser)?;
+    let said = browser.says_on_phone()?;
     for word in [("尚未提交", "not submitted"), ("安全库存", "Safety stock"), ("误差", "Error")] {
         ensure!(said.contains(words(word.0, word.1)), "{word:?}: {said}");
     }
@@ -120,26 +114,26 @@ fn the_month_end_goes_from_the_show_flat_to_the_manager_on_a_phone(
     let why = words("20 日开盘", "The launch on the 20th");
     fill(&mut browser, &[("pieces", "5000"), ("why", why)])?;
     browser.press("form.card.act button")?;
-    let said = says(&mut browser)?;
+    let said = browser.says_on_phone()?;
     let proposed = words("建议采购 5000 片", "5000 pcs are proposed");
     ensure!(said.contains(proposed) && said.contains(why) && said.contains("¥1750.00"), "{said}");
     browser.press("button.main")?;
-    let said = says(&mut browser)?;
+    let said = browser.says_on_phone()?;
     ensure!(said.contains(words("待主管审批", "waiting for: ")), "{said}");
 
     // The manager is asked after the supervisor, and not before.
     sign_in(&mut browser, &hub, "he", &plan)?;
     let back = words("退回原因", "Why it goes back");
-    ensure!(!says(&mut browser)?.contains(back), "it is not the manager's turn");
+    ensure!(!browser.says_on_phone()?.contains(back), "it is not the manager's turn");
     let turns = [
         ("zhou", words("待服务中心经理审批", "waiting for: ")),
         ("he", words("已批准", "5000 pcs to be bought, approved")),
     ];
     for (login, then) in turns {
         sign_in(&mut browser, &hub, login, &plan)?;
-        ensure!(says(&mut browser)?.contains(back), "it is the turn of {login}");
+        ensure!(browser.says_on_phone()?.contains(back), "it is the turn of {login}");
         browser.press("button.main")?;
-        let said = says(&mut browser)?;
+        let said = browser.says_on_phone()?;
         ensure!(said.contains(then), "{said}");
     }
     browser.keep(&format!("plan-approved-{language}"))?;

@@ -9,18 +9,12 @@ use lobby_tests::{
 
 const SITE: &str = "demo";
 
-fn says(browser: &mut Browser) -> Result<String> {
-    let width = browser.value("document.documentElement.scrollWidth")?;
-    ensure!(width.as_i64().is_some_and(|width| width <= 360), "{width} pixels wide");
-    Ok(browser.value("document.querySelector('main').innerText")?.as_str().context("a text")?.to_owned())
-}
-
 fn text(browser: &mut Browser, expression: &str) -> Result<String> {
     Ok(browser.value(expression)?.as_str().context("a text")?.to_owned())
 }
 
 fn ensure_says(browser: &mut Browser, words: &[&str]) -> Result<()> {
-    let said = says(browser)?;
+    let said = browser.says_on_phone()?;
     words.iter().try_for_each(|word| {
         ensure!(said.contains(word), "`{word}` is not in {said}");
         Ok(())
@@ -74,7 +68,7 @@ fn an_item_is_entered_labelled_missed_and_moved_on_a_phone_and_its_history_shows
     ensure_says(&mut browser, &["已绑定", "青花瓷瓶"])?;
     browser.press("form.person button")?;
     browser.open(&label)?;
-    let seen = says(&mut browser)?;
+    let seen = browser.says_on_phone()?;
     ensure!(seen.contains("青花瓷瓶") && seen.contains("客厅") && !seen.contains("1280"), "{seen}");
 
     // The stock-take finds the sofa by its page, and not the vase.

@@ -46,10 +46,8 @@ fn due(checklist: &str, minutes: &[i64]) -> Result<String> {
 
 /// The text of the page, which is no wider than a phone. A picture of it is kept if that is asked for.
 fn says(browser: &mut Browser, picture: &str) -> Result<String> {
-    let width = browser.value("document.documentElement.scrollWidth")?;
-    ensure!(width.as_i64().is_some_and(|width| width <= 360), "{width} pixels wide");
     browser.keep(picture)?;
-    Ok(browser.value("document.body.innerText")?.as_str().context("a text")?.to_owned())
+    browser.says_on_phone()
 }
 
 /// A hub with these devices, and the addresses of its open rounds, by when they are due.

@@ -2,7 +2,7 @@
 
 use std::{fs, net::TcpStream, path::PathBuf, process::Command, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -115,6 +115,13 @@ impl Browser {
         let wanted = json!({ "format": "png", "clip": clip, "captureBeyondViewport": true });
         let answer = self.call("Page.captureScreenshot", &wanted)?;
         bytes(&answer)
+    }
+
+    /// The text of the page, which on a phone is no wider than it.
+    pub fn says_on_phone(&mut self) -> Result<String> {
+        let width = self.value("document.documentElement.scrollWidth")?;
+        ensure!(width.as_i64().is_some_and(|width| width <= 360), "{width} pixels wide");
+        Ok(self.value("document.body.innerText")?.as_str().context("a text")?.to_owned())
     }
 
     /// Keeps a picture of the page in the folder that `LOBBY_PICTURES` names, if it is set: to look at what a test saw.

@@ -13,13 +13,7 @@ use lobby_domain::{
 };
 use ring::hmac;
 
-use super::{
-    Channel, Grouping, Notify, Settings, Target,
-    letter::{self},
-    new_id,
-    outcome::Outcome,
-    settings::ChannelName,
-};
+use super::{Channel, Grouping, Notify, Settings, Target, letter, new_id, outcome::Outcome, settings::ChannelName};
 use crate::store::{
     AlertRow, Attempted, ContactError, Mailbox, PersonRow, Queued, StoreError, Then, channel_of, masked,
 };

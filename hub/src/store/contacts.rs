@@ -6,7 +6,8 @@ use lobby_contract::SiteId;
 use lobby_domain::{
     alert::AlertId,
     label::Lang,
-    notice::Preferences,
+    notice::{Preferences, What},
+    roster::Staffing,
     rule::Severity,
     time::{Span, Timestamp},
 };
@@ -149,6 +150,10 @@ statements! {
     ALONE = "SELECT COUNT(*) > 0 FROM delivery d WHERE d.message = $1 AND NOT EXISTS (SELECT 1 FROM delivery o
         WHERE o.event = d.event AND o.post = d.post AND o.channel <> d.channel
             AND o.state IN ('queued', 'sending', 'retry', 'sent', 'digested'))";
+    // Whoever heard of an alert through a post hears through it how it goes on.
+    HEARD = "SELECT DISTINCT channel FROM delivery WHERE alert = $1 AND post = $2 AND channel LIKE 'person:%'";
+    HOLDER = "SELECT holder FROM escalation WHERE ended_at IS NULL AND holder IS NOT NULL
+        AND (alert = $1 OR ticket = (SELECT a.ticket FROM alert a WHERE a.id = $1))";
 }
 
 #[derive(sqlx::FromRow)]
@@ -215,6 +220,44 @@ impl TryFrom<RawMailbox> for Mailbox {
 }
 
 impl Tx {
+    /// The own channels of those who are to be told themselves of what a post is told.
+    pub(super) async fn people_of(
+        &mut self,
+        (event, post, site, alert): (&str, &str, &SiteId, Uuid),
+        mailboxes: &[Mailbox],
+        at: Timestamp,
+    ) -> Result<Vec<String>, StoreError> {
+        let here: Vec<&Mailbox> =
+            mailboxes.iter().filter(|one| one.site.as_ref().is_none_or(|only| only == site)).collect();
+        if here.is_empty() {
+            return Ok(Vec::new());
+        }
+        let what = What::of(event);
+        if matches!(what, What::Cleared | What::Acknowledged) {
+            let heard: Vec<String> = on!(self, "look who heard of an alert", conn => sqlx::query_scalar(HEARD).bind(alert)
+                .bind(post).fetch_all(conn).await)?;
+            let is_here = |channel: &String| here.iter().any(|one| person_of(channel) == Some(&one.person));
+            return Ok(heard.into_iter().filter(is_here).collect());
+        }
+        let there: Vec<&Mailbox> = match self.staffing(site, post, at).await? {
+            Staffing::Nobody => Vec::new(),
+            Staffing::Unkept => here.into_iter().filter(|one| one.role == post).collect(),
+            Staffing::People(people) => {
+                here.into_iter().filter(|one| people.iter().any(|person| *person.id == *one.person)).collect()
+            }
+        };
+        if what == What::Escalated {
+            // It went to one of them by name: the others need not get up.
+            let holders: Vec<String> = on!(self, "look who has an alert", conn => sqlx::query_scalar(HOLDER).bind(alert)
+                .fetch_all(conn).await)?;
+            if there.iter().any(|one| holders.contains(&one.person)) {
+                let has = there.into_iter().filter(|one| holders.contains(&one.person));
+                return Ok(has.map(|one| channel_of(&one.person)).collect());
+            }
+        }
+        Ok(there.into_iter().map(|one| channel_of(&one.person)).collect())
+    }
+
     /// Forgets where somebody is told, and of what.
     pub(super) async fn forget_contact(&mut self, person: &str) -> Result<(), StoreError> {
         for sql in [FORGET_CONTACT, FORGET_PREFERENCE] {

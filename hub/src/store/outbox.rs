@@ -8,13 +8,11 @@
 use lobby_contract::SiteId;
 use lobby_domain::{
     alert::AlertId,
-    notice::What,
-    roster::Staffing,
     time::{Span, Timestamp},
 };
 use uuid::Uuid;
 
-use super::{Mailbox, Store, StoreError, Tx, channel_of, on, person_of, statements};
+use super::{Mailbox, Store, StoreError, Tx, on, statements};
 
 /// Most rows of the outbox that are taken at once.
 const BATCH: i64 = 500;
@@ -146,10 +144,6 @@ statements! {
     EXPANDED = "UPDATE outbox SET state = $3 WHERE event = $1 AND post = $2 AND state = 'queued'";
     DELIVER = "INSERT INTO delivery (event, post, channel, site, alert, created_at, state, why)
         VALUES ($1, $2, $3, $4, $5, $6, 'queued', '') ON CONFLICT DO NOTHING";
-    // Whoever heard of an alert through a post hears through it how it goes on.
-    HEARD = "SELECT DISTINCT channel FROM delivery WHERE alert = $1 AND post = $2 AND channel LIKE 'person:%'";
-    HOLDER = "SELECT holder FROM escalation WHERE ended_at IS NULL AND holder IS NOT NULL
-        AND (alert = $1 OR ticket = (SELECT a.ticket FROM alert a WHERE a.id = $1))";
     QUEUED = "SELECT d.event, d.post, d.site, d.alert, d.created_at,
             (SELECT MAX(t.told_at) FROM delivery t WHERE t.alert = d.alert AND t.channel = d.channel) AS told_at
         FROM delivery d WHERE d.channel = $1 AND d.state = 'queued' ORDER BY d.created_at, d.event, d.post";
@@ -227,44 +221,6 @@ impl Tx {
             .execute(conn).await.map(drop))?;
         on!(self, "cancel what is not yet sent", conn => sqlx::query(CANCEL_DELIVERIES).bind(alert.0).bind(&end).bind(why)
             .execute(conn).await.map(drop))
-    }
-
-    /// The own channels of those who are to be told themselves of what a post is told.
-    async fn people_of(
-        &mut self,
-        (event, post, site, alert): (&str, &str, &SiteId, Uuid),
-        mailboxes: &[Mailbox],
-        at: Timestamp,
-    ) -> Result<Vec<String>, StoreError> {
-        let here: Vec<&Mailbox> =
-            mailboxes.iter().filter(|one| one.site.as_ref().is_none_or(|only| only == site)).collect();
-        if here.is_empty() {
-            return Ok(Vec::new());
-        }
-        let what = What::of(event);
-        if matches!(what, What::Cleared | What::Acknowledged) {
-            let heard: Vec<String> = on!(self, "look who heard of an alert", conn => sqlx::query_scalar(HEARD).bind(alert)
-                .bind(post).fetch_all(conn).await)?;
-            let is_here = |channel: &String| here.iter().any(|one| person_of(channel) == Some(&one.person));
-            return Ok(heard.into_iter().filter(is_here).collect());
-        }
-        let there: Vec<&Mailbox> = match self.staffing(site, post, at).await? {
-            Staffing::Nobody => Vec::new(),
-            Staffing::Unkept => here.into_iter().filter(|one| one.role == post).collect(),
-            Staffing::People(people) => {
-                here.into_iter().filter(|one| people.iter().any(|person| *person.id == *one.person)).collect()
-            }
-        };
-        if what == What::Escalated {
-            // It went to one of them by name: the others need not get up.
-            let holders: Vec<String> = on!(self, "look who has an alert", conn => sqlx::query_scalar(HOLDER).bind(alert)
-                .fetch_all(conn).await)?;
-            if there.iter().any(|one| holders.contains(&one.person)) {
-                let has = there.into_iter().filter(|one| holders.contains(&one.person));
-                return Ok(has.map(|one| channel_of(&one.person)).collect());
-            }
-        }
-        Ok(there.into_iter().map(|one| channel_of(&one.person)).collect())
     }
 
     async fn note_attempt(&mut self, message: Uuid, nth: i64, channel: &str, now: Timestamp) -> Result<(), StoreError> {

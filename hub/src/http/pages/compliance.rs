@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use axum::{extract::State, response::Response};
 use lobby_contract::{DeviceId, SiteId};
 use lobby_dashboards::{
-    AvailabilityLine, ClausePage, ComplianceMonth, CompliancePage, KeptLine, MonthSitePage, OwedLine, Page,
-    SelectOption, Unkept,
+    AvailabilityLine, ClausePage, ComplianceMonth, CompliancePage, KeptLine, MonthSitePage, OwedLine, Page, Unkept,
 };
 use lobby_domain::{
     calendar::{Calendar, local},
@@ -50,9 +49,7 @@ impl MonthOfSite {
         let chosen = Scene::with(app, reader, reader.site()?, &nothing, |scene| Ok(scene.chosen().cloned()))?;
         let Some(site) = chosen else {
             let page = Scene::with(app, reader, None, &nothing, |scene| {
-                let option =
-                    |(id, _)| SelectOption { value: SiteId::to_string(id), label: scene.name_of(id), chosen: false };
-                let sites: Vec<SelectOption> = scene.all_sites().map(option).collect();
+                let sites = scene.site_choices();
                 let path = month.map_or_else(|| "/compliance".to_owned(), |month| format!("/compliance/{month}"));
                 Ok(MonthSitePage { chrome: scene.chrome(Page::Checks), path, is_empty: sites.is_empty(), sites })
             })?;

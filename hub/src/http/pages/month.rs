@@ -94,9 +94,7 @@ fn asked(app: &App, reader: &Reader, about: About, month: &str) -> Result<Result
     let choose = |sites: bool| {
         let path = format!("{}/{month}", about.path());
         let page = Scene::with(app, reader, chosen.clone(), &nothing, |scene| {
-            let option =
-                |(id, _): (&SiteId, _)| SelectOption { value: id.to_string(), label: scene.name_of(id), chosen: false };
-            let sites = if sites { scene.all_sites().map(option).collect() } else { Vec::new() };
+            let sites = if sites { scene.site_choices() } else { Vec::new() };
             Ok(MonthSitePage { chrome: scene.chrome(Page::Stock), path, is_empty: sites.is_empty(), sites })
         })?;
         page.html(reader.fragment)

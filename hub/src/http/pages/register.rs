@@ -1,11 +1,12 @@
 //! The register of goods and equipment (SHO-S2, SHO-D2): its list, one item, and what people do with it.
 
+mod form;
 mod import;
 mod labels;
 mod moves;
 mod takes;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use axum::{
     extract::{DefaultBodyLimit, Request, State},
@@ -13,12 +14,9 @@ use axum::{
     response::Response,
 };
 use lobby_contract::SiteId;
-use lobby_dashboards::{
-    Choice, ItemEventLine, ItemForm, ItemInput, ItemPage, Page, RegisterItem, RegisterPage, SelectOption, Signed,
-};
+use lobby_dashboards::{Choice, ItemEventLine, ItemForm, ItemPage, Page, RegisterItem, RegisterPage, Signed};
 use lobby_domain::{
     access::{Need, Role},
-    device::Life,
     register::{
         AssetNumber, Deed, Field, Item, Mistake, Refusal, State as ItemState, moving,
         taking::{self},
@@ -27,6 +25,7 @@ use lobby_domain::{
 };
 use uuid::Uuid;
 
+use self::form::{form, in_use};
 pub(super) use self::labels::{at_label, guest};
 use super::{
     App, Html, Open, PageError, Path, Reader, Scene,
@@ -166,63 +165,6 @@ fn listed(scene: &Scene<'_>, site: &SiteId, row: &ItemRow) -> RegisterItem {
     }
 }
 
-/// What the items of a site say in a field, each once.
-fn in_use(rows: &[ItemRow], field: Field) -> Vec<String> {
-    let said: BTreeSet<&str> = rows.iter().map(|row| row.item.get(field)).filter(|text| !text.is_empty()).collect();
-    said.into_iter().map(str::to_owned).collect()
-}
-
-/// The form of an item, as `value` fills it in.
-fn form(
-    scene: &Scene<'_>,
-    site: &SiteId,
-    rows: &[ItemRow],
-    (action, value): (String, impl Fn(Field) -> String),
-    mistake: Option<&Mistake>,
-) -> ItemForm {
-    let words = scene.reader.lang.register_texts();
-    let option = |chosen: &str, value: &str, label: String| SelectOption {
-        value: value.to_owned(),
-        label,
-        chosen: value == chosen,
-    };
-    let options = |field: Field, value: &str| -> Vec<SelectOption> {
-        let nothing = || option(value, "", words.unset.to_owned());
-        match field {
-            Field::State => {
-                let of = |state: ItemState| option(value, state.as_str(), words.state(state).to_owned());
-                let other = ItemState::from_text(value).filter(|state| !ItemState::CHOSEN.contains(state));
-                ItemState::CHOSEN.into_iter().chain(other).map(of).collect()
-            }
-            Field::Post => {
-                let of = scene.pack.posts.keys().map(|post| option(value, post, scene.post(post)));
-                std::iter::once(nothing()).chain(of).collect()
-            }
-            Field::Device => {
-                let devices = scene.site(site).into_iter().flat_map(|site| {
-                    let devices = site.devices().filter(|device| device.life != Life::Retired);
-                    devices.map(move |device| (device.id.to_string(), scene.device(site, device).name))
-                });
-                let of = devices.map(|(id, name)| option(value, &id, name));
-                std::iter::once(nothing()).chain(of).collect()
-            }
-            _ => Vec::new(),
-        }
-    };
-    let input = |field: Field| {
-        let value = value(field);
-        ItemInput { field, options: options(field, &value), value }
-    };
-    ItemForm {
-        action,
-        inputs: Field::ALL.into_iter().map(input).collect(),
-        places: in_use(rows, Field::Place),
-        kinds: in_use(rows, Field::Kind),
-        label: String::new(),
-        mistake: mistake.map(|mistake| words.mistake(mistake)),
-    }
-}
-
 /// The list.
 async fn show(State(app): State<App>, reader: Reader) -> Response {
     answer(&app, &reader, list(&app, &reader, &Vec::new(), None)).await
@@ -244,14 +186,12 @@ async fn list(app: &App, reader: &Reader, fields: &Fields, mistake: Option<&Mist
         moves = app.store.moves(site).await?;
     }
     let page = Scene::with(app, reader, chosen.clone(), &open, |scene| {
-        let option =
-            |(id, _): (&SiteId, _)| SelectOption { value: id.to_string(), label: scene.name_of(id), chosen: false };
         let mut chrome = scene.chrome(Page::Register);
         // What is being typed must not go because something changed elsewhere.
         chrome.live = false;
         let Some(site) = &chosen else {
             return Ok(RegisterPage {
-                sites: scene.all_sites().map(option).collect(),
+                sites: scene.site_choices(),
                 places: Vec::new(),
                 items: Vec::new(),
                 missing: 0,

@@ -11,9 +11,7 @@ use axum::{
     response::Response,
 };
 use lobby_contract::SiteId;
-use lobby_dashboards::{
-    DutyDay, DutyLine, Page, PostNow, Preview, RosterImport, RosterPage, SelectOption, TableMistake,
-};
+use lobby_dashboards::{DutyDay, DutyLine, Page, PostNow, Preview, RosterImport, RosterPage, TableMistake};
 use lobby_domain::{
     access::Need,
     roster::{AHEAD, Changes, Duty, Gap, Holder, csv},
@@ -66,9 +64,7 @@ async fn page(app: &App, reader: &Reader, site: Option<SiteId>, shown: Shown) ->
     let open = Open::default();
     let Some(site) = chosen(app, reader, site)? else {
         let page = Scene::with(app, reader, None, &open, |scene| {
-            let option =
-                |(id, _): (&SiteId, _)| SelectOption { value: id.to_string(), label: scene.name_of(id), chosen: false };
-            let sites = scene.all_sites().map(option).collect();
+            let sites = scene.site_choices();
             let chrome = scene.chrome(Page::Roster);
             Ok(RosterPage { chrome, sites, now: None, gaps: None, days: Vec::new(), import: None })
         })?;

@@ -8,7 +8,7 @@ use std::{
 use jiff::tz::TimeZone;
 use lobby_contract::SiteId;
 use lobby_dashboards::{
-    Calendar, Choice, Chrome, Clause, Collection, DeviceRef, Lang, Page, Sight, State, Texts, When,
+    Calendar, Choice, Chrome, Clause, Collection, DeviceRef, Lang, Page, SelectOption, Sight, State, Texts, When,
 };
 use lobby_domain::{
     agent::Link,
@@ -157,6 +157,13 @@ impl Scene<'_> {
     /// The sites shown that have reported.
     pub fn shown(&self) -> impl Iterator<Item = &Site> {
         self.sites.values().filter(|site| self.chosen.as_ref().is_none_or(|chosen| *chosen == site.id))
+    }
+
+    /// The sites of which one is to be chosen.
+    pub fn site_choices(&self) -> Vec<SelectOption> {
+        let option =
+            |(id, _): (&SiteId, _)| SelectOption { value: id.to_string(), label: self.name_of(id), chosen: false };
+        self.all_sites().map(option).collect()
     }
 
     /// All sites that are known, whether they have reported or not.

@@ -8,8 +8,8 @@ use axum::{
 use jiff::civil::Date;
 use lobby_contract::SiteId;
 use lobby_dashboards::{
-    HeldPieces, LastDone, Page, RefillForm, SelectOption, StockEntry, StockItem, StockMachine, StockMistake,
-    StockOrder, StockPage, StockPlace, UsedUp,
+    HeldPieces, LastDone, Page, RefillForm, StockEntry, StockItem, StockMachine, StockMistake, StockOrder, StockPage,
+    StockPlace, UsedUp,
 };
 use lobby_domain::{
     access::Need,
@@ -256,9 +256,7 @@ async fn page(app: &App, reader: &Reader) -> Result<String, PageError> {
     let chosen = Scene::with(app, reader, asked, &nothing, |scene| Ok(scene.chosen().cloned()))?;
     let Some(site) = chosen else {
         let page = Scene::with(app, reader, None, &nothing, |scene| {
-            let option =
-                |(id, _): (&SiteId, _)| SelectOption { value: id.to_string(), label: scene.name_of(id), chosen: false };
-            let (sites, key) = (scene.all_sites().map(option).collect(), String::new());
+            let (sites, key) = (scene.site_choices(), String::new());
             let chrome = scene.chrome(Page::Stock);
             Ok(StockPage { chrome, sites, items: Vec::new(), entries: Vec::new(), next: None, key })
         })?;
