@@ -2,7 +2,7 @@
 
 use lobby_dashboards::{
     ChecksPage, Choice, Clause, ItemFlag, ItemLine, ItemSaid, ItemStated, Lack, Page, PhotoStage, PhotoWanted,
-    Readiness, RoundLine, RoundPage, RoundState, SelectOption, Signed,
+    Readiness, RoundLine, RoundPage, RoundStart, RoundState, SelectOption, Signed,
 };
 
 use super::{HOUR, MINUTE, Scene};
@@ -45,6 +45,15 @@ impl Scene {
                 self.round(RoundState::Done, (4, 4)),
             ],
             past: vec![other(RoundState::DoneLate), other(RoundState::Excused)],
+            start: Some(RoundStart {
+                action: "/checks/start/hz-01".into(),
+                key: "01936e2c-7d3a-7000-8000-000000000001".into(),
+                lists: vec![SelectOption {
+                    value: "snooker-opening".into(),
+                    label: self.say("斯诺克打球前检查", "Snooker before play"),
+                    chosen: false,
+                }],
+            }),
         }
     }
 

@@ -248,7 +248,7 @@ fn rounds(s: &Scene) -> [Sample; 6] {
     };
     [
         list("checks", s.checks()),
-        list("checks-none", ChecksPage { posts: vec![], today: vec![], past: vec![], ..s.checks() }),
+        list("checks-none", ChecksPage { posts: vec![], today: vec![], past: vec![], start: None, ..s.checks() }),
         one("round", open()),
         one(
             "round-lacking",

@@ -73,6 +73,7 @@ impl AuditLine {
             "maintenance.change" => t.audit_maintenance_change,
             "maintenance.end" => t.audit_maintenance_end,
             "device.life" => t.audit_device_life,
+            "round.start" => t.audit_round_start,
             "round.answer" => t.audit_round_answer,
             "round.sign_out" => t.audit_round_sign_out,
             "round.sign_in" => t.audit_round_sign_in,

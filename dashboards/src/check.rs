@@ -9,6 +9,7 @@ use crate::{
     alert::Clause,
     chrome::{Choice, Chrome, Notice, page},
     photo::PhotoLine,
+    restraints::SelectOption,
     state::{State, Verdict},
     texts::fill,
     tile::Fact,
@@ -107,6 +108,19 @@ pub struct ChecksPage {
     pub today: Vec<RoundLine>,
     /// Earlier ones, the newest first.
     pub past: Vec<RoundLine>,
+    /// The form by which one is started now; nothing where the reader has none to start.
+    pub start: Option<RoundStart>,
+}
+
+/// The form by which a round is started before guests play, or where no opening hours say when it is due: `key`, `checklist`.
+#[derive(Debug, Clone)]
+pub struct RoundStart {
+    /// Where it is sent.
+    pub action: String,
+    /// Tells this wish from any other.
+    pub key: String,
+    /// The rounds to choose from.
+    pub lists: Vec<SelectOption>,
 }
 
 page!(ChecksPage);

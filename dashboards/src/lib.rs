@@ -14,7 +14,7 @@
 //! millimetres, and every text cut to the room that it has on paper.
 //!
 //! **Actions** are plain forms: `POST /t/{no}/{accept|start|finish|confirm}` with `version`, `back` and, on the ticket's
-//! own page, `by` and `note`; `POST /d/{code}/life` with `life` and `back`; `POST /checks/{id}/{save|sign-out|sign-in|dispute}` with what [`RoundPage`] asks for; `POST /report` and `POST /d/{code}/report` with what [`ReportForm`] asks for; `POST /alerts/{id}/{ack|silence}` with `by` and `back`; `POST /silences` and `POST /maintenance` with
+//! own page, `by` and `note`; `POST /d/{code}/life` with `life` and `back`; `POST /checks/start/{site}` with what [`RoundStart`] asks for; `POST /checks/{id}/{save|sign-out|sign-in|dispute}` with what [`RoundPage`] asks for; `POST /report` and `POST /d/{code}/report` with what [`ReportForm`] asks for; `POST /alerts/{id}/{ack|silence}` with `by` and `back`; `POST /silences` and `POST /maintenance` with
 //! what [`RestraintsPage`] asks for, and `POST /{silences|maintenance}/{id}/end`; `POST /outbox/{channel}/test` with `back`; `POST /stock/{site}` and below with what [`StockPage`] asks for; `POST /health/ignore` with `domain` and `id`; `POST /sign-in`, `/sign-out`, `/setup/{link}`, `/account/…` and `/people/…` with what
 //! their pages ask for. No page needs the script.
 
@@ -72,7 +72,7 @@ pub use audit::{AuditLine, AuditPage};
 pub use chart::{Limit, Series, StateSpan, Window, svg};
 pub use check::{
     ChecksPage, ItemFlag, ItemLine, ItemSaid, ItemStated, Lack, Passed, PhotoWanted, Readiness, RoundLine, RoundPage,
-    RoundState, Signed,
+    RoundStart, RoundState, Signed,
 };
 pub use chrome::{Choice, Chrome, Collection, Notice, Page, Sight, Site};
 pub use compliance::{

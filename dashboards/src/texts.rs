@@ -200,6 +200,7 @@ texts! {
     roster_over: "已结束、不再更改的：{} 班", "Over, and left as it was: {}";
     roster_same: "与现有排班相同，没有变化", "It is what is planned already: nothing changes";
     checks: "点检与交接", "Rounds";
+    audit_round_start: "开始点检", "Started a round";
     audit_round_answer: "填写点检", "Answered a round";
     audit_round_sign_out: "点检签字", "Signed a round";
     audit_round_sign_in: "接班签字", "Took over";

@@ -37,6 +37,7 @@ mod rollup;
 mod roster;
 mod rounds;
 mod schema;
+mod started;
 mod stock;
 mod stock_alerts;
 mod stock_takes;
@@ -84,6 +85,7 @@ pub use self::{
     roster::{Coming, DutyRow},
     rounds::{Looking, PassedOn, Refill, RoundFilter, RoundRow, Signature},
     schema::{migrator, newest_schema},
+    started::Starting,
     stock::{Book, EntryFilter, EntryRow, OpenOrder, Posting, StockError},
     stock_alerts::LowAlert,
     stock_takes::{AnsweredLine, TakeRow},

@@ -223,5 +223,18 @@ fn a_patrol_on_a_phone_shows_what_the_machines_say_and_reports_what_is_wrong(
     browser.open(&pages[0])?;
     let record = says(&mut browser, &picture("record"))?;
     ensure!(record.contains("83") && !record.contains("12\u{a0}") && !record.contains("12 "), "{record}");
+
+    // One more is started when it is wanted, and asked for again it is the same.
+    let list = format!("{}/checks?site={SITE}", hub.url());
+    let mut started = Vec::new();
+    for _ in 0..2 {
+        browser.open(&list)?;
+        says(&mut browser, &picture("list"))?;
+        browser.press("form[action^='/checks/start/'] button")?;
+        started.push(browser.value("location.pathname")?);
+        let form = says(&mut browser, &picture("started"))?;
+        ensure!(form.contains(words.say("逐项确认", "Go through the items")) && form.contains("0/3"), "{form}");
+    }
+    ensure!(started[0] == started[1] && !pages[0].ends_with(started[0].as_str().context("a path")?), "{started:?}");
     Ok(())
 }

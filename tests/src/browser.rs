@@ -127,6 +127,7 @@ impl Browser {
     /// Keeps a picture of the page in the folder that `LOBBY_PICTURES` names, if it is set: to look at what a test saw.
     pub fn keep(&mut self, name: &str) -> Result<()> {
         let Some(folder) = std::env::var_os("LOBBY_PICTURES") else { return Ok(()) };
+        fs::create_dir_all(&folder)?;
         let path = PathBuf::from(folder).join(format!("{name}.png"));
         fs::write(&path, self.picture("html")?).with_context(|| format!("write {}", path.display()))
     }

@@ -12,6 +12,9 @@ texts! {
     checks_today: "今天", "Today";
     checks_past: "以往记录", "Earlier";
     checks_past_none: "还没有记录", "There is none yet";
+    check_start: "现在开始一次", "Start one now";
+    check_start_hint: "例如客人打球前。已有进行中的，会直接打开。", "Before guests play, for instance. One that is under way is opened.";
+    check_start_which: "点检", "Round";
     check_due: "应完成：", "Due";
     check_takes_over: "接班：", "Taken over by";
     check_scheduled: "未到时间", "Scheduled";

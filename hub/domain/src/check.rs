@@ -228,6 +228,11 @@ pub fn round_id(site: &str, checklist: &str, slot: &Slot) -> Uuid {
     Uuid::new_v5(&NAMESPACE, format!("{site}\n{checklist}\n{}\n{}", slot.day, slot.nth).as_bytes())
 }
 
+/// What tells a round that somebody starts: its site, its checklist, and the wish to start it.
+pub fn started_id(site: &str, checklist: &str, key: Uuid) -> Uuid {
+    Uuid::new_v5(&key, format!("{site}\n{checklist}").as_bytes())
+}
+
 /// The alert of a missed round.
 pub fn missed_alert(round: Uuid) -> AlertId {
     AlertId::of_report(round)

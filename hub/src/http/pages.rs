@@ -169,6 +169,7 @@ fn with_photos() -> Routes {
         .post("/d/{code}/report", Policy::to(Need::Answer, About::Label), report::send)
         .post("/report", Policy::to(Need::Answer, About::List), report::send_other)
         .post("/t/{no}/comment", Policy::to(Need::Answer, About::Ticket), act::comment)
+        .post("/checks/start/{site}", Policy::to(Need::Answer, About::Site), rounds::start)
         .post("/checks/{id}/{verb}", Policy::to(Need::Answer, About::RoundStep), round::act)
         .post("/t/{no}/{verb}", Policy::to(Need::Answer, About::TicketStep), act::act)
         .with(|router| router.layer(DefaultBodyLimit::max(LARGEST_SENT)))

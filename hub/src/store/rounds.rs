@@ -241,11 +241,12 @@ impl RoundRow {
 
 /// A round that is to be made of a checklist.
 #[derive(Debug, Clone)]
-struct Opening<'a> {
-    slot: Slot,
-    list: &'a check::Checklist,
-    lines: &'a [Line],
-    excused: bool,
+pub(super) struct Opening<'a> {
+    pub(super) id: Uuid,
+    pub(super) slot: Slot,
+    pub(super) list: &'a check::Checklist,
+    pub(super) lines: &'a [Line],
+    pub(super) excused: bool,
 }
 
 /// What a site's rounds are made of.
@@ -276,7 +277,7 @@ impl<'a> Looking<'a> {
                     continue;
                 }
                 if let Some(lines) = self.lines.get(&list.id).filter(|lines| !lines.is_empty()) {
-                    openings.push(Opening { slot, list, lines, excused: look == Look::Excused });
+                    openings.push(Opening { id, slot, list, lines, excused: look == Look::Excused });
                 }
             }
         }
@@ -307,9 +308,20 @@ impl Tx {
             .fetch_all(conn).await)
     }
 
-    async fn open_round(&mut self, site: &SiteId, opening: &Opening<'_>, now: Timestamp) -> Result<(), StoreError> {
-        let Opening { slot, list, lines, excused } = opening;
-        let id = check::round_id(site.as_str(), &list.id, slot);
+    /// Holds a site's rounds until the transaction ends, and tells when they were last looked at.
+    pub(super) async fn hold_rounds(&mut self, site: &SiteId) -> Result<Option<Timestamp>, StoreError> {
+        let before: Option<i64> = on!(self, "hold a site's rounds", conn => sqlx::query_scalar(WATCH).bind(site.as_str())
+            .fetch_one(conn).await)?;
+        Ok(before.map(Timestamp::from_millis))
+    }
+
+    pub(super) async fn open_round(
+        &mut self,
+        site: &SiteId,
+        opening: &Opening<'_>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Opening { id, slot, list, lines, excused } = opening;
         let lines = serde_json::to_string(lines).expect("lines are plain data");
         let clauses = list.clauses.join(" ");
         let day: Date = slot.day;
@@ -391,9 +403,7 @@ impl Store {
             return Ok(false);
         }
         let mut tx = self.begin().await?;
-        let before: Option<i64> = on!(&mut tx, "hold a site's rounds", conn => sqlx::query_scalar(WATCH).bind(site.as_str())
-            .fetch_one(conn).await)?;
-        let before = before.map(Timestamp::from_millis);
+        let before = tx.hold_rounds(site).await?;
         let there = tx.rounds_there(site, now).await?;
         let openings = looking.openings(before, &there);
         for opening in &openings {

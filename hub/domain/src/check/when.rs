@@ -3,6 +3,7 @@
 use jiff::{
     SignedDuration, ToSpan,
     civil::{Date, Time},
+    tz::TimeZone,
 };
 
 use super::Checklist;
@@ -51,6 +52,9 @@ pub struct Slot {
     pub closes: Timestamp,
 }
 
+/// From which place in the day on those stand that somebody starts: the planned ones of a day are fewer.
+const STARTED_FROM: i64 = 1000;
+
 /// What is to be done about a round that is not there yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
@@ -94,6 +98,13 @@ impl Checklist {
             Some(Slot { day, nth, opens: due - self.opens, due, closes: due + self.closes })
         };
         self.due.iter().enumerate().filter_map(slot).collect()
+    }
+
+    /// A round that somebody starts at `now`, such as before guests play (REC-S3.2), when so many were started that day before. It has the
+    /// time that a planned one has.
+    pub fn started(&self, now: Timestamp, zone: &TimeZone, before: i64) -> Slot {
+        let due = now + self.opens;
+        Slot { day: local(now, zone).date(), nth: STARTED_FROM + before, opens: now, due, closes: due + self.closes }
     }
 
     /// The rounds that may have opened since `before` and until `now`, the earliest first.

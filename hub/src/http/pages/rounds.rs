@@ -1,5 +1,7 @@
 //! Rounds in lists: today's with what is missing first, earlier ones, those of a board, and what lacks before a site can open.
 
+mod start;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{extract::State, response::Response};
@@ -14,6 +16,7 @@ use lobby_domain::{
     time::{Span, Timestamp},
 };
 
+pub(super) use self::start::start;
 use super::{App, Html, Open, PageError, Reader, Scene, answer::answer};
 use crate::{
     checks::lines,
@@ -91,6 +94,7 @@ async fn list(app: &App, reader: &Reader) -> Result<String, PageError> {
             posts: choices(scene, &posts, wanted.as_deref()),
             today,
             past,
+            start: start::form(scene),
             chrome: scene.chrome(Page::Checks),
         })
     })?;

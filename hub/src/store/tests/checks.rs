@@ -20,7 +20,9 @@ use crate::{
     audit::Actor,
     fleet::{Setup, SiteSettings},
     photo::Photo,
-    store::{AnswerRow, Answered, AuditFilter, Checked, Checking, Looking, RoundError, RoundFilter, RoundRow},
+    store::{
+        AnswerRow, Answered, AuditFilter, Checked, Checking, Looking, RoundError, RoundFilter, RoundRow, Starting,
+    },
 };
 
 const HANDOVER: &str = "internet-handover";
@@ -321,4 +323,38 @@ async fn the_last_hub_to_look_is_remembered_without_a_write_each_time(
         .fetch_one(conn).await)
         .unwrap();
     assert_eq!(Timestamp::from_millis(looked), at("09:05"));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_round_that_somebody_starts_is_one_however_often_it_is_asked_for(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    let (site, setup, lines) = (site(), setup(), lines());
+    let list = setup.pack.checklists.iter().find(|list| *list.id == *HANDOVER).unwrap();
+    let (zone, actor) = (setup.zone_of(&site), Actor::person("p-early", "早班"));
+    let start = async |key: u128, now: Timestamp| {
+        let (key, lines) = (Uuid::from_u128(key), &lines[HANDOVER]);
+        let asked = Starting { key, site: &site, list, lines, zone: &zone, actor: &actor, at: now };
+        store.start_round(asked).await.unwrap()
+    };
+    let first = start(1, at("12:00")).await;
+    assert_eq!(start(1, at("12:01")).await, first, "the same wish");
+    assert_eq!(start(2, at("12:01")).await, first, "one is under way");
+    let there = rounds(store).await;
+    assert_eq!(there.len(), 1, "{there:?}");
+    let (opens, due, closes) = (there[0].opens_at, there[0].due_at, there[0].closes_at);
+    assert_eq!((opens, due, closes), (at("12:00"), at("12:45"), at("13:00")), "it has the time of a planned one");
+    // Nobody does it: it is missed as any other, and the next wish starts another one.
+    assert!(look(store, at("13:00")).await);
+    let second = start(3, at("13:00")).await;
+    assert!(second != first && start(1, at("13:00")).await == first);
+    let there = rounds(store).await;
+    assert_eq!(
+        there.iter().map(|round| (round.is_missed(), round.nth)).collect::<Vec<_>>(),
+        [(false, 1001), (true, 1000)]
+    );
+    assert_eq!(all_alerts(store).await.len(), 1);
 }

@@ -9,7 +9,7 @@ use super::{Database, Kind, Store};
 use crate::store::{
     alerts, audit, checks, compliance, contacts, deadlines, delivery, dispensed, escalations, findings, fleet, labels,
     meta, moves, notifications, once, outbox, past, people, photos, purchases, queue, records, register, reports,
-    resend, restraints, rollup, roster, rounds, schema, stock, stock_alerts, stock_takes, tickets, tokens,
+    resend, restraints, rollup, roster, rounds, schema, started, stock, stock_alerts, stock_takes, tickets, tokens,
 };
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
@@ -51,6 +51,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         roster::STATEMENTS,
         rounds::STATEMENTS,
         schema::STATEMENTS,
+        started::STATEMENTS,
         stock::STATEMENTS,
         stock_alerts::STATEMENTS,
         stock_takes::STATEMENTS,
