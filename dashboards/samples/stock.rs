@@ -1,8 +1,8 @@
 //! Shoe covers and what is left of them.
 
 use lobby_dashboards::{
-    HeldPieces, Incident, LastDone, LowStock, Machine, Page, RefillForm, ShowflatPage, State, StockEntry, StockItem,
-    StockMachine, StockOrder, StockPage, StockPlace, TicketStep, UsedUp,
+    DueRefill, HeldPieces, Incident, LastDone, LowStock, Machine, Page, RefillForm, ShowflatPage, State, StockEntry,
+    StockItem, StockMachine, StockOrder, StockPage, StockPlace, TicketStep, UsedUp,
 };
 
 use super::{DAY, HOUR, MINUTE, SECOND, Scene};
@@ -41,8 +41,11 @@ impl Scene {
     }
 
     pub(super) fn low_machine(&self) -> Machine {
-        let low_stock =
-            LowStock { since: self.at(18 * MINUTE), who: Some(self.say("样板房 王敏", "Wang Min, show flat")) };
+        let low_stock = LowStock {
+            since: self.at(18 * MINUTE),
+            who: Some(self.say("样板房 王敏", "Wang Min, show flat")),
+            refill: Some(DueRefill { by: self.at(-40 * MINUTE), pieces: 160 }),
+        };
         Machine {
             low_stock: Some(low_stock),
             runs_out: Some(UsedUp { likely: self.at(-20 * MINUTE), give_or_take: None }),

@@ -108,7 +108,7 @@ pub use report::{
 pub use restraints::{Restrained, RestraintRow, RestraintsPage, SelectOption, Selection};
 pub use roster::{DutyDay, DutyLine, PostNow, Preview, RosterImport, RosterPage, TableMistake};
 pub use sheet::{Paper, Sheet};
-pub use showflat::{LowStock, Machine, ShowflatPage};
+pub use showflat::{DueRefill, LowStock, Machine, ShowflatPage};
 pub use state::{State, Verdict};
 pub use stock::{
     HeldPieces, LastDone, RefillForm, StockEntry, StockItem, StockMachine, StockMistake, StockOrder, StockPage,

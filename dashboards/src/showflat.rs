@@ -19,6 +19,17 @@ pub struct LowStock {
     pub since: When,
     /// Who must refill it.
     pub who: Option<String>,
+    /// By when, and with how many; `None` if nothing tells.
+    pub refill: Option<DueRefill>,
+}
+
+/// A refill that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueRefill {
+    /// By when: before the shift begins in which the machine may run out.
+    pub by: When,
+    /// How many pieces at least, so that it lasts until the site closes.
+    pub pieces: i64,
 }
 
 /// A shoe-cover machine.
@@ -54,6 +65,13 @@ pub struct Machine {
     pub facts: Vec<Fact>,
     /// The open incident: covers are handed out by hand until it ends.
     pub incident: Option<Incident>,
+}
+
+impl DueRefill {
+    /// In words.
+    fn words(&self, t: &Texts) -> String {
+        fill2(t.covers_refill_due, &self.by.local, &self.pieces.to_string())
+    }
 }
 
 impl Machine {

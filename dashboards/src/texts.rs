@@ -612,6 +612,7 @@ texts! {
     covers_unknown: "余量未知", "Level unknown";
     covers_low_level: "补货线 {} 只", "Refill below {}";
     covers_low: "鞋套不足，请补货", "Running low: please refill";
+    covers_refill_due: "{} 前补货，至少 {} 只", "Refill it before {}, with {} at least";
     covers_refill_by: "补货负责人", "To be refilled by";
     covers_today: "今日已发放", "Dispensed today";
     covers_unit: "只", "pcs";

@@ -19,6 +19,7 @@ use lobby_domain::{
         Kind, Place,
         levels::Levels,
         low::{Coming, Room, in_time},
+        refill::{Filling, Refill, Shift, days},
     },
     time::{Span, Timestamp},
 };
@@ -79,6 +80,8 @@ pub struct MachineStock {
     pub expected: f64,
     /// When the site closes.
     pub closes: Timestamp,
+    /// By when it is to be refilled, if it is.
+    pub refill: Option<Refill>,
     /// Whether anything fresh is known of it.
     pub known: bool,
     /// When its agent last said anything about it.
@@ -175,7 +178,12 @@ pub async fn of_site(
             continue;
         }
         let levels = levels(&setup, site, id);
-        let machines = of_item().map(|machine| machine_stock(machine, &book, &calendar, now)).collect();
+        let shifts = if of_item().next().is_some() {
+            shifts(store, site, (&item.tells, &calendar), now).await?
+        } else {
+            Vec::new()
+        };
+        let machines = of_item().map(|machine| machine_stock(machine, &book, (&calendar, &shifts), now)).collect();
         let use_of_all = outlook::together(book.dispensed.values().map(|told| &told.hours[..]), &book.by_hand);
         let outlook = Outlook::of(&use_of_all, &calendar, now);
         let on_hand = book.balances.of(&Place::Store);
@@ -190,7 +198,26 @@ pub async fn of_site(
     Ok(all)
 }
 
-fn machine_stock(machine: &Snapshot, book: &Book, calendar: &Calendar, now: Timestamp) -> MachineStock {
+/// The shifts of the posts that refill, as the roster plans them, or else the days of opening: those until the site closes.
+async fn shifts(
+    store: &Store,
+    site: &SiteId,
+    (posts, calendar): (&[Box<str>], &Calendar),
+    now: Timestamp,
+) -> Result<Vec<Shift>, StoreError> {
+    let closes = calendar.closes_after(now).unwrap_or(now + AHEAD);
+    let planned = store.duties(site, now, closes).await?;
+    let theirs = planned.iter().filter(|row| row.disabled_at.is_none() && posts.contains(&row.duty.post));
+    let shifts: Vec<Shift> = theirs.map(|row| (row.duty.from, row.duty.until)).collect();
+    Ok(if shifts.is_empty() { days(calendar, now, closes) } else { shifts })
+}
+
+fn machine_stock(
+    machine: &Snapshot,
+    book: &Book,
+    (calendar, shifts): (&Calendar, &[Shift]),
+    now: Timestamp,
+) -> MachineStock {
     let dispensed = book.dispensed.get(&machine.device).cloned().unwrap_or_default();
     let place = Place::Machine(machine.device.clone());
     let is_booked = book.last.contains_key(&(place.clone(), Kind::Count));
@@ -199,6 +226,10 @@ fn machine_stock(machine: &Snapshot, book: &Book, calendar: &Calendar, now: Time
     let closes = calendar.closes_after(now).unwrap_or(now + AHEAD);
     let left = machine.said.or(booked);
     let midnight = midnight(now, calendar);
+    let runs_out = left.and_then(|left| outlook.runs_out(left, now));
+    let expected = outlook.expected(now, closes);
+    let filling =
+        |left| Filling { left, capacity: machine.capacity, low_at: machine.low_at, expected, runs_out, closes };
     MachineStock {
         device: machine.device.clone(),
         name: machine.name.clone(),
@@ -207,9 +238,10 @@ fn machine_stock(machine: &Snapshot, book: &Book, calendar: &Calendar, now: Time
         capacity: machine.capacity,
         low_at: machine.low_at,
         today: dispensed.hours.iter().filter(|(at, _)| *at >= midnight).map(|(_, pieces)| pieces).sum(),
-        runs_out: left.and_then(|left| outlook.runs_out(left, now)),
-        expected: outlook.expected(now, closes),
+        runs_out,
+        expected,
         closes,
+        refill: left.and_then(|left| filling(left).due(shifts, now)),
         known: machine.known,
         seen: machine.seen,
         told: machine.life == Life::Live,

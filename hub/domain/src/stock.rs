@@ -11,6 +11,7 @@
 pub mod dispensed;
 pub mod levels;
 pub mod low;
+pub mod refill;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 

@@ -123,6 +123,16 @@ fn of_room(stock: &ItemStock) -> Label {
 /// Why a machine is to be refilled.
 fn of_machine(machine: &MachineStock, left: i64, now: Timestamp, zone: &jiff::tz::TimeZone) -> Label {
     let closes = clock(machine.closes, now, zone);
+    let Label { zh, en } = why(machine, left, &closes, now, zone);
+    let Some(refill) = machine.refill else { return Label::new(zh, en) };
+    let (by, pieces) = (clock(refill.by, now, zone), refill.pieces);
+    Label::new(
+        format!("{zh}；请在 {by} 前补货，至少 {pieces}"),
+        format!("{en}; refill it before {by}, with {pieces} at least"),
+    )
+}
+
+fn why(machine: &MachineStock, left: i64, closes: &str, now: Timestamp, zone: &jiff::tz::TimeZone) -> Label {
     match machine.runs_out.as_ref().filter(|out| out.likely < machine.closes) {
         Some(out) => {
             let out = clock(out.likely, now, zone);

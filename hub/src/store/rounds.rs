@@ -9,6 +9,7 @@ use lobby_domain::{
     check::{self, Line, Look, Slot, State},
     label::Label,
     pack::Pack,
+    stock::low::Low,
     time::{Span, Timestamp},
 };
 use serde::{Deserialize, Serialize};
@@ -369,7 +370,7 @@ impl Tx {
         let mut passed = PassedOn { tickets, ..PassedOn::default() };
         for rule in refill_rules(pack, &round.post) {
             let refills: Vec<(String, String, String)> = on!(self, "read what is to be refilled", conn =>
-                sqlx::query_as(REFILLS_OF).bind(round.site.as_str()).bind(rule).fetch_all(conn).await)?;
+                sqlx::query_as(REFILLS_OF).bind(round.site.as_str()).bind(&rule).fetch_all(conn).await)?;
             let refill = |(device, zh, en): (String, String, String)| Refill { device, title: Label::new(zh, en) };
             passed.refills.extend(refills.into_iter().map(refill));
         }
@@ -377,14 +378,17 @@ impl Tx {
     }
 }
 
-/// The rules by which a post is told that something is to be refilled: those about stock, which open no ticket.
-fn refill_rules<'p>(pack: &'p Pack, post: &'p str) -> impl Iterator<Item = &'p str> {
+/// The rules by which a post is told that something is to be refilled: those about stock, which open no ticket, and those of the ledger.
+fn refill_rules<'p>(pack: &'p Pack, post: &'p str) -> impl Iterator<Item = String> {
     let about_stock = |name: &str| matches!(name, "covers_left" | "level_low" | "empty");
     let rules = pack.kinds.values().flat_map(|kind| &kind.rules);
-    rules
+    let of_devices = rules
         .filter(move |rule| rule.tells.iter().any(|told| **told == *post))
         .filter(move |rule| rule.when.facts().iter().any(|(name, _)| about_stock(name)))
-        .map(|rule| &*rule.id)
+        .map(|rule| rule.id.to_string());
+    let items = pack.items.iter().filter(move |(_, item)| item.tells.iter().any(|told| **told == *post));
+    let by_the_ledger = items.flat_map(|(id, _)| [Low::Machine, Low::Empty].map(|low| low.rule_id(id)));
+    of_devices.chain(by_the_ledger)
 }
 
 impl Store {

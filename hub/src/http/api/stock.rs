@@ -98,6 +98,10 @@ pub(in crate::http) struct MachineStockRow {
     /// The same since midnight at the site.
     dispensed_today: i64,
     runs_out: Option<RunsOut>,
+    /// By when it is to be refilled: before the shift begins in which it may run out; null if it lasts until the site closes.
+    refill_by: Option<i64>,
+    /// With how many pieces at least.
+    refill_pieces: Option<i64>,
     held: Vec<Held>,
 }
 
@@ -112,6 +116,8 @@ impl From<&MachineStock> for MachineStockRow {
             dispensed: machine.dispensed.total,
             dispensed_today: machine.today,
             runs_out: machine.runs_out.map(RunsOut::from),
+            refill_by: machine.refill.map(|refill| refill.by.millis()),
+            refill_pieces: machine.refill.map(|refill| refill.pieces),
             held: machine.dispensed.held.iter().map(held).collect(),
         }
     }

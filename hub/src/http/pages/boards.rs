@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use lobby_contract::{FactValue, SiteId};
-use lobby_dashboards::{ConciergePage, DeviceTile, Fact, LowStock, Machine, Page, ReceptionPage, ShowflatPage};
+use lobby_dashboards::{
+    ConciergePage, DeviceTile, DueRefill, Fact, LowStock, Machine, Page, ReceptionPage, ShowflatPage,
+};
 use lobby_domain::{
     device::Device,
     pack::KindRules,
@@ -128,6 +130,9 @@ fn machine(scene: &Scene<'_>, stocks: &Stocks, (site, device): (&Site, &Device),
         low_stock: low.map(|alert| LowStock {
             since: scene.when(alert.since),
             who: alert.tells.first().map(|post| scene.post(post)),
+            refill: stock
+                .and_then(|(_, machine)| machine.refill)
+                .map(|refill| DueRefill { by: scene.when(refill.by), pieces: refill.pieces }),
         }),
         runs_out: stock.and_then(|(_, machine)| machine.runs_out).map(|out| stock::used_up(scene, out)),
         dispensed_today: stock.map(|(_, machine)| u32::try_from(machine.today.max(0)).unwrap_or(u32::MAX)),

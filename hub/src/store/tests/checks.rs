@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use jiff::civil::time;
 use lobby_contract::FactValue;
 use lobby_domain::{
+    alert::Subject,
     calendar::{Calendar, Day},
     check::{Deed, Flag, Line, Photo as Wanted, Readings, Refusal, Said, State, Stated},
     escalation,
     label::Label,
     pack::Pack,
+    stock::low::Low,
     time::{Span, Timestamp},
 };
 use rstest::rstest;
@@ -21,11 +23,13 @@ use crate::{
     fleet::{Setup, SiteSettings},
     photo::Photo,
     store::{
-        AnswerRow, Answered, AuditFilter, Checked, Checking, Looking, RoundError, RoundFilter, RoundRow, Starting,
+        AnswerRow, Answered, AuditFilter, Checked, Checking, Looking, LowAlert, RoundError, RoundFilter, RoundRow,
+        Starting,
     },
 };
 
 const HANDOVER: &str = "internet-handover";
+const COVERS: &str = "shoe-cover";
 
 /// 2026-11-23, a Monday, at some time in Shanghai.
 fn at(text: &str) -> Timestamp {
@@ -33,12 +37,14 @@ fn at(text: &str) -> Timestamp {
     Timestamp::from_millis(zoned.as_millisecond())
 }
 
-/// The built-in standards, and a site that is open from half past eight to six.
+/// The built-in standards, but that reception refills the machines, and a site that is open from half past eight to six.
 fn setup() -> Setup {
+    let mut pack = Pack::built_in();
+    pack.items.get_mut(COVERS).unwrap().tells = ["reception".into()].into();
     let day = Day { ready_by: time(8, 20, 0, 0), open: time(8, 30, 0, 0), close: time(18, 0, 0, 0) };
     let calendar = Some(Calendar::new(shanghai(), [Some(day); 7], BTreeMap::new()));
     let settings = SiteSettings { calendar, ..SiteSettings::default() };
-    Setup { pack: Pack::built_in(), sites: BTreeMap::from([(site(), settings)]), zone: shanghai() }
+    Setup { pack, sites: BTreeMap::from([(site(), settings)]), zone: shanghai() }
 }
 
 fn line(id: &str, count: Option<u32>, photo: Wanted) -> Line {
@@ -292,10 +298,16 @@ async fn nobody_signs_while_something_is_lacking_and_a_handover_takes_two_people
     let disputed = send(store, (5, &round, Deed::Dispute), LATE, &[], at("08:04")).await.unwrap();
     assert_eq!((disputed.round.state, &*disputed.round.dispute), (State::Disputed, "少一本书"));
     send(store, (6, &round, Deed::SignOut), EARLY, &[answered("books", Said::Count(28))], at("08:05")).await.unwrap();
+    let (setup, subject) = (setup(), Subject::Device("covers-1".parse().unwrap()));
+    let rule = Low::Machine.rule(COVERS, &setup.pack.items[COVERS]);
+    let low = LowAlert { subject, rule, evidence: Label::new("剩 60", "60 left"), tell: true };
+    store.tell_low(&site(), &[low], &[], &setup, at("08:05")).await.unwrap();
     let taken = send(store, (7, &round, Deed::SignIn), LATE, &[], at("08:06")).await.unwrap().round;
     assert_eq!((taken.state, taken.is_done()), (State::SignedIn, true));
     let passed = taken.passed_on.clone().unwrap();
     assert_eq!((passed.tickets.len(), &*passed.silences), (1, &["球桌维修中".to_owned()][..]));
+    let refills: Vec<(&str, &str)> = passed.refills.iter().map(|refill| (&*refill.device, &*refill.title.en)).collect();
+    assert_eq!(refills, [("covers-1", "Shoe covers: to be refilled")]);
     let (out, taking) = (taken.signed_out.unwrap(), taken.signed_in.unwrap());
     assert_eq!((&*out.name, &*taking.name, taking.at), ("早班", "晚班", at("08:06")));
 
