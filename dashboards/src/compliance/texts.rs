@@ -75,14 +75,14 @@ texts! {
     device_alerts: "本月告警", "Its alerts";
     alerts_of: "{}：{} 的告警", "Alerts of {} in {}";
     alerts_none: "本月没有告警", "No alert in this month";
-    alerts_some: "共 {} 条告警", "{} alerts";
+    alerts_some: "共 {} 条告警", "Alerts: {}";
     own: "只显示{}的条款和事项", "Only what concerns: {}";
     sites: "按案场", "By site";
     site: "案场", "Site";
     compare_question: "各案场 {} 的服务标准落实了吗？", "Were the standards kept at every site in {}?";
     messages_question: "通知发到了哪里？", "Where was it sent?";
     messages_none: "没有发送记录", "Nothing of it is on record";
-    messages_some: "{} 条通知", "{} notifications";
+    messages_some: "{} 条通知", "Notifications: {}";
     messages_alert: "查看告警", "The alert";
     cannot_ledger: "“{}”没有建账：不计月度核对和采购审批", "No ledger of '{}': neither its statement nor its purchase is asked for";
     cannot_channel: "没有配置通知通道：紧急通知发不出去", "No channel is set up: urgent messages reach nobody";

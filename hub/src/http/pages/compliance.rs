@@ -278,9 +278,11 @@ pub(super) async fn device(
 async fn device_page(app: &App, reader: &Reader, (month, device): (&str, &str)) -> Result<String, PageError> {
     let month: Month = month.parse().map_err(|_| PageError::NotFound)?;
     let id: DeviceId = device.parse().map_err(|_| PageError::NotFound)?;
-    let site = reader.site()?.or_else(|| reader.caller.only_site().cloned()).ok_or(PageError::NotFound)?;
+    let open = Open::default();
+    let chosen = Scene::with(app, reader, reader.site()?, &open, |scene| Ok(scene.chosen().cloned()))?;
+    let site = chosen.ok_or(PageError::NotFound)?;
     let calendar = crate::compliance::calendar_of(&app.fleet, &site);
-    let subject = Subject::Device(id);
+    let subject = Subject::Device(id.clone());
     let filter = AlertFilter {
         site: Some(site.clone()),
         subject: Some(subject.clone()),
@@ -290,8 +292,11 @@ async fn device_page(app: &App, reader: &Reader, (month, device): (&str, &str)) 
     let after = reader.asked.after.as_deref().map(str::parse::<Cursor>).transpose()?;
     let most = i64::try_from(AT_ONCE).unwrap_or(i64::MAX);
     let (rows, next) = app.store.alerts(&filter, after.as_ref(), most).await??;
-    let open = Open::default();
     let page = Scene::with(app, reader, Some(site.clone()), &open, |scene| {
+        let is_known = scene.site(&site).is_some_and(|live| live.devices().any(|device| device.id == id));
+        if !is_known && rows.is_empty() && after.is_none() {
+            return Err(PageError::NotFound);
+        }
         let named = scene.subject(&site, &subject);
         Ok(DeviceAlertsPage {
             chrome: scene.chrome(Page::Checks),

@@ -46,7 +46,8 @@ async fn a_fault_and_a_missed_round_are_on_the_page_with_the_way_to_them() {
 #[tokio::test]
 async fn what_is_no_month_and_no_clause_is_not_there() {
     let hub = Hub::reporting().await;
-    for path in ["/compliance/2026-13", "/compliance/2026-11/XYZ-1", "/compliance/2026-11/table/pdf"] {
+    let none = ["/compliance/2026-13", "/compliance/2026-11/XYZ-1", "/compliance/2026-11/table/pdf"];
+    for path in none.into_iter().chain(["/compliance/2026-11/devices/none", "/compliance/2026-13/devices/covers-1"]) {
         assert_eq!(hub.get(path, "en").await.status, StatusCode::NOT_FOUND, "{path}");
     }
 }
@@ -147,7 +148,7 @@ async fn a_fault_during_maintenance_is_not_held_against_a_device_and_its_alerts_
     assert_eq!((&covers["maintenance"], &covers["bad"]), (&json!(0), &json!(0)));
     hub.get("/compliance", "en").await.says(&["/compliance/2026-11/devices/entrance-led?site=hz-01", ">5 min</td>"]);
     let alerts = hub.get("/compliance/2026-11/devices/entrance-led?site=hz-01", "en").await;
-    alerts.says(&["LED display has no signal", "1 alerts", "/d/entrance-led?site=hz-01"]);
+    alerts.says(&["LED display has no signal", "Alerts: 1", "/d/entrance-led?site=hz-01"]);
     let before = hub.get("/compliance/2026-10/devices/entrance-led?site=hz-01", "en").await;
     before.says(&["No alert in this month"]);
 }
