@@ -146,7 +146,7 @@ async fn a_fault_during_maintenance_is_not_held_against_a_device_and_its_alerts_
     assert!((120_000..180_000).contains(&bad), "{led}");
     let covers = devices.iter().find(|device| device["device"] == "covers-1").unwrap();
     assert_eq!((&covers["maintenance"], &covers["bad"]), (&json!(0), &json!(0)));
-    hub.get("/compliance", "en").await.says(&["/compliance/2026-11/devices/entrance-led?site=hz-01", ">5 min</td>"]);
+    hub.get("/compliance", "en").await.says(&["/compliance/2026-11/devices/entrance-led?site=hz-01", ">5\u{a0}min</td>"]);
     let alerts = hub.get("/compliance/2026-11/devices/entrance-led?site=hz-01", "en").await;
     alerts.says(&["LED display has no signal", "Alerts: 1", "/d/entrance-led?site=hz-01"]);
     let before = hub.get("/compliance/2026-10/devices/entrance-led?site=hz-01", "en").await;
