@@ -1,7 +1,8 @@
 //! How the standards were kept in a month: much, everything, nothing owed, and one clause.
 
 use lobby_dashboards::{
-    AvailabilityLine, ClausePage, ComplianceMonth, CompliancePage, KeptLine, OwedLine, Page, Unkept,
+    AlertRow, AvailabilityLine, ClausePage, ComplianceMonth, CompliancePage, DeliveryLine, DeliveryState,
+    DeviceAlertsPage, KeptLine, MessagesPage, OwedLine, Page, Severity, SiteKept, SitesPage, Unkept,
 };
 use lobby_domain::compliance::{Availability, Duty, Excuse, Kept, Tally};
 
@@ -27,7 +28,22 @@ pub(super) fn all(s: &Scene) -> Vec<Sample> {
     let nothing = ClausePage { owed: vec![], clause: s.clause_line(Tally::default(), kept), ..s.clause_page() };
     let all_kept =
         CompliancePage { total: kept, uncited: vec![s.say("测试规则", "A rule of a test")], ..s.compliance() };
+    let own = CompliancePage {
+        own: Some(s.say("礼宾岗", "Concierge")),
+        without: vec![],
+        posts: s.compliance().posts.into_iter().skip(1).take(1).collect(),
+        ..s.compliance()
+    };
+    let (sites, alerts, messages) = (s.sites_kept(), s.device_alerts(), s.messages());
+    let no_alerts = DeviceAlertsPage { alerts: vec![], next: None, ..s.device_alerts() };
+    let none_sent = MessagesPage { deliveries: vec![], ..s.messages() };
     let pages = [
+        ("compliance-own", own.render(), own.render_main()),
+        ("compliance-sites", sites.render(), sites.render_main()),
+        ("compliance-device", alerts.render(), alerts.render_main()),
+        ("compliance-device-none", no_alerts.render(), no_alerts.render_main()),
+        ("messages", messages.render(), messages.render_main()),
+        ("messages-none", none_sent.render(), none_sent.render_main()),
         ("compliance", some.render(), some.render_main()),
         ("compliance-kept", all_kept.render(), all_kept.render_main()),
         ("compliance-nothing", empty.render(), empty.render_main()),
@@ -68,7 +84,13 @@ impl Scene {
         let device = |zh, en, good, bad, unknown| AvailabilityLine {
             name: self.say(zh, en),
             href: "/d/led-1?site=demo".into(),
-            availability: Availability { good: good * HOUR, bad: bad * HOUR, unknown: unknown * HOUR },
+            alerts: "/compliance/2026-11/devices/led-1?site=demo".into(),
+            availability: Availability {
+                good: good * HOUR,
+                bad: bad * HOUR,
+                maintenance: bad * HOUR / 4,
+                unknown: unknown * HOUR,
+            },
         };
         CompliancePage {
             chrome: self.chrome(Page::Checks),
@@ -80,6 +102,7 @@ impl Scene {
                 xlsx: "/compliance/2026-11/table/xlsx?site=demo".into(),
                 is_over: false,
             },
+            own: None,
             total: tally,
             before,
             posts: vec![
@@ -134,8 +157,72 @@ impl Scene {
                 line(Duty::Completion, Kept::Open, None, ""),
                 line(Duty::Told, Kept::Met, Some(5 * HOUR), ""),
                 line(Duty::Confirmation, Kept::Excused(Excuse::Closed), None, ""),
+                line(Duty::Plan, Kept::Met, Some(3 * HOUR), "He"),
+                line(Duty::Statement, Kept::Open, None, ""),
+                line(Duty::Supply, Kept::Excused(Excuse::Unseen), None, ""),
+                line(Duty::Warned, Kept::Missed, None, ""),
+                line(Duty::StockTake, Kept::Late, Some(HOUR), "Lin"),
+                line(Duty::Consent, Kept::Met, Some(HOUR), "He"),
+                line(Duty::Move, Kept::Open, None, ""),
+                line(Duty::Message, Kept::Met, Some(HOUR), ""),
             ],
             next: Some("/compliance/2026-11/CON-S9?site=demo&after=100".into()),
+        }
+    }
+
+    fn sites_kept(&self) -> SitesPage {
+        let site = |zh, en, id: &str, tally, before| SiteKept {
+            name: self.say(zh, en),
+            href: format!("/compliance/2026-11?site={id}"),
+            tally,
+            before,
+        };
+        let tally = Tally { met: 41, late: 1, missed: 2, excused: 3, open: 1 };
+        let kept = Tally { met: 28, ..Tally::default() };
+        SitesPage {
+            chrome: self.chrome(Page::Checks),
+            month: "2026-11".into(),
+            previous: "/compliance/2026-10".into(),
+            next: None,
+            sites: vec![
+                site("云汀案场", "Yunting", "demo", tally, kept),
+                site("湖畔案场", "Lakeside", "lake", kept, Tally::default()),
+                site("新案场", "New site", "new", Tally::default(), Tally::default()),
+            ],
+        }
+    }
+
+    fn device_alerts(&self) -> DeviceAlertsPage {
+        let dark = self.alert("入口屏黑屏", "Entrance LED is dark", Severity::Critical);
+        let over = AlertRow { cleared: Some(self.at(2 * HOUR)), ..dark.clone() };
+        DeviceAlertsPage {
+            chrome: self.chrome(Page::Checks),
+            month: "2026-11".into(),
+            device: self.say("入口显示屏", "Entrance display"),
+            href: "/d/led-1?site=demo".into(),
+            back: "/compliance/2026-11?site=demo".into(),
+            alerts: vec![dark, over],
+            next: Some("/compliance/2026-11/devices/led-1?site=demo&after=1".into()),
+        }
+    }
+
+    fn messages(&self) -> MessagesPage {
+        let line = |state, channel: &str, note: &str| DeliveryLine {
+            state,
+            what: self.say("入口屏黑屏 · 发生", "Entrance LED is dark · raised"),
+            post: self.say("工程", "Engineering"),
+            channel: channel.into(),
+            created: self.at(HOUR),
+            attempts: 1,
+            next: None,
+            note: note.into(),
+            reference: Some("7f3a19c2".into()),
+            resend: None,
+        };
+        MessagesPage {
+            chrome: self.chrome(Page::Alerts),
+            alert: "/alerts/0190".into(),
+            deliveries: vec![line(DeliveryState::Sent, "wecom", "ok"), line(DeliveryState::Dead, "hook", "404")],
         }
     }
 }

@@ -19,7 +19,14 @@ pub(super) fn all(s: &Scene) -> Vec<Sample> {
         sites: vec![SelectOption { value: "demo".into(), label: s.say("云汀案场", "Yunting"), chosen: false }],
         is_empty: false,
     };
-    let agreed = StatementPage { lost: 0, differences: vec![], machines: vec![s.month_machine(0)], ..s.statement() };
+    let agreed = StatementPage {
+        lost: 0,
+        differences: vec![],
+        machines: vec![s.month_machine(0)],
+        agreed: Some((s.say("林", "Lin"), s.at(0))),
+        agree: None,
+        ..s.statement()
+    };
     let edited = Plan {
         state: PlanState::Open,
         pieces: 7000,
@@ -30,7 +37,8 @@ pub(super) fn all(s: &Scene) -> Vec<Sample> {
     let approved = Plan { state: PlanState::Approved, form: PlanForm::default(), ..s.plan_figure() };
     let pages = [
         ("statement", statement(s.statement())),
-        ("statement-agreed", statement(StatementPage { is_over: false, ..agreed })),
+        ("statement-agreed", statement(agreed.clone())),
+        ("statement-so-far", statement(StatementPage { is_over: false, agreed: None, ..agreed })),
         ("plan-open", plan(s.plan(Some(edited)))),
         ("plan-approve", plan(s.plan(Some(s.plan_figure())))),
         ("plan-approved", plan(s.plan(Some(approved)))),
@@ -103,6 +111,8 @@ impl Scene {
                 place(&self.say("库房", "Store room"), 2400, [6000, -5600, 0, -46, -12, 0, -40], 2702),
                 place(&self.say("一楼鞋套机", "Ground-floor machine"), 180, [0, 3400, -3310, 0, 0, 0, 0], 270),
             ],
+            agreed: None,
+            agree: Some("/stock/statement/demo/shoe-cover/2026-11".into()),
             differences: vec![CountDifference {
                 at: self.at(26 * super::HOUR),
                 place: self.say("库房", "Store room"),

@@ -126,9 +126,9 @@ pub struct RoundStart {
 page!(ChecksPage);
 
 impl ChecksPage {
-    /// Whether the reader may see how the standards are kept.
-    fn oversees(&self) -> bool {
-        self.chrome.role.is_none_or(|role| role.may(Need::Oversee))
+    /// Whether the reader may see how the standards are kept: by all, or by their own post.
+    fn sees_compliance(&self) -> bool {
+        self.chrome.role.is_none_or(|role| role.may(Need::OwnDuties))
     }
 
     /// The sentence the page opens with.

@@ -1,16 +1,22 @@
 //! How the service standards were kept at a site in a month: each clause, each post and each device, with the way to what it is made of.
 
+mod evidence;
+mod sites;
 pub(crate) mod texts;
 
 use askama::Template;
 use lobby_domain::compliance::{Availability, Duty, Excuse, Kept, Tally};
 
-pub use self::texts::ComplianceTexts;
+pub use self::{
+    evidence::{DeviceAlertsPage, MessagesPage},
+    sites::{SiteKept, SitesPage},
+    texts::ComplianceTexts,
+};
 use crate::{
     chrome::{Chrome, page},
     state::{State, Verdict},
     texts::{Lang, fill, fill3},
-    time::When,
+    time::{When, length},
 };
 
 /// The month that a page is about, and the way to the others.
@@ -54,6 +60,8 @@ pub struct AvailabilityLine {
     pub name: String,
     /// Its page.
     pub href: String,
+    /// Its alerts of the month.
+    pub alerts: String,
     /// How long.
     pub availability: Availability,
 }
@@ -79,6 +87,8 @@ pub struct CompliancePage {
     pub chrome: Chrome,
     /// The month.
     pub of: ComplianceMonth,
+    /// The post whose duties alone are shown, in words; none if those of all are.
+    pub own: Option<String>,
     /// All of it.
     pub total: Tally,
     /// All of the month before.
@@ -166,6 +176,14 @@ impl ComplianceTexts {
             Duty::Completion => self.duty_completion,
             Duty::Confirmation => self.duty_confirmation,
             Duty::Chain => self.duty_chain,
+            Duty::Plan => self.duty_plan,
+            Duty::Statement => self.duty_statement,
+            Duty::Supply => self.duty_supply,
+            Duty::Warned => self.duty_warned,
+            Duty::StockTake => self.duty_stock_take,
+            Duty::Consent => self.duty_consent,
+            Duty::Move => self.duty_move,
+            Duty::Message => self.duty_message,
         }
     }
 
@@ -179,6 +197,7 @@ impl ComplianceTexts {
             Kept::Excused(Excuse::HubOff) => self.why_hub,
             Kept::Excused(Excuse::Quiet) => self.why_quiet,
             Kept::Excused(Excuse::Closed) => self.why_closed,
+            Kept::Excused(Excuse::Unseen) => self.why_unseen,
         };
         format!("{}: {why}", self.excused)
     }
@@ -214,6 +233,12 @@ fn percent(tenths: i64) -> String {
 }
 
 impl AvailabilityLine {
+    /// How long it was under maintenance.
+    pub fn maintenance(&self, lang: Lang) -> String {
+        let ms = self.availability.maintenance;
+        if ms == 0 { "-".to_owned() } else { length(lang.texts(), ms) }
+    }
+
     /// A part of the opening hours in percent.
     fn part(&self, part: i64) -> String {
         self.availability.tenths(part).map_or_else(|| "-".to_owned(), percent)
@@ -221,7 +246,7 @@ impl AvailabilityLine {
 
     /// Working, faulty and unknown, in percent.
     pub fn parts(&self) -> [String; 3] {
-        let Availability { good, bad, unknown } = self.availability;
+        let Availability { good, bad, unknown, .. } = self.availability;
         [self.part(good), self.part(bad), self.part(unknown)]
     }
 }

@@ -76,7 +76,8 @@ pub use check::{
 };
 pub use chrome::{Choice, Chrome, Collection, Notice, Page, Sight, Site};
 pub use compliance::{
-    AvailabilityLine, ClausePage, ComplianceMonth, CompliancePage, ComplianceTexts, KeptLine, OwedLine, Unkept,
+    AvailabilityLine, ClausePage, ComplianceMonth, CompliancePage, ComplianceTexts, DeviceAlertsPage, KeptLine,
+    MessagesPage, OwedLine, SiteKept, SitesPage, Unkept,
 };
 pub use concierge::ConciergePage;
 pub use device::{DevicePage, Range};

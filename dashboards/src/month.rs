@@ -117,6 +117,10 @@ pub struct StatementPage {
     pub places: Vec<PlaceMonth>,
     /// Counts that found a difference.
     pub differences: Vec<CountDifference>,
+    /// Who has agreed to it, and when.
+    pub agreed: Option<(String, When)>,
+    /// Where the reader agrees to it, if they may.
+    pub agree: Option<String>,
 }
 
 page!(StatementPage);
@@ -124,6 +128,11 @@ page!(StatementPage);
 impl StatementPage {
     fn m(&self) -> &'static MonthTexts {
         self.chrome.lang.month_texts()
+    }
+
+    fn agreed_words(&self, who: &str, at: &When) -> String {
+        let m = self.m();
+        fill2(m.agreed, if who.is_empty() { m.agreed_somebody } else { who }, &at.full)
     }
 
     /// The sentence the page opens with.

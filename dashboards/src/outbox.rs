@@ -106,7 +106,7 @@ impl DeliveryState {
         }
     }
 
-    fn word(self, t: &Texts) -> &'static str {
+    pub(crate) fn word(self, t: &Texts) -> &'static str {
         match self {
             Self::Queued => t.delivery_queued,
             Self::Sending => t.delivery_sending,
@@ -118,7 +118,7 @@ impl DeliveryState {
         }
     }
 
-    fn state(self) -> State {
+    pub(crate) fn state(self) -> State {
         match self {
             Self::Sent | Self::Digested => State::Normal,
             Self::Dead | Self::Retry => State::Abnormal,

@@ -10,6 +10,7 @@ use lobby_domain::{
     alert::{Subject, is_judged_by_data},
     calendar::Calendar,
     kind::Dispenses,
+    pack::Pack,
     past::{self, Period, Rollup},
     rule::Effect,
     time::{Span, Timestamp},
@@ -192,12 +193,7 @@ impl History {
             what: error.to_string(),
         })?;
         let faults = tx.faults(&due.site, &Subject::Device(device), period).await?;
-        let setup = self.fleet.setup();
-        // What people report is no state that was measured.
-        let harms =
-            |id: &str| is_judged_by_data(id) && setup.pack.rule(id).is_none_or(|rule| rule.effect != Effect::None);
-        let harmful = faults.into_iter().filter(|(rule, ..)| harms(rule));
-        Ok(past::merged(harmful.map(|(_, since, cleared)| (since, cleared.unwrap_or(period.1))).collect()))
+        Ok(harmful(&self.fleet.setup().pack, faults, period.1))
     }
 
     /// Deletes what is older than it is to be kept.
@@ -230,6 +226,18 @@ impl History {
             rest(begun).await;
         }
     }
+}
+
+/// Of what was wrong with a device, by rule, from when until when: when it did not do what it is for.
+pub(crate) fn harmful(
+    pack: &Pack,
+    faults: Vec<(String, Timestamp, Option<Timestamp>)>,
+    until: Timestamp,
+) -> Vec<Period> {
+    // What people report is no state that was measured.
+    let harms = |id: &str| is_judged_by_data(id) && pack.rule(id).is_none_or(|rule| rule.effect != Effect::None);
+    let harmful = faults.into_iter().filter(|(rule, ..)| harms(rule));
+    past::merged(harmful.map(|(_, since, cleared)| (since, cleared.unwrap_or(until))).collect())
 }
 
 /// Leaves the database to others for as long as it was used.

@@ -9,6 +9,7 @@ pub mod backup;
 mod checks;
 pub mod clock;
 pub mod command;
+mod compliance;
 pub mod config;
 pub mod demo;
 pub mod disk;

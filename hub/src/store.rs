@@ -5,6 +5,7 @@ mod alerts;
 mod audit;
 mod bulk;
 mod checks;
+mod closings;
 mod commit;
 mod compliance;
 mod contacts;
@@ -20,6 +21,10 @@ mod moves;
 mod notifications;
 mod once;
 mod outbox;
+mod owed_messages;
+mod owed_purchases;
+mod owed_register;
+mod owed_supply;
 mod page;
 mod past;
 mod people;
@@ -57,7 +62,9 @@ pub use self::{
     alerts::{AlertFilter, AlertRow},
     audit::AuditFilter,
     checks::{AnswerRow, Answered, Checked, Checking, RoundError},
+    closings::Closing,
     commit::{Batch, Committed, Spent, Writer},
+    compliance::{LifeChange, Owing},
     contacts::{CODE_LASTS, ContactError, ContactRow, Mailbox, PreferenceRow, channel_of, masked, person_of},
     deadlines::Breach,
     delivery::{LostReason, LostRow},

@@ -11,6 +11,7 @@ mod brokers_and_databases;
 mod brokers_killed;
 mod chain;
 mod complaints;
+mod compliance;
 mod damages;
 mod equipment;
 mod failpoints;

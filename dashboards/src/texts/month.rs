@@ -15,6 +15,10 @@ texts! {
     previous: "上月", "Month before";
     next: "下月", "Month after";
     to_plan: "下月采购计划", "Next month's purchase";
+    agree: "已核对，确认本月用量", "Agree to this statement";
+    agree_why: "核对账面与盘点后确认（SHO-D4）。确认后有错，请在流水里更正。", "Agree once the books were checked against the counts (SHO-D4). A mistake found later is corrected in the ledger.";
+    agreed: "已由{}核对，{}", "Agreed to by {}, {}";
+    agreed_somebody: "（未署名）", "(no name given)";
     to_statement: "上月用量", "The last month's use";
     this_month: "本月用量", "This month's use";
     to_stock: "库存", "Stock";

@@ -65,6 +65,8 @@ pub enum Need {
     Register,
     /// To consent to moves into a site and out of it.
     Consent,
+    /// To see how the duties of one's own post are kept.
+    OwnDuties,
     /// To see how the duties of all posts are kept.
     Oversee,
     /// To see and change how the product itself does.
@@ -108,7 +110,7 @@ impl Role {
     pub const fn may(self, need: Need) -> bool {
         match need {
             Need::Nothing | Need::Read => true,
-            Need::Answer => !matches!(self, Self::Viewer),
+            Need::Answer | Need::OwnDuties => !matches!(self, Self::Viewer),
             Need::Repair | Need::Restrain | Need::Equip => {
                 matches!(self, Self::Engineering | Self::Supervisor | Self::Manager | Self::Admin)
             }
@@ -205,6 +207,10 @@ mod tests {
         "viewer concierge showflat reception waterbar passage enquiry engineering supervisor manager admin"
     )]
     #[case(Need::Answer, "concierge showflat reception waterbar passage enquiry engineering supervisor manager admin")]
+    #[case(
+        Need::OwnDuties,
+        "concierge showflat reception waterbar passage enquiry engineering supervisor manager admin"
+    )]
     #[case(Need::Repair, "engineering supervisor manager admin")]
     #[case(Need::Restrain, "engineering supervisor manager admin")]
     #[case(Need::Equip, "engineering supervisor manager admin")]

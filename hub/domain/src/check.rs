@@ -304,6 +304,7 @@ fn stated() -> Rule {
         severity: Severity::Major,
         effect: Effect::Degraded,
         ticket: None,
+        supply: None,
         tells: Vec::new(),
         title: Label::default(),
         advice: Label::default(),

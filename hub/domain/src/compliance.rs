@@ -10,17 +10,23 @@
 //!
 //! Where nothing was owed there is no percentage: that is never 100 %.
 
+mod availability;
+mod periodic;
+
 use std::{collections::BTreeMap, ops::AddAssign};
 
-use jiff::civil::{Date, Time};
+use lobby_contract::DeviceId;
 use uuid::Uuid;
 
+pub use self::{
+    availability::{Availability, meet, open_within, opening, settled},
+    periodic::{OutTime, SEEN_ENOUGH, ran_out, stock_takes, supply_of},
+};
 use crate::{
+    access::Role,
     alert::AlertId,
-    calendar::Calendar,
     label::Label,
     pack::Pack,
-    past::Times,
     purchase::Month,
     report,
     time::{Span, Timestamp},
@@ -31,6 +37,17 @@ pub const AT_ONCE: Span = Span::from_mins(1);
 
 /// The clause by which a post looks after the repair of what it reported, by post.
 pub const CONFIRMS: [(&str, &str); 1] = [("showflat", "SHO-D2")];
+
+/// The clause by which a machine never runs out, its use is checked against the books each month, and the next purchase is settled from it.
+pub const SUPPLY: &str = "SHO-D4";
+/// The clause by which whoever buys is told before anything runs out.
+pub const WARNED: &str = "BAR-D5";
+/// The clause by which stock is taken periodically, and nothing goes in or out without the manager's consent.
+pub const REGISTER: &str = "SHO-S2";
+/// The clauses by which emergencies reach the departments and people concerned at once.
+pub const URGENT: [&str; 3] = ["CON-D4", "CON-S10", "PAS-D4"];
+/// How long after a month somebody of the post has looked at its statement. The time is a suggestion of this product.
+pub const STATEMENT_WITHIN: Span = Span::from_mins(7 * 24 * 60);
 
 /// What kind of thing is owed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +68,22 @@ pub enum Duty {
     Confirmation,
     /// What goes up the chain of command is answered at its first step.
     Chain,
+    /// What is bought for the next month is approved before it begins.
+    Plan,
+    /// The statement of the month is looked at, and agreed to.
+    Statement,
+    /// A machine does not run out while guests are there.
+    Supply,
+    /// Whoever refills and buys is told before a machine runs out.
+    Warned,
+    /// Stock is taken again before the last stock-take is too old.
+    StockTake,
+    /// The manager says whether an item may be moved.
+    Consent,
+    /// What may be moved is moved, and the register says so.
+    Move,
+    /// An urgent message reaches a channel at once.
+    Message,
 }
 
 /// Why something that was owed does not count.
@@ -62,6 +95,8 @@ pub enum Excuse {
     Quiet,
     /// The ticket was closed without this step: it was over by itself, or was rejected.
     Closed,
+    /// For too much of the time nothing was known of the device.
+    Unseen,
 }
 
 /// How something that was owed was kept.
@@ -88,6 +123,20 @@ pub enum Evidence {
     Ticket(Box<str>),
     /// An alert.
     Alert(AlertId),
+    /// What was sent of an alert, channel by channel.
+    Messages(AlertId),
+    /// A device.
+    Device(DeviceId),
+    /// What is bought of an item for a month.
+    Plan(Box<str>, Month),
+    /// What was used of an item in a month.
+    Statement(Box<str>, Month),
+    /// The register.
+    Register,
+    /// A stock-take.
+    StockTake(Uuid),
+    /// The moves of items.
+    Moves,
 }
 
 /// Who did it.
@@ -139,17 +188,6 @@ pub struct Tally {
     pub open: u32,
 }
 
-/// How long a device was known to work while its site was open, in ms. The three parts make up the opening hours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Availability {
-    /// It worked, and data said so.
-    pub good: i64,
-    /// It did not work, or did not answer.
-    pub bad: i64,
-    /// Nobody can tell: never counted as good.
-    pub unknown: i64,
-}
-
 /// What the clauses and what serves them leave open.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Gaps {
@@ -161,7 +199,7 @@ pub struct Gaps {
 
 impl Duty {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 16] = [
         Self::Round,
         Self::Handover,
         Self::Told,
@@ -170,6 +208,14 @@ impl Duty {
         Self::Completion,
         Self::Confirmation,
         Self::Chain,
+        Self::Plan,
+        Self::Statement,
+        Self::Supply,
+        Self::Warned,
+        Self::StockTake,
+        Self::Consent,
+        Self::Move,
+        Self::Message,
     ];
 
     /// As it stands in tables.
@@ -183,11 +229,42 @@ impl Duty {
             Self::Completion => "completion",
             Self::Confirmation => "confirmation",
             Self::Chain => "chain",
+            Self::Plan => "plan",
+            Self::Statement => "statement",
+            Self::Supply => "supply",
+            Self::Warned => "warned",
+            Self::StockTake => "stock_take",
+            Self::Consent => "consent",
+            Self::Move => "move",
+            Self::Message => "message",
+        }
+    }
+}
+
+impl Excuse {
+    /// As it stands in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HubOff => "hub_off",
+            Self::Quiet => "quiet",
+            Self::Closed => "closed",
+            Self::Unseen => "unseen",
         }
     }
 }
 
 impl Kept {
+    /// As it stands in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Met => "met",
+            Self::Late => "late",
+            Self::Missed => "missed",
+            Self::Excused(_) => "excused",
+            Self::Open => "open",
+        }
+    }
+
     /// Of something that is due at a moment, and was done or not.
     pub fn by_time(due: Timestamp, done: Option<Timestamp>, now: Timestamp) -> Self {
         match done {
@@ -207,6 +284,54 @@ impl Kept {
             (false, false) if closed => Self::Excused(Excuse::Closed),
             (false, false) => Self::Open,
         }
+    }
+}
+
+impl Instance {
+    /// Whether a clause asks for it.
+    pub fn is_of(&self, clause: &str) -> bool {
+        self.clauses.iter().any(|id| **id == *clause)
+    }
+}
+
+/// Of whom somebody sees how the standards are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// Of everybody.
+    All,
+    /// Of one post: what it owed, and what its clauses ask.
+    Post(Role),
+}
+
+impl Sight {
+    /// Of whoever has a role; whoever has none in particular runs the product.
+    pub fn of(role: Option<Role>) -> Self {
+        match role {
+            Some(role) if !role.may(crate::access::Need::Oversee) => Self::Post(role),
+            _ => Self::All,
+        }
+    }
+
+    /// Whether it is of a post.
+    pub fn is_of(self, post: Option<&str>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Post(role) => post == Some(role.as_str()),
+        }
+    }
+
+    /// Whether an instance is seen.
+    pub fn sees(self, pack: &Pack, instance: &Instance) -> bool {
+        let is_theirs = |id: &str| pack.clauses.get(id).is_some_and(|clause| self.is_of(clause.post.as_deref()));
+        self.is_of(instance.post.as_deref()) || instance.clauses.iter().any(|id| is_theirs(id))
+    }
+
+    /// Whether a clause is seen: one's own, everybody's, and what one owes by the clause of another post. `owed` is what is seen.
+    pub fn shows(self, pack: &Pack, id: &str, owed: &[Instance]) -> bool {
+        let Some(clause) = pack.clauses.get(id) else { return false };
+        clause.post.is_none()
+            || self.is_of(clause.post.as_deref())
+            || owed.iter().any(|instance| instance.is_of(id) && self.is_of(instance.post.as_deref()))
     }
 }
 
@@ -271,39 +396,6 @@ impl AddAssign for Tally {
     }
 }
 
-/// How long a site was open in a month until a moment, in ms. Where nobody has said when it is open, it counts as open around the clock.
-pub fn opening(calendar: &Calendar, month: Month, until: Timestamp) -> i64 {
-    let instant = |date: Date, time: Time| {
-        let zoned = calendar.zone().to_zoned(date.to_datetime(time)).ok()?;
-        Some(Timestamp::from_millis(zoned.timestamp().as_millisecond()))
-    };
-    let hours = |date: Date| match (calendar.is_known(), calendar.on(date)) {
-        (true, None) => None,
-        (true, Some(day)) => Some((instant(date, day.open)?, instant(date, day.close)?)),
-        (false, _) => Some((instant(date, Time::midnight())?, instant(date.tomorrow().ok()?, Time::midnight())?)),
-    };
-    let length = |(from, to): (Timestamp, Timestamp)| (to.min(until).millis() - from.millis()).max(0);
-    month.days().filter_map(hours).map(length).sum()
-}
-
-impl Availability {
-    /// Of a device that was seen in these states while its site was open, for `opening` ms in all. What nobody has seen is unknown.
-    pub fn of(opening: i64, seen: Times) -> Self {
-        let (good, bad) = (seen.normal, seen.abnormal + seen.offline);
-        Self { good, bad, unknown: (opening - good - bad).max(0) }
-    }
-
-    /// All of it.
-    pub const fn total(&self) -> i64 {
-        self.good + self.bad + self.unknown
-    }
-
-    /// A part of it in tenths of a percent, rounded down; nothing if the site was never open.
-    pub fn tenths(&self, part: i64) -> Option<i64> {
-        (self.total() > 0).then(|| part * 1000 / self.total())
-    }
-}
-
 impl Gaps {
     /// What a pack leaves open.
     pub fn of(pack: &Pack) -> Self {
@@ -315,6 +407,8 @@ impl Gaps {
                 || pack.items.values().any(|item| has(&item.clauses))
                 || has(&pack.chain.clauses)
                 || report::CLAUSES.contains(&id)
+                || URGENT.contains(&id)
+                || [SUPPLY, WARNED, REGISTER].contains(&id)
                 || CONFIRMS.iter().any(|(_, clause)| *clause == id)
         };
         let unserved = pack.clauses.keys().filter(|id| !cited(id)).cloned().collect();

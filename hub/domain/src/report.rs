@@ -205,6 +205,7 @@ impl Said<'_> {
             severity: if self.what == What::Fault { Severity::Major } else { Severity::Warning },
             effect: if self.what == What::Loss { Effect::Failed } else { Effect::Degraded },
             ticket: opens.then(|| TicketRule { department, priority, fault_class: id.clone(), confirmed_by }),
+            supply: None,
             tells,
             title: self.title(),
             advice: self.title(),

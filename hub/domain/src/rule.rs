@@ -45,6 +45,8 @@ pub struct Rule {
     pub tells: Vec<Box<str>>,
     /// The repair ticket it opens, if any.
     pub ticket: Option<TicketRule>,
+    /// What it says of the supply of a device that hands something out, if that.
+    pub supply: Option<Supply>,
     /// The fault in words.
     pub title: Label,
     /// What the posts told are to do, in words.
@@ -83,6 +85,15 @@ pub struct TicketRule {
     pub fault_class: Box<str>,
     /// The post that confirms the repair.
     pub confirmed_by: Box<str>,
+}
+
+/// How much is left in a device that hands something out (SHO-D4, BAR-D5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Supply {
+    /// Little: whoever refills and buys is told.
+    Low,
+    /// Nothing.
+    Out,
 }
 
 /// How bad a fault is, from least to worst.

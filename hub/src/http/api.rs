@@ -4,6 +4,7 @@ mod agents;
 mod alerts;
 mod audit;
 mod checks;
+mod compliance;
 mod devices;
 mod escalations;
 mod findings;
@@ -36,8 +37,9 @@ use crate::{
 pub(super) mod docs {
     //! The handlers by path, for the OpenAPI document.
     pub(in crate::http) use super::{
-        agents::*, alerts::*, audit::*, checks::*, devices::*, escalations::*, findings::*, history::*, maintenance::*,
-        notifications::*, records::*, reports::*, roster::*, silences::*, stock::*, tickets::*, trace::*,
+        agents::*, alerts::*, audit::*, checks::*, compliance::*, devices::*, escalations::*, findings::*, history::*,
+        maintenance::*, notifications::*, records::*, reports::*, roster::*, silences::*, stock::*, tickets::*,
+        trace::*,
     };
 }
 
@@ -65,6 +67,7 @@ pub(super) fn routes() -> Routes {
         .merge(roster::routes())
         .merge(stock::routes())
         .merge(checks::routes())
+        .merge(compliance::routes())
         // Of no use to anybody, so nothing is asked.
         .with(|router| router.route("/api/{*rest}", any(error::no_such_address)))
         .with(|router| router.method_not_allowed_fallback(error::no_such_method))

@@ -60,6 +60,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         docs::ignore_finding,
         docs::list_rounds,
         docs::show_round,
+        docs::show_compliance,
         docs::list_duties,
         docs::list_on_duty,
         docs::list_stock,

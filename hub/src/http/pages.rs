@@ -83,6 +83,7 @@ pub(super) fn routes() -> Routes {
         .get("/agents", read, agents::list)
         .get("/a/{site}/{agent}", Policy::read(About::Site), agents::show)
         .get("/alerts/{id}", Policy::read(About::Alert), alert::show)
+        .get("/alerts/{id}/messages", Policy::read(About::Alert), outbox::of_alert)
         .post("/alerts/{id}/{verb}", Policy::to(Need::Answer, About::AlertStep), restrain::act_on_alert)
         .get("/escalations", read, escalations::show)
         .post("/t/{no}/escalate", Policy::to(Need::Answer, About::Ticket), escalations::act)
@@ -129,6 +130,7 @@ pub(super) fn routes() -> Routes {
         .get("/stock", read, stock::show)
         .get("/stock/statement/{month}", read, month::statement)
         .get("/stock/statement/{month}/{format}", read, month::statement_table)
+        .post("/stock/statement/{site}/{item}/{month}", Policy::to(Need::Stock, About::Site), month::agree)
         .get("/stock/plan/{month}", read, month::plan)
         .get("/stock/plan/{month}/{format}", read, month::plan_table)
         .post("/stock/plan/{site}/{item}/{month}", Policy::to(Need::Stock, About::Site), month::decide)
@@ -148,12 +150,14 @@ pub(super) fn routes() -> Routes {
 
 /// How the standards are kept.
 fn with_compliance() -> Routes {
-    let oversee = Policy::to(Need::Oversee, About::List);
+    // Whoever does not oversee the others sees what concerns their own post.
+    let own = Policy::to(Need::OwnDuties, About::List);
     Routes::new()
-        .get("/compliance", oversee, compliance::present)
-        .get("/compliance/{month}", oversee, compliance::show)
-        .get("/compliance/{month}/{clause}", oversee, compliance::clause)
-        .get("/compliance/{month}/table/{format}", oversee, compliance::tables)
+        .get("/compliance", own, compliance::present)
+        .get("/compliance/{month}", own, compliance::show)
+        .get("/compliance/{month}/{clause}", own, compliance::clause)
+        .get("/compliance/{month}/devices/{device}", own, compliance::device)
+        .get("/compliance/{month}/table/{format}", own, compliance::tables)
 }
 
 /// Where rosters are imported.

@@ -120,6 +120,8 @@ pub struct AlertFilter {
     pub ticket: Option<String>,
     /// Those only that were open at this time, also if that was discovered late.
     pub open_at: Option<Timestamp>,
+    /// Those only that were open at any time of this period.
+    pub within: Option<(Timestamp, Timestamp)>,
 }
 
 /// An alert that was open until now.
@@ -199,6 +201,7 @@ statements! {
         WHERE (CAST($1 AS TEXT) IS NULL OR a.site = $1) AND (CAST($2 AS TEXT) IS NULL OR a.subject = $2)
             AND (CAST($3 AS BOOLEAN) IS NULL OR (a.cleared_at IS NULL) = $3) AND (CAST($4 AS TEXT) IS NULL OR a.ticket = $4)
             AND (CAST($8 AS BIGINT) IS NULL OR (a.opened_at <= $8 AND (a.cleared_at IS NULL OR a.cleared_at > $8)))
+            AND (CAST($9 AS BIGINT) IS NULL OR (a.opened_at < $10 AND (a.cleared_at IS NULL OR a.cleared_at > $9)))
             AND (a.opened_at, a.id) < ($5, $6)
         ORDER BY a.opened_at DESC, a.id DESC LIMIT $7";
     ONE = "SELECT a.id, a.site, a.subject, a.rule, a.clauses, a.severity, a.department, a.tells, a.title_zh, a.title_en,
@@ -376,7 +379,8 @@ impl Tx {
         let raw: Vec<Raw> = on!(self, "read alerts", conn => sqlx::query_as(LIST)
             .bind(filter.site.as_ref().map(SiteId::as_str)).bind(filter.subject.as_ref().map(Subject::to_string))
             .bind(filter.open).bind(filter.ticket.as_deref()).bind(at).bind(id).bind(most)
-            .bind(filter.open_at.map(Timestamp::millis)).fetch_all(conn).await)?;
+            .bind(filter.open_at.map(Timestamp::millis)).bind(filter.within.map(|(from, _)| from.millis()))
+            .bind(filter.within.map(|(_, to)| to.millis())).fetch_all(conn).await)?;
         raw.into_iter().map(AlertRow::try_from).collect()
     }
 

@@ -1,14 +1,16 @@
-//! What was owed at a site, read from what is kept anyway: rounds, alerts, tickets with their breaches, and escalations. Nothing is
-//! written twice: an instance is as true as the row it is made of.
+//! What was owed at a site, read from what is kept anyway: rounds, alerts, tickets with their breaches, and escalations here; purchases,
+//! supplies, the register and messages in the files beside. Nothing is written twice: an instance is as true as the row it is made of.
 
 use lobby_contract::{DeviceId, SiteId};
 use lobby_domain::{
     alert::AlertId,
+    calendar::Calendar,
     check::State as RoundState,
     compliance::{AT_ONCE, By, CONFIRMS, Duty, Evidence, Excuse, Instance, Kept},
     label::Label,
     pack::Pack,
     past::{Period, Times},
+    purchase::Month,
     time::Timestamp,
 };
 use uuid::Uuid;
@@ -43,6 +45,20 @@ statements! {
             CAST(SUM(r.open_offline) AS BIGINT) AS offline, CAST(SUM(r.open_unknown) AS BIGINT) AS unknown
         FROM device d JOIN rollup r ON r.device_no = d.no
         WHERE d.site = $1 AND r.grain = $2 AND r.at >= $3 AND r.at < $4 GROUP BY d.id ORDER BY d.id";
+    LIVES = "SELECT subject AS device, at, after FROM audit
+        WHERE site = $1 AND action = 'device.life' AND at < $2 AND after IS NOT NULL ORDER BY no";
+    DEVICES_OF = "SELECT CAST(no AS BIGINT), id, every_ms FROM device WHERE site = $1 ORDER BY no";
+}
+
+/// That somebody has said where a device stands in its life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LifeChange {
+    /// The device.
+    pub device: String,
+    /// When.
+    pub at: Timestamp,
+    /// Where it has stood since.
+    pub after: String,
 }
 
 #[derive(sqlx::FromRow)]
@@ -132,7 +148,7 @@ fn words(text: &str) -> Vec<Box<str>> {
     text.split_whitespace().map(Box::from).collect()
 }
 
-fn person(name: Option<&str>) -> By {
+pub(super) fn person(name: Option<&str>) -> By {
     name.filter(|name| !name.is_empty()).map_or(By::Nobody, |name| By::Person(name.into()))
 }
 
@@ -266,15 +282,38 @@ impl Followed {
     }
 }
 
+/// Of what somebody asks what was owed.
+#[derive(Debug, Clone, Copy)]
+pub struct Owing<'a> {
+    /// The site.
+    pub site: &'a SiteId,
+    /// The month.
+    pub month: Month,
+    /// When the site is open.
+    pub calendar: &'a Calendar,
+    /// The standards.
+    pub pack: &'a Pack,
+    /// Now.
+    pub now: Timestamp,
+}
+
+impl Owing<'_> {
+    /// From when until when the month is.
+    pub fn period(&self) -> Period {
+        (self.month.begins(self.calendar), self.month.next().begins(self.calendar))
+    }
+
+    /// The clauses of these that the standards in effect have.
+    pub(super) fn clauses(&self, ids: &[&str]) -> Vec<Box<str>> {
+        ids.iter().filter(|id| self.pack.clauses.contains_key(**id)).map(|id| Box::from(*id)).collect()
+    }
+}
+
 impl Tx {
-    async fn owed(
-        &mut self,
-        site: &SiteId,
-        (from, to): Period,
-        pack: &Pack,
-        now: Timestamp,
-    ) -> Result<Vec<Instance>, StoreError> {
-        let (site, from, to) = (site.as_str(), from.millis(), to.millis());
+    async fn owed(&mut self, of: Owing<'_>) -> Result<Vec<Instance>, StoreError> {
+        let Owing { pack, now, .. } = of;
+        let (site, (from, to)) = (of.site.as_str(), of.period());
+        let (from, to) = (from.millis(), to.millis());
         let rounds: Vec<Round> = on!(self, "read the rounds of a month", conn => sqlx::query_as(ROUNDS).bind(site).bind(from)
             .bind(to).fetch_all(conn).await)?;
         let told: Vec<Told> = on!(self, "read the alerts of a month", conn => sqlx::query_as(TOLD).bind(site).bind(from)
@@ -289,27 +328,16 @@ impl Tx {
             ticket.instances(pack, &mut all);
         }
         all.extend(chain.into_iter().filter_map(|followed| followed.instance(pack)));
+        all.extend(self.owed_purchases(of).await?);
+        let seen = self.seen_open(of.site, of.period()).await?;
+        all.extend(self.owed_supply(of, &seen).await?);
+        all.extend(self.owed_register(of).await?);
+        all.extend(self.owed_messages(of).await?);
         Ok(all)
     }
-}
 
-impl Store {
-    /// All that was owed at a site and arose within a period, whether it was done or not.
-    pub async fn owed(
-        &self,
-        site: &SiteId,
-        period: Period,
-        pack: &Pack,
-        now: Timestamp,
-    ) -> Result<Vec<Instance>, StoreError> {
-        self.read().await?.owed(site, period, pack, now).await
-    }
-
-    /// In which states the devices of a site were seen in opening hours, on the days that begin within a period. A device of which
-    /// nothing is kept is not among them.
-    pub async fn seen_open(&self, site: &SiteId, (from, to): Period) -> Result<Vec<(DeviceId, Times)>, StoreError> {
-        let mut tx = self.read().await?;
-        let seen: Vec<Seen> = on!(&mut tx, "read how long devices worked", conn => sqlx::query_as(SEEN).bind(site.as_str())
+    async fn seen_open(&mut self, site: &SiteId, (from, to): Period) -> Result<Vec<(DeviceId, Times)>, StoreError> {
+        let seen: Vec<Seen> = on!(self, "read how long devices worked", conn => sqlx::query_as(SEEN).bind(site.as_str())
             .bind(Grain::Day.code()).bind(from.millis()).bind(to.millis()).fetch_all(conn).await)?;
         let times = |seen: Seen| {
             let bad = |error| StoreError::Inconsistent {
@@ -322,5 +350,43 @@ impl Store {
             Ok((id, Times { normal, abnormal, offline, unknown }))
         };
         seen.into_iter().map(times).collect()
+    }
+}
+
+impl Tx {
+    /// The devices of a site: number, name and heartbeat in ms.
+    pub(crate) async fn devices_of(&mut self, site: &SiteId) -> Result<Vec<(i64, DeviceId, i64)>, StoreError> {
+        let raw: Vec<(i64, String, i64)> = on!(self, "read the devices of a site", conn => sqlx::query_as(DEVICES_OF)
+            .bind(site.as_str()).fetch_all(conn).await)?;
+        let read = |(no, id, every): (i64, String, i64)| match id.parse() {
+            Ok(id) => Ok((no, id, every)),
+            Err(error) => {
+                let error: lobby_contract::NameError = error;
+                Err(StoreError::Inconsistent { table: "device", id, what: error.to_string() })
+            }
+        };
+        raw.into_iter().map(read).collect()
+    }
+}
+
+impl Store {
+    /// Where people have said that the devices of a site stand in their lives, until a moment, in order.
+    pub async fn lives(&self, site: &SiteId, until: Timestamp) -> Result<Vec<LifeChange>, StoreError> {
+        let mut tx = self.read().await?;
+        let raw: Vec<(String, i64, String)> = on!(&mut tx, "read the lives of devices", conn => sqlx::query_as(LIVES)
+            .bind(site.as_str()).bind(until.millis()).fetch_all(conn).await)?;
+        let change = |(device, at, after)| LifeChange { device, at: Timestamp::from_millis(at), after };
+        Ok(raw.into_iter().map(change).collect())
+    }
+
+    /// All that was owed at a site and arose within a month, whether it was done or not.
+    pub async fn owed(&self, of: Owing<'_>) -> Result<Vec<Instance>, StoreError> {
+        self.read().await?.owed(of).await
+    }
+
+    /// In which states the devices of a site were seen in opening hours, on the days that begin within a period. A device of which
+    /// nothing is kept is not among them.
+    pub async fn seen_open(&self, site: &SiteId, period: Period) -> Result<Vec<(DeviceId, Times)>, StoreError> {
+        self.read().await?.seen_open(site, period).await
     }
 }

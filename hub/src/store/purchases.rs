@@ -129,7 +129,7 @@ impl PurchaseKey<'_> {
 type RawStep = (String, i64, String, String, String, i64);
 
 impl Tx {
-    async fn purchase(&mut self, key: PurchaseKey<'_>) -> Result<Option<PurchaseRow>, StoreError> {
+    pub(super) async fn purchase(&mut self, key: PurchaseKey<'_>) -> Result<Option<PurchaseRow>, StoreError> {
         let (site, item, month) = (key.site.as_str(), key.item, key.month.to_string());
         let terms: Option<String> = on!(self, "read a purchase", conn => sqlx::query_scalar(PURCHASE).bind(site).bind(item)
             .bind(&month).fetch_optional(conn).await)?;

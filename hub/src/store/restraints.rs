@@ -225,6 +225,13 @@ fn described(restraint: &Restraint) -> String {
 }
 
 impl Store {
+    /// The maintenance windows that were active at any time of a period.
+    pub async fn maintenance_between(&self, (from, to): (Timestamp, Timestamp)) -> Result<Vec<Restraint>, StoreError> {
+        let mut all = self.read().await?.restraints_between(from, to).await?;
+        all.retain(|restraint| restraint.kind.is_maintenance());
+        Ok(all)
+    }
+
     /// Stores a new restraint. `request` stands for what was asked for, where a repeat of it must make no second one: its id is then
     /// derived from the key of the request.
     pub async fn make_restraint(

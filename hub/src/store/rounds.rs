@@ -378,15 +378,13 @@ impl Tx {
     }
 }
 
-/// The rules by which a post is told that something is to be refilled: those about stock, which open no ticket, and those of the ledger.
+/// The rules by which a post is told that something is to be refilled, of devices and of the ledger.
 fn refill_rules<'p>(pack: &'p Pack, post: &'p str) -> impl Iterator<Item = String> {
-    let about_stock = |name: &str| matches!(name, "covers_left" | "level_low" | "empty");
+    let tells = move |posts: &[Box<str>]| posts.iter().any(|told| **told == *post);
     let rules = pack.kinds.values().flat_map(|kind| &kind.rules);
-    let of_devices = rules
-        .filter(move |rule| rule.tells.iter().any(|told| **told == *post))
-        .filter(move |rule| rule.when.facts().iter().any(|(name, _)| about_stock(name)))
-        .map(|rule| rule.id.to_string());
-    let items = pack.items.iter().filter(move |(_, item)| item.tells.iter().any(|told| **told == *post));
+    let of_devices =
+        rules.filter(move |rule| rule.supply.is_some() && tells(&rule.tells)).map(|rule| rule.id.to_string());
+    let items = pack.items.iter().filter(move |(_, item)| tells(&item.tells));
     let by_the_ledger = items.flat_map(|(id, _)| [Low::Machine, Low::Empty].map(|low| low.rule_id(id)));
     of_devices.chain(by_the_ledger)
 }

@@ -11,6 +11,7 @@ mod escalations;
 mod incidents;
 mod ledger;
 mod outbox;
+mod owed;
 mod pages;
 mod past;
 mod people;

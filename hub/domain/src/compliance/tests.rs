@@ -1,8 +1,17 @@
-use jiff::tz::TimeZone;
+use jiff::{
+    civil::{Date, Time},
+    tz::TimeZone,
+};
 use proptest::prelude::*;
+use rstest::rstest;
 
 use super::*;
-use crate::calendar::Day;
+use crate::{
+    calendar::{Calendar, Day},
+    past::Times,
+    register::taking,
+    rule::Supply,
+};
 
 /// Every clause of the service standards that touches equipment, stock, inspection, repair and reporting.
 const CLAUSES: [&str; 33] = [
@@ -130,6 +139,92 @@ fn a_site_without_hours_counts_as_open_around_the_clock() {
     assert_eq!(opening(&calendar, november(), day(3)), 2 * 24 * 60 * MINUTE);
 }
 
+#[test]
+fn a_fault_during_maintenance_is_not_held_against_a_device() {
+    let seen = Times { normal: 80, abnormal: 20, ..Times::default() };
+    let maintained = Times { normal: 5, abnormal: 15, ..Times::default() };
+    let availability = Availability::of(110, seen, maintained);
+    assert_eq!(availability, Availability { good: 75, bad: 5, maintenance: 20, unknown: 10 });
+    assert_eq!(availability.tenths(availability.good), Some(833), "of 90 that count");
+    assert_eq!(Availability::of(20, maintained, maintained).tenths(0), None, "nothing but maintenance");
+}
+
+const EVERY: i64 = taking::EVERY.millis() / MINUTE;
+
+#[rstest]
+#[case::in_time(&[10], EVERY + 1, &[(EVERY, Some(0))])]
+#[case::nobody_so_far(&[], EVERY + 1, &[(EVERY, None)])]
+#[case::not_due_yet(&[], EVERY, &[])]
+#[case::late(&[EVERY + 5], EVERY + 6, &[(EVERY, Some(0))])]
+#[case::from_the_last_on(&[10, 20], EVERY + 31, &[(EVERY, Some(0)), (EVERY + 10, Some(1)), (EVERY + 20, None)])]
+#[case::a_whole_interval_missed(&[2 * EVERY + 5], 3 * EVERY, &[(EVERY, None), (2 * EVERY, Some(0))])]
+fn stock_is_taken_again_before_the_last_stock_take_is_too_old(
+    #[case] closed: &[i64],
+    #[case] until: i64,
+    #[case] expected: &[(i64, Option<usize>)],
+) {
+    let closed: Vec<Timestamp> = closed.iter().map(|minutes| at(*minutes)).collect();
+    let due: Vec<_> = stock_takes(at(0), &closed, at(until)).into_iter().collect();
+    let expected: Vec<_> = expected.iter().map(|(due, which)| (at(*due), *which)).collect();
+    assert_eq!(due, expected);
+}
+
+#[rstest]
+#[case::while_guests_are_there(&[(600, Some(610))], &[0])]
+#[case::at_night(&[(60, Some(120))], &[])]
+#[case::at_night_until_guests_come(&[(60, Some(541))], &[0])]
+#[case::by_the_switch_and_by_the_count(&[(600, Some(620)), (605, Some(630))], &[0])]
+#[case::twice(&[(600, Some(620)), (700, Some(720))], &[0, 1])]
+#[case::still(&[(600, None)], &[0])]
+#[case::of_the_month_before(&[(-900, Some(-890))], &[])]
+fn a_machine_that_is_empty_while_guests_are_there_has_run_out(
+    #[case] outs: &[(i64, Option<i64>)],
+    #[case] expected: &[usize],
+) {
+    let after = |minutes: i64| day(1).shifted(minutes * MINUTE);
+    let outs: Vec<_> = outs.iter().map(|(from, to)| (after(*from), to.map(after))).collect();
+    let found = ran_out(&calendar(), (day(1), day(30)), &outs, after(1000));
+    assert_eq!(found.iter().map(|out| out.alert).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn the_rules_of_the_built_in_standards_say_when_a_machine_is_low_and_when_it_is_out() {
+    let pack = Pack::built_in();
+    let said = |rule: &str| supply_of(&pack, rule);
+    for (rule, supply) in [
+        ("covers-empty", Some(Supply::Out)),
+        ("covers-used-up", Some(Supply::Out)),
+        ("stock/empty/shoe-cover", Some(Supply::Out)),
+        ("covers-low", Some(Supply::Low)),
+        ("covers-low-switch", Some(Supply::Low)),
+        ("stock/refill/shoe-cover", Some(Supply::Low)),
+        ("stock/low/shoe-cover", None),
+        ("covers-jammed", None),
+        ("gone", None),
+    ] {
+        assert_eq!(said(rule), supply, "{rule}");
+    }
+}
+
+#[test]
+fn a_post_sees_what_it_owed_and_what_its_clauses_ask_and_no_more() {
+    let pack = Pack::built_in();
+    let of = |post: &str, clauses: &[&str]| Instance { post: Some(post.into()), ..instance(Kept::Met, clauses) };
+    let all = [of("engineering", &["CON-S9"]), of("showflat", &["SHO-D4"]), of("engineering", &["PAS-D6"])];
+    let seen = |role| {
+        let sight = Sight::of(role);
+        let owed: Vec<Instance> = all.iter().filter(|one| sight.sees(&pack, one)).cloned().collect();
+        let clauses = ["CON-S9", "SHO-D4", "PAS-D6", "ALL-D"].into_iter();
+        (owed.len(), clauses.filter(|id| sight.shows(&pack, id, &owed)).collect::<Vec<_>>())
+    };
+    assert_eq!(seen(Some(Role::Concierge)), (1, vec!["CON-S9", "ALL-D"]));
+    assert_eq!(seen(Some(Role::Engineering)), (2, vec!["CON-S9", "PAS-D6", "ALL-D"]));
+    assert_eq!(seen(Some(Role::Waterbar)), (0, vec!["ALL-D"]));
+    for oversees in [None, Some(Role::Supervisor), Some(Role::Manager), Some(Role::Admin)] {
+        assert_eq!(seen(oversees), (3, vec!["CON-S9", "SHO-D4", "PAS-D6", "ALL-D"]));
+    }
+}
+
 fn any_kept() -> impl Strategy<Value = Kept> {
     prop_oneof![
         Just(Kept::Met),
@@ -161,15 +256,19 @@ proptest! {
     }
 
     #[test]
-    fn good_bad_and_unknown_make_up_the_opening_hours(
+    fn good_bad_maintenance_and_unknown_make_up_the_opening_hours(
         (good, bad, offline, unseen) in (0_i64..1_000_000, 0_i64..1_000_000, 0_i64..1_000_000, 0_i64..1_000_000),
-        said_unknown in 0_i64..1_000_000,
+        (said_unknown, tenths) in (0_i64..1_000_000, 0_i64..=10),
     ) {
         let opening = good + bad + offline + unseen;
         let seen = Times { normal: good, abnormal: bad, offline, unknown: said_unknown.min(unseen) };
-        let availability = Availability::of(opening, seen);
+        let part = |all: i64| all * tenths / 10;
+        let maintained =
+            Times { normal: part(good), abnormal: part(bad), offline: part(offline), unknown: part(unseen) };
+        let availability = Availability::of(opening, seen, maintained);
         prop_assert_eq!(availability.total(), opening);
-        prop_assert_eq!(availability.unknown, unseen);
+        prop_assert_eq!(availability.unknown, unseen - part(unseen));
+        prop_assert_eq!(availability.bad, bad - part(bad) + offline - part(offline));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     calendar::Window,
     label::Label,
-    rule::{Effect, OnNoData, Rule, Samples, Severity, TicketRule},
+    rule::{Effect, OnNoData, Rule, Samples, Severity, Supply, TicketRule},
     time::Span,
 };
 
@@ -41,6 +41,8 @@ pub(super) const SEVERITIES: [(&str, Severity); 4] = [
 ];
 const EFFECTS: [(&str, Effect); 3] =
     [("none", Effect::None), ("degraded", Effect::Degraded), ("failed", Effect::Failed)];
+
+const SUPPLIES: [(&str, Supply); 2] = [("low", Supply::Low), ("out", Supply::Out)];
 
 /// The kinds that stand for parts of the product itself.
 const OF_THE_PRODUCT: [&str; 2] = ["agent", "site"];
@@ -77,6 +79,7 @@ fn rule<'a>(table: Table<'a>, declared: &Declared<'a>, ids: &mut Names<'a>, judg
     let effect = table.required("effect").and_then(|node| node.one_of(&EFFECTS));
     let tells = tells(&table, declared);
     let ticket = table.optional("ticket").map(|node| ticket(node, declared).ok_or(())).transpose();
+    let supply = table.optional("supply").map(|node| node.one_of(&SUPPLIES).ok_or(())).transpose();
     let title = text(&table, "title");
     let advice = text(&table, "advice");
     table.finish();
@@ -95,6 +98,7 @@ fn rule<'a>(table: Table<'a>, declared: &Declared<'a>, ids: &mut Names<'a>, judg
         effect: effect?,
         tells: boxed(tells?),
         ticket: ticket.ok()?,
+        supply: supply.ok()?,
         title: title?,
         advice: advice?,
     })

@@ -14,7 +14,7 @@ use crate::{
     condition::Condition,
     label::Label,
     pack::Item,
-    rule::{Effect, OnNoData, Rule, Severity},
+    rule::{Effect, OnNoData, Rule, Severity, Supply},
     time::{Span, Timestamp},
 };
 
@@ -139,6 +139,15 @@ impl Low {
         format!("{PREFIX}{}/{item}", self.word())
     }
 
+    /// What it says of the supply of a machine; nothing of a store room.
+    pub const fn supply(self) -> Option<Supply> {
+        match self {
+            Self::Room => None,
+            Self::Machine => Some(Supply::Low),
+            Self::Empty => Some(Supply::Out),
+        }
+    }
+
     /// What an alert's rule is about, with the item.
     pub fn from_rule(rule: &str) -> Option<(Self, &str)> {
         let (word, item) = rule.strip_prefix(PREFIX)?.split_once('/')?;
@@ -186,6 +195,7 @@ impl Low {
             effect: if self == Self::Empty { Effect::Failed } else { Effect::None },
             tells: item.tells.clone(),
             ticket: None,
+            supply: self.supply(),
             title,
             advice,
         })

@@ -9,10 +9,11 @@ use axum::{
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
     AccountPage, AgentPage, AgentsPage, AlertPage, AlertsPage, AuditPage, Calendar, ChecksPage, Chrome, ClausePage,
-    CompliancePage, ConciergePage, DevicePage, EngineeringPage, ErrorPage, EscalationsPage, GuestPage, HealthPage,
-    ItemGuestPage, ItemPage, LabelPage, MonthSitePage, MovesPage, OutboxPage, OverviewPage, Page, PeoplePage, PlanPage,
-    Problem, ReceptionPage, RegisterImportPage, RegisterPage, ReportPage, RestraintsPage, RosterPage, RoundPage,
-    SetupPage, ShowflatPage, SignInPage, StatementPage, StockPage, TakePage, TicketPage, WhyPage,
+    CompliancePage, ConciergePage, DeviceAlertsPage, DevicePage, EngineeringPage, ErrorPage, EscalationsPage,
+    GuestPage, HealthPage, ItemGuestPage, ItemPage, LabelPage, MessagesPage, MonthSitePage, MovesPage, OutboxPage,
+    OverviewPage, Page, PeoplePage, PlanPage, Problem, ReceptionPage, RegisterImportPage, RegisterPage, ReportPage,
+    RestraintsPage, RosterPage, RoundPage, SetupPage, ShowflatPage, SignInPage, SitesPage, StatementPage, StockPage,
+    TakePage, TicketPage, WhyPage,
 };
 
 use super::{App, Open, Reader, Scene};
@@ -127,6 +128,7 @@ html!(
     CompliancePage,
     EscalationsPage,
     ConciergePage,
+    DeviceAlertsPage,
     DevicePage,
     EngineeringPage,
     ErrorPage,
@@ -135,6 +137,7 @@ html!(
     ItemGuestPage,
     ItemPage,
     LabelPage,
+    MessagesPage,
     MovesPage,
     OutboxPage,
     MonthSitePage,
@@ -151,6 +154,7 @@ html!(
     SetupPage,
     ShowflatPage,
     SignInPage,
+    SitesPage,
     StatementPage,
     StockPage,
     TakePage,

@@ -33,7 +33,7 @@ use super::{
 use crate::{
     export::{self, Cell, Sheet},
     stock::month::ItemMonth,
-    store::{PurchaseDeed, PurchaseError, PurchaseKey, PurchaseRow, PurchaseStep},
+    store::{Closing, PurchaseDeed, PurchaseError, PurchaseKey, PurchaseRow, PurchaseStep},
 };
 
 /// Which of the two pages.
@@ -163,12 +163,14 @@ async fn statement_page(app: &App, reader: &Reader, month: &str) -> Result<Strin
         Err(page) => return Ok(page),
     };
     let statement = read_statement(app, &asked).await?;
+    let agreed = app.store.closed_statement(&asked.site, &asked.item, asked.month).await?;
     let open = Open::default();
     let page = Scene::with(app, reader, Some(asked.site.clone()), &open, |scene| {
+        let is_over = asked.month < asked.present(scene.now);
         Ok(StatementPage {
             chrome: scene.chrome(Page::Stock),
             of: head(scene, &asked, About::Statement),
-            is_over: asked.month < asked.present(scene.now),
+            is_over,
             used: statement.used(),
             lost: statement.lost(),
             cost: statement.cost(statement.used()).map(yuan),
@@ -180,6 +182,9 @@ async fn statement_page(app: &App, reader: &Reader, month: &str) -> Result<Strin
                 .map(|line| of_place(place_name(scene, &asked, &line.place), line))
                 .collect(),
             differences: differences(scene, &asked, &statement),
+            agree: (is_over && agreed.is_none() && reader.caller.may(Need::Stock))
+                .then(|| format!("/stock/statement/{}/{}/{}", asked.site, asked.item, asked.month)),
+            agreed: agreed.as_ref().map(|(who, at)| (who.clone(), scene.when(*at))),
         })
     })?;
     page.html(reader.fragment)
@@ -230,6 +235,36 @@ fn differences(scene: &Scene<'_>, asked: &Asked, statement: &Statement) -> Vec<C
         who: found.who.to_string(),
     };
     statement.differences.iter().map(difference).collect()
+}
+
+/// Agrees to a statement (SHO-D4: the use is checked against the books). Of a month that is not over there is nothing to agree to.
+pub(super) async fn agree(
+    State(app): State<App>,
+    reader: Reader,
+    Path((site, item, month)): Path<(String, String, String)>,
+) -> Response {
+    match agreed(&app, &reader, (&site, item, &month)).await {
+        Ok(place) => see(&place),
+        Err(error) => refuse(&app, &reader, error),
+    }
+}
+
+async fn agreed(app: &App, reader: &Reader, (site, item, month): (&str, String, &str)) -> Result<String, PageError> {
+    let (site, now) = (known(app, reader, site)?, app.clock.now());
+    let month: Month = month.parse().map_err(|_| PageError::NotFound)?;
+    let of = ItemMonth::of(&app.fleet, &site, &item, now).ok_or(PageError::NotFound)?;
+    let asked = Asked { site, item, month, of };
+    let place = About::Statement.address(month, &asked.site, &asked.item);
+    if month >= asked.present(now) {
+        return Ok(noticed(&place, "step"));
+    }
+    let statement = read_statement(app, &asked).await?;
+    let caller = &reader.caller;
+    let (who, actor) = (text(&caller.signs(String::new()), LONGEST_NAME)?, caller.actor(""));
+    let saw = (statement.used(), statement.lost());
+    let by = Closing { who: &who, post: caller.role().map_or("", Role::as_str), saw, at: now, actor: &actor };
+    app.store.close_statement(&asked.site, &asked.item, month, by).await?;
+    Ok(noticed(&place, "saved"))
 }
 
 /// What is to be bought for a month.

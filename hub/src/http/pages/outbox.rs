@@ -7,7 +7,7 @@ use axum::{
     extract::{State, rejection::FormRejection},
     response::Response,
 };
-use lobby_dashboards::{ChannelCard, ChannelState, DeliveryLine, DeliveryState, OutboxPage, Page};
+use lobby_dashboards::{ChannelCard, ChannelState, DeliveryLine, DeliveryState, MessagesPage, OutboxPage, Page};
 use lobby_domain::{access::Role, alert::AlertId, notice::What};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -29,10 +29,39 @@ use crate::{
 
 /// Notifications of one page.
 const ROWS: i64 = 50;
+/// Notifications of one alert that are shown: more than any alert has.
+const MOST_OF_ALERT: i64 = 500;
 
 /// The page.
 pub(super) async fn show(State(app): State<App>, reader: Reader) -> Response {
     answer::answer(&app, &reader, page(&app, &reader)).await
+}
+
+/// What was sent of an alert, channel by channel.
+pub(super) async fn of_alert(State(app): State<App>, reader: Reader, Path(id): Path<String>) -> Response {
+    answer::answer(&app, &reader, messages(&app, &reader, &id)).await
+}
+
+async fn messages(app: &App, reader: &Reader, id: &str) -> Result<String, PageError> {
+    let id = AlertId(id.parse().map_err(|_| PageError::NotFound)?);
+    let alert = app.store.alert(id).await?.ok_or(PageError::NotFound)?;
+    let filter = DeliveryFilter { alert: Some(id), ..DeliveryFilter::default() };
+    let (rows, _) = app.store.deliveries(&filter, None, MOST_OF_ALERT).await??;
+    let held = held(app, &rows).await?;
+    let mailboxes: BTreeMap<String, Mailbox> =
+        app.store.mailboxes().await?.into_iter().map(|one| (channel_of(&one.person), one)).collect();
+    let site = alert.site.clone();
+    let alerts = BTreeMap::from([(id, alert)]);
+    let nothing = Open::default();
+    let page = Scene::with(app, reader, Some(site), &nothing, |scene| {
+        let told = |row: &DeliveryRow| DeliveryLine {
+            channel: channel_word(reader, &mailboxes, &row.channel, scene.texts().separator),
+            ..line(scene, row, &alerts, &held)
+        };
+        let deliveries = rows.iter().map(told).collect();
+        Ok(MessagesPage { chrome: scene.chrome(Page::Alerts), alert: format!("/alerts/{id}"), deliveries })
+    })?;
+    page.html(reader.fragment)
 }
 
 async fn page(app: &App, reader: &Reader) -> Result<String, PageError> {

@@ -1,19 +1,27 @@
 //! How the standards are kept: an alert counts as told when somebody heard of it, and not because it was queued.
 
 use lobby_domain::{
-    compliance::{Duty, Excuse, Kept},
+    calendar::Calendar,
+    compliance::{Duty, Excuse, Instance, Kept},
     pack::Pack,
     time::Timestamp,
 };
 use rstest::rstest;
 
-use super::{DARK, Database, Kind, LED, MINUTE, T0, commit, execute, raise, site, writer};
+use super::{DARK, Database, Kind, LED, MINUTE, T0, commit, execute, raise, shanghai, site, writer};
+use crate::store::Owing;
+
+/// What was owed in the month, looked at after that many minutes.
+pub(super) async fn owed(database: &Database, minutes: u32) -> Vec<Instance> {
+    let (calendar, now) = (Calendar::always_open(shanghai()), T0 + MINUTE.times(minutes));
+    let (month, pack) = ("2026-11".parse().unwrap(), Pack::built_in());
+    let of = Owing { site: &site(), month, calendar: &calendar, pack: &pack, now };
+    database.store.owed(of).await.unwrap()
+}
 
 /// How the alert of the site was told, looked at after that many minutes.
 async fn told(database: &Database, minutes: u32) -> (Option<Timestamp>, Kept) {
-    let (begins, now) = (T0 - MINUTE.times(60), T0 + MINUTE.times(minutes));
-    let owed = database.store.owed(&site(), (begins, T0 + MINUTE.times(60)), &Pack::built_in(), now).await.unwrap();
-    let mut told = owed.into_iter().filter(|owed| owed.duty == Duty::Told);
+    let mut told = owed(database, minutes).await.into_iter().filter(|owed| owed.duty == Duty::Told);
     let one = told.next().expect("an alert");
     assert!(told.next().is_none());
     (one.done, one.kept)

@@ -35,7 +35,7 @@ fn approvers() -> [Box<str>; 2] {
 }
 
 /// Whoever is of `post` does something, having seen so many steps; the figure would be 1,900 by then.
-async fn act(store: &Store, seen: usize, post: &str, act: &Act, reason: &str) -> Result<(), PurchaseError> {
+pub(super) async fn act(store: &Store, seen: usize, post: &str, act: &Act, reason: &str) -> Result<(), PurchaseError> {
     let (site, actor, approvers) = (site(), Actor::person(post, post), approvers());
     let key = PurchaseKey { site: &site, item: "shoe-cover", month: "2026-12".parse().unwrap() };
     let deed = PurchaseDeed { act, seen, reason, who: post, post, approvers: &approvers, at: T0, actor: &actor };

@@ -7,9 +7,10 @@ use sqlx::{Executor, SqlSafeStr, SqlitePool};
 
 use super::{Database, Kind, Store};
 use crate::store::{
-    alerts, audit, checks, compliance, contacts, deadlines, delivery, dispensed, escalations, findings, fleet, labels,
-    meta, moves, notifications, once, outbox, past, people, photos, purchases, queue, records, register, reports,
-    resend, restraints, rollup, roster, rounds, schema, started, stock, stock_alerts, stock_takes, tickets, tokens,
+    alerts, audit, checks, closings, compliance, contacts, deadlines, delivery, dispensed, escalations, findings,
+    fleet, labels, meta, moves, notifications, once, outbox, owed_messages, owed_purchases, owed_register, owed_supply,
+    past, people, photos, purchases, queue, records, register, reports, resend, restraints, rollup, roster, rounds,
+    schema, started, stock, stock_alerts, stock_takes, tickets, tokens,
 };
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
@@ -41,7 +42,12 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         photos::STATEMENTS,
         purchases::STATEMENTS,
         queue::STATEMENTS,
+        closings::STATEMENTS,
         compliance::STATEMENTS,
+        owed_messages::STATEMENTS,
+        owed_purchases::STATEMENTS,
+        owed_register::STATEMENTS,
+        owed_supply::STATEMENTS,
         records::STATEMENTS,
         register::STATEMENTS,
         reports::STATEMENTS,

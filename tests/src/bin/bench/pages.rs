@@ -4,6 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Result, ensure};
 use lobby_tests::{
+    clock,
     hub::{Api, Options},
     load::Connection,
     reports::Script,
@@ -18,6 +19,8 @@ const TICKETS: u32 = 10_000;
 const EACH: u32 = 100;
 const TIMES: usize = 50;
 const PAGES: [&str; 4] = ["/engineering", "/engineering?state=due", "/engineering?state=reported&after=5000", "/"];
+/// How one site, and all of them beside each other, kept the standards in the month of all these faults.
+const COMPLIANCE: [&str; 2] = ["?site=site-0", ""];
 
 /// Prints a line for each page.
 pub fn measure(runtime: &Runtime) -> Result<()> {
@@ -29,7 +32,12 @@ pub fn measure(runtime: &Runtime) -> Result<()> {
     })?;
     println!("pages: {TICKETS} open tickets at {} sites, {TIMES} times each", TICKETS / EACH);
     println!("{:<40}{:>10}{:>10}{:>10}{:>10}", "page", "p50 ms", "p99 ms", "worst ms", "KiB");
-    for path in PAGES {
+    let month = jiff::Timestamp::from_millisecond(clock::now_ms())?
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .strftime("%Y-%m")
+        .to_string();
+    let compliance = COMPLIANCE.map(|query| format!("/compliance/{month}{query}"));
+    for path in PAGES.into_iter().chain(compliance.iter().map(String::as_str)) {
         let (times, size) = read(&hub.api, path)?;
         let at = |percent| percentile(&times, percent);
         println!("{path:<40}{:>10.1}{:>10.1}{:>10.1}{:>10}", at(50), at(99), at(100), size / 1024);

@@ -27,6 +27,7 @@ fn rule(raise_after: i64, clear_after: i64, during: Window) -> Rule {
         effect: Effect::Failed,
         tells: vec![],
         ticket: None,
+        supply: None,
         title: Label::default(),
         advice: Label::default(),
     }

@@ -30,7 +30,7 @@ impl Hub {
     }
 
     /// Sends a form with a program's token of that role.
-    async fn form(&self, role: Role, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(super) async fn form(&self, role: Role, path: &str, fields: &[(&str, &str)]) -> Answer {
         let field = |(name, value): &(&str, &str)| format!("{name}={}", crate::http::pages::reader::encoded(value));
         let body = fields.iter().map(field).collect::<Vec<_>>().join("&");
         let request = Request::post(path)
@@ -48,7 +48,7 @@ impl Hub {
         assert_eq!(answer.headers[header::LOCATION], format!("/stock?site=hz-01&notice={notice}"));
     }
 
-    async fn as_role(&self, role: Role, path: &str) -> Answer {
+    pub(super) async fn as_role(&self, role: Role, path: &str) -> Answer {
         let request = Request::get(path)
             .header(header::AUTHORIZATION, format!("Bearer {}", self.token(role).await))
             .header(header::COOKIE, "lang=en");

@@ -1,0 +1,78 @@
+//! What comes round: stock-takes, and that machines do not run out from one month to the next.
+
+use crate::{
+    calendar::Calendar,
+    compliance::{meet, open_within},
+    pack::Pack,
+    past::Period,
+    register::taking,
+    rule::Supply,
+    stock::low::Low,
+    time::Timestamp,
+};
+
+/// How much of the opening hours a machine must have been heard of, in tenths, before it can be said that it never ran out.
+pub const SEEN_ENOUGH: i64 = 9;
+
+/// When stock-takes of a site were due before `until`: every one with that which was closed for it, by its place in `closed`. The first is
+/// due when the register is as old as a stock-take is good for, each other one so long after the one before it was closed. One that nobody
+/// makes is due again after the same time.
+pub fn stock_takes(begun: Timestamp, closed: &[Timestamp], until: Timestamp) -> Vec<(Timestamp, Option<usize>)> {
+    let (mut all, mut since, mut due) = (Vec::new(), begun, begun + taking::EVERY);
+    while due < until {
+        let next = closed.iter().position(|at| *at > since);
+        match next {
+            Some(at) if closed[at] < due + taking::EVERY => {
+                all.push((due, Some(at)));
+                since = closed[at];
+                due = since + taking::EVERY;
+            }
+            _ => {
+                all.push((due, None));
+                due = due + taking::EVERY;
+            }
+        }
+    }
+    all
+}
+
+/// What an alert of a rule says of the supply.
+pub fn supply_of(pack: &Pack, rule: &str) -> Option<Supply> {
+    match Low::from_rule(rule) {
+        Some((low, _)) => low.supply(),
+        None => pack.rule(rule).and_then(|rule| rule.supply),
+    }
+}
+
+/// An alert that says that a machine is out of what it hands out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutTime {
+    /// From when until when.
+    pub period: Period,
+    /// Which of those that were given.
+    pub alert: usize,
+}
+
+/// How often a machine ran out while guests were there within `month`: alerts at one time are one. `outs` are in the order in which they
+/// began; each tells from when until when, and until `now` if it is not over.
+pub fn ran_out(
+    calendar: &Calendar,
+    month: Period,
+    outs: &[(Timestamp, Option<Timestamp>)],
+    now: Timestamp,
+) -> Vec<OutTime> {
+    let mut all: Vec<OutTime> = Vec::new();
+    for (alert, (from, to)) in outs.iter().enumerate() {
+        // It lasts for a moment at least.
+        let to = to.unwrap_or(now).max(from.shifted(1));
+        let Some(within) = meet((*from, to), month) else { continue };
+        if open_within(calendar, within).is_empty() {
+            continue;
+        }
+        match all.last_mut() {
+            Some(last) if within.0 <= last.period.1 => last.period.1 = last.period.1.max(within.1),
+            _ => all.push(OutTime { period: within, alert }),
+        }
+    }
+    all
+}
