@@ -1,5 +1,9 @@
 //! A sales centre at 15:20 on an ordinary Monday, in every situation the pages must be able to tell.
 
+#[path = "areas.rs"]
+mod areas;
+#[path = "arrivals.rs"]
+mod arrivals;
 #[path = "compliance.rs"]
 mod compliance;
 #[path = "months.rs"]
@@ -9,7 +13,7 @@ mod register;
 
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
-    Acceptance, AccountPage, Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertPage, AlertRow, AlertsPage,
+    Acceptance, AccountPage, Action, AgentPage, AgentRow, AgentsPage, Arriving, AlertFilter, AlertPage, AlertRow, AlertsPage, AreaList,
     AuditLine, AuditPage, Calendar, ChannelCard, ChannelState, ChecksPage, Choice, Chrome, Clause, Collection,
     ConciergePage, Copies, Counts, DayPart, Deadline, DeadlineKind, Delivery, DeliveryLine, DeliveryState, DeviceLabel,
     DevicePage, DeviceRef, DeviceTile, Draft, DutyDay, DutyLine, EngineeringPage, ErrorPage, Escalation,
@@ -25,7 +29,7 @@ use lobby_dashboards::{
     StockItem, StockMachine, StockOrder, StockPage, StockPlace, TableMistake, TicketEvent, TicketLine, TicketPage,
     TicketStep, TimelineEntry, UsedUp, WaitingFor, When, WhyPage, WhyPart, WhyPhase, WhyRule, WorkMistake,
 };
-use lobby_domain::{access::Role, device::Life};
+use lobby_domain::{access::Role, device::Life, ticket::arrival::Arrival};
 
 /// How far somebody is who imports a roster.
 #[derive(Clone, Copy)]
@@ -74,6 +78,8 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         months::all(&s),
         register::all(&s),
         compliance::all(&s),
+        arrivals::all(&s),
+        areas::all(&s),
     ]
     .into_iter()
     .flatten()
@@ -86,7 +92,7 @@ impl Scene {
         samples! {
         "overview-normal": s.overview(false);
         "overview-abnormal": s.overview(true);
-        "overview-empty": OverviewPage { chrome: s.blind(Page::Overview), posts: vec![], sites: vec![], readiness: vec![] };
+        "overview-empty": OverviewPage { chrome: s.blind(Page::Overview), posts: vec![], sites: vec![], readiness: vec![], areas: AreaList::default() };
         "concierge-normal": s.concierge(vec![s.led(), s.tv()]);
         "concierge-abnormal": s.concierge(vec![s.dark_led(TicketStep::Accepted), s.tv()]);
         "concierge-confirm": s.concierge(vec![s.dark_led(TicketStep::AwaitingConfirmation), s.offline_tv()]);
@@ -343,6 +349,7 @@ impl Scene {
             site: "hz-01".parse().expect("a name"),
             code: code.parse().expect("a name"),
             name: self.say(zh.0, en.0),
+            area: self.area(code),
             place: self.say(zh.1, en.1),
         }
     }
@@ -953,6 +960,7 @@ impl Scene {
             maintenance: (state == State::Unknown)
                 .then(|| self.say("检修中，至 18:00", "Under maintenance until 18:00")),
             incident: tile.incident,
+            here_for: vec![],
             facts: tile.facts,
             range: Range::Day,
             series: if blind { vec![] } else { vec![self.temperature(), self.brightness()] },
@@ -1116,6 +1124,9 @@ impl Scene {
             responded_at: (step != TicketStep::Reported).then(|| self.at(21 * MINUTE)),
             arrive_by: Some(self.at(-4 * MINUTE)),
             arrived_at: (done || step == TicketStep::InProgress).then(|| self.at(12 * MINUTE)),
+            arrival: (done || step == TicketStep::InProgress).then_some(Arrival::Label),
+            arriving: matches!(step, TicketStep::Reported | TicketStep::Accepted)
+                .then(|| Arriving { key: "1c0ffee0-5a11-4b1d-8e55-0123456789ac".into() }),
             complete_by: Some(self.at(-24 * MINUTE)),
             completed_at: done.then(|| self.at(2 * MINUTE)),
             waiting_for: None,
@@ -1204,6 +1215,7 @@ impl Scene {
             arrive_by: ticket.arrive_by,
             complete_by: ticket.complete_by,
             arrived_at: ticket.arrived_at,
+            arrival: ticket.arrival,
             finished_at: ticket.completed_at,
             repair: ticket.repair,
             work,
@@ -1486,7 +1498,7 @@ impl Scene {
                 .map(|site| Choice { label: site.name.clone(), href: site.href.clone(), current: false })
                 .collect();
         }
-        OverviewPage { chrome, posts, sites, readiness: vec![self.readiness(trouble)] }
+        OverviewPage { chrome, posts, sites, readiness: vec![self.readiness(trouble)], areas: AreaList::default() }
     }
 
     fn bare(&self, page: Page) -> Chrome {
