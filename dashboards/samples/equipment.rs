@@ -1,10 +1,10 @@
 //! What the tiles and the devices say, in every situation.
 
 use lobby_dashboards::{
-    Choice, Chrome, Collection, ConciergePage, Counts, DayPart, Deadline, DeadlineKind, DevicePage, DeviceRef,
-    DeviceTile, Escalation, EscalationState, Fact, Incident, LifeCard, Limit, Link, OverviewPage, Page, PostStatus,
-    Range, ReceptionPage, RoundState, Series, Severity, SiteRow, State, StateSpan, TicketLine, TicketStep, WhyPage,
-    WhyPart, WhyPhase, WhyRule,
+    AreaList, Choice, Chrome, Collection, ConciergePage, Counts, DayPart, Deadline, DeadlineKind, DevicePage,
+    DeviceRef, DeviceTile, Escalation, EscalationState, Fact, Incident, LifeCard, Limit, Link, OverviewPage, Page,
+    PostStatus, Range, ReceptionPage, RoundState, Series, Severity, SiteRow, State, StateSpan, TicketLine, TicketStep,
+    WhyPage, WhyPart, WhyPhase, WhyRule,
 };
 use lobby_domain::device::Life;
 
@@ -248,6 +248,7 @@ impl Scene {
             maintenance: (state == State::Unknown)
                 .then(|| self.say("检修中，至 18:00", "Under maintenance until 18:00")),
             incident: tile.incident,
+            here_for: vec![],
             facts: tile.facts,
             range: Range::Day,
             series: if blind { vec![] } else { vec![self.temperature(), self.brightness()] },
@@ -351,6 +352,6 @@ impl Scene {
                 .map(|site| Choice { label: site.name.clone(), href: site.href.clone(), current: false })
                 .collect();
         }
-        OverviewPage { chrome, posts, sites, readiness: vec![self.readiness(trouble)] }
+        OverviewPage { chrome, posts, sites, readiness: vec![self.readiness(trouble)], areas: AreaList::default() }
     }
 }

@@ -2,6 +2,10 @@
 
 #[path = "agents.rs"]
 mod agents;
+#[path = "areas.rs"]
+mod areas;
+#[path = "arrivals.rs"]
+mod arrivals;
 #[path = "compliance.rs"]
 mod compliance;
 #[path = "engineering.rs"]
@@ -25,8 +29,8 @@ mod tickets;
 
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
-    AccountPage, Action, AgentsPage, AlertFilter, AlertsPage, AuditPage, Calendar, ChannelState, ChecksPage, Chrome,
-    Clause, Collection, ConciergePage, Copies, DeliveryState, DeviceLabel, DeviceRef, DeviceTile, Draft,
+    AccountPage, Action, AgentsPage, AlertFilter, AlertsPage, AreaList, AuditPage, Calendar, ChannelState, ChecksPage,
+    Chrome, Clause, Collection, ConciergePage, Copies, DeliveryState, DeviceLabel, DeviceRef, DeviceTile, Draft,
     EngineeringPage, ErrorPage, EscalationsPage, Evidence, HealthPage, LabelSheet, Lang, Link, Machine, Mistake,
     Notice, OutboxPage, OverviewPage, Page, Paper, Passed, Problem, QueueGroup, QueueStage, ReceptionPage, RepairForm,
     ReportMistake, Restrained, RestraintsPage, RosterPage, RoundPage, RoundState, Sight, Signed, Site, State,
@@ -81,6 +85,8 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         months::all(&s),
         register::all(&s),
         compliance::all(&s),
+        arrivals::all(&s),
+        areas::all(&s),
     ]
     .into_iter()
     .flatten()
@@ -93,7 +99,7 @@ impl Scene {
         samples! {
         "overview-normal": s.overview(false);
         "overview-abnormal": s.overview(true);
-        "overview-empty": OverviewPage { chrome: s.blind(Page::Overview), posts: vec![], sites: vec![], readiness: vec![] };
+        "overview-empty": OverviewPage { chrome: s.blind(Page::Overview), posts: vec![], sites: vec![], readiness: vec![], areas: AreaList::default() };
         "concierge-normal": s.concierge(vec![s.led(), s.tv()]);
         "concierge-abnormal": s.concierge(vec![s.dark_led(TicketStep::Accepted), s.tv()]);
         "concierge-confirm": s.concierge(vec![s.dark_led(TicketStep::AwaitingConfirmation), s.offline_tv()]);
@@ -141,6 +147,7 @@ impl Scene {
                 materials: s.say("网线 × 1", "Cable x 1"),
                 cost: "12.345".into(),
                 by: s.say("李工", "Li"),
+                ..Draft::default()
             },
             ..s.ticket(TicketStep::InProgress)
         };
@@ -350,6 +357,7 @@ impl Scene {
             site: "hz-01".parse().expect("a name"),
             code: code.parse().expect("a name"),
             name: self.say(zh.0, en.0),
+            area: self.area(code),
             place: self.say(zh.1, en.1),
         }
     }

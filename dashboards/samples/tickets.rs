@@ -1,10 +1,12 @@
 //! Tickets, on a page and on paper.
 
 use lobby_dashboards::{
-    Acceptance, Action, Chrome, Copies, DeviceLabel, DeviceRef, Draft, EscalationState, Evidence, LabelSheet, Notice,
-    Page, Paper, PhotoLine, PhotoStage, Priority, Reason, Rejected, Repair, RepairForm, Severity, Sheet, TicketEvent,
-    TicketPage, TicketStep, TimelineEntry,
+    Acceptance, Action, Arriving, Chrome, Copies, DeviceLabel, DeviceRef, Draft, EscalationState, Evidence, LabelSheet,
+    Notice, Page, Paper, PhotoLine, PhotoStage, Priority, Reason, Rejected, Repair, RepairForm, Severity, Sheet,
+    TicketEvent, TicketPage, TicketStep, TimelineEntry,
 };
+
+use lobby_domain::ticket::arrival::Arrival;
 
 use super::{MINUTE, SECOND, Scene};
 
@@ -75,6 +77,9 @@ impl Scene {
             responded_at: (step != TicketStep::Reported).then(|| self.at(21 * MINUTE)),
             arrive_by: Some(self.at(-4 * MINUTE)),
             arrived_at: (done || step == TicketStep::InProgress).then(|| self.at(12 * MINUTE)),
+            arrival: (done || step == TicketStep::InProgress).then_some(Arrival::Label),
+            arriving: matches!(step, TicketStep::Reported | TicketStep::Accepted)
+                .then(|| Arriving { key: "1c0ffee0-5a11-4b1d-8e55-0123456789ac".into() }),
             complete_by: Some(self.at(-24 * MINUTE)),
             completed_at: done.then(|| self.at(2 * MINUTE)),
             waiting_for: None,
@@ -163,6 +168,7 @@ impl Scene {
             arrive_by: ticket.arrive_by,
             complete_by: ticket.complete_by,
             arrived_at: ticket.arrived_at,
+            arrival: ticket.arrival,
             finished_at: ticket.completed_at,
             repair: ticket.repair,
             work,

@@ -12,6 +12,7 @@ use crate::{
     life::LifeCard,
     state::State,
     texts::Texts,
+    ticket::HereFor,
     tile::{DeviceRef, Fact},
     time::When,
 };
@@ -86,6 +87,8 @@ pub struct DevicePage {
     pub maintenance: Option<String>,
     /// The open incident, if any.
     pub incident: Option<Incident>,
+    /// The tickets for which the reader may say that they are there, because its label led here.
+    pub here_for: Vec<HereFor>,
     /// Its facts.
     pub facts: Vec<Fact>,
     /// How far back the charts reach, until now.

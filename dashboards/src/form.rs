@@ -1,6 +1,7 @@
 //! The repair form (报修单) on paper: one page that holds all of a ticket, with room to write where the system knows nothing.
 
 use askama::Template;
+use lobby_domain::ticket::arrival::Arrival;
 
 use crate::{
     chrome::Choice,
@@ -127,6 +128,8 @@ pub struct RepairForm {
     pub complete_by: Option<When>,
     /// When somebody was there.
     pub arrived_at: Option<When>,
+    /// How that was shown; nothing where it was not asked for.
+    pub arrival: Option<Arrival>,
     /// When the work was done.
     pub finished_at: Option<When>,
     /// What was said of the repair.
@@ -232,9 +235,9 @@ impl RepairForm {
             total: repair.and_then(|repair| repair.cost.clone()).unwrap_or_default(),
             work: fit.lines(&work.join("\n"), room(12), 4),
             times: vec![
-                Cell { label: t.form_arrived, value: time(&self.arrived_at), span: 4 },
+                Cell { label: t.form_arrived, value: self.arrived(&mut fit), span: 5 },
                 Cell { label: t.form_finished, value: time(&self.finished_at), span: 4 },
-                Cell { label: t.form_working_time, value: String::new(), span: 4 },
+                Cell { label: t.form_working_time, value: String::new(), span: 3 },
             ],
             accepted: self.acceptance.is_some(),
             remarks: fit.lines(&remarks, room(9), 2),
@@ -243,10 +246,18 @@ impl RepairForm {
         }
     }
 
+    /// When whoever repaired was there, and whether the label shows it.
+    fn arrived(&self, fit: &mut Fit) -> String {
+        let (t, words) = (self.sheet.t(), self.sheet.lang.arrival_texts());
+        let Some(at) = &self.arrived_at else { return String::new() };
+        let proof = self.arrival.map(|arrival| format!(" {} {}", t.separator, words.on_paper(arrival)));
+        fit.line(&format!("{}{}", at.minute(), proof.unwrap_or_default()), room(5))
+    }
+
     fn report(&self, fit: &mut Fit) -> Vec<Cell> {
         let t = self.sheet.t();
         let device = self.device.as_ref();
-        let place = device.map_or("", |device| &device.place);
+        let stands = device.map(|device| device.stands(t.separator)).unwrap_or_default();
         let code = match (&self.code, device) {
             (Some(code), Some(device)) => format!("{code}\n{}", device.code),
             (_, Some(device)) => device.code.to_string(),
@@ -260,7 +271,7 @@ impl RepairForm {
             cell(t.ticket_reported_at, self.reported_at.minute(), 4, 1),
             cell(t.device, device.map_or("", |device| &device.name), 5, 2),
             cell(t.device_code, &code, 3, 2),
-            cell(t.ticket_place, if place.is_empty() { &self.site_name } else { place }, 4, 2),
+            cell(t.ticket_place, if stands.is_empty() { &self.site_name } else { &stands }, 4, 2),
         ]
     }
 

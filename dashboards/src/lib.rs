@@ -18,7 +18,7 @@
 //! what [`RestraintsPage`] asks for, and `POST /{silences|maintenance}/{id}/end`; `POST /outbox/{channel}/test` with `back`; `POST /stock/{site}` and below with what [`StockPage`] asks for; `POST /health/ignore` with `domain` and `id`; `POST /sign-in`, `/sign-out`, `/setup/{link}`, `/account/…` and `/people/…` with what
 //! their pages ask for. No page needs the script.
 
-use lobby_domain::access::Need;
+use lobby_domain::{access::Need, ticket::arrival::Arrival};
 
 mod account;
 mod agent;
@@ -95,7 +95,7 @@ pub use month::{
     PlanPage, PlanState, PlanStep, PlanTerm, StatementPage,
 };
 pub use outbox::{ChannelCard, ChannelState, DeliveryLine, DeliveryState, OutboxPage};
-pub use overview::{Counts, OverviewPage, PostStatus, SiteRow};
+pub use overview::{AreaList, AreaRow, Counts, OverviewPage, PostStatus, SiteRow};
 pub use personal::{PersonalMistake, PersonalPart};
 pub use photo::{PhotoLine, PhotoMistake, PhotoStage};
 pub use reception::ReceptionPage;
@@ -117,8 +117,8 @@ pub use stock::{
 };
 pub use texts::{EN, Lang, MonthTexts, PersonalTexts, Texts, ZH, place as filled_with};
 pub use ticket::{
-    Action, Draft, Evidence, Priority, Reason, Rejected, Repair, TicketEvent, TicketPage, TicketStep, TimelineEntry,
-    WaitingFor, WorkMistake,
+    Action, ArrivalDraft, ArrivalMistake, ArrivalTexts, Arriving, Draft, Evidence, HereFor, Priority, Reason, Rejected,
+    Repair, TicketEvent, TicketPage, TicketStep, TimelineEntry, WaitingFor, WorkMistake, arrival_proof,
 };
 pub use tile::{DeviceRef, DeviceTile, Fact};
 pub use time::{Calendar, When};

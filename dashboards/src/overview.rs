@@ -1,5 +1,8 @@
 //! The first page: one line for each post, and the sites when there are several.
 
+mod areas;
+pub(crate) mod texts;
+
 use askama::Template;
 
 use crate::{
@@ -8,6 +11,8 @@ use crate::{
     state::{State, Verdict},
     texts::{Texts, fill},
 };
+
+pub use areas::{AreaList, AreaRow};
 
 /// How many devices are in each state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -106,6 +111,8 @@ pub struct OverviewPage {
     pub sites: Vec<SiteRow>,
     /// What lacks before the sites shown can open.
     pub readiness: Vec<Readiness>,
+    /// What stands in which area, if one site is shown.
+    pub areas: AreaList,
 }
 
 page!(OverviewPage);

@@ -792,7 +792,7 @@ texts! {
     priority_normal: "一般", "Normal";
     priority_planned: "计划", "Planned";
     action_accept: "接单", "Accept";
-    action_start: "开始处理", "Start work";
+    action_start: "到场", "Arrived";
     action_resume: "继续处理", "Go on";
     action_finish: "提请验收", "Hand over";
     action_confirm: "确认已恢复", "Confirm it works";
@@ -804,7 +804,7 @@ texts! {
     event_reported: "报修", "Reported";
     event_alert_attached: "关联告警", "Alert attached";
     event_accepted: "接单", "Accepted";
-    event_started: "开始处理", "Work started";
+    event_started: "到场，开始处理", "Arrived, work started";
     event_finished: "提请验收", "Handed over";
     event_recovered: "设备恢复正常", "Device back to normal";
     event_unstable: "时好时坏，稳定前不再逐次通知", "It comes and goes; no more messages until it is stable";
@@ -1033,6 +1033,8 @@ mod tests {
         hold_for_all(month::ALL);
         hold_for_all(crate::compliance::texts::ALL);
         hold_for_all(personal::ALL);
+        hold_for_all(crate::ticket::texts::ALL);
+        hold_for_all(crate::overview::texts::ALL);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! A repair ticket (报修单): its steps, its evidence, what happened to it, and what the reader may do.
 
+mod arrival;
+pub(crate) mod texts;
+
 use askama::Template;
-use lobby_domain::access::Need;
+use lobby_domain::{access::Need, ticket::arrival::Arrival};
 
 use crate::{
     alert::{AlertRow, Clause},
@@ -13,6 +16,8 @@ use crate::{
     tile::DeviceRef,
     time::When,
 };
+pub use arrival::{ArrivalDraft, ArrivalMistake, Arriving, HereFor, proof as arrival_proof};
+pub use texts::Texts as ArrivalTexts;
 
 /// How far a ticket is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -236,9 +241,13 @@ impl Action {
         action.expect("its address is that of a step of a ticket").need()
     }
 
-    /// Whether something has to be filled in on the ticket's page.
-    pub(crate) fn asks(self) -> bool {
-        self == Self::Finish
+    /// Where on the ticket's page something has to be filled in for it, if anything has.
+    pub(crate) fn asks(self) -> Option<&'static str> {
+        match self {
+            Self::Start => Some("arrive"),
+            Self::Finish => Some("finish"),
+            Self::Accept | Self::Resume | Self::Confirm | Self::Reopen => None,
+        }
     }
 
     pub(crate) fn word(self, t: &Texts) -> &'static str {
@@ -322,6 +331,8 @@ pub struct Draft {
     pub cost: String,
     /// Who did it.
     pub by: String,
+    /// What was filled in about an arrival instead.
+    pub arrival: ArrivalDraft,
 }
 
 /// Why a ticket exists: what a rule saw.
@@ -461,6 +472,10 @@ pub struct TicketPage {
     pub arrive_by: Option<When>,
     /// When somebody was.
     pub arrived_at: Option<When>,
+    /// How that was shown; nothing where it was not asked for.
+    pub arrival: Option<Arrival>,
+    /// How the reader may say that they are there; nothing if they may not, or it is about no device.
+    pub arriving: Option<Arriving>,
     /// By when the fault must be put right.
     pub complete_by: Option<When>,
     /// When it was.
@@ -508,6 +523,8 @@ struct Limit<'a> {
     label: &'static str,
     by: &'a When,
     met: Option<&'a When>,
+    /// How that was shown.
+    proof: Option<String>,
     /// Whether the time still runs.
     runs: bool,
 }
@@ -524,11 +541,20 @@ impl Limit<'_> {
 impl TicketPage {
     /// What may be done in one step, with a note at most.
     fn plain(&self) -> Vec<Action> {
-        self.actions.iter().copied().filter(|action| *action != Action::Finish).collect()
+        let asks = |action: &Action| match action {
+            Action::Start => self.arriving.is_some(),
+            action => *action == Action::Finish,
+        };
+        self.actions.iter().copied().filter(|action| !asks(action)).collect()
     }
 
     fn may_finish(&self) -> bool {
         self.actions.contains(&Action::Finish)
+    }
+
+    /// Whether arriving is what is usually done next, or what was tried just now.
+    fn arrives_next(&self) -> bool {
+        self.step == TicketStep::Accepted || self.draft.arrival.mistake.is_some()
     }
 
     /// Whether that is what is usually done next, or what was tried just now.
@@ -539,14 +565,15 @@ impl TicketPage {
     fn limits(&self) -> Vec<Limit<'_>> {
         let t = self.chrome.t();
         [
-            (t.deadline_respond, &self.respond_by, &self.responded_at),
-            (t.deadline_arrive, &self.arrive_by, &self.arrived_at),
-            (t.deadline_complete, &self.complete_by, &self.completed_at),
+            (t.deadline_respond, &self.respond_by, &self.responded_at, None),
+            (t.deadline_arrive, &self.arrive_by, &self.arrived_at, self.arrival),
+            (t.deadline_complete, &self.complete_by, &self.completed_at, None),
         ]
         .into_iter()
-        .filter_map(|(label, by, met)| {
+        .filter_map(|(label, by, met, shown)| {
             let runs = self.step.is_worked() && self.waiting_for.is_none();
-            Some(Limit { label, by: by.as_ref()?, met: met.as_ref(), runs })
+            let proof = shown.map(|shown| arrival_proof(shown, self.chrome.lang));
+            Some(Limit { label, by: by.as_ref()?, met: met.as_ref(), proof, runs })
         })
         .collect()
     }

@@ -13,11 +13,20 @@ pub struct DeviceRef {
     pub code: DeviceId,
     /// What people call it.
     pub name: String,
+    /// The area in which it stands, such as 入口; nothing if that is not known.
+    pub area: Option<String>,
     /// Where it stands; may be empty.
     pub place: String,
 }
 
 impl DeviceRef {
+    /// The area and the place as far as they are known, between `separator`: "入口 · 大门口".
+    pub(crate) fn stands(&self, separator: &str) -> String {
+        let parts = [self.area.as_deref().unwrap_or_default(), &self.place];
+        let known: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        known.join(&format!(" {separator} "))
+    }
+
     /// The address of its page. The site is named because a device's code is unique only within its site.
     pub fn href(&self) -> String {
         format!("/d/{}?site={}", self.code, self.site)

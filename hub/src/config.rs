@@ -1,5 +1,6 @@
 //! The hub's settings: defaults, then a TOML file, then the command line. All mistakes are said at once, each with its place.
 
+mod areas;
 mod reading;
 
 use std::{
@@ -12,7 +13,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use jiff::tz::TimeZone;
-use lobby_contract::SiteId;
+use lobby_contract::{DeviceId, SiteId};
 use lobby_domain::{
     device::Life,
     pack::{
@@ -282,6 +283,10 @@ pub struct SiteConfig {
     pub shifts: BTreeMap<String, String>,
     /// How much of each item of the standards it wants to have.
     pub stock: BTreeMap<String, Levels>,
+    /// What people call areas that the standards do not have, or that are called otherwise here: `terrace = "露台"`.
+    pub areas: BTreeMap<String, String>,
+    /// The area of each device that does not stand in that of its kind: `tv-2 = "reception"`.
+    pub area_of: BTreeMap<DeviceId, String>,
     /// See [`SiteSettings::least_gap`]; for the demonstration alone.
     #[serde(skip)]
     pub(crate) least_gap: Span,
@@ -394,6 +399,7 @@ impl Config {
         let standards = file.standards.as_ref().map(|folder| folder.get_ref().clone());
         let pack = check.pack(file.standards);
         check.items(&sites, pack.as_deref());
+        check.areas_of(&sites, pack.as_deref());
         let channels = check.channels(file.channel, pack.as_deref());
         let mistakes = check.mistakes;
         let (Some(pack), true) = (pack, mistakes.is_empty()) else { bail!("{}", mistakes.join("\n")) };
@@ -501,6 +507,7 @@ impl Check<'_> {
             duty: duty.and_then(|duty| self.hours(id, "duty", duty)).unwrap_or_default(),
             shifts: self.hours(id, "shifts", shifts(&site.shifts)).unwrap_or_default(),
             stock: self.stock(id, site.stock),
+            areas: self.areas(id, site.areas, site.area_of),
         }
     }
 
@@ -674,7 +681,7 @@ mod tests {
 
     use super::*;
 
-    fn config(text: &str, over: Overrides) -> anyhow::Result<Config> {
+    pub(super) fn config(text: &str, over: Overrides) -> anyhow::Result<Config> {
         Config::new(File::parse(text, "hub.toml")?, over)
     }
 

@@ -11,6 +11,7 @@ use std::{
 use jiff::tz::TimeZone;
 use lobby_contract::{DeviceId, SiteId};
 use lobby_domain::{
+    area::{Area, Areas},
     calendar::Calendar,
     device::{FRESH_FOR, Life},
     pack::Pack,
@@ -41,6 +42,8 @@ pub struct SiteSettings {
     pub shifts: Shifts,
     /// How much of each item it wants to have.
     pub stock: BTreeMap<Box<str>, Levels>,
+    /// Where its devices stand.
+    pub areas: Areas,
 }
 
 /// What may change while the hub is at work.
@@ -60,6 +63,18 @@ impl Setup {
     pub fn gap(&self, site: &str, every: Span) -> Span {
         let least = self.sites.get(site).map_or(Span::ZERO, |settings| settings.least_gap);
         every.times(FRESH_FOR).max(least)
+    }
+
+    /// The area in which a device of that kind stands; nothing if that is not known.
+    pub fn area_of(&self, site: &SiteId, device: &DeviceId, kind: &str) -> Option<Area> {
+        let none = Areas::default();
+        self.sites.get(site).map_or(&none, |settings| &settings.areas).of(&self.pack, device, kind)
+    }
+
+    /// The areas of a site.
+    pub fn areas(&self, site: &SiteId) -> Vec<Area> {
+        let none = Areas::default();
+        self.sites.get(site).map_or(&none, |settings| &settings.areas).all(&self.pack)
     }
 
     /// The hours in which a site's deadlines count.

@@ -2,6 +2,7 @@
 
 mod address;
 mod api;
+mod arrival;
 mod conditional;
 mod cookies;
 mod error;

@@ -96,7 +96,7 @@ pub use self::{
     stock::{Book, EntryFilter, EntryRow, OpenOrder, Posting, StockError},
     stock_alerts::LowAlert,
     stock_takes::{AnsweredLine, TakeRow},
-    tickets::{ActError, Comment, Deed, TicketEvent, TicketFilter, TicketRow},
+    tickets::{ActError, Arrived, Comment, Deed, TicketEvent, TicketFilter, TicketRow},
     tokens::TokenRow,
     trouble::Trouble,
 };

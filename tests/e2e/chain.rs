@@ -112,10 +112,15 @@ fn a_dark_display_is_repaired_on_a_phone_and_the_concierge_confirms_it() -> Resu
     let seen = fits(&mut browser)?;
     ensure!(seen.contains(&ticket) && seen.contains("waits for an answer"), "the concierge sees who has it: {seen}");
     browser.open(&page)?;
-    for verb in ["accept", "start"] {
-        browser.press(&format!("button[formaction$='/{verb}']"))?;
-        fits(&mut browser)?;
-    }
+    browser.press("button[formaction$='/accept']")?;
+    fits(&mut browser)?;
+    // The camera of the phone opens what the label says.
+    let label = hub.api.json(&format!("/api/v1/devices/{SITE}/entrance-led"))?["page"].clone();
+    browser.open(&format!("{}{}", hub.url(), label.as_str().context("the page of the label")?))?;
+    fits(&mut browser)?;
+    browser.press("form.here button.main")?;
+    let there = fits(&mut browser)?;
+    ensure!(there.contains("Label scanned"), "how the arrival is shown: {there}");
     browser.value("document.getElementById('cause').value = 'A loose plug'")?;
     browser.choose_photo("finish-photo")?;
     browser.press("#finish button.main")?;

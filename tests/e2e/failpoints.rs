@@ -270,7 +270,10 @@ fn advance(api: &Api, ticket: &Value) -> Option<(String, &'static str, i64)> {
     };
     let (number, version) = (ticket["number"].as_str()?, ticket["version"].as_i64()?);
     // The note tells moves apart that are made again when a ticket is opened again.
-    let body = json!({ "version": version, "by": "工程 王", "note": (version + 1).to_string() });
+    let mut body = json!({ "version": version, "by": "工程 王", "note": (version + 1).to_string() });
+    if action == "start" {
+        body["unscanned"] = "label_missing".into();
+    }
     let answer = api.post(&format!("/api/v1/tickets/{number}/{action}"), &body).ok()?;
     if !(200..300).contains(&answer.status) {
         return None;

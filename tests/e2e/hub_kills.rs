@@ -139,7 +139,10 @@ fn advance(api: &Api, ticket: &Value) -> Option<(String, &'static str, i64)> {
         _ => return None,
     };
     let number = ticket["number"].as_str()?;
-    let body = json!({ "version": ticket["version"], "by": "工程 王", "note": action });
+    let mut body = json!({ "version": ticket["version"], "by": "工程 王", "note": action });
+    if action == "start" {
+        body["unscanned"] = "label_missing".into();
+    }
     let answer = api.post(&format!("/api/v1/tickets/{number}/{action}"), &body).ok()?;
     // Slowly enough that there is work left at the last kill.
     wait::pause(Duration::from_millis(100));

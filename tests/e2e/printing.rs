@@ -43,7 +43,10 @@ fn in_trouble(name: &str) -> Result<(Hub, String)> {
 /// Moves a ticket, with all that a person may say about it.
 fn act(hub: &Hub, ticket: &str, action: &str, words: &str) -> Result<()> {
     let version = hub.api.json(&format!("/api/v1/tickets/{ticket}"))?["version"].clone();
-    let deed = json!({ "version": version, "by": words.chars().take(60).collect::<String>(), "note": words });
+    let mut deed = json!({ "version": version, "by": words.chars().take(60).collect::<String>(), "note": words });
+    if action == "start" {
+        deed["unscanned"] = "other".into();
+    }
     let answer = hub.api.post(&format!("/api/v1/tickets/{ticket}/{action}"), &deed)?;
     ensure!(answer.status == 200, "{action}: {}", answer.body);
     Ok(())

@@ -342,6 +342,7 @@ mod tests {
     fn a_condition_explains_itself_in_both_languages() {
         let pieces = Label::new("片", "pieces");
         let kind = Kind {
+            area: None,
             dispenses: None,
             id: "shoe-cover-machine".into(),
             label: Label::new("鞋套机", "Shoe-cover machine"),

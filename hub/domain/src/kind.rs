@@ -16,6 +16,8 @@ pub struct Kind {
     pub label: Label,
     /// The posts whose dashboard shows devices of this kind.
     pub boards: Vec<Box<str>>,
+    /// The area of a site in which its devices usually stand.
+    pub area: Option<Box<str>>,
     /// The facts its devices may state, in the order in which pages show them.
     pub facts: Vec<Fact>,
     /// What people say of one that does not work, in the order in which it is offered.

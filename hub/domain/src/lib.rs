@@ -7,6 +7,7 @@
 pub mod access;
 pub mod agent;
 pub mod alert;
+pub mod area;
 pub mod calendar;
 mod changes;
 pub mod check;

@@ -28,6 +28,7 @@ pub use self::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    area::Area,
     check::Checklist,
     escalation::Chain,
     inhibit::Inhibition,
@@ -46,6 +47,8 @@ pub struct Pack {
     pub clauses: BTreeMap<Box<str>, Clause>,
     /// The posts that are told and that look at dashboards, by id.
     pub posts: BTreeMap<Box<str>, Label>,
+    /// The areas of a site in which devices of its kinds stand, in the pack's order.
+    pub areas: Vec<Area>,
     /// The departments that work tickets, by id.
     pub departments: BTreeMap<Box<str>, Department>,
     /// Priorities of tickets, by id.

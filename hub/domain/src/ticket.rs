@@ -12,6 +12,7 @@
 //! is nothing for them to repair. A fault that comes back re-opens
 //! the ticket it had. While those who repair wait for parts, a supplier or access, no deadline runs (see [`crate::sla`]).
 
+pub mod arrival;
 pub mod queue;
 
 use std::fmt;

@@ -192,6 +192,18 @@ when = { fact = "power", is = "off" }"#;
 #[case::section("[priority.P1]", "[▶priorites.P2]\n[priority.P1]", "`priorites` is not a key here", Some("priority"))]
 #[case::section_of_nothing("[clause.CON-S9]", "[▶weather]\n[clause.CON-S9]", "`weather` is not a key here", None)]
 #[case::clause_key("asks = {", "▶ask = {", "`ask` is not a key here", Some("asks"))]
+#[case::kind_of_no_area(
+    "boards = [\"concierge\"]",
+    "boards = [\"concierge\"]\narea = ▶\"lobby\"",
+    "there is no area `lobby`",
+    None
+)]
+#[case::area_of_no_name(
+    "[post.concierge]",
+    "[area.▶Lobby]\nlabel = { zh = \"厅\", en = \"Lobby\" }\n[post.concierge]",
+    "`Lobby` is not a name",
+    None
+)]
 #[case::label_in_one_language(
     "label = { zh = \"礼宾岗\", en = \"Concierge\" }",
     "label = ▶{ zh = \"礼宾岗\" }",

@@ -252,7 +252,7 @@ impl From<ActError> for ApiError {
             ActError::NotFound => Self::NotFound("ticket"),
             ActError::Store(error) => Self::Store(error),
             ActError::Conflict { .. } | ActError::Refused(_) | ActError::Closed => Self::Conflict(error.to_string()),
-            ActError::NoPriority { .. } | ActError::NoOriginal | ActError::NoAssignee => {
+            ActError::NoPriority { .. } | ActError::NoOriginal | ActError::NoAssignee | ActError::NoArrival => {
                 Self::Parameter(error.to_string())
             }
             ActError::KeyReused => Self::KeyReused,

@@ -6,6 +6,7 @@ mod agents;
 mod alert;
 mod alerts;
 mod answer;
+mod areas;
 mod audit;
 mod boards;
 mod compliance;

@@ -33,7 +33,7 @@ macro_rules! placed {
 statements! {
     QUEUED = concat!("SELECT site, step, due < $3 AS late, COUNT(*) FROM ", placed!(), " GROUP BY site, step, due < $3");
     QUEUE = concat!("SELECT number, site, subject, rule, clauses, department, priority, confirmed_by, title_zh, title_en, state,
-            version, owner, waiting_for, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, fixed_at,
+            version, owner, waiting_for, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, arrival, fixed_at,
             closed_at, rejected, duplicate_of
         FROM ", placed!(), " WHERE step = $3 ORDER BY due IS NULL, due, opened_at, number LIMIT $4 OFFSET $5");
 }

@@ -1,5 +1,6 @@
 //! What the store promises, on SQLite always and on PostgreSQL where `TEST_POSTGRES_URL` names a server.
 
+mod arrivals;
 mod audit;
 mod backups;
 mod checks;
@@ -65,6 +66,12 @@ fn site() -> SiteId {
 /// Whoever sits at this computer.
 fn by() -> Actor {
     Actor::here("")
+}
+
+/// Of whoever has scanned the label of the device.
+#[expect(clippy::unnecessary_wraps, reason = "as it stands where not everybody arrives")]
+fn by_label() -> Option<crate::store::Arrived> {
+    Some(crate::store::Arrived { by: lobby_domain::ticket::arrival::Arrival::Label, key: None })
 }
 
 fn shanghai() -> TimeZone {

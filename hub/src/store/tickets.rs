@@ -8,7 +8,8 @@ use lobby_domain::{
     label::Label,
     rule::TicketRule,
     ticket::{
-        Action, Last, OnRaise, Refusal, Rejection, State, TicketNumber, WaitingFor, act, on_clear, on_raise, taken,
+        Action, Last, OnRaise, Refusal, Rejection, State, TicketNumber, WaitingFor, act, arrival::Arrival, on_clear,
+        on_raise, taken,
     },
     time::Timestamp,
     work::{Fen, Work, WorkError},
@@ -61,8 +62,10 @@ pub struct TicketRow {
     pub complete_by: Timestamp,
     /// When it was accepted.
     pub accepted_at: Option<Timestamp>,
-    /// When the work began.
+    /// When somebody was there and the work began.
     pub started_at: Option<Timestamp>,
+    /// How that was shown; nothing where it was not asked for.
+    pub arrival: Option<Arrival>,
     /// When it was said to work again.
     pub fixed_at: Option<Timestamp>,
     /// When it was closed.
@@ -87,6 +90,8 @@ pub struct TicketEvent {
     pub note: String,
     /// What was said of the repair, where it was finished.
     pub work: Option<Work>,
+    /// How it was shown that somebody was there, where they began.
+    pub arrival: Option<Arrival>,
 }
 
 /// An entry of a ticket's history that is being written.
@@ -101,12 +106,23 @@ struct Entry<'a> {
     priority: Option<&'a str>,
     /// What is said of a repair.
     work: Option<&'a Work>,
+    /// How somebody came to be there.
+    arrived: Option<Arrived>,
 }
 
 impl<'a> Entry<'a> {
     fn new(at: Timestamp, what: &'a str) -> Self {
-        Self { at, what, actor: "", note: "", state: None, priority: None, work: None }
+        Self { at, what, actor: "", note: "", state: None, priority: None, work: None, arrived: None }
     }
+}
+
+/// That somebody has arrived.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrived {
+    /// How that is shown.
+    pub by: Arrival,
+    /// The same one again is the same arrival.
+    pub key: Option<Uuid>,
 }
 
 /// What a person does, and who it is.
@@ -126,6 +142,8 @@ pub struct Deed<'a> {
     pub duplicate_of: Option<&'a str>,
     /// Whom it is given to, where it is assigned.
     pub assignee: Option<&'a str>,
+    /// How it is shown that they are there, where they begin.
+    pub arrived: Option<Arrived>,
     /// When.
     pub at: Timestamp,
 }
@@ -177,11 +195,16 @@ pub enum ActError {
     /// Nobody is named whom it is given to.
     #[error("`assignee` is missing: say whom the ticket is given to")]
     NoAssignee,
+    /// It is about a device, and nothing shows that whoever begins is there.
+    #[error(
+        "say how you arrived: by the code on the device's label, or why it was not scanned, in words if for another reason"
+    )]
+    NoArrival,
     /// It has as many photos as a ticket may have.
     #[error("a ticket has at most 6 photos")]
     TooManyPhotos,
-    /// The key of a comment is that of another one.
-    #[error("another comment had this key")]
+    /// The key of a comment or an arrival is that of another one.
+    #[error("another comment or arrival had this key")]
     KeyReused,
     /// The standards have no such priority.
     #[error("there is no such priority: the standards have {}", known.join(", "))]
@@ -219,6 +242,7 @@ pub(super) struct Raw {
     complete_by: i64,
     accepted_at: Option<i64>,
     started_at: Option<i64>,
+    arrival: String,
     fixed_at: Option<i64>,
     closed_at: Option<i64>,
     rejected: String,
@@ -234,6 +258,23 @@ struct RawEvent {
     cause: Option<String>,
     materials: Option<String>,
     cost_fen: Option<i64>,
+    arrival: String,
+}
+
+/// What was noted under a key.
+#[derive(sqlx::FromRow)]
+struct Keyed {
+    ticket: String,
+    what: String,
+    actor: String,
+    note: String,
+    arrival: String,
+}
+
+impl Keyed {
+    fn is(&self, said: (&str, &str, &str, &str, &str)) -> bool {
+        said == (&self.ticket, &self.what, &self.actor, &self.note, &self.arrival)
+    }
 }
 
 impl RawEvent {
@@ -260,13 +301,14 @@ statements! {
     // Never sets `closed`. On PostgreSQL a person may have closed the ticket since it was looked at; then it is open again.
     SET_STATE = "UPDATE ticket SET state = $2, version = version + 1, closed_at = NULL WHERE number = $1 AND state <> $2";
     REOPEN = "UPDATE ticket SET state = 'new', version = version + 1, owner = '', accepted_at = NULL, started_at = NULL,
-            fixed_at = NULL, closed_at = NULL, rejected = '', duplicate_of = '' WHERE number = $1";
+            arrival = '', fixed_at = NULL, closed_at = NULL, rejected = '', duplicate_of = '' WHERE number = $1";
     // Consequences end by themselves, or get their own ticket; what people report ends with the ticket.
     OPEN_ALERTS = "SELECT COUNT(*) FROM alert WHERE ticket = $1 AND cleared_at IS NULL AND victim_of IS NULL AND NOT reported";
     MOVE = "UPDATE ticket SET state = $3, version = version + 1,
             owner = CASE WHEN $7 = 'assign' THEN $11 WHEN $4 <> '' AND $7 NOT IN ('confirm', 'reject') THEN $4 ELSE owner END,
             accepted_at = CASE WHEN $7 = 'assign' THEN NULL WHEN $7 IN ('accept', 'start') THEN COALESCE(accepted_at, $5) ELSE accepted_at END,
             started_at = CASE WHEN $7 = 'start' THEN $5 ELSE started_at END,
+            arrival = CASE WHEN $7 = 'start' THEN $12 ELSE arrival END,
             fixed_at = CASE WHEN $7 = 'finish' THEN $5 WHEN $7 = 'reopen' THEN NULL ELSE fixed_at END,
             closed_at = $6, waiting_for = $8, rejected = $9, duplicate_of = $10
         WHERE number = $1 AND version = $2";
@@ -274,24 +316,24 @@ statements! {
     TAKE_OVER = "UPDATE ticket SET state = $2, version = version + 1 WHERE number = $1 AND version = $3 AND state <> 'closed'";
     MOVE_ALERTS = "UPDATE alert SET ticket = $2 WHERE ticket = $1 AND cleared_at IS NULL";
     REJECTED = "SELECT number, site, subject, rule, clauses, department, priority, confirmed_by, title_zh, title_en, state, version,
-            owner, waiting_for, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, fixed_at, closed_at,
-            rejected, duplicate_of
+            owner, waiting_for, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, arrival, fixed_at,
+            closed_at, rejected, duplicate_of
         FROM ticket WHERE (CAST($1 AS TEXT) IS NULL OR site = $1) AND rejected <> ''
             AND number IN (SELECT a.ticket FROM alert a WHERE a.cleared_at IS NULL)";
     SET_PRIORITY = "UPDATE ticket SET priority = $3, version = version + 1 WHERE number = $1 AND version = $2";
-    EVENT = "INSERT INTO ticket_event (ticket, at, what, actor, note, state, priority, cause, materials, cost_fen)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    EVENT = "INSERT INTO ticket_event (ticket, at, what, actor, note, state, priority, cause, materials, cost_fen, arrival, key)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     COMMENT = "INSERT INTO ticket_event (ticket, at, what, actor, note, key) VALUES ($1, $2, 'comment', $3, $4, $5)
         ON CONFLICT DO NOTHING";
-    OF_KEY = "SELECT ticket, actor, note FROM ticket_event WHERE key = $1";
-    EVENTS = "SELECT at, what, actor, note, cause, materials, cost_fen FROM ticket_event WHERE ticket = $1 ORDER BY no";
+    OF_KEY = "SELECT ticket, what, actor, note, arrival FROM ticket_event WHERE key = $1";
+    EVENTS = "SELECT at, what, actor, note, cause, materials, cost_fen, arrival FROM ticket_event WHERE ticket = $1 ORDER BY no";
     BY_NUMBER = "SELECT number, site, subject, rule, clauses, department, priority, confirmed_by, title_zh, title_en, state, version,
-            owner, waiting_for, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, fixed_at, closed_at,
-            rejected, duplicate_of
+            owner, waiting_for, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, arrival, fixed_at,
+            closed_at, rejected, duplicate_of
         FROM ticket WHERE number = $1";
     LIST = "SELECT number, site, subject, rule, clauses, department, priority, confirmed_by, title_zh, title_en, state, version,
-            owner, waiting_for, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, fixed_at, closed_at,
-            rejected, duplicate_of
+            owner, waiting_for, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, arrival, fixed_at,
+            closed_at, rejected, duplicate_of
         FROM ticket
         WHERE (CAST($1 AS TEXT) IS NULL OR site = $1) AND (CAST($2 AS TEXT) IS NULL OR subject = $2)
             AND (CAST($3 AS BOOLEAN) IS NULL OR (state <> 'closed') = $3) AND (opened_at, number) < ($4, $5)
@@ -324,6 +366,7 @@ impl TryFrom<Raw> for TicketRow {
             complete_by: Timestamp::from_millis(raw.complete_by),
             accepted_at: raw.accepted_at.map(Timestamp::from_millis),
             started_at: raw.started_at.map(Timestamp::from_millis),
+            arrival: Arrival::from_text(&raw.arrival),
             fixed_at: raw.fixed_at.map(Timestamp::from_millis),
             closed_at: raw.closed_at.map(Timestamp::from_millis),
             rejected: Rejection::from_text(&raw.rejected),
@@ -486,11 +529,12 @@ impl Tx {
     }
 
     async fn ticket_entry(&mut self, number: &str, entry: Entry<'_>) -> Result<(), StoreError> {
-        let Entry { at, what, actor, note, state, priority, work } = entry;
+        let Entry { at, what, actor, note, state, priority, work, arrived } = entry;
         let materials = work.map(|work| work.materials().join("\n"));
         on!(self, "write a ticket's history", conn => sqlx::query(EVENT).bind(number).bind(at.millis()).bind(what)
             .bind(actor).bind(note).bind(state.map(State::as_str)).bind(priority).bind(work.map(Work::cause)).bind(materials)
-            .bind(work.and_then(Work::cost).map(Fen::get)).execute(conn).await.map(drop))
+            .bind(work.and_then(Work::cost).map(Fen::get)).bind(arrived.map_or("", |arrived| arrived.by.as_str()))
+            .bind(arrived.and_then(|arrived| arrived.key)).execute(conn).await.map(drop))
     }
 
     pub(super) async fn ticket(&mut self, number: &str) -> Result<Option<TicketRow>, StoreError> {
@@ -613,8 +657,9 @@ impl Store {
                 what: error.to_string(),
             };
             let work = raw.work().map_err(bad)?;
-            let RawEvent { at, what, actor, note, .. } = raw;
-            Ok(TicketEvent { at: Timestamp::from_millis(at), what, actor, note, work })
+            let RawEvent { at, what, actor, note, arrival, .. } = raw;
+            let arrival = Arrival::from_text(&arrival);
+            Ok(TicketEvent { at: Timestamp::from_millis(at), what, actor, note, work, arrival })
         };
         Ok(Some((ticket, events.into_iter().map(event).collect::<Result<_, StoreError>>()?)))
     }
@@ -633,7 +678,7 @@ impl Store {
         on!(&mut tx, "count tickets", conn => sqlx::query_as(COUNTS).fetch_all(conn).await)
     }
 
-    /// A person moves a ticket of which they saw `deed.version`; whoever comes second is told so.
+    /// A person moves a ticket of which they saw `deed.version`; whoever comes second is told so. An arrival that has a key may be sent again.
     pub async fn act_on_ticket(
         &self,
         number: &str,
@@ -641,7 +686,42 @@ impl Store {
         deed: Deed<'_>,
         setup: &Setup,
     ) -> Result<TicketRow, ActError> {
-        let Deed { version, by, actor, note, work, duplicate_of, assignee, at } = deed;
+        match (self.move_ticket(number, action, deed, setup).await, deed.arrived) {
+            (Err(ActError::Conflict { current }), Some(Arrived { by, key: Some(key) })) if action == Action::Start => {
+                self.arrived_before(number, key, (deed.by, by, deed.note), current).await
+            }
+            (moved, _) => moved,
+        }
+    }
+
+    /// The ticket, if this very arrival was noted before, whatever has become of it since.
+    async fn arrived_before(
+        &self,
+        number: &str,
+        key: Uuid,
+        said: (&str, Arrival, &str),
+        current: i64,
+    ) -> Result<TicketRow, ActError> {
+        let mut tx = self.read().await?;
+        let before: Option<Keyed> = on!(&mut tx, "look for an arrival", conn =>
+            sqlx::query_as(OF_KEY).bind(key).fetch_optional(conn).await)?;
+        let Some(before) = before else { return Err(ActError::Conflict { current }) };
+        let (by, arrival, note) = said;
+        if before.is((number, "start", by, note, arrival.as_str())) {
+            tx.ticket(number).await?.ok_or(ActError::NotFound)
+        } else {
+            Err(ActError::KeyReused)
+        }
+    }
+
+    async fn move_ticket(
+        &self,
+        number: &str,
+        action: Action,
+        deed: Deed<'_>,
+        setup: &Setup,
+    ) -> Result<TicketRow, ActError> {
+        let Deed { version, by, actor, note, work, duplicate_of, assignee, arrived, at } = deed;
         let mut tx = self.begin().await?;
         let ticket = tx.seen(number, version).await?;
         let faulty = tx.is_faulty(number).await?;
@@ -663,6 +743,13 @@ impl Store {
             Action::Assign => assignee.filter(|name| !name.is_empty()).ok_or(ActError::NoAssignee)?,
             _ => "",
         };
+        // What is no device has no label to be scanned.
+        let arrived = match (action, &ticket.subject) {
+            (Action::Start, Subject::Device(_)) => {
+                Some(arrived.filter(|arrived| arrived.by.suffices(note)).ok_or(ActError::NoArrival)?)
+            }
+            _ => None,
+        };
         if !original.is_empty() {
             let faulty = faulty || tx.is_reported(number).await?;
             tx.take_over(&ticket, original, faulty, at, setup).await?;
@@ -670,7 +757,7 @@ impl Store {
         tx.settle_deadlines(number, setup, at).await?;
         let moved = on!(&mut tx, "move a ticket", conn => sqlx::query(MOVE).bind(number).bind(version).bind(state.as_str())
             .bind(by).bind(at.millis()).bind(closed).bind(action.as_str()).bind(waiting_for).bind(rejected).bind(original)
-            .bind(assignee)
+            .bind(assignee).bind(arrived.map_or("", |arrived| arrived.by.as_str()))
             .execute(conn).await
             .map(|done| done.rows_affected()))?;
         if moved == 1 && state == State::Closed {
@@ -680,9 +767,11 @@ impl Store {
         let work = work.filter(|work| action == Action::Finish && !work.is_empty());
         // Whom it was given to stands before what was said.
         let given = [assignee, note].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n");
-        let entry = Entry { actor: by, note: &given, state: Some(state), work, ..Entry::new(at, action.as_str()) };
+        let entry =
+            Entry { actor: by, note: &given, state: Some(state), work, arrived, ..Entry::new(at, action.as_str()) };
         let told = Change::new(actor, at, format!("ticket.{}", action.as_str()), number).of_site(Some(&ticket.site));
-        let after = [state.as_str(), rejected, original, assignee];
+        let proof = arrived.map_or("", |arrived| arrived.by.as_str());
+        let after = [state.as_str(), rejected, original, assignee, proof];
         let told = told
             .before(ticket.state.as_str())
             .after(after.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "));
@@ -704,11 +793,11 @@ impl Store {
             && on!(&mut tx, "write a comment", conn => sqlx::query(COMMENT).bind(number).bind(at.millis()).bind(by).bind(note)
                 .bind(key).execute(conn).await.map(|done| done.rows_affected() == 1))?;
         if !written {
-            let before: Option<(String, String, String)> = on!(&mut tx, "look for a comment", conn =>
+            let before: Option<Keyed> = on!(&mut tx, "look for a comment", conn =>
                 sqlx::query_as(OF_KEY).bind(key).fetch_optional(conn).await)?;
             return match before {
                 // A repeat is answered as it was, also when the ticket was closed since.
-                Some((of, actor, said)) if (&*of, &*actor, &*said) == (number, by, note) => Ok(ticket),
+                Some(before) if before.is((number, "comment", by, note, "")) => Ok(ticket),
                 Some(_) => Err(ActError::KeyReused),
                 None => Err(ActError::Closed),
             };

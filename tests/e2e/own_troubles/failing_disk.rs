@@ -56,7 +56,10 @@ fn a_hub_says_yes_to_nothing_while_its_disk_is_read_only_or_does_not_sync() -> R
         let action = if trouble == TROUBLES[0] { "accept" } else { "start" };
         wait::throughout(LASTS, || {
             agent.report("fault")?;
-            let act = json!({ "version": version, "by": "工程 王", "note": "" });
+            let mut act = json!({ "version": version, "by": "工程 王", "note": "" });
+            if action == "start" {
+                act["unscanned"] = "label_missing".into();
+            }
             let answer = api.post(&format!("{ticket}/{action}"), &act)?;
             ensure!(answer.status >= 500, "{trouble:?}: a person is not told yes: {answer:?}");
             ensure!(agent.acked() == acked, "{trouble:?}: nothing is acknowledged");

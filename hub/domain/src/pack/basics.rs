@@ -5,7 +5,7 @@ use super::{
     names::{Names, kebab, section},
     node::{Name, Node, Table},
 };
-use crate::{label::Label, time::Span};
+use crate::{area::Area, label::Label, time::Span};
 
 /// How long whoever works on a ticket may show no progress, where its priority says nothing of that.
 const PROGRESS: Span = Span::from_mins(60);
@@ -72,6 +72,18 @@ pub(super) fn posts<'a>(file: &Table<'a>, names: &mut Names<'a>) -> Vec<(Box<str
         Some((name.text.into(), label?))
     };
     section(file, "post", names).into_iter().filter_map(read).collect()
+}
+
+/// The areas of one file.
+pub(super) fn areas<'a>(file: &Table<'a>, names: &mut Names<'a>) -> Vec<Area> {
+    let read = |(name, node): (Name<'a>, Node<'a>)| {
+        kebab(file.log, name);
+        let table = node.table()?;
+        let label = table.required("label").and_then(label);
+        table.finish();
+        Some(Area { id: name.text.into(), label: label? })
+    };
+    section(file, "area", names).into_iter().filter_map(read).collect()
 }
 
 /// The departments of one file. Their posts are checked when those of all files are known.

@@ -18,6 +18,7 @@ pub(super) struct Draft<'a> {
     pub(super) id: &'a str,
     pub(super) label: Option<Label>,
     pub(super) boards: Vec<Name<'a>>,
+    pub(super) area: Option<Name<'a>>,
     /// Facts in the order of the file; `None` where the declaration is wrong.
     pub(super) facts: Vec<(&'a str, Option<Fact>)>,
     pub(super) symptoms: Vec<Word>,
@@ -54,7 +55,16 @@ impl Draft<'_> {
         let boards = self.boards.into_iter().map(|board| board.text.into()).collect();
         let report = self.report.map(|report| report.finished());
         let dispenses = self.dispenses.map(stock::Draft::finished);
-        Some(Kind { id: self.id.into(), label: self.label?, boards, facts, symptoms: self.symptoms, report, dispenses })
+        Some(Kind {
+            id: self.id.into(),
+            label: self.label?,
+            boards,
+            area: self.area.map(|area| area.text.into()),
+            facts,
+            symptoms: self.symptoms,
+            report,
+            dispenses,
+        })
     }
 }
 
@@ -66,6 +76,7 @@ pub(super) fn kinds<'a>(file: &Table<'a>, names: &mut Names<'a>, drafts: &mut BT
             id: name.text,
             label: None,
             boards: Vec::new(),
+            area: None,
             facts: Vec::new(),
             symptoms: Vec::new(),
             report: None,
@@ -76,6 +87,7 @@ pub(super) fn kinds<'a>(file: &Table<'a>, names: &mut Names<'a>, drafts: &mut BT
             let table = table.placed(name.at);
             draft.label = table.required("label").and_then(label);
             draft.boards = table.required("boards").and_then(Node::names).unwrap_or_default();
+            draft.area = table.optional("area").and_then(Node::name);
             draft.facts = table.required("fact").map(|facts| read_facts(&table, facts)).unwrap_or_default();
             draft.symptoms = reports::symptoms(&table);
             draft.report = reports::of_kind(&table).unwrap_or_default();

@@ -9,7 +9,7 @@ use toml::{Spanned, de::DeTable};
 
 use super::{
     KindRules, Pack,
-    basics::{clauses, departments, posts, priorities},
+    basics::{areas, clauses, departments, posts, priorities},
     chain::{Draft, chain},
     checklists::checklists,
     inhibitions::inhibitions,
@@ -100,6 +100,7 @@ fn merge<'a>(files: Vec<Table<'a>>, log: &'a Log, first: Option<&'a Source<'a>>)
     let mut used: Vec<Name<'_>> = Vec::new();
     let mut usual = reports::Usual::default();
     let mut items = stock::Items::default();
+    let (mut named, mut known_areas) = (Names::new("area"), Vec::new());
     for file in &files {
         known.0.extend(clauses(file, &mut declared.clauses, &mut used));
         known.1.extend(posts(file, &mut declared.posts));
@@ -108,6 +109,10 @@ fn merge<'a>(files: Vec<Table<'a>>, log: &'a Log, first: Option<&'a Source<'a>>)
         kinds(file, &mut declared.kinds, &mut declared.drafts);
         reports::usual(file, &mut usual);
         items.read(file);
+        known_areas.extend(areas(file, &mut named));
+    }
+    for area in declared.drafts.values().filter_map(|draft| draft.area) {
+        named.check(log, area);
     }
     for post in declared.drafts.values().flat_map(|draft| &draft.boards).chain(&used) {
         declared.posts.check(log, *post);
@@ -139,6 +144,7 @@ fn merge<'a>(files: Vec<Table<'a>>, log: &'a Log, first: Option<&'a Source<'a>>)
     Some(Pack {
         clauses,
         posts,
+        areas: known_areas,
         departments,
         priorities,
         chain: chain?,

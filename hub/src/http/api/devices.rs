@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{About, ApiError, App, Caller, Page, Path, Policy, Query, Routes, limit, name};
-use crate::{http::error::Body, ingest::Decision};
+use super::{About, ApiError, App, Caller, Page, Path, Policy, Query, Routes, Text, limit, name};
+use crate::{fleet::Setup, http::error::Body, ingest::Decision};
 
 pub(super) fn routes() -> Routes {
     Routes::new()
@@ -39,6 +39,29 @@ pub(in crate::http) struct Site {
     agents: Vec<Agent>,
     /// Its devices by state.
     devices: BTreeMap<&'static str, u32>,
+    /// The areas in which devices may stand there.
+    areas: Vec<Area>,
+}
+
+/// An area of a site, such as its entrance.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Area {
+    /// Its name in the configuration and in queries.
+    id: String,
+    /// What people call it.
+    label: Text,
+}
+
+impl From<lobby_domain::area::Area> for Area {
+    fn from(area: lobby_domain::area::Area) -> Self {
+        Self { id: area.id.into(), label: (&area.label).into() }
+    }
+}
+
+/// The area in which a device of a site stands, if that is known.
+pub(super) fn area_of(app: &App, site: &SiteId, device: &DeviceId) -> Option<Area> {
+    let kind = app.fleet.read().get(site).and_then(|site| Some(site.device(device)?.kind.clone()))?;
+    app.fleet.setup().area_of(site, device, &kind).map(Area::from)
 }
 
 /// An agent.
@@ -66,6 +89,8 @@ pub(in crate::http) struct Device {
     kind: String,
     /// What people call it.
     name: String,
+    /// The area in which it stands; null if that is not known.
+    area: Option<Area>,
     /// Where it stands.
     place: String,
     /// The agent that watches it.
@@ -92,7 +117,7 @@ pub(in crate::http) struct Device {
 }
 
 impl Device {
-    fn of(site: &site::Site, device: &device::Device, now: Timestamp) -> Self {
+    fn of(setup: &Setup, site: &site::Site, device: &device::Device, now: Timestamp) -> Self {
         let verdict = device.verdict(site.link_of(device), site.part_of_day().expected(), now);
         let last = device.last.as_ref();
         let stated = last.map(|last| last.said.sample());
@@ -102,6 +127,7 @@ impl Device {
             id: device.id.to_string(),
             kind: device.kind.to_string(),
             name: device.name.to_string(),
+            area: setup.area_of(&site.id, &device.id, &device.kind).map(Area::from),
             place: device.place.to_string(),
             agent: device.agent.to_string(),
             life: device.life.as_str(),
@@ -123,6 +149,8 @@ impl Device {
 pub(in crate::http) struct DeviceQuery {
     /// Of this site only.
     site: Option<String>,
+    /// In this area only, by its id.
+    area: Option<String>,
     /// In this state only: normal, abnormal, offline or unknown.
     state: Option<String>,
     /// The `next` of the page before.
@@ -131,10 +159,23 @@ pub(in crate::http) struct DeviceQuery {
     limit: Option<i64>,
 }
 
+/// Refuses an area that none of the sites has, rather than to say that nothing stands there.
+fn check_area<'s>(
+    setup: &Setup,
+    mut sites: impl Iterator<Item = &'s SiteId>,
+    area: Option<&str>,
+) -> Result<(), ApiError> {
+    let Some(wanted) = area else { return Ok(()) };
+    if sites.any(|site| setup.areas(site).iter().any(|area| *area.id == *wanted)) {
+        return Ok(());
+    }
+    Err(ApiError::Parameter("`area` is none of the areas of the site; /api/v1/sites names them".to_owned()))
+}
+
 /// Every site.
 #[utoipa::path(get, path = "/api/v1/sites", tag = "sites", responses((status = 200, body = Page<Site>)))]
 pub(in crate::http) async fn list_sites(State(app): State<App>, caller: Caller) -> Json<Page<Site>> {
-    let now = app.clock.now();
+    let (now, setup) = (app.clock.now(), app.fleet.setup());
     let sites = app.fleet.read();
     let items = sites.values().filter(|site| caller.reaches(&site.id)).map(|site| {
         let mut devices = BTreeMap::new();
@@ -150,6 +191,7 @@ pub(in crate::http) async fn list_sites(State(app): State<App>, caller: Caller) 
             part_of_day: site.part_of_day(),
             agents: site.agents().map(agent).collect(),
             devices,
+            areas: setup.areas(&site.id).into_iter().map(Area::from).collect(),
         }
     });
     Json(Page { items: items.collect(), next: None })
@@ -182,14 +224,20 @@ pub(in crate::http) async fn list_devices(
     // Neither name can hold a `.`, and both orders are those of the text.
     let after =
         after.map(|after| after.split_once('.').ok_or(ApiError::from(crate::store::CursorError))).transpose()?;
-    let now = app.clock.now();
+    let (now, setup) = (app.clock.now(), app.fleet.setup());
     let sites = app.fleet.read();
+    check_area(
+        &setup,
+        sites.keys().filter(|site| wanted.as_ref().is_none_or(|wanted| wanted == *site)),
+        query.area.as_deref(),
+    )?;
     let items = sites
         .values()
         .filter(|site| wanted.as_ref().is_none_or(|wanted| *wanted == site.id))
         .flat_map(|site| site.devices().map(move |device| (site, device)))
         .filter(|(site, device)| after.is_none_or(|after| (site.id.as_str(), device.id.as_str()) > after))
-        .map(|(site, device)| Device::of(site, device, now))
+        .map(|(site, device)| Device::of(&setup, site, device, now))
+        .filter(|device| query.area.is_none() || device.area.as_ref().map(|area| &area.id) == query.area.as_ref())
         .filter(|device| query.state.as_deref().is_none_or(|state| state == device.state));
     let mut items: Vec<Device> = items.take(limit + 1).collect();
     let more = items.len() > limit;
@@ -206,12 +254,14 @@ pub(in crate::http) async fn show_device(
     State(app): State<App>,
     Path((site, id)): Path<(String, String)>,
 ) -> Result<Json<Value>, ApiError> {
-    let now = app.clock.now();
+    let (now, setup) = (app.clock.now(), app.fleet.setup());
     let found = {
         let sites = app.fleet.read();
         let site = site.parse::<SiteId>().ok().and_then(|site| sites.get(&site));
         let device = id.parse::<DeviceId>().ok().and_then(|id| site?.device(&id));
-        device.zip(site).map(|(device, site)| (Device::of(site, device, now), site.id.clone(), device.id.clone()))
+        device
+            .zip(site)
+            .map(|(device, site)| (Device::of(&setup, site, device, now), site.id.clone(), device.id.clone()))
     };
     let (device, site, id) = found.ok_or(ApiError::NotFound("device"))?;
     let code = app.store.code(&site, &id).await?;

@@ -451,7 +451,7 @@ async fn a_repair_is_finished_with_or_without_what_it_took() {
     }
     let work = json!({ "cause": "接口松动", "materials": ["网线 × 1"], "cost_fen": 1250 });
     for (action, body) in [
-        ("start", json!({ "version": 1 })),
+        ("start", json!({ "version": 1, "unscanned": "label_missing" })),
         ("finish", json!({ "version": 2 })),
         ("reopen", json!({ "version": 3 })),
         (

@@ -5,7 +5,7 @@ use lobby_contract::DeviceId;
 use lobby_domain::access::Need;
 use lobby_domain::{
     alert::Subject,
-    ticket::{Action, Rejection, State as TicketState, WaitingFor},
+    ticket::{Action, Rejection, State as TicketState, WaitingFor, arrival::Arrival},
     time::Timestamp,
     work::{Fen, Work, WorkError},
 };
@@ -15,13 +15,16 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     About, ApiError, App, Body, Caller, Page, Path, Policy, Query, Routes, Text, Wanted,
     alerts::subject,
-    cursor, limit, name,
+    cursor,
+    devices::{Area, area_of},
+    limit, name,
     reports::{Photo, Report},
     restraints::Key,
 };
 use crate::{
     fleet::Changed,
-    store::{Comment, Cursor, Deed, TicketFilter, TicketRow},
+    http::arrival::is_label_of,
+    store::{Arrived, Comment, Cursor, Deed, TicketFilter, TicketRow},
 };
 
 pub(super) fn routes() -> Routes {
@@ -41,6 +44,8 @@ pub(in crate::http) struct Ticket {
     device: Option<String>,
     /// The agent it is about; null if it is about a device or the site.
     agent: Option<String>,
+    /// The area in which its device stands; null if it is about none, or that is not known.
+    area: Option<Area>,
     /// The rule that opened it.
     rule: String,
     clauses: Vec<String>,
@@ -66,7 +71,12 @@ pub(in crate::http) struct Ticket {
     arrive_by: i64,
     complete_by: i64,
     accepted_at: Option<i64>,
+    /// When somebody was there and the work began.
     started_at: Option<i64>,
+    /// How that was shown: `label` (the device's label was scanned), or why it was not: `label_missing`, `not_in_place` or `other`. Null if
+    /// it was not asked for.
+    #[schema(value_type = Option<String>)]
+    arrival: Option<Arrival>,
     fixed_at: Option<i64>,
     closed_at: Option<i64>,
     /// Why it was closed without a repair: `no_fault_found`, `out_of_scope` or `duplicate`; null if it was not.
@@ -111,6 +121,10 @@ pub(in crate::http) struct Event {
     /// What was said of the repair when it was finished.
     #[serde(skip_serializing_if = "Option::is_none")]
     work: Option<Repair>,
+    /// Of `start`: how it was shown that somebody was there, as `arrival` of the ticket. The reason in words is the note.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    arrival: Option<Arrival>,
 }
 
 /// What was said of a repair.
@@ -124,6 +138,16 @@ pub(in crate::http) struct Repair {
     cost_fen: Option<i64>,
 }
 
+impl Ticket {
+    fn of(app: &App, row: TicketRow) -> Self {
+        let area = match &row.subject {
+            Subject::Device(device) => area_of(app, &row.site, device),
+            Subject::Agent(_) | Subject::Site => None,
+        };
+        Self { area, ..Self::from(row) }
+    }
+}
+
 impl From<TicketRow> for Ticket {
     fn from(row: TicketRow) -> Self {
         let (device, agent) = subject(&row.subject);
@@ -132,6 +156,7 @@ impl From<TicketRow> for Ticket {
             site: row.site.to_string(),
             device,
             agent,
+            area: None,
             rule: row.rule,
             clauses: row.clauses,
             priority: row.priority,
@@ -148,6 +173,7 @@ impl From<TicketRow> for Ticket {
             complete_by: row.complete_by.millis(),
             accepted_at: row.accepted_at.map(Timestamp::millis),
             started_at: row.started_at.map(Timestamp::millis),
+            arrival: row.arrival,
             fixed_at: row.fixed_at.map(Timestamp::millis),
             closed_at: row.closed_at.map(Timestamp::millis),
             rejected: row.rejected,
@@ -202,6 +228,11 @@ pub(in crate::http) struct Act {
     assignee: Option<String>,
     /// The priority that `priority` sets.
     priority: Option<String>,
+    /// Of `start`: the code that was scanned from the label of the ticket's device. What is no device has no label and needs neither.
+    label: Option<String>,
+    /// Of `start`, instead of `label`: why it was not scanned: `label_missing`, `not_in_place`, or `other` with a note.
+    #[schema(value_type = Option<String>)]
+    unscanned: Option<Arrival>,
     /// Of `finish`: why it failed. What was done is the note.
     cause: Option<String>,
     /// Of `finish`: what was used, each with its quantity, such as `HDMI cable × 2`.
@@ -247,7 +278,10 @@ pub(in crate::http) async fn list_tickets(
     };
     let (rows, next) =
         app.store.tickets(&filter, cursor(query.after.as_deref())?.as_ref(), limit(query.limit)?).await??;
-    Ok(Json(Page { items: rows.into_iter().map(Ticket::from).collect(), next: next.as_ref().map(Cursor::to_string) }))
+    Ok(Json(Page {
+        items: rows.into_iter().map(|row| Ticket::of(&app, row)).collect(),
+        next: next.as_ref().map(Cursor::to_string),
+    }))
 }
 
 /// One ticket with its history.
@@ -264,13 +298,14 @@ pub(in crate::http) async fn show_ticket(
         what: event.what,
         actor: event.actor,
         note: event.note,
+        arrival: event.arrival,
         work: event.work.map(|work| Repair {
             cause: work.cause().to_owned(),
             materials: work.materials().to_vec(),
             cost_fen: work.cost().map(Fen::get),
         }),
     };
-    let mut ticket = Ticket::from(row);
+    let mut ticket = Ticket::of(&app, row);
     ticket.events = Some(events.into_iter().map(event).collect());
     let reports = app.store.reports_of_ticket(&number).await?;
     ticket.reports = Some(reports.into_iter().map(|row| Report::of(row, &caller)).collect());
@@ -301,6 +336,7 @@ pub(in crate::http) async fn act_on_ticket(
     if work.is_some() && action != "finish" {
         return Err(ApiError::Parameter("`cause`, `materials` and `cost_fen` go with `finish` alone".to_owned()));
     }
+    let arrived = arrived(&app, &number, &action, &act).await?;
     let by = caller.signs(act.by);
     check_texts(&by, &act.note)?;
     check_texts(act.assignee.as_deref().unwrap_or_default(), "")?;
@@ -313,6 +349,7 @@ pub(in crate::http) async fn act_on_ticket(
         work: work.as_ref(),
         duplicate_of: act.duplicate_of.as_deref(),
         assignee: act.assignee.as_deref(),
+        arrived,
         at: app.clock.now(),
     };
     let setup = app.fleet.setup();
@@ -338,7 +375,28 @@ pub(in crate::http) async fn act_on_ticket(
         app.store.act_on_ticket(&number, action, deed, &setup).await?
     };
     app.fleet.tell(Changed { site: row.site.clone(), device: None });
-    Ok(Json(row.into()))
+    Ok(Json(Ticket::of(&app, row)))
+}
+
+/// How it is shown that whoever begins is there.
+async fn arrived(app: &App, number: &str, action: &str, act: &Act) -> Result<Option<Arrived>, ApiError> {
+    let by = match (&act.label, act.unscanned) {
+        (None, None) => return Ok(None),
+        _ if action != "start" => {
+            return Err(ApiError::Parameter("`label` and `unscanned` go with `start` alone".to_owned()));
+        }
+        (Some(code), None) if is_label_of(app, number, code).await? => Arrival::Label,
+        (Some(_), None) => {
+            return Err(ApiError::Parameter("`label` is not the code of a label of the ticket's device".to_owned()));
+        }
+        (None, Some(reason)) if reason != Arrival::Label => reason,
+        (_, Some(_)) => {
+            return Err(ApiError::Parameter(
+                "`unscanned` says why there is no `label`: label_missing, not_in_place or other".to_owned(),
+            ));
+        }
+    };
+    Ok(Some(Arrived { by, key: None }))
 }
 
 /// Says something about an open ticket; nothing else of it changes. With an `Idempotency-Key` the same request is noted once, however often
@@ -367,7 +425,7 @@ pub(in crate::http) async fn comment_on_ticket(
     let comment = Comment { key: key.map(|key| key.id), by: &by, actor: &actor, note: &new.note, at: app.clock.now() };
     let row = app.store.comment_on_ticket(&number, comment, &app.fleet.setup()).await?;
     app.fleet.tell(Changed { site: row.site.clone(), device: None });
-    Ok(Json(row.into()))
+    Ok(Json(Ticket::of(&app, row)))
 }
 
 /// The texts a person may give.

@@ -6,11 +6,11 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use lobby_dashboards::{Draft, PhotoMistake, WorkMistake};
+use lobby_dashboards::{ArrivalDraft, ArrivalMistake, Draft, PhotoMistake, WorkMistake};
 use lobby_domain::{
     device::Life,
     site::LifeError,
-    ticket::{Action, Rejection, WaitingFor},
+    ticket::{Action, Rejection, WaitingFor, arrival::Arrival},
     work::{Fen, Work, WorkError},
 };
 use serde::Deserialize;
@@ -26,10 +26,10 @@ use super::{
 use crate::{
     audit::Actor,
     fleet::Changed,
-    http::sent::Sent,
+    http::{arrival::is_label_of, sent::Sent},
     ingest::{Decision, DecisionError},
     photo::{Photo, PhotoError},
-    store::{ActError, Comment, Deed, Shown, Stage},
+    store::{ActError, Arrived, Comment, Deed, Shown, Stage},
 };
 
 /// The longest name, in bytes.
@@ -59,6 +59,14 @@ pub(super) struct Act {
     assignee: String,
     /// The priority to be set, where one is.
     priority: Option<String>,
+    /// The code on the label by which somebody has arrived.
+    #[serde(default)]
+    label: String,
+    /// Why no label was scanned, where somebody has arrived without.
+    #[serde(default)]
+    unscanned: String,
+    /// Made with the form of an arrival.
+    key: Option<Uuid>,
     /// Why it failed, where it is repaired.
     #[serde(default)]
     cause: String,
@@ -163,12 +171,18 @@ async fn moved(app: &App, reader: &Reader, (no, verb): (&str, &str), request: Re
                 materials: act.materials,
                 cost: act.cost,
                 by: act.by,
+                ..Draft::default()
             };
             let html = ticket::refused(app, reader, no, draft).await?;
             return Ok(document(StatusCode::UNPROCESSABLE_ENTITY, html));
         }
     };
     let assignee = text(&act.assignee, LONGEST_NAME)?;
+    let arrived = if verb == Action::Start.as_str() { arrived(app, no, &act, (&by, &note)).await? } else { Ok(None) };
+    let arrived = match arrived {
+        Ok(arrived) => arrived,
+        Err(mistake) => return not_arrived(app, reader, no, act, mistake).await,
+    };
     let deed = Deed {
         version: act.version,
         by: &by,
@@ -177,6 +191,7 @@ async fn moved(app: &App, reader: &Reader, (no, verb): (&str, &str), request: Re
         work: work.as_ref(),
         duplicate_of: act.duplicate_of.as_deref(),
         assignee: Some(&assignee),
+        arrived,
         at: app.clock.now(),
     };
     let setup = app.fleet.setup();
@@ -195,6 +210,7 @@ async fn moved(app: &App, reader: &Reader, (no, verb): (&str, &str), request: Re
         Err(ActError::Refused(_) | ActError::Closed) => "step",
         Err(ActError::NoOriginal) => "original",
         Err(ActError::NoAssignee) => "empty",
+        Err(ActError::NoArrival) => return not_arrived(app, reader, no, act, ArrivalMistake::Nothing).await,
         Err(ActError::NoPriority { .. } | ActError::KeyReused | ActError::TooManyPhotos) => {
             return Err(PageError::BadRequest);
         }
@@ -203,6 +219,44 @@ async fn moved(app: &App, reader: &Reader, (no, verb): (&str, &str), request: Re
     };
     let back = act.back.filter(|back| is_local(back)).unwrap_or_else(|| format!("/t/{no}"));
     Ok(see(&noticed(&back, notice)))
+}
+
+/// How it is shown that whoever begins is there, if anything shows it; or why that does not.
+async fn arrived(
+    app: &App,
+    no: &str,
+    act: &Act,
+    (by, note): (&str, &str),
+) -> Result<Result<Option<Arrived>, ArrivalMistake>, PageError> {
+    let proof = match (&*act.label, &*act.unscanned) {
+        ("", "") => return Ok(Ok(None)),
+        ("", reason) => {
+            Arrival::from_text(reason).filter(|reason| *reason != Arrival::Label).ok_or(PageError::BadRequest)?
+        }
+        (code, _) if is_label_of(app, no, code).await? => Arrival::Label,
+        _ => return Ok(Err(ArrivalMistake::OtherLabel)),
+    };
+    if !proof.suffices(note) {
+        return Ok(Err(ArrivalMistake::NoWords));
+    }
+    // The form sent twice is one arrival; a browser that goes back to it and says something else makes another one.
+    let said = format!("{no}\n{}\n{by}\n{}\n{note}", act.version, proof.as_str());
+    let key = act.key.map(|key| Uuid::new_v5(&key, said.as_bytes()));
+    Ok(Ok(Some(Arrived { by: proof, key })))
+}
+
+/// The ticket's page again, with what was typed about an arrival and what is wrong with it.
+async fn not_arrived(
+    app: &App,
+    reader: &Reader,
+    no: &str,
+    act: Act,
+    mistake: ArrivalMistake,
+) -> Result<Response, PageError> {
+    let arrival =
+        ArrivalDraft { mistake: Some(mistake), reason: Arrival::from_text(&act.unscanned), note: act.note, by: act.by };
+    let html = ticket::refused(app, reader, no, Draft { arrival, ..Draft::default() }).await?;
+    Ok(document(StatusCode::UNPROCESSABLE_ENTITY, html))
 }
 
 /// What is said of a repair, whose photos are put to the ticket before it is moved: they are there once, however often that is tried.

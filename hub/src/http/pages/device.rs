@@ -2,7 +2,7 @@
 
 use axum::{extract::State, response::Response};
 use lobby_contract::{AgentId, DeviceId, SiteId};
-use lobby_dashboards::{DevicePage, LifeCard, Page, Range};
+use lobby_dashboards::{DevicePage, HereFor, LifeCard, Page, Range};
 use lobby_domain::{
     alert::Subject,
     device::Device,
@@ -12,9 +12,12 @@ use lobby_domain::{
 
 use super::{
     App, Html, Open, PageError, Path, Reader, Scene, agents, alerts, answer, engineering, history, incident, overlay,
-    register, report, tiles,
+    register, report, ticket, tiles,
 };
-use crate::store::{AlertFilter, AlertRow, Grain, LostRow, TicketFilter, TicketRow};
+use crate::{
+    restraints::new_id,
+    store::{AlertFilter, AlertRow, Grain, LostRow, TicketFilter, TicketRow},
+};
 
 /// The most alerts that make up the past of a device.
 const MOST_ALERTS: i64 = 500;
@@ -25,10 +28,14 @@ const TICKETS: i64 = 10;
 
 /// What an address below `/d/` names.
 enum Found {
-    Device(SiteId, DeviceId),
+    /// A device, and whether it was found by the code on its label.
+    Device(SiteId, DeviceId, ByLabel),
     /// Something that another page tells of.
     Elsewhere(String),
 }
+
+/// Whether an address held the code on a label, which only whoever stands before it can read.
+type ByLabel = bool;
 
 /// What was read of a device.
 struct Past {
@@ -54,7 +61,10 @@ pub(super) async fn show(State(app): State<App>, reader: Reader, Path(code): Pat
         found => found,
     };
     match found {
-        Ok(Found::Device(site, device)) => answer::answer(&app, &reader, page(&app, &reader, site, device)).await,
+        Ok(Found::Device(site, device, scanned)) => {
+            let label = scanned.then_some(&*code);
+            answer::answer(&app, &reader, page(&app, &reader, site, device, label)).await
+        }
         Ok(Found::Elsewhere(place)) => answer::see(&place),
         Err(error) => answer::refuse(&app, &reader, error),
     }
@@ -70,13 +80,13 @@ async fn find(app: &App, reader: &Reader, code: &str) -> Result<Found, PageError
     if let Some((site, device)) = app.store.device_by_code(code).await?
         && reader.site()?.is_none_or(|asked| asked == site)
     {
-        return Ok(Found::Device(site, device));
+        return Ok(Found::Device(site, device, true));
     }
     // Without a site, a name that only one site has is enough.
     let sites = app.fleet.read();
     let mut having = sites.values().filter(|site| site.device(&id).is_some()).map(|site| site.id.clone());
     match (reader.site()?, having.next(), having.next()) {
-        (None, Some(site), None) => Ok(Found::Device(site, id)),
+        (None, Some(site), None) => Ok(Found::Device(site, id, false)),
         _ => Err(PageError::NotFound),
     }
 }
@@ -85,7 +95,7 @@ fn within(app: &App, site: &SiteId, id: &DeviceId) -> Option<Found> {
     let sites = app.fleet.read();
     let known = sites.get(site)?;
     if known.device(id).is_some() {
-        return Some(Found::Device(site.clone(), id.clone()));
+        return Some(Found::Device(site.clone(), id.clone(), false));
     }
     let agent: Option<AgentId> = id.as_str().parse().ok();
     if agent.is_some_and(|agent| known.agent(&agent).is_some()) {
@@ -97,12 +107,18 @@ fn within(app: &App, site: &SiteId, id: &DeviceId) -> Option<Found> {
 /// The site and the name of the device at an address below `/d/`.
 pub(super) async fn named(app: &App, reader: &Reader, code: &str) -> Result<(SiteId, DeviceId), PageError> {
     match find(app, reader, code).await? {
-        Found::Device(site, device) => Ok((site, device)),
+        Found::Device(site, device, _) => Ok((site, device)),
         Found::Elsewhere(_) => Err(PageError::NotFound),
     }
 }
 
-async fn page(app: &App, reader: &Reader, site: SiteId, device: DeviceId) -> Result<String, PageError> {
+async fn page(
+    app: &App,
+    reader: &Reader,
+    site: SiteId,
+    device: DeviceId,
+    label: Option<&str>,
+) -> Result<String, PageError> {
     let range = Range::ALL.into_iter().find(|range| Some(range.name()) == reader.asked.range.as_deref());
     let range = range.unwrap_or(Range::Day);
     let now = app.clock.now();
@@ -114,7 +130,8 @@ async fn page(app: &App, reader: &Reader, site: SiteId, device: DeviceId) -> Res
     let page = Scene::with(app, reader, Some(site.clone()), &open, |scene| {
         let site = scene.site(&site).ok_or(PageError::NotFound)?;
         let device = site.device(&device).ok_or(PageError::NotFound)?;
-        Ok(build(scene, site, device, range, &past))
+        let here_for = label.map(|label| here_for(scene, label)).unwrap_or_default();
+        Ok(DevicePage { here_for, ..build(scene, site, device, range, &past) })
     })?;
     page.html(reader.fragment)
 }
@@ -164,6 +181,26 @@ async fn known(
     Ok(history::Known::Rollups(rollups, length))
 }
 
+/// The open tickets for which the reader, who has scanned the label, may say that they are there: their own first.
+fn here_for(scene: &Scene<'_>, label: &str) -> Vec<HereFor> {
+    let reader = scene.reader.caller.person();
+    let others = |row: &TicketRow| {
+        let owner = Some(&row.owner).filter(|owner| !owner.is_empty());
+        owner.filter(|owner| reader.is_some_and(|person| person.name != **owner)).cloned()
+    };
+    let here = scene.open.tickets.iter().filter(|row| ticket::arrives(scene, row)).map(|row| HereFor {
+        no: row.number.to_string(),
+        title: scene.text(&row.title),
+        version: row.version,
+        key: new_id().to_string(),
+        label: label.to_owned(),
+        owner: others(row),
+    });
+    let mut here: Vec<HereFor> = here.collect();
+    here.sort_by_key(|here| here.owner.is_some());
+    here
+}
+
 fn build(scene: &Scene<'_>, site: &Site, device: &Device, range: Range, past: &Past) -> DevicePage {
     let kind = device.watch.kind();
     let text = |label| scene.text(label);
@@ -176,6 +213,7 @@ fn build(scene: &Scene<'_>, site: &Site, device: &Device, range: Range, past: &P
         inference: None,
         maintenance: overlay::of_device(scene, site, device),
         incident: incident::of(scene, site, device, |_| true),
+        here_for: Vec::new(),
         facts: kind.map(|kind| tiles::all(scene, site, device, kind)).unwrap_or_default(),
         range,
         series: kind.map(|kind| history::series(device, kind, &past.known, scene.words())).unwrap_or_default(),

@@ -2,7 +2,10 @@
 
 use axum::{extract::State, response::Response};
 use lobby_dashboards::{Acceptance, Copies, Paper, RepairForm};
-use lobby_domain::{alert::Subject, ticket};
+use lobby_domain::{
+    alert::Subject,
+    ticket::{self, arrival::Arrival},
+};
 
 use super::{
     App, Open, PageError, Path, Reader, Scene, answer, engineering, incident, report,
@@ -44,8 +47,12 @@ fn chosen<T: Copy + Default>(all: &[T], name: fn(T) -> &'static str, asked: &str
 
 fn build(scene: &Scene<'_>, case: &Case, origin: &Origin) -> RepairForm {
     let Case { row, events, attached, reports, photos, .. } = case;
-    // What was said of the repair has places of its own.
-    let said = |event: &TicketEvent| TicketEvent { work: None, ..event.clone() };
+    // What was said of the repair has places of its own, and so has that a label was scanned.
+    let said = |event: &TicketEvent| TicketEvent {
+        work: None,
+        arrival: event.arrival.filter(|arrival| *arrival != Arrival::Label),
+        ..event.clone()
+    };
     let entries = || events.iter().map(|event| (event.what.as_str(), entry(scene, &said(event), attached)));
     let confirmed = entries().rfind(|(what, _)| row.state == ticket::State::Closed && *what == "confirm");
     RepairForm {
@@ -73,6 +80,7 @@ fn build(scene: &Scene<'_>, case: &Case, origin: &Origin) -> RepairForm {
         arrive_by: Some(scene.when(row.arrive_by)),
         complete_by: Some(scene.when(row.complete_by)),
         arrived_at: row.started_at.map(|at| scene.when(at)),
+        arrival: row.arrival,
         finished_at: row.fixed_at.map(|at| scene.when(at)),
         repair: repair(case),
         work: entries()

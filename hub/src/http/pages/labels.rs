@@ -86,7 +86,7 @@ async fn of_register(app: &App, reader: &Reader, origin: &Origin) -> Result<Stri
     let open = Open::default();
     let labels = Scene::with(app, reader, Some(site.clone()), &open, |scene| {
         let label = |(code, name, place): (String, String, String)| {
-            let device = DeviceRef { site: site.clone(), code: code.parse().ok()?, name, place };
+            let device = DeviceRef { site: site.clone(), code: code.parse().ok()?, name, area: None, place };
             Some(DeviceLabel { device, code, site_name: scene.name_of(&site) })
         };
         let labels = wanted.into_iter().filter_map(label).collect();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lobby_dashboards::{Counts, OverviewPage, Page, PostStatus, SiteRow, State, Verdict};
 use lobby_domain::{alert::Subject, site::Site};
 
-use super::{Scene, boards, incident, rounds};
+use super::{Scene, areas, boards, incident, rounds};
 use crate::store::{QueueCounts, TicketRow};
 
 /// Where is something to do?
@@ -25,6 +25,7 @@ pub(super) fn page(scene: &Scene<'_>) -> OverviewPage {
         posts: posts.into(),
         sites,
         readiness: rounds::readiness(scene),
+        areas: areas::list(scene),
         chrome: scene.chrome(Page::Overview),
     }
 }
@@ -68,7 +69,7 @@ fn is_overdue(scene: &Scene<'_>, ticket: &TicketRow) -> bool {
     incident::due_at(ticket).is_some_and(|(_, at)| at < scene.now)
 }
 
-fn counts(states: impl Iterator<Item = State>) -> Counts {
+pub(super) fn counts(states: impl Iterator<Item = State>) -> Counts {
     states.fold(Counts::default(), |mut counts, state| {
         *match state {
             State::Normal => &mut counts.normal,

@@ -53,6 +53,8 @@ pub(in crate::http) struct Asked {
     pub post: Option<String>,
     /// The item that is asked about.
     pub item: Option<String>,
+    /// The area whose devices alone are listed.
+    pub area: Option<String>,
     /// The place whose items alone are listed.
     pub place: Option<String>,
     /// The sheet of blank labels that is printed.

@@ -13,6 +13,7 @@ use lobby_dashboards::{
 use lobby_domain::{
     agent::Link,
     alert::Subject,
+    area::Area,
     device::{self, Device, Life},
     label::{self, Label},
     pack::Pack,
@@ -22,7 +23,7 @@ use lobby_domain::{
 };
 
 use super::{App, Open, PageError, Reader};
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Setup};
 
 /// The live state while it is held, what is open, and the reader.
 pub(super) struct Scene<'a> {
@@ -37,6 +38,7 @@ pub(super) struct Scene<'a> {
     /// The silences and maintenance windows that are not over.
     pub restraints: Arc<[Restraint]>,
     fleet: &'a Fleet,
+    setup: &'a Setup,
     sites: &'a BTreeMap<SiteId, Site>,
     names: BTreeSet<&'a SiteId>,
     chosen: Option<SiteId>,
@@ -75,6 +77,7 @@ impl Scene<'_> {
             now,
             restraints: app.restraints.all(),
             fleet: &app.fleet,
+            setup: &setup,
             sites: &sites,
             names,
             chosen,
@@ -229,6 +232,16 @@ impl Scene<'_> {
         self.pack.posts.get(id).map_or_else(|| id.to_owned(), |label| self.text(label))
     }
 
+    /// The areas of a site.
+    pub fn areas(&self, site: &SiteId) -> Vec<Area> {
+        self.setup.areas(site)
+    }
+
+    /// The area in which a device stands, if that is known.
+    pub fn area_of(&self, site: &Site, device: &Device) -> Option<Area> {
+        self.setup.area_of(&site.id, &device.id, &device.kind)
+    }
+
     /// Clauses with where they stand.
     pub fn clauses(&self, ids: &[String]) -> Vec<Clause> {
         let reference = |id: &String| self.pack.clauses.get(id.as_str()).map(|clause| self.text(&clause.reference));
@@ -248,7 +261,8 @@ impl Scene<'_> {
             Some(site) => format!("{site} · {}", device.place),
             None => device.place.to_string(),
         };
-        DeviceRef { site: site.id.clone(), code: device.id.clone(), name: name.to_owned(), place }
+        let area = self.area_of(site, device).map(|area| self.text(&area.label));
+        DeviceRef { site: site.id.clone(), code: device.id.clone(), name: name.to_owned(), area, place }
     }
 
     /// What an alert is about, as pages name and link it. Agents and sites have no page of their own: their address leads to the page
@@ -257,7 +271,7 @@ impl Scene<'_> {
         let known = |id| self.sites.get(site).and_then(|site| Some(self.device(site, site.device(id)?)));
         let plain = |id: &str, name: String| {
             let code = id.parse().expect("agents and sites are named by the same alphabet as devices");
-            DeviceRef { site: site.clone(), code, name, place: String::new() }
+            DeviceRef { site: site.clone(), code, name, area: None, place: String::new() }
         };
         match subject {
             Subject::Device(id) => known(id).unwrap_or_else(|| plain(id.as_str(), id.to_string())),

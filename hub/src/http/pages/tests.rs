@@ -1,5 +1,6 @@
 //! Every page over real parts: the router, SQLite in a folder of its own, the built-in standards, and a site that has reported.
 
+mod areas;
 mod compliance;
 mod outbox;
 mod roster;
@@ -371,10 +372,11 @@ async fn a_ticket_is_printed_with_what_is_known_and_its_check_code_tells_old_pap
     let first = hub.get(&print, "en").await.body;
     assert_eq!(check_of(&first), check_of(&hub.get(&page, "en").await.body), "paper and page agree");
 
-    let form = "version=1&by=Li&note=the+plug+was+loose";
+    let form = "version=1&by=Li&unscanned=label_missing&note=the+plug+was+loose";
     assert_eq!(hub.post(&format!("/t/{no}/start"), form, &[]).await.status, StatusCode::SEE_OTHER);
     let second = hub.get(&print, "en").await;
-    second.says(&["Li Work started: the plug was loose", "Arrived at</dt><dd>2026-11-23 15:00"]);
+    second.says(&["Li Arrived, work started: Not scanned (Label missing or unreadable)", "the plug was loose"]);
+    second.says(&["Arrived at</dt><dd>2026-11-23 15:00 · not scanned"]);
     assert_ne!(check_of(&second.body), check_of(&first), "the first paper is out of date");
     hub.pass(10_000);
     hub.report("ok", 180.0).await;
@@ -482,7 +484,9 @@ async fn a_ticket_goes_from_report_to_close_by_forms_and_the_post_confirms() {
     let no = hub.ticket().await;
     let ours = [("host", "127.0.0.1:8080"), ("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "same-origin")];
     for (version, verb) in [(1, "accept"), (2, "start"), (3, "finish")] {
-        let form = format!("version={version}&by=%E6%9D%8E&note=&cause=x&back=%2Fengineering%3Fsite%3Dhz-01");
+        let form = format!(
+            "version={version}&by=%E6%9D%8E&note=&cause=x&unscanned=label_missing&back=%2Fengineering%3Fsite%3Dhz-01"
+        );
         let answer = hub.post(&format!("/t/{no}/{verb}"), &form, &ours).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
         assert_eq!(answer.header("location"), "/engineering?site=hz-01&notice=saved");
@@ -832,7 +836,7 @@ async fn a_repair_is_handed_over_with_its_cause_and_its_cost_and_what_is_wrong_c
     let hub = Hub::in_trouble().await;
     let no = hub.ticket().await;
     let (page, finish) = (format!("/t/{no}"), format!("/t/{no}/finish"));
-    hub.send(&format!("/t/{no}/start"), "version=1&by=Li").await;
+    hub.send(&format!("/t/{no}/start"), "version=1&by=Li&unscanned=label_missing").await;
     hub.get(&page, "zh").await.says(&["id=\"finish\" open", "name=\"cause\"", "提请验收"]);
     hub.get("/engineering", "zh").await.says(&[&format!("href=\"/t/{no}#finish\"")]);
     let long = "x".repeat(201);

@@ -2,7 +2,9 @@
 
 use axum::{extract::State, response::Response};
 use lobby_contract::SiteId;
-use lobby_dashboards::{Action, Draft, Evidence, Page, Reason, Repair, TicketEvent, TicketPage, TimelineEntry};
+use lobby_dashboards::{
+    Action, Arriving, Draft, Evidence, Page, Reason, Repair, TicketEvent, TicketPage, TimelineEntry, arrival_proof,
+};
 use lobby_domain::{
     access::Need,
     alert::Subject,
@@ -86,7 +88,11 @@ impl Case {
                 .work
                 .as_ref()
                 .map(|work| (work.cause().to_owned(), work.materials().to_vec(), work.cost().map(Fen::get)));
-            (event.at.millis(), event.what.clone(), event.actor.clone(), event.note.clone(), work)
+            let what = match event.arrival {
+                Some(arrival) => format!("{}:{}", event.what, arrival.as_str()),
+                None => event.what.clone(),
+            };
+            (event.at.millis(), what, event.actor.clone(), event.note.clone(), work)
         };
         let events: Vec<_> = self.events.iter().map(event).collect();
         let all = (self.row.number.as_str(), self.row.state.as_str(), events);
@@ -130,6 +136,8 @@ fn build(scene: &Scene<'_>, case: &Case, others: &[TicketRow]) -> TicketPage {
         responded_at: row.accepted_at.map(|at| scene.when(at)),
         arrive_by: Some(scene.when(row.arrive_by)),
         arrived_at: row.started_at.map(|at| scene.when(at)),
+        arrival: row.arrival,
+        arriving: arrives(scene, row).then(|| Arriving { key: new_id().to_string() }),
         complete_by: Some(scene.when(row.complete_by)),
         completed_at: row.fixed_at.or(row.closed_at).map(|at| scene.when(at)),
         waiting_for: incident::waiting_for(row),
@@ -152,6 +160,12 @@ fn build(scene: &Scene<'_>, case: &Case, others: &[TicketRow]) -> TicketPage {
         comment: (open && scene.reader.caller.may(Need::Answer)).then(|| new_id().to_string()),
         chrome: scene.chrome(Page::Ticket),
     }
+}
+
+/// Whether the reader may say that they have arrived at the ticket's device.
+pub(super) fn arrives(scene: &Scene<'_>, row: &TicketRow) -> bool {
+    let fits = ticket::act(row.state, ticket::Action::Start, false).is_ok();
+    fits && matches!(row.subject, Subject::Device(_)) && scene.reader.caller.may(ticket::Action::Start.need())
 }
 
 /// What was said of the last repair, unless it turned out to be none.
@@ -268,6 +282,9 @@ pub(super) fn entry(scene: &Scene<'_>, event: &store::TicketEvent, attached: &[A
         "opened" | "joined" | "victim" | "reopened" | "recovered" | "unstable" | "reminded" | "overdue" | "duplicate"
     ) || (what == TicketEvent::Escalated && event.actor.is_empty() && !event.note.starts_with("by_hand"));
     let note = event.work.as_ref().map_or_else(|| note.clone(), |work| said(scene, &note, work));
+    let proof = event.arrival.map(|arrival| arrival_proof(arrival, scene.reader.lang));
+    let note =
+        [proof.unwrap_or_default(), note].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n");
     let nobody = scene.pick("未留姓名", "No name given");
     TimelineEntry {
         at: scene.when(event.at),

@@ -6,7 +6,9 @@ use lobby_domain::{
 };
 use rstest::rstest;
 
-use super::{DARK, Database, Kind, LED, MINUTE, T0, by, commit, execute, raise, setup, site, the_ticket, writer};
+use super::{
+    DARK, Database, Kind, LED, MINUTE, T0, by, by_label, commit, execute, raise, setup, site, the_ticket, writer,
+};
 use crate::{
     audit::{Actor, Broken, Chain},
     store::{ActError, AuditFilter, Cursor, Deed, PersonRow, Store, StoreError, TokenRow},
@@ -55,6 +57,7 @@ async fn what_is_done_with_a_ticket_is_told_with_who_did_it_and_what_fails_is_no
         work: None,
         duplicate_of: None,
         assignee: None,
+        arrived: by_label(),
         at: T0 + MINUTE,
     };
     store.act_on_ticket(&number, Action::Accept, deed(1), &setup()).await.unwrap();
@@ -73,6 +76,7 @@ async fn what_is_done_with_a_ticket_is_told_with_who_did_it_and_what_fails_is_no
         work: None,
         duplicate_of: None,
         assignee: None,
+        arrived: by_label(),
         at: T0 + MINUTE,
     };
     store.set_priority(&number, other, deed, &setup()).await.unwrap();

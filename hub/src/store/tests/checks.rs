@@ -40,7 +40,7 @@ fn at(text: &str) -> Timestamp {
 /// The built-in standards, but that reception refills the machines, and a site that is open from half past eight to six.
 fn setup() -> Setup {
     let mut pack = Pack::built_in();
-    pack.items.get_mut(COVERS).unwrap().tells = ["reception".into()].into();
+    std::sync::Arc::make_mut(&mut pack).items.get_mut(COVERS).unwrap().tells = ["reception".into()].into();
     let day = Day { ready_by: time(8, 20, 0, 0), open: time(8, 30, 0, 0), close: time(18, 0, 0, 0) };
     let calendar = Some(Calendar::new(shanghai(), [Some(day); 7], BTreeMap::new()));
     let settings = SiteSettings { calendar, ..SiteSettings::default() };

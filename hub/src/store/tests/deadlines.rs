@@ -8,8 +8,8 @@ use lobby_domain::{
 use rstest::rstest;
 
 use super::{
-    DARK, Database, Kind, LED, MINUTE, Store, T0, TicketRow, by, clear, commit, happened, raise, setup, the_ticket,
-    writer,
+    DARK, Database, Kind, LED, MINUTE, Store, T0, TicketRow, by, by_label, clear, commit, happened, raise, setup,
+    the_ticket, writer,
 };
 use crate::{
     fleet::Setup,
@@ -27,6 +27,7 @@ pub(super) async fn act(store: &Store, action: Action, minutes: u32) -> TicketRo
         work: None,
         duplicate_of: None,
         assignee: None,
+        arrived: by_label(),
         at: at(minutes),
     };
     store.act_on_ticket(seen.number.as_str(), action, deed, &setup()).await.unwrap()
@@ -132,6 +133,7 @@ async fn another_priority_moves_the_deadlines_and_is_told(#[values(Kind::Sqlite,
         work: None,
         duplicate_of: None,
         assignee: None,
+        arrived: by_label(),
         at: at(30),
     };
     let unknown = store.set_priority(number, "P9", deed(seen.version), &setup()).await;
@@ -163,6 +165,7 @@ async fn deadlines_count_in_the_hours_of_duty_of_their_site(#[values(Kind::Sqlit
         work: None,
         duplicate_of: None,
         assignee: None,
+        arrived: by_label(),
         at: T0,
     };
     let ticket = store.set_priority(seen.number.as_str(), "P2", deed, &setup).await.unwrap();

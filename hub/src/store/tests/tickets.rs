@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     Batch, DARK, Database, Kind, LED, MINUTE, MUTED, Store, T0, TicketRow, TimeZone, Timestamp, alerts, all_tickets,
-    by, clear, clear_because, commit, happened, numbers, raise, setup, the_ticket, writer,
+    by, by_label, clear, clear_because, commit, happened, numbers, raise, setup, the_ticket, writer,
 };
 use crate::store::{ActError, Comment, Deed};
 
@@ -30,6 +30,7 @@ async fn act_as(
         work: None,
         duplicate_of: None,
         assignee: None,
+        arrived: by_label(),
         at,
     };
     store.act_on_ticket(seen.number.as_str(), action, deed, &setup()).await
@@ -182,8 +183,17 @@ async fn whoever_decides_on_an_old_version_is_told_the_present_one(#[values(Kind
     let late = act_as(store, &seen, Action::Start, "王工", T0).await;
     assert!(matches!(late, Err(ActError::Conflict { current: 2 })), "{late:?}");
     assert_eq!(happened(store).await, ["opened", "accept"]);
-    let deed =
-        Deed { version: 1, by: "", actor: &by(), note: "", work: None, duplicate_of: None, assignee: None, at: T0 };
+    let deed = Deed {
+        version: 1,
+        by: "",
+        actor: &by(),
+        note: "",
+        work: None,
+        duplicate_of: None,
+        assignee: None,
+        arrived: None,
+        at: T0,
+    };
     let none = store.act_on_ticket("BX-202611-9999", Action::Accept, deed, &setup()).await;
     assert!(matches!(none, Err(ActError::NotFound)), "{none:?}");
     let unfit = act(store, Action::Confirm, T0).await;
@@ -317,6 +327,7 @@ async fn what_is_said_of_a_repair_stays_with_it_when_it_turns_out_to_be_none(
             work: said,
             duplicate_of: None,
             assignee: None,
+            arrived: by_label(),
             at: T0,
         };
         store.act_on_ticket(seen.number.as_str(), Action::Finish, deed, &setup()).await.unwrap();
@@ -344,6 +355,7 @@ async fn reject(
         work: None,
         duplicate_of,
         assignee: None,
+        arrived: by_label(),
         at,
     };
     store.act_on_ticket(number, Action::Reject(reason), deed, &setup()).await
@@ -457,6 +469,7 @@ async fn a_ticket_is_given_to_somebody_who_then_accepts_it(#[values(Kind::Sqlite
             work: None,
             duplicate_of: None,
             assignee,
+            arrived: None,
             at: T0 + MINUTE,
         };
         store.act_on_ticket(seen.number.as_str(), Action::Assign, deed, &setup()).await

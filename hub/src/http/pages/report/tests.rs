@@ -18,6 +18,8 @@ use crate::{
     token,
 };
 
+mod arrivals;
+
 const SITE: &str = "hz-01";
 const KEY: &str = "6f9619ff-8b86-4d01-b42d-00c04fc964ff";
 
@@ -97,7 +99,9 @@ async fn a_guest_reports_what_they_see_and_is_told_how_far_it_is_and_nothing_els
         page.says(&["138****1234"]);
         assert!(!page.body.contains("13812341234"), "{}", page.body);
     }
-    goes_to(&ask(&hub, "POST", &format!("/t/{number}/start"), Some(&engineer), "version=1").await);
+    goes_to(
+        &ask(&hub, "POST", &format!("/t/{number}/start"), Some(&engineer), "version=1&unscanned=not_in_place").await,
+    );
     let page = ask(&hub, "GET", &sent, None, "").await;
     page.says(&["已报修，工程部处理中"]);
     assert!(!page.body.contains("周敏"), "no names: {}", page.body);
@@ -230,7 +234,7 @@ async fn photos_are_sent_with_reports_notes_and_repairs_and_shown_to_those_who_a
         goes_to(&send(&hub, &format!("{page}/comment"), Some(&engineer), noted).await),
         format!("{page}?notice=saved")
     );
-    goes_to(&ask(&hub, "POST", &format!("{page}/start"), Some(&engineer), "version=1").await);
+    goes_to(&ask(&hub, "POST", &format!("{page}/start"), Some(&engineer), "version=1&unscanned=not_in_place").await);
     let bad = multipart(&[("version", "2"), ("cause", "松了")], &[b"<svg onload='alert(1)'/>".to_vec()]);
     let refused = send(&hub, &format!("{page}/finish"), Some(&engineer), bad).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
