@@ -23,7 +23,8 @@ pub(super) fn all(s: &Scene) -> Vec<Sample> {
     ];
     let with = |areas| OverviewPage { areas, sites: vec![], ..s.overview(true) };
     let every = Some("/?site=hz-01".to_owned());
-    let alone = AreaRow { href: None, ..row("", entrance(), counts(1, 1), vec![(led, State::Abnormal), (tv, State::Normal)]) };
+    let alone =
+        AreaRow { href: None, ..row("", entrance(), counts(1, 1), vec![(led, State::Abnormal), (tv, State::Normal)]) };
     let empty = AreaRow { counts: Counts::default(), devices: vec![], ..alone.clone() };
     let pages = [
         ("areas", with(AreaList { rows, ..AreaList::default() })),

@@ -13,10 +13,10 @@ mod register;
 
 use jiff::tz::TimeZone;
 use lobby_dashboards::{
-    Acceptance, AccountPage, Action, AgentPage, AgentRow, AgentsPage, Arriving, AlertFilter, AlertPage, AlertRow, AlertsPage, AreaList,
-    AuditLine, AuditPage, Calendar, ChannelCard, ChannelState, ChecksPage, Choice, Chrome, Clause, Collection,
-    ConciergePage, Copies, Counts, DayPart, Deadline, DeadlineKind, Delivery, DeliveryLine, DeliveryState, DeviceLabel,
-    DevicePage, DeviceRef, DeviceTile, Draft, DutyDay, DutyLine, EngineeringPage, ErrorPage, Escalation,
+    Acceptance, AccountPage, Action, AgentPage, AgentRow, AgentsPage, AlertFilter, AlertPage, AlertRow, AlertsPage,
+    AreaList, Arriving, AuditLine, AuditPage, Calendar, ChannelCard, ChannelState, ChecksPage, Choice, Chrome, Clause,
+    Collection, ConciergePage, Copies, Counts, DayPart, Deadline, DeadlineKind, Delivery, DeliveryLine, DeliveryState,
+    DeviceLabel, DevicePage, DeviceRef, DeviceTile, Draft, DutyDay, DutyLine, EngineeringPage, ErrorPage, Escalation,
     EscalationLine, EscalationPhase, EscalationState, EscalationsPage, Evidence, Fact, FindingKey, FindingRow,
     FindingSeverity, GuestPage, HealthPage, HeldPieces, Incident, ItemFlag, ItemLine, ItemSaid, ItemStated, LabelSheet,
     Lack, Lang, LastDone, LifeCard, Limit, Link, Loss, LowStock, Machine, Mistake, Newcomer, Notice, OutboxPage,

@@ -299,7 +299,8 @@ async fn a_ticket_moves_once_for_each_version_somebody_saw() {
     let web = Web::start().await;
     let (status, _, ticket) = web.post(&format!("{TICKET}/accept"), &json!({ "version": 1, "by": "李工" })).await;
     assert_eq!((status, &ticket["state"], &ticket["owner"]), (StatusCode::OK, &json!("accepted"), &json!("李工")));
-    let (status, kind, problem) = web.post(&format!("{TICKET}/start"), &json!({ "version": 1, "by": "王工", "unscanned": "not_in_place" })).await;
+    let (status, kind, problem) =
+        web.post(&format!("{TICKET}/start"), &json!({ "version": 1, "by": "王工", "unscanned": "not_in_place" })).await;
     assert_eq!((status, kind.as_str()), (StatusCode::CONFLICT, "application/problem+json"));
     assert!(problem["detail"].as_str().unwrap().contains("version 2"), "{problem}");
     let (status, ..) = web.post(&format!("{TICKET}/confirm"), &json!({ "version": 2 })).await;

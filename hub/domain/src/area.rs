@@ -117,7 +117,9 @@ mod tests {
         let usual = ["入口", "电梯厅", "样板房", "水吧", "桌球区", "上网区", "接待台"];
         assert_eq!(words(&Areas::default()), usual);
         assert_eq!(words(&areas()), ["西门", "电梯厅", "样板房", "水吧", "桌球区", "上网区", "接待台", "露台"]);
-        for kind in ["led-display", "tv", "shoe-cover-machine", "snooker-table", "snooker-equipment", "laptop", "network"] {
+        for kind in
+            ["led-display", "tv", "shoe-cover-machine", "snooker-table", "snooker-equipment", "laptop", "network"]
+        {
             let device = "a".parse().unwrap();
             assert!(Areas::default().of(&pack, &device, kind).is_some(), "{kind}");
         }

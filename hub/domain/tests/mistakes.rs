@@ -198,7 +198,12 @@ when = { fact = "power", is = "off" }"#;
     "there is no area `lobby`",
     None
 )]
-#[case::area_of_no_name("[post.concierge]", "[area.▶Lobby]\nlabel = { zh = \"厅\", en = \"Lobby\" }\n[post.concierge]", "`Lobby` is not a name", None)]
+#[case::area_of_no_name(
+    "[post.concierge]",
+    "[area.▶Lobby]\nlabel = { zh = \"厅\", en = \"Lobby\" }\n[post.concierge]",
+    "`Lobby` is not a name",
+    None
+)]
 #[case::label_in_one_language(
     "label = { zh = \"礼宾岗\", en = \"Concierge\" }",
     "label = ▶{ zh = \"礼宾岗\" }",

@@ -12,7 +12,12 @@ use super::{Check, SiteSettings};
 
 impl Check<'_> {
     /// What a site says of its areas. Names that are none are noted.
-    pub(super) fn areas(&mut self, id: &SiteId, names: BTreeMap<String, String>, devices: BTreeMap<DeviceId, String>) -> Areas {
+    pub(super) fn areas(
+        &mut self,
+        id: &SiteId,
+        names: BTreeMap<String, String>,
+        devices: BTreeMap<DeviceId, String>,
+    ) -> Areas {
         for (area, name) in &names {
             let path = ["site", id.as_str(), "areas", area];
             if let Err(wrong) = area::check(area, name)
@@ -32,10 +37,13 @@ impl Check<'_> {
         let Some(pack) = pack else { return };
         for (id, settings) in sites {
             let all = settings.areas.all(pack);
-            for (device, area) in settings.areas.devices.iter().filter(|(_, wanted)| all.iter().all(|area| area.id != **wanted)) {
+            for (device, area) in
+                settings.areas.devices.iter().filter(|(_, wanted)| all.iter().all(|area| area.id != **wanted))
+            {
                 let known = all.iter().map(|area| format!("`{}`", area.id)).collect::<Vec<_>>().join(", ");
                 let path = ["site", id.as_str(), "area_of", device.as_str()];
-                let wrong = format!("there is no area `{area}`; there are {known}; others are named in [site.{id}.areas]");
+                let wrong =
+                    format!("there is no area `{area}`; there are {known}; others are named in [site.{id}.areas]");
                 self.wrong(&path, &path[..3].join("."), wrong);
             }
         }
@@ -52,7 +60,8 @@ mod tests {
         let config = config(text, Overrides::default()).unwrap();
         let areas = &config.sites["a"].areas;
         let called = |device: &str, kind| areas.of(&config.pack, &device.parse().unwrap(), kind).unwrap().label.zh;
-        let expected = [("tv-1", "tv", "电梯厅"), ("tv-2", "tv", "露台"), ("tv-3", "tv", "接待台"), ("l", "led-display", "西门")];
+        let expected =
+            [("tv-1", "tv", "电梯厅"), ("tv-2", "tv", "露台"), ("tv-3", "tv", "接待台"), ("l", "led-display", "西门")];
         for (device, kind, area) in expected {
             assert_eq!(&*called(device, kind), area, "{device}");
         }

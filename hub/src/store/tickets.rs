@@ -196,7 +196,9 @@ pub enum ActError {
     #[error("`assignee` is missing: say whom the ticket is given to")]
     NoAssignee,
     /// It is about a device, and nothing shows that whoever begins is there.
-    #[error("say how you arrived: by the code on the device's label, or why it was not scanned, in words if for another reason")]
+    #[error(
+        "say how you arrived: by the code on the device's label, or why it was not scanned, in words if for another reason"
+    )]
     NoArrival,
     /// It has as many photos as a ticket may have.
     #[error("a ticket has at most 6 photos")]
@@ -765,7 +767,8 @@ impl Store {
         let work = work.filter(|work| action == Action::Finish && !work.is_empty());
         // Whom it was given to stands before what was said.
         let given = [assignee, note].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n");
-        let entry = Entry { actor: by, note: &given, state: Some(state), work, arrived, ..Entry::new(at, action.as_str()) };
+        let entry =
+            Entry { actor: by, note: &given, state: Some(state), work, arrived, ..Entry::new(at, action.as_str()) };
         let told = Change::new(actor, at, format!("ticket.{}", action.as_str()), number).of_site(Some(&ticket.site));
         let proof = arrived.map_or("", |arrived| arrived.by.as_str());
         let after = [state.as_str(), rejected, original, assignee, proof];

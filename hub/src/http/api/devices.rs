@@ -226,7 +226,11 @@ pub(in crate::http) async fn list_devices(
         after.map(|after| after.split_once('.').ok_or(ApiError::from(crate::store::CursorError))).transpose()?;
     let (now, setup) = (app.clock.now(), app.fleet.setup());
     let sites = app.fleet.read();
-    check_area(&setup, sites.keys().filter(|site| wanted.as_ref().is_none_or(|wanted| wanted == *site)), query.area.as_deref())?;
+    check_area(
+        &setup,
+        sites.keys().filter(|site| wanted.as_ref().is_none_or(|wanted| wanted == *site)),
+        query.area.as_deref(),
+    )?;
     let items = sites
         .values()
         .filter(|site| wanted.as_ref().is_none_or(|wanted| *wanted == site.id))
@@ -255,7 +259,9 @@ pub(in crate::http) async fn show_device(
         let sites = app.fleet.read();
         let site = site.parse::<SiteId>().ok().and_then(|site| sites.get(&site));
         let device = id.parse::<DeviceId>().ok().and_then(|id| site?.device(&id));
-        device.zip(site).map(|(device, site)| (Device::of(&setup, site, device, now), site.id.clone(), device.id.clone()))
+        device
+            .zip(site)
+            .map(|(device, site)| (Device::of(&setup, site, device, now), site.id.clone(), device.id.clone()))
     };
     let (device, site, id) = found.ok_or(ApiError::NotFound("device"))?;
     let code = app.store.code(&site, &id).await?;

@@ -15,8 +15,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     About, ApiError, App, Body, Caller, Page, Path, Policy, Query, Routes, Text, Wanted,
     alerts::subject,
+    cursor,
     devices::{Area, area_of},
-    cursor, limit, name,
+    limit, name,
     reports::{Photo, Report},
     restraints::Key,
 };
@@ -277,7 +278,10 @@ pub(in crate::http) async fn list_tickets(
     };
     let (rows, next) =
         app.store.tickets(&filter, cursor(query.after.as_deref())?.as_ref(), limit(query.limit)?).await??;
-    Ok(Json(Page { items: rows.into_iter().map(|row| Ticket::of(&app, row)).collect(), next: next.as_ref().map(Cursor::to_string) }))
+    Ok(Json(Page {
+        items: rows.into_iter().map(|row| Ticket::of(&app, row)).collect(),
+        next: next.as_ref().map(Cursor::to_string),
+    }))
 }
 
 /// One ticket with its history.

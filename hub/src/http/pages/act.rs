@@ -230,7 +230,9 @@ async fn arrived(
 ) -> Result<Result<Option<Arrived>, ArrivalMistake>, PageError> {
     let proof = match (&*act.label, &*act.unscanned) {
         ("", "") => return Ok(Ok(None)),
-        ("", reason) => Arrival::from_text(reason).filter(|reason| *reason != Arrival::Label).ok_or(PageError::BadRequest)?,
+        ("", reason) => {
+            Arrival::from_text(reason).filter(|reason| *reason != Arrival::Label).ok_or(PageError::BadRequest)?
+        }
         (code, _) if is_label_of(app, no, code).await? => Arrival::Label,
         _ => return Ok(Err(ArrivalMistake::OtherLabel)),
     };
@@ -251,12 +253,8 @@ async fn not_arrived(
     act: Act,
     mistake: ArrivalMistake,
 ) -> Result<Response, PageError> {
-    let arrival = ArrivalDraft {
-        mistake: Some(mistake),
-        reason: Arrival::from_text(&act.unscanned),
-        note: act.note,
-        by: act.by,
-    };
+    let arrival =
+        ArrivalDraft { mistake: Some(mistake), reason: Arrival::from_text(&act.unscanned), note: act.note, by: act.by };
     let html = ticket::refused(app, reader, no, Draft { arrival, ..Draft::default() }).await?;
     Ok(document(StatusCode::UNPROCESSABLE_ENTITY, html))
 }

@@ -484,7 +484,9 @@ async fn a_ticket_goes_from_report_to_close_by_forms_and_the_post_confirms() {
     let no = hub.ticket().await;
     let ours = [("host", "127.0.0.1:8080"), ("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "same-origin")];
     for (version, verb) in [(1, "accept"), (2, "start"), (3, "finish")] {
-        let form = format!("version={version}&by=%E6%9D%8E&note=&cause=x&unscanned=label_missing&back=%2Fengineering%3Fsite%3Dhz-01");
+        let form = format!(
+            "version={version}&by=%E6%9D%8E&note=&cause=x&unscanned=label_missing&back=%2Fengineering%3Fsite%3Dhz-01"
+        );
         let answer = hub.post(&format!("/t/{no}/{verb}"), &form, &ours).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
         assert_eq!(answer.header("location"), "/engineering?site=hz-01&notice=saved");

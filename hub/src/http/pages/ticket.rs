@@ -283,7 +283,8 @@ pub(super) fn entry(scene: &Scene<'_>, event: &store::TicketEvent, attached: &[A
     ) || (what == TicketEvent::Escalated && event.actor.is_empty() && !event.note.starts_with("by_hand"));
     let note = event.work.as_ref().map_or_else(|| note.clone(), |work| said(scene, &note, work));
     let proof = event.arrival.map(|arrival| arrival_proof(arrival, scene.reader.lang));
-    let note = [proof.unwrap_or_default(), note].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n");
+    let note =
+        [proof.unwrap_or_default(), note].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n");
     let nobody = scene.pick("未留姓名", "No name given");
     TimelineEntry {
         at: scene.when(event.at),

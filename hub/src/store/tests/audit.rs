@@ -6,7 +6,9 @@ use lobby_domain::{
 };
 use rstest::rstest;
 
-use super::{DARK, Database, Kind, LED, MINUTE, T0, by, by_label, commit, execute, raise, setup, site, the_ticket, writer};
+use super::{
+    DARK, Database, Kind, LED, MINUTE, T0, by, by_label, commit, execute, raise, setup, site, the_ticket, writer,
+};
 use crate::{
     audit::{Actor, Broken, Chain},
     store::{ActError, AuditFilter, Cursor, Deed, PersonRow, Store, StoreError, TokenRow},

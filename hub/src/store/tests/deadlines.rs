@@ -8,8 +8,8 @@ use lobby_domain::{
 use rstest::rstest;
 
 use super::{
-    DARK, Database, Kind, LED, MINUTE, Store, T0, TicketRow, by, by_label, clear, commit, happened, raise, setup, the_ticket,
-    writer,
+    DARK, Database, Kind, LED, MINUTE, Store, T0, TicketRow, by, by_label, clear, commit, happened, raise, setup,
+    the_ticket, writer,
 };
 use crate::{
     fleet::Setup,

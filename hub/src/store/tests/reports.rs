@@ -13,8 +13,8 @@ use rstest::rstest;
 use uuid::Uuid;
 
 use super::{
-    DARK, Database, Kind, LED, MINUTE, MUTED, Store, T0, all_alerts, all_tickets, by, by_label, clear, commit, count, happened,
-    raise,
+    DARK, Database, Kind, LED, MINUTE, MUTED, Store, T0, all_alerts, all_tickets, by, by_label, clear, commit, count,
+    happened, raise,
     restart::{EPOCH, Hub},
     setup, shanghai, site, the_ticket, writer,
 };
@@ -183,7 +183,17 @@ async fn a_report_goes_with_its_ticket_to_the_one_that_it_is_a_duplicate_of(
     let (first, other) = (first.ticket.unwrap(), other.ticket.unwrap());
     let (actor, at) = (by(), T0 + MINUTE.times(2));
     let duplicate_of = Some(first.as_str());
-    let deed = Deed { version: 1, by: "李工", actor: &actor, note: "", work: None, duplicate_of, assignee: None, arrived: None, at };
+    let deed = Deed {
+        version: 1,
+        by: "李工",
+        actor: &actor,
+        note: "",
+        work: None,
+        duplicate_of,
+        assignee: None,
+        arrived: None,
+        at,
+    };
     store.act_on_ticket(&other, Action::Reject(Rejection::Duplicate), deed, &setup()).await.unwrap();
     assert_eq!(open_alerts(store).await, 2);
     assert_eq!(store.reports_of_ticket(&first).await.unwrap().len(), 2);

@@ -183,8 +183,17 @@ async fn whoever_decides_on_an_old_version_is_told_the_present_one(#[values(Kind
     let late = act_as(store, &seen, Action::Start, "王工", T0).await;
     assert!(matches!(late, Err(ActError::Conflict { current: 2 })), "{late:?}");
     assert_eq!(happened(store).await, ["opened", "accept"]);
-    let deed =
-        Deed { version: 1, by: "", actor: &by(), note: "", work: None, duplicate_of: None, assignee: None, arrived: None, at: T0 };
+    let deed = Deed {
+        version: 1,
+        by: "",
+        actor: &by(),
+        note: "",
+        work: None,
+        duplicate_of: None,
+        assignee: None,
+        arrived: None,
+        at: T0,
+    };
     let none = store.act_on_ticket("BX-202611-9999", Action::Accept, deed, &setup()).await;
     assert!(matches!(none, Err(ActError::NotFound)), "{none:?}");
     let unfit = act(store, Action::Confirm, T0).await;

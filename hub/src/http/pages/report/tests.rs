@@ -99,7 +99,9 @@ async fn a_guest_reports_what_they_see_and_is_told_how_far_it_is_and_nothing_els
         page.says(&["138****1234"]);
         assert!(!page.body.contains("13812341234"), "{}", page.body);
     }
-    goes_to(&ask(&hub, "POST", &format!("/t/{number}/start"), Some(&engineer), "version=1&unscanned=not_in_place").await);
+    goes_to(
+        &ask(&hub, "POST", &format!("/t/{number}/start"), Some(&engineer), "version=1&unscanned=not_in_place").await,
+    );
     let page = ask(&hub, "GET", &sent, None, "").await;
     page.says(&["已报修，工程部处理中"]);
     assert!(!page.body.contains("周敏"), "no names: {}", page.body);

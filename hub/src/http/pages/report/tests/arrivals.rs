@@ -22,7 +22,11 @@ async fn the_label_of_the_device_leads_to_the_arrival_and_proves_it() {
     let (label, start) = (format!("/d/{code}"), format!("/t/{number}/start"));
     goes_to(&ask(&hub, "POST", &format!("/t/{number}/accept"), Some(&engineer), "version=1").await);
     let page = ask(&hub, "GET", &label, Some(&engineer), "").await;
-    page.says(&[&format!("action=\"{start}\""), &format!("name=\"label\" value=\"{code}\""), "class=\"main\">到场处理"]);
+    page.says(&[
+        &format!("action=\"{start}\""),
+        &format!("name=\"label\" value=\"{code}\""),
+        "class=\"main\">到场处理",
+    ]);
     // Its name is in links of the pages, so that it shows nothing.
     let by_name = ask(&hub, "GET", &format!("/d/entrance-led?site={SITE}"), Some(&engineer), "").await;
     assert!(!by_name.body.contains(&start), "{}", by_name.body);
