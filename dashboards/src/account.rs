@@ -70,6 +70,7 @@ pub(crate) fn role_word(role: Role, t: &Texts) -> &'static str {
         Role::Passage => t.role_passage,
         Role::Enquiry => t.role_enquiry,
         Role::Engineering => t.role_engineering,
+        Role::Leader => t.role_leader,
         Role::Supervisor => t.role_supervisor,
         Role::Manager => t.role_manager,
         Role::Admin => t.role_admin,

@@ -274,6 +274,7 @@ texts! {
     role_passage: "样板房通道岗", "Passage";
     role_enquiry: "物业咨询台", "Enquiry desk";
     role_engineering: "工程", "Engineering";
+    role_leader: "领班", "Shift leader";
     role_supervisor: "主管", "Supervisor";
     role_manager: "经理", "Manager";
     role_admin: "管理员", "Administrator";

@@ -34,6 +34,8 @@ pub enum Role {
     Enquiry,
     /// 工程: repairs.
     Engineering,
+    /// 领班: the direct superior of the posts of a shift, who may stand in for each of them.
+    Leader,
     /// 主管: the superior of posts.
     Supervisor,
     /// 经理: the superior of a site.
@@ -75,7 +77,7 @@ pub enum Need {
 
 impl Role {
     /// Every role, from the least to the most.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Viewer,
         Self::Concierge,
         Self::Showflat,
@@ -84,6 +86,7 @@ impl Role {
         Self::Passage,
         Self::Enquiry,
         Self::Engineering,
+        Self::Leader,
         Self::Supervisor,
         Self::Manager,
         Self::Admin,
@@ -100,6 +103,7 @@ impl Role {
             Self::Passage => "passage",
             Self::Enquiry => "enquiry",
             Self::Engineering => "engineering",
+            Self::Leader => "leader",
             Self::Supervisor => "supervisor",
             Self::Manager => "manager",
             Self::Admin => "admin",
@@ -114,11 +118,19 @@ impl Role {
             Need::Repair | Need::Restrain | Need::Equip => {
                 matches!(self, Self::Engineering | Self::Supervisor | Self::Manager | Self::Admin)
             }
-            Need::Stock => matches!(self, Self::Showflat | Self::Supervisor | Self::Manager | Self::Admin),
+            Need::Stock => {
+                matches!(self, Self::Showflat | Self::Leader | Self::Supervisor | Self::Manager | Self::Admin)
+            }
             Need::Roster | Need::Oversee => matches!(self, Self::Supervisor | Self::Manager | Self::Admin),
             Need::Register => matches!(
                 self,
-                Self::Concierge | Self::Showflat | Self::Reception | Self::Supervisor | Self::Manager | Self::Admin
+                Self::Concierge
+                    | Self::Showflat
+                    | Self::Reception
+                    | Self::Leader
+                    | Self::Supervisor
+                    | Self::Manager
+                    | Self::Admin
             ),
             Need::Consent | Need::Operate => matches!(self, Self::Manager | Self::Admin),
         }
@@ -134,7 +146,7 @@ impl fmt::Display for Role {
 /// There is no role of that name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no role `{0}`: use viewer, concierge, showflat, reception, waterbar, passage, enquiry, engineering, supervisor, manager or admin"
+    "there is no role `{0}`: use viewer, concierge, showflat, reception, waterbar, passage, enquiry, engineering, leader, supervisor, manager or admin"
 )]
 pub struct NoSuchRole(pub Box<str>);
 
@@ -200,24 +212,27 @@ mod tests {
     #[rstest]
     #[case(
         Need::Nothing,
-        "viewer concierge showflat reception waterbar passage enquiry engineering supervisor manager admin"
+        "viewer concierge showflat reception waterbar passage enquiry engineering leader supervisor manager admin"
     )]
     #[case(
         Need::Read,
-        "viewer concierge showflat reception waterbar passage enquiry engineering supervisor manager admin"
+        "viewer concierge showflat reception waterbar passage enquiry engineering leader supervisor manager admin"
     )]
-    #[case(Need::Answer, "concierge showflat reception waterbar passage enquiry engineering supervisor manager admin")]
+    #[case(
+        Need::Answer,
+        "concierge showflat reception waterbar passage enquiry engineering leader supervisor manager admin"
+    )]
     #[case(
         Need::OwnDuties,
-        "concierge showflat reception waterbar passage enquiry engineering supervisor manager admin"
+        "concierge showflat reception waterbar passage enquiry engineering leader supervisor manager admin"
     )]
     #[case(Need::Repair, "engineering supervisor manager admin")]
     #[case(Need::Restrain, "engineering supervisor manager admin")]
     #[case(Need::Equip, "engineering supervisor manager admin")]
     #[case(Need::Roster, "supervisor manager admin")]
     #[case(Need::Oversee, "supervisor manager admin")]
-    #[case(Need::Stock, "showflat supervisor manager admin")]
-    #[case(Need::Register, "concierge showflat reception supervisor manager admin")]
+    #[case(Need::Stock, "showflat leader supervisor manager admin")]
+    #[case(Need::Register, "concierge showflat reception leader supervisor manager admin")]
     #[case(Need::Consent, "manager admin")]
     #[case(Need::Operate, "manager admin")]
     fn who_may_do_what(#[case] need: Need, #[case] roles: &str) {
@@ -248,6 +263,7 @@ mod tests {
     #[case::a_manager_at_their_site((Role::Manager, Some("hz-01")), (Role::Manager, Some("hz-01")), true)]
     #[case::and_at_no_other((Role::Manager, Some("hz-01")), (Role::Viewer, Some("hz-02")), false)]
     #[case::nor_at_all_of_them((Role::Admin, Some("hz-01")), (Role::Viewer, None), false)]
+    #[case::a_manager_makes_shift_leaders((Role::Manager, Some("hz-01")), (Role::Leader, Some("hz-01")), true)]
     #[case::a_supervisor_gives_nothing((Role::Supervisor, None), (Role::Viewer, None), false)]
     fn nobody_gives_more_than_they_have(
         #[case] own: (Role, Option<&str>),

@@ -217,9 +217,13 @@ impl Deed {
     }
 }
 
-/// Whether somebody answers and signs for a post: whoever is at it, and the superiors. Whoever is nothing in particular may do everything.
+/// Whether somebody answers and signs for a post: whoever is at it, and the superiors, of whom the shift leader is the first. Whoever is nothing in particular may do everything.
 pub fn stands_at(role: Option<Role>, post: &str) -> bool {
-    role.is_none_or(|role| role.as_str() == post || role.may(crate::access::Need::Roster))
+    // A shift leader stands in for those below alone.
+    let below = !matches!(post, "supervisor" | "manager");
+    role.is_none_or(|role| {
+        role.as_str() == post || role.may(crate::access::Need::Roster) || (role == Role::Leader && below)
+    })
 }
 
 /// What tells a round from any other: its site, checklist, day and place in the day.

@@ -277,6 +277,7 @@ mod tests {
     #[case(Some(Role::Concierge), "supervisor")]
     #[case(Some(Role::Waterbar), "supervisor")]
     #[case(Some(Role::Engineering), "supervisor")]
+    #[case(Some(Role::Leader), "supervisor")]
     #[case(Some(Role::Supervisor), "manager")]
     #[case(Some(Role::Manager), "manager")]
     #[case(Some(Role::Admin), "manager")]
@@ -290,6 +291,7 @@ mod tests {
     #[case(Some(Role::Supervisor), "manager", false)]
     #[case(Some(Role::Manager), "supervisor", true)]
     #[case(Some(Role::Concierge), "supervisor", false)]
+    #[case(Some(Role::Leader), "supervisor", false)]
     #[case(None, "manager", true)]
     fn the_superior_and_those_above_take_notice(#[case] role: Option<Role>, #[case] of: &str, #[case] may: bool) {
         assert_eq!(is_superior(role, of), may);

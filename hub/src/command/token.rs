@@ -31,7 +31,7 @@ pub struct Token {
 enum TokenCommand {
     /// Makes a token, and prints it alone on the last line; it is never shown again
     Create {
-        /// What it may do: viewer, concierge, showflat, reception, waterbar, passage, enquiry, engineering, supervisor, manager or admin
+        /// What it may do: viewer, concierge, showflat, reception, waterbar, passage, enquiry, engineering, leader, supervisor, manager or admin
         #[arg(long)]
         role: Role,
         /// The only site it is for [default: all]

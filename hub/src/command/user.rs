@@ -31,7 +31,7 @@ enum UserCommand {
         /// What people call them [default: what they sign in with]
         #[arg(long)]
         name: Option<String>,
-        /// What they are: viewer, concierge, showflat, reception, waterbar, passage, enquiry, engineering, supervisor, manager or admin
+        /// What they are: viewer, concierge, showflat, reception, waterbar, passage, enquiry, engineering, leader, supervisor, manager or admin
         #[arg(long)]
         role: Role,
         /// The only site they work at [default: all]

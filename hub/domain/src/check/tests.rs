@@ -172,8 +172,9 @@ fn nobody_signs_while_an_answer_or_a_photo_is_lacking() {
 #[test]
 fn the_post_and_its_superiors_answer_and_nobody_else() {
     let may: Vec<Role> = Role::ALL.into_iter().filter(|role| stands_at(Some(*role), "reception")).collect();
-    assert_eq!(may, [Role::Reception, Role::Supervisor, Role::Manager, Role::Admin]);
+    assert_eq!(may, [Role::Reception, Role::Leader, Role::Supervisor, Role::Manager, Role::Admin]);
     assert!(stands_at(None, "leader"));
+    assert!(!stands_at(Some(Role::Leader), "supervisor") && !stands_at(Some(Role::Leader), "manager"));
 }
 
 #[test]

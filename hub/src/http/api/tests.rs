@@ -532,3 +532,38 @@ async fn a_report_that_is_not_valid_is_refused_with_what_is_wrong(
     assert_eq!(status, expected, "{problem}");
     assert!(problem["detail"].as_str().unwrap().contains(words), "{problem}");
 }
+
+#[tokio::test]
+async fn a_program_says_how_somebody_arrived_and_a_label_is_believed_only_if_it_is_the_devices() {
+    let hub = Hub::in_trouble().await;
+    let no = hub.ticket().await;
+    let site = "hz-01".parse().unwrap();
+    let (led, other) = ("entrance-led".parse().unwrap(), "covers-1".parse().unwrap());
+    let code = hub.app.store.code(&site, &led).await.unwrap().unwrap();
+    let other = hub.app.store.code(&site, &other).await.unwrap().unwrap();
+    let start = format!("/api/v1/tickets/{no}/start");
+    for (body, detail) in [
+        (json!({ "version": 1 }), "say how you arrived"),
+        (json!({ "version": 1, "label": other }), "not the code of a label of the ticket's device"),
+        (json!({ "version": 1, "label": "entrance-led" }), "not the code of a label"),
+        (json!({ "version": 1, "unscanned": "label" }), "`unscanned` says why"),
+        (json!({ "version": 1, "label": code, "unscanned": "other" }), "`unscanned` says why"),
+        (json!({ "version": 1, "unscanned": "other" }), "say how you arrived"),
+    ] {
+        let (status, problem) = hub.api(Method::POST, &start, &body, None).await;
+        assert!(status == 400 && problem["detail"].as_str().unwrap().contains(detail), "{body}: {problem}");
+    }
+    let accept = json!({ "version": 1, "label": code });
+    let (status, problem) = hub.api(Method::POST, &format!("/api/v1/tickets/{no}/accept"), &accept, None).await;
+    assert_eq!(status, 400, "who accepts is not there yet: {problem}");
+    let (status, ticket) = hub.api(Method::POST, &start, &json!({ "version": 1, "label": code }), None).await;
+    assert_eq!(
+        (status, &ticket["state"], &ticket["arrival"]),
+        (200, &json!("in_progress"), &json!("label")),
+        "{ticket}"
+    );
+    let ticket = hub.read(&format!("/api/v1/tickets/{no}")).await;
+    let events = ticket["events"].as_array().unwrap();
+    let shown: Vec<_> = events.iter().map(|event| (&event["what"], &event["arrival"])).collect();
+    assert_eq!(shown, [(&json!("opened"), &Value::Null), (&json!("start"), &json!("label"))]);
+}

@@ -144,6 +144,7 @@ fn home(role: Role) -> &'static str {
         | Role::Waterbar
         | Role::Passage
         | Role::Enquiry
+        | Role::Leader
         | Role::Supervisor
         | Role::Manager
         | Role::Admin => "/",
