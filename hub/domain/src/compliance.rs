@@ -25,6 +25,7 @@ pub use self::{
 use crate::{
     access::Role,
     alert::AlertId,
+    check::stands_at,
     label::Label,
     pack::Pack,
     purchase::Month,
@@ -299,7 +300,7 @@ impl Instance {
 pub enum Sight {
     /// Of everybody.
     All,
-    /// Of one post: what it owed, and what its clauses ask.
+    /// Of one post, or of those for which a shift leader stands in: what it owed, and what its clauses ask.
     Post(Role),
 }
 
@@ -316,7 +317,7 @@ impl Sight {
     pub fn is_of(self, post: Option<&str>) -> bool {
         match self {
             Self::All => true,
-            Self::Post(role) => post == Some(role.as_str()),
+            Self::Post(role) => post.is_some_and(|post| stands_at(Some(role), post)),
         }
     }
 

@@ -26,7 +26,7 @@ statements! {
     SUPPLIES = "SELECT id, subject, rule, title_zh, title_en, opened_at, since, late, cleared_at FROM alert
         WHERE site = $1 AND since < $3 AND (cleared_at IS NULL OR cleared_at >= $2) AND (tells <> '' OR late)
         ORDER BY since, id";
-    HEARD = "SELECT a.acked_at, (SELECT MIN(d.told_at) FROM delivery d WHERE d.alert = a.id AND d.state IN ('sent', 'digested')) AS heard_at,
+    HEARD = "SELECT a.acked_at, (SELECT MIN(d.told_at) FROM delivery d WHERE d.alert = a.id AND d.state IN ('sent', 'digested')) AS told_at,
             EXISTS (SELECT 1 FROM delivery d WHERE d.alert = a.id AND d.state = 'cancelled') AS needless,
             EXISTS (SELECT 1 FROM outbox o WHERE o.alert = a.id) AS recorded
         FROM alert a WHERE a.id = $1";
@@ -56,7 +56,7 @@ struct Said {
 #[derive(sqlx::FromRow)]
 struct Heard {
     acked_at: Option<i64>,
-    heard_at: Option<i64>,
+    told_at: Option<i64>,
     needless: bool,
     recorded: bool,
 }
@@ -210,7 +210,7 @@ impl Tx {
                 on!(self, "read who heard of it", conn => sqlx::query_as(HEARD).bind(low.id).fetch_one(conn).await)?;
             none.evidence = Evidence::Alert(AlertId(low.id));
             none.title = low.title(&machine.name);
-            let told = [heard.heard_at, heard.acked_at].into_iter().flatten().min().map(Timestamp::from_millis);
+            let told = [heard.told_at, heard.acked_at].into_iter().flatten().min().map(Timestamp::from_millis);
             let kept = match told {
                 // It is kept quiet on purpose, or too old for the record of who was told.
                 None if !low.late && (heard.needless || !heard.recorded) => Kept::Excused(Excuse::Quiet),

@@ -1,6 +1,6 @@
 //! The devices of the site shown by the area in which they stand.
 
-use lobby_dashboards::{AreaList, AreaRow, State};
+use lobby_dashboards::{AreaList, AreaRow, Counts, State};
 use lobby_domain::{area::Area, device::Device, site::Site};
 
 use super::{Scene, overview::counts};
@@ -18,7 +18,7 @@ pub(super) fn list(scene: &Scene<'_>) -> AreaList {
         };
     }
     let all = areas.iter().map(Some).chain([None]).map(|area| row(scene, site, area, false));
-    AreaList { rows: all.filter(|row| row.counts != Default::default()).collect(), every, none_such: None }
+    AreaList { rows: all.filter(|row| row.counts != Counts::default()).collect(), every, none_such: None }
 }
 
 /// The devices in use at a site that stand in an area, or in none that is known.

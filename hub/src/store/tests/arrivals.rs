@@ -35,8 +35,8 @@ async fn arrive(
     store.act_on_ticket(number.as_str(), Action::Start, deed, &setup()).await
 }
 
-fn shown(by: Arrival, key: Option<Uuid>) -> Option<Arrived> {
-    Some(Arrived { by, key })
+fn shown(by: Arrival, key: Option<Uuid>) -> Arrived {
+    Arrived { by, key }
 }
 
 #[rstest]
@@ -45,12 +45,12 @@ async fn nobody_begins_at_a_device_without_saying_how_they_arrived(#[values(Kind
     let Some(database) = Database::create(kind).await else { return };
     let store = &database.store;
     commit(&mut writer(store), raise(LED, DARK, T0)).await;
-    for (arrived, note) in [(None, "我到了"), (shown(Arrival::Other, None), " ")] {
+    for (arrived, note) in [(None, "我到了"), (Some(shown(Arrival::Other, None)), " ")] {
         let refused = arrive(store, 1, "李工", arrived, note).await;
         assert!(matches!(refused, Err(ActError::NoArrival)), "{refused:?}");
     }
     assert_eq!((the_ticket(store).await.state, happened(store).await), (State::New, vec!["opened".to_owned()]));
-    let there = arrive(store, 1, "李工", shown(Arrival::Other, None), "屏在高处").await.unwrap();
+    let there = arrive(store, 1, "李工", Some(shown(Arrival::Other, None)), "屏在高处").await.unwrap();
     assert_eq!((there.state, there.started_at), (State::InProgress, Some(T0 + MINUTE)));
     assert_eq!((there.arrival, &*there.owner), (Some(Arrival::Other), "李工"));
     let (_, events) = store.ticket(there.number.as_str()).await.unwrap().unwrap();
@@ -70,15 +70,15 @@ async fn the_same_arrival_sent_again_is_answered_as_it_was_whatever_became_of_th
     let Some(database) = Database::create(kind).await else { return };
     let (store, mut writer) = (&database.store, writer(&database.store));
     commit(&mut writer, raise(LED, DARK, T0)).await;
-    let label = shown(Arrival::Label, Some(KEY));
+    let label = Some(shown(Arrival::Label, Some(KEY)));
     arrive(store, 1, "李工", label, "").await.unwrap();
     for _ in 0..2 {
         assert_eq!(arrive(store, 1, "李工", label, "").await.unwrap().arrival, Some(Arrival::Label));
     }
-    let other = arrive(store, 1, "王工", shown(Arrival::Label, Some(Uuid::from_u128(2))), "").await;
+    let other = arrive(store, 1, "王工", Some(shown(Arrival::Label, Some(Uuid::from_u128(2)))), "").await;
     assert!(matches!(other, Err(ActError::Conflict { current: 2 })), "{other:?}");
     for (who, arrival) in [("王工", Arrival::Label), ("李工", Arrival::LabelMissing)] {
-        let mixed = arrive(store, 1, who, shown(arrival, Some(KEY)), "").await;
+        let mixed = arrive(store, 1, who, Some(shown(arrival, Some(KEY))), "").await;
         assert!(matches!(mixed, Err(ActError::KeyReused)), "{mixed:?}");
     }
     commit(&mut writer, clear(LED, DARK, T0 + MINUTE.times(2))).await;
@@ -96,7 +96,7 @@ async fn of_arrivals_at_the_same_time_one_is_noted_and_its_repeats_are_told_yes(
     commit(&mut writer(store), raise(LED, DARK, T0)).await;
     let twice = (0..6).map(|n| {
         let key = Uuid::from_u128(n / 3 + 1);
-        arrive(store, 1, if n < 3 { "李工" } else { "王工" }, shown(Arrival::Label, Some(key)), "")
+        arrive(store, 1, if n < 3 { "李工" } else { "王工" }, Some(shown(Arrival::Label, Some(key))), "")
     });
     let results = futures_util::future::join_all(twice).await;
     let yes: Vec<&str> = results.iter().flatten().map(|row| &*row.owner).collect();
