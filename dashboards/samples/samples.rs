@@ -140,6 +140,7 @@ impl Scene {
                 materials: s.say("网线 × 1", "Cable x 1"),
                 cost: "12.345".into(),
                 by: s.say("李工", "Li"),
+                ..Draft::default()
             },
             ..s.ticket(TicketStep::InProgress)
         };
