@@ -8,7 +8,7 @@ texts! {
     Texts;
     arrive: "到场", "I am there";
     arrive_for: "到场处理 {}", "Arrived for {}";
-    arrive_scan: "用手机相机扫描设备上的二维码标签，在打开的页面上点“到场”。", "Scan the label on the device with the phone's camera, and press “Arrived” on the page that opens.";
+    arrive_scan: "用手机相机扫描设备上的二维码标签，在打开的页面上点“到场”。", "Scan the label on the device with the phone's camera, and press \"Arrived\" on the page that opens.";
     arrive_unscanned: "没有扫码的原因", "Why the label was not scanned";
     arrive_note: "说明（选“其他原因”时必填）", "In your words (needed for another reason)";
     arrive_button: "到场（未扫码）", "I am there, without scanning";
