@@ -195,10 +195,8 @@ pub enum ActError {
     /// Nobody is named whom it is given to.
     #[error("`assignee` is missing: say whom the ticket is given to")]
     NoAssignee,
-    /// It is about a device, and nothing shows that whoever begins is there.
-    #[error(
-        "say how you arrived: by the code on the device's label, or why it was not scanned, in words if for another reason"
-    )]
+    /// The label was not scanned for another reason, which is not said.
+    #[error("say in `note` why the label was not scanned")]
     NoArrival,
     /// It has as many photos as a ticket may have.
     #[error("a ticket has at most 6 photos")]
@@ -743,13 +741,14 @@ impl Store {
             Action::Assign => assignee.filter(|name| !name.is_empty()).ok_or(ActError::NoAssignee)?,
             _ => "",
         };
-        // What is no device has no label to be scanned.
+        // What is no device has no label to be scanned. A program that does not say it leaves it unshown; people are asked on the page.
         let arrived = match (action, &ticket.subject) {
-            (Action::Start, Subject::Device(_)) => {
-                Some(arrived.filter(|arrived| arrived.by.suffices(note)).ok_or(ActError::NoArrival)?)
-            }
+            (Action::Start, Subject::Device(_)) => arrived,
             _ => None,
         };
+        if arrived.is_some_and(|arrived| !arrived.by.suffices(note)) {
+            return Err(ActError::NoArrival);
+        }
         if !original.is_empty() {
             let faulty = faulty || tx.is_reported(number).await?;
             tx.take_over(&ticket, original, faulty, at, setup).await?;

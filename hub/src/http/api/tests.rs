@@ -451,7 +451,7 @@ async fn a_repair_is_finished_with_or_without_what_it_took() {
     }
     let work = json!({ "cause": "接口松动", "materials": ["网线 × 1"], "cost_fen": 1250 });
     for (action, body) in [
-        ("start", json!({ "version": 1, "unscanned": "label_missing" })),
+        ("start", json!({ "version": 1 })),
         ("finish", json!({ "version": 2 })),
         ("reopen", json!({ "version": 3 })),
         (
@@ -463,6 +463,7 @@ async fn a_repair_is_finished_with_or_without_what_it_took() {
         assert_eq!(status, 200, "{action}: {ticket}");
     }
     let ticket = hub.read(&format!("/api/v1/tickets/{no}")).await;
+    assert_eq!(ticket["arrival"], Value::Null, "a program need not say it, and then nothing shows it");
     let finished: Vec<_> =
         ticket["events"].as_array().unwrap().iter().filter(|event| event["what"] == "finish").collect();
     assert_eq!((&finished[0]["work"], &finished[1]["work"]), (&Value::Null, &work), "{ticket}");
@@ -543,12 +544,11 @@ async fn a_program_says_how_somebody_arrived_and_a_label_is_believed_only_if_it_
     let other = hub.app.store.code(&site, &other).await.unwrap().unwrap();
     let start = format!("/api/v1/tickets/{no}/start");
     for (body, detail) in [
-        (json!({ "version": 1 }), "say how you arrived"),
         (json!({ "version": 1, "label": other }), "not the code of a label of the ticket's device"),
         (json!({ "version": 1, "label": "entrance-led" }), "not the code of a label"),
         (json!({ "version": 1, "unscanned": "label" }), "`unscanned` says why"),
         (json!({ "version": 1, "label": code, "unscanned": "other" }), "`unscanned` says why"),
-        (json!({ "version": 1, "unscanned": "other" }), "say how you arrived"),
+        (json!({ "version": 1, "unscanned": "other" }), "say in `note` why the label was not scanned"),
     ] {
         let (status, problem) = hub.api(Method::POST, &start, &body, None).await;
         assert!(status == 400 && problem["detail"].as_str().unwrap().contains(detail), "{body}: {problem}");

@@ -74,7 +74,7 @@ pub(in crate::http) struct Ticket {
     /// When somebody was there and the work began.
     started_at: Option<i64>,
     /// How that was shown: `label` (the device's label was scanned), or why it was not: `label_missing`, `not_in_place` or `other`. Null if
-    /// it was not asked for.
+    /// nothing shows it.
     #[schema(value_type = Option<String>)]
     arrival: Option<Arrival>,
     fixed_at: Option<i64>,
@@ -228,7 +228,7 @@ pub(in crate::http) struct Act {
     assignee: Option<String>,
     /// The priority that `priority` sets.
     priority: Option<String>,
-    /// Of `start`: the code that was scanned from the label of the ticket's device. What is no device has no label and needs neither.
+    /// Of `start`: the code that was scanned from the label of the ticket's device. What is no device has no label. Without either, nothing shows the arrival.
     label: Option<String>,
     /// Of `start`, instead of `label`: why it was not scanned: `label_missing`, `not_in_place`, or `other` with a note.
     #[schema(value_type = Option<String>)]

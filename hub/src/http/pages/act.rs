@@ -8,6 +8,7 @@ use axum::{
 };
 use lobby_dashboards::{ArrivalDraft, ArrivalMistake, Draft, PhotoMistake, WorkMistake};
 use lobby_domain::{
+    alert::Subject,
     device::Life,
     site::LifeError,
     ticket::{Action, Rejection, WaitingFor, arrival::Arrival},
@@ -210,7 +211,7 @@ async fn moved(app: &App, reader: &Reader, (no, verb): (&str, &str), request: Re
         Err(ActError::Refused(_) | ActError::Closed) => "step",
         Err(ActError::NoOriginal) => "original",
         Err(ActError::NoAssignee) => "empty",
-        Err(ActError::NoArrival) => return not_arrived(app, reader, no, act, ArrivalMistake::Nothing).await,
+        Err(ActError::NoArrival) => return not_arrived(app, reader, no, act, ArrivalMistake::NoWords).await,
         Err(ActError::NoPriority { .. } | ActError::KeyReused | ActError::TooManyPhotos) => {
             return Err(PageError::BadRequest);
         }
@@ -229,7 +230,11 @@ async fn arrived(
     (by, note): (&str, &str),
 ) -> Result<Result<Option<Arrived>, ArrivalMistake>, PageError> {
     let proof = match (&*act.label, &*act.unscanned) {
-        ("", "") => return Ok(Ok(None)),
+        ("", "") => {
+            let ticket = app.store.ticket(no).await?;
+            let of_device = ticket.is_some_and(|(row, _)| matches!(row.subject, Subject::Device(_)));
+            return Ok(if of_device { Err(ArrivalMistake::Nothing) } else { Ok(None) });
+        }
         ("", reason) => {
             Arrival::from_text(reason).filter(|reason| *reason != Arrival::Label).ok_or(PageError::BadRequest)?
         }
