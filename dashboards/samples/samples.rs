@@ -20,6 +20,8 @@ mod reports;
 mod rounds;
 #[path = "stock.rs"]
 mod stock;
+#[path = "stock_refused.rs"]
+mod stock_refused;
 #[path = "tickets.rs"]
 mod tickets;
 
@@ -80,6 +82,7 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         rounds(&s).into(),
         months::all(&s),
         register::all(&s),
+        stock_refused::all(&s),
         compliance::all(&s),
     ]
     .into_iter()

@@ -112,7 +112,7 @@ pub use showflat::{LowStock, Machine, ShowflatPage};
 pub use state::{State, Verdict};
 pub use stock::{
     HeldPieces, LastDone, RefillForm, StockEntry, StockItem, StockMachine, StockMistake, StockOrder, StockPage,
-    StockPlace, UsedUp,
+    StockPlace, StockRefused, UsedUp,
 };
 pub use texts::{EN, Lang, MonthTexts, PersonalTexts, Texts, ZH, place as filled_with};
 pub use ticket::{

@@ -60,6 +60,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
         docs::ignore_finding,
         docs::list_rounds,
         docs::show_round,
+        docs::list_register,
+        docs::show_registered_item,
         docs::list_duties,
         docs::list_on_duty,
         docs::list_stock,
