@@ -13,8 +13,7 @@ pub(super) fn all(s: &Scene) -> Vec<Sample> {
     };
     let order =
         StockRefused { due: "tomorrow".into(), pieces: "80.5".into(), ..s.refused_form(StockMistake::Day, "order") };
-    let gone =
-        StockRefused { order: "0192f0c1-9999".into(), ..s.refused_form(StockMistake::Arrived, "receive") };
+    let gone = StockRefused { order: "0192f0c1-9999".into(), ..s.refused_form(StockMistake::Arrived, "receive") };
     let samples = [
         ("stock-refused", s.refused_form(StockMistake::Pieces, "waste")),
         ("stock-refused-reason", count),

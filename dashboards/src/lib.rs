@@ -99,8 +99,8 @@ pub use personal::{PersonalMistake, PersonalPart};
 pub use photo::{PhotoLine, PhotoMistake, PhotoStage};
 pub use reception::ReceptionPage;
 pub use register::{
-    ImportLine, ItemEventLine, ItemForm, ItemGuestPage, ItemInput, ItemPage, LabelPage, MoveLine, MovesPage,
-    RegisterImportPage, RegisterItem, RegisterPage, RegisterTexts, TakeLine, TakeLink, TakePage,
+    ImportLine, ItemEventLine, ItemForm, ItemGuestPage, ItemInput, ItemLabelLine, ItemPage, LabelPage, MoveLine,
+    MovesPage, RegisterImportPage, RegisterItem, RegisterPage, RegisterTexts, TakeLine, TakeLink, TakePage,
 };
 pub use report::{
     GuestPage, Progress, ReportCard, ReportForm, ReportMistake, ReportPage, ReportReader, Reported, Reporter,

@@ -668,6 +668,8 @@ texts! {
     report_repair: "损坏或丢失也需要维修", "Damage or loss is to be repaired, too";
     report_send: "提交", "Send";
     report_mine: "我要报修", "Report a fault";
+    report_what_is_wrong: "怎么了？", "What is wrong?";
+    report_no_words: "请写一句话说明情况。", "Please write a few words.";
     report_nothing: "请选择一个现象，或写一句话。", "Choose a symptom, or write a few words.";
     report_no_thing: "请写明是什么东西，在哪里。", "Say what it is, and where.";
     report_bad_phone: "电话号码不对：只能有数字、空格、+、- 和括号。", "This is no phone number: digits, spaces, +, - and brackets only.";

@@ -179,14 +179,7 @@ impl Store {
             on_it = is_on.then(|| code.clone());
             if is_on != was_on {
                 let elsewhere = if is_on { String::new() } else { target };
-                events.push(ItemLabelEvent {
-                    code,
-                    on: is_on,
-                    elsewhere,
-                    reason,
-                    who,
-                    at: Timestamp::from_millis(at),
-                });
+                events.push(ItemLabelEvent { code, on: is_on, elsewhere, reason, who, at: Timestamp::from_millis(at) });
             }
         }
         // Of one moment, the later event of a label comes first as well.

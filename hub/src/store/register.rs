@@ -268,13 +268,10 @@ impl Store {
         raw.into_iter().map(row).collect()
     }
 
-    /// The newest photo of each item of a site that has any: its id, its width and its height in pixels.
-    pub async fn newest_photos_of_items(
-        &self,
-        site: &SiteId,
-    ) -> Result<BTreeMap<AssetNumber, (String, i64, i64)>, StoreError> {
+    /// The newest photo of each item of a site that has any, by its id.
+    pub async fn newest_photos_of_items(&self, site: &SiteId) -> Result<BTreeMap<AssetNumber, String>, StoreError> {
         let rows = self.read().await?.newest_item_photos(site).await?;
-        rows.into_iter().map(|(nth, id, width, height)| Ok((number(nth)?, (id, width, height)))).collect()
+        rows.into_iter().map(|(nth, id)| Ok((number(nth)?, id))).collect()
     }
 
     /// One item.

@@ -2,6 +2,7 @@
 
 mod compliance;
 mod outbox;
+mod register;
 mod roster;
 mod rounds;
 mod stock;

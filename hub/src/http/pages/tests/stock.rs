@@ -115,7 +115,8 @@ async fn a_machine_is_refilled_and_counted_on_the_page_once_whatever_is_sent_aga
     // A count that finds another number says why.
     let count = |reason| [("kind", "count"), ("place", "machine/covers-1"), ("pieces", "165"), ("reason", reason)];
     let beside = "aria-describedby=\"recount-r-covers-1-wrong\"";
-    let refused = ["Nothing was entered", "say why and send it again", "id=\"recount-covers-1\" open", "value=\"165\"", beside];
+    let refused =
+        ["Nothing was entered", "say why and send it again", "id=\"recount-covers-1\" open", "value=\"165\"", beside];
     hub.refuses(&count(""), 422, &refused).await;
     hub.enters(&count("掉了 <5> 片"), "saved").await;
     assert_eq!(hub.stock().await["machines"][0]["booked"], 165);
