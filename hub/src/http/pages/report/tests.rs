@@ -340,9 +340,10 @@ async fn a_guest_reports_an_item_by_its_label_once_and_the_supervisor_is_told() 
     assert_eq!(&*alerts[0].title.zh, format!("物品损坏：青花瓷瓶 {number} 客厅"));
     assert_eq!((&*alerts[0].tells, alerts[0].ticket.is_none()), (&["supervisor".into()][..], true));
     assert!(alerts[0].evidence.zh.starts_with("客人报告"), "{:?}", alerts[0].evidence);
-    // A report of something else is not told of under this label.
-    let (_, device) = with_label().await;
-    assert_eq!(ask(&hub, "GET", &format!("/d/{device}/report/{KEY}"), None, "").await.status, StatusCode::NOT_FOUND);
+    // It is told of under its own label alone.
+    let device = hub.app.store.code(&SITE.parse().unwrap(), &"entrance-led".parse().unwrap()).await.unwrap().unwrap();
+    let elsewhere = sent.replace(&code, &device);
+    assert_eq!(ask(&hub, "GET", &elsewhere, None, "").await.status, StatusCode::NOT_FOUND);
     for nth in 0..4 {
         goes_to(&ask(&hub, "POST", &format!("{place}/report"), None, &format!("key={KEY}&note={nth}")).await);
     }
