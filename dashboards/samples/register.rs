@@ -1,8 +1,9 @@
 //! The register in every situation.
 
 use lobby_dashboards::{
-    Choice, Chrome, ItemEventLine, ItemForm, ItemGuestPage, ItemInput, ItemPage, LabelPage, MoveLine, MovesPage, Page,
-    PhotoLine, PhotoStage, RegisterItem, RegisterPage, SelectOption, Signed, TakeLine, TakeLink, TakePage,
+    Choice, Chrome, ItemEventLine, ItemForm, ItemGuestPage, ItemInput, ItemLabelLine, ItemPage, LabelPage, MoveLine,
+    MovesPage, Page, PhotoLine, PhotoStage, RegisterItem, RegisterPage, ReportForm, ReportMistake, ReportReader,
+    SelectOption, Signed, TakeLine, TakeLink, TakePage,
 };
 use lobby_domain::register::{
     Deed, Field, State as ItemState,
@@ -24,8 +25,17 @@ pub(super) fn all(s: &Scene) -> Vec<Sample> {
     let guest = ItemGuestPage {
         name: s.say("青花瓷瓶", "Porcelain vase"),
         place: s.say("样板房客厅", "Show flat, living room"),
+        form: Some(ReportForm {
+            action: "/d/7k3f9q2m/report".into(),
+            key: "1c0ffee0-5a11-4b1d-8e55-0123456789ab".into(),
+            reader: ReportReader::GuestOfItem,
+            mistake: Some(ReportMistake::NoWords),
+            ..ReportForm::default()
+        }),
+        back: "/d/7k3f9q2m".into(),
         chrome: Chrome::bare(s.0, s.1.clone(), Page::Report, "/d/7k3f9q2m".into()),
     };
+    let thanks = ItemGuestPage { form: None, ..guest.clone() };
     let closed = TakePage { closed: Some(s.signed(MINUTE)), ..s.take(true) };
     let empty = RegisterPage { items: vec![], takes: vec![], places: vec![], missing: 0, waiting: 0, ..s.register() };
     let pages = [
@@ -39,6 +49,7 @@ pub(super) fn all(s: &Scene) -> Vec<Sample> {
         ("label", label(s.register_label(None))),
         ("label-bound", label(s.register_label(Some((s.say("沙发", "Sofa"), "/register/demo/00001-3".into()))))),
         ("guest-item", (guest.render(), guest.render_main())),
+        ("guest-item-thanks", (thanks.render(), thanks.render_main())),
     ];
     let sample = |(name, (page, main))| -> Sample {
         let (page, main): (Result<String, _>, Result<String, _>) = (page, main);
@@ -62,6 +73,7 @@ impl Scene {
             place: self.say("样板房客厅", "Show flat, living room"),
             state,
             counted: (nth > 1).then(|| self.at(9000 * MINUTE)),
+            photo: (nth == 1).then(|| "c2FtcGxlLXBob3RvLTEyMw".into()),
         }
     }
 
@@ -164,6 +176,13 @@ impl Scene {
             cause: cause.then(|| TAKE.into()),
             by: self.signed(60 * MINUTE),
         };
+        let label = |on, elsewhere: &str, ago| ItemLabelLine {
+            code: "7k3f9q2m".into(),
+            on,
+            elsewhere: elsewhere.into(),
+            reason: if on { String::new() } else { HOSTILE.into() },
+            by: self.signed(ago * MINUTE),
+        };
         let state = (Field::State, self.say("在用", "In use"), self.say("缺失", "Missing"));
         ItemPage {
             chrome: self.chrome(Page::Register),
@@ -183,6 +202,11 @@ impl Scene {
                 event(Deed::Add, vec![(Field::Name, String::new(), HOSTILE.into())], false),
             ],
             moves: self.register_moves(),
+            labels: vec![
+                label(true, "", 30),
+                ItemLabelLine { code: "5c1v8n0x".into(), ..label(false, "", 40) },
+                ItemLabelLine { code: "9b4h2j6d".into(), ..label(false, "00002-6", 50) },
+            ],
             take: Some(TAKE.into()),
             label: "/labels?site=demo&item=00003-3".into(),
             key: "1c0ffee0-5a11-4b1d-8e55-0123456789ab".into(),

@@ -24,6 +24,8 @@ mod reports;
 mod rounds;
 #[path = "stock.rs"]
 mod stock;
+#[path = "stock_refused.rs"]
+mod stock_refused;
 #[path = "tickets.rs"]
 mod tickets;
 
@@ -84,6 +86,7 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         rounds(&s).into(),
         months::all(&s),
         register::all(&s),
+        stock_refused::all(&s),
         compliance::all(&s),
         arrivals::all(&s),
         areas::all(&s),

@@ -170,6 +170,7 @@ impl Scene {
             ],
             next: Some("/stock?site=hz-01&after=1_2".into()),
             key: "0192f0c1-1111-7000-8000-000000000002".into(),
+            refused: None,
         }
     }
 

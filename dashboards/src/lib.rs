@@ -100,8 +100,8 @@ pub use personal::{PersonalMistake, PersonalPart};
 pub use photo::{PhotoLine, PhotoMistake, PhotoStage};
 pub use reception::ReceptionPage;
 pub use register::{
-    ImportLine, ItemEventLine, ItemForm, ItemGuestPage, ItemInput, ItemPage, LabelPage, MoveLine, MovesPage,
-    RegisterImportPage, RegisterItem, RegisterPage, RegisterTexts, TakeLine, TakeLink, TakePage,
+    ImportLine, ItemEventLine, ItemForm, ItemGuestPage, ItemInput, ItemLabelLine, ItemPage, LabelPage, MoveLine,
+    MovesPage, RegisterImportPage, RegisterItem, RegisterPage, RegisterTexts, TakeLine, TakeLink, TakePage,
 };
 pub use report::{
     GuestPage, Progress, ReportCard, ReportForm, ReportMistake, ReportPage, ReportReader, Reported, Reporter,
@@ -113,7 +113,7 @@ pub use showflat::{DueRefill, LowStock, Machine, ShowflatPage};
 pub use state::{State, Verdict};
 pub use stock::{
     HeldPieces, LastDone, RefillForm, StockEntry, StockItem, StockMachine, StockMistake, StockOrder, StockPage,
-    StockPlace, UsedUp,
+    StockPlace, StockRefused, UsedUp,
 };
 pub use texts::{EN, Lang, MonthTexts, PersonalTexts, Texts, ZH, place as filled_with};
 pub use ticket::{

@@ -13,10 +13,11 @@ use crate::{
     check::Signed,
     chrome::{Choice, Chrome, page},
     photo::PhotoLine,
+    report::ReportForm,
     restraints::SelectOption,
     roster::TableMistake,
     state::State,
-    texts::{Lang, fill2},
+    texts::{Lang, fill, fill2},
     time::When,
 };
 pub use texts::Texts as RegisterTexts;
@@ -50,6 +51,8 @@ pub struct RegisterItem {
     pub state: ItemState,
     /// When a stock-take last counted it.
     pub counted: Option<When>,
+    /// The newest photo of it, by its id, where lists show one.
+    pub photo: Option<String>,
 }
 
 impl RegisterItem {
@@ -173,6 +176,32 @@ pub struct ItemEventLine {
     pub by: Signed,
 }
 
+/// A label was stuck on an item, or came off it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemLabelLine {
+    /// The label.
+    pub code: String,
+    /// Whether it is on the item from then on.
+    pub on: bool,
+    /// What it is on since it came off; empty if it is void.
+    pub elsewhere: String,
+    /// Why; may be empty.
+    pub reason: String,
+    /// Who, and when.
+    pub by: Signed,
+}
+
+impl ItemLabelLine {
+    /// "贴在这里", "改贴到 00002-6" or "已作废".
+    fn words(&self, w: &RegisterTexts) -> String {
+        match (self.on, self.elsewhere.as_str()) {
+            (true, _) => w.label_on.to_owned(),
+            (false, "") => w.label_void.to_owned(),
+            (false, elsewhere) => fill(w.label_off, elsewhere),
+        }
+    }
+}
+
 /// A move.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MoveLine {
@@ -205,6 +234,11 @@ pub struct MoveLine {
 }
 
 impl MoveLine {
+    /// Whether the item may be missing in the register of another site: one site knows nothing of another's.
+    fn is_to_be_entered(&self) -> bool {
+        self.way == Way::Out && matches!(self.state, MoveState::Approved | MoveState::Done)
+    }
+
     fn words(&self, w: &RegisterTexts) -> String {
         let words = if self.way == Way::Out { w.move_out_of } else { w.move_back_to };
         fill2(words, &self.pieces.to_string(), &self.place)
@@ -239,6 +273,8 @@ pub struct ItemPage {
     pub events: Vec<ItemEventLine>,
     /// Its moves, the newest first.
     pub moves: Vec<MoveLine>,
+    /// The labels that were stuck on it and came off it, the newest first.
+    pub labels: Vec<ItemLabelLine>,
     /// The stock-take that looks for it: where that is told.
     pub take: Option<String>,
     /// Where its label is printed.
@@ -364,7 +400,7 @@ pub struct LabelPage {
 
 page!(LabelPage);
 
-/// What a label leads guests to, if it is on an item that is no device.
+/// What a label leads guests to, if it is on an item that is no device; and what they see after they have reported it.
 #[derive(Debug, Clone, Template)]
 #[template(path = "item_guest.html", blocks = ["main", "lamp"])]
 pub struct ItemGuestPage {
@@ -374,6 +410,10 @@ pub struct ItemGuestPage {
     pub name: String,
     /// Where it belongs.
     pub place: String,
+    /// The form, unless they have just sent it.
+    pub form: Option<ReportForm>,
+    /// The address to which the label leads.
+    pub back: String,
 }
 
 page!(ItemGuestPage);

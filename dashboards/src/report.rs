@@ -18,6 +18,8 @@ use crate::{
 pub enum ReportMistake {
     /// Neither a symptom nor a word is given.
     Nothing,
+    /// No word is given, where there are no symptoms to choose from.
+    NoWords,
     /// Nothing is said of what it is about.
     NoThing,
     /// The number is no phone number.
@@ -31,9 +33,10 @@ pub enum ReportMistake {
 }
 
 impl ReportMistake {
-    fn words(&self, t: &Texts) -> String {
+    pub(crate) fn words(&self, t: &Texts) -> String {
         match self {
             Self::Nothing => t.report_nothing.to_owned(),
+            Self::NoWords => t.report_no_words.to_owned(),
             Self::NoThing => t.report_no_thing.to_owned(),
             Self::Phone => t.report_bad_phone.to_owned(),
             Self::TooLong => t.report_too_long.to_owned(),
@@ -108,6 +111,8 @@ pub enum ReportReader {
     Unnamed,
     /// A guest: they report nothing but faults, and may leave their number.
     Guest,
+    /// A guest who reports that an item is damaged or lost.
+    GuestOfItem,
 }
 
 /// A form by which something is reported, and what was filled in before.
@@ -142,11 +147,21 @@ pub struct ReportForm {
 }
 
 impl ReportForm {
-    fn is_guests(&self) -> bool {
+    pub(crate) fn is_guests(&self) -> bool {
+        matches!(self.reader, ReportReader::Guest | ReportReader::GuestOfItem)
+    }
+
+    /// What is asked for in their own words: all there is to be said of an item.
+    pub(crate) fn note_label(&self, t: &Texts) -> &'static str {
+        if self.reader == ReportReader::GuestOfItem { t.report_what_is_wrong } else { t.report_note }
+    }
+
+    /// Whether somebody asks for a repair by sending it.
+    pub(crate) fn asks_repair(&self) -> bool {
         self.reader == ReportReader::Guest
     }
 
-    fn asks_name(&self) -> bool {
+    pub(crate) fn asks_name(&self) -> bool {
         self.reader == ReportReader::Unnamed
     }
 }

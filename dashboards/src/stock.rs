@@ -1,5 +1,8 @@
 //! What is in stock, and how long it lasts (SHO-D4, BAR-D5): the ledger, with a form for each movement.
 
+mod refused;
+mod texts;
+
 use askama::Template;
 
 use crate::{
@@ -9,6 +12,8 @@ use crate::{
     texts::{Texts, fill, fill2, fill3},
     time::{When, length},
 };
+
+pub use self::refused::StockRefused;
 
 /// When something is used up, if use goes on as it did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,6 +215,8 @@ pub struct StockPage {
     pub next: Option<String>,
     /// Tells what is sent from anything else.
     pub key: String,
+    /// What was sent and not entered, if that is why it is shown.
+    pub refused: Option<StockRefused>,
 }
 
 page!(StockPage);
@@ -229,12 +236,24 @@ pub enum StockMistake {
     Arrived,
     /// It was corrected already.
     Corrected,
+    /// The machine or the item is not there any more.
+    Gone,
+    /// No day.
+    Day,
 }
 
 impl StockMistake {
     /// Every mistake.
-    pub const ALL: [Self; 6] =
-        [Self::Pieces, Self::Reason, Self::LongReason, Self::Place, Self::Arrived, Self::Corrected];
+    pub const ALL: [Self; 8] = [
+        Self::Pieces,
+        Self::Reason,
+        Self::LongReason,
+        Self::Place,
+        Self::Arrived,
+        Self::Corrected,
+        Self::Gone,
+        Self::Day,
+    ];
 
     /// Its name in addresses.
     pub fn name(self) -> &'static str {
@@ -245,6 +264,8 @@ impl StockMistake {
             Self::Place => "stock-place",
             Self::Arrived => "stock-arrived",
             Self::Corrected => "stock-corrected",
+            Self::Gone => "stock-gone",
+            Self::Day => "stock-day",
         }
     }
 
@@ -261,6 +282,8 @@ impl StockMistake {
             Self::Place => t.stock_no_place,
             Self::Arrived => t.stock_arrived,
             Self::Corrected => t.stock_corrected,
+            Self::Gone => t.stock_gone,
+            Self::Day => t.stock_no_day,
         }
     }
 }

@@ -670,6 +670,8 @@ texts! {
     report_repair: "损坏或丢失也需要维修", "Damage or loss is to be repaired, too";
     report_send: "提交", "Send";
     report_mine: "我要报修", "Report a fault";
+    report_what_is_wrong: "怎么了？", "What is wrong?";
+    report_no_words: "请写一句话说明情况。", "Please write a few words.";
     report_nothing: "请选择一个现象，或写一句话。", "Choose a symptom, or write a few words.";
     report_no_thing: "请写明是什么东西，在哪里。", "Say what it is, and where.";
     report_bad_phone: "电话号码不对：只能有数字、空格、+、- 和括号。", "This is no phone number: digits, spaces, +, - and brackets only.";
@@ -997,6 +999,8 @@ texts! {
     stock_no_place: "请选择两个不同的地点", "Choose two different places";
     stock_arrived: "这张订单已经到齐", "All of this order has come";
     stock_corrected: "这条记录已经冲正过", "This was undone already";
+    stock_gone: "这里已经没有这台机器或这种物料", "This machine or item is not here any more";
+    stock_no_day: "日期请写成 2026-12-01", "A day is written like 2026-12-01";
     // Erasing somebody
     audit_contact_ask: "发送邮箱验证码", "Sent a code to an address";
     audit_contact_confirm: "确认个人邮箱", "Confirmed their address";

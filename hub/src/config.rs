@@ -269,6 +269,26 @@ impl TryFrom<String> for BackupPeriod {
     }
 }
 
+/// How long a stock-take of a site's register is good for, in whole days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct StockTakePeriod(pub Span);
+
+impl TryFrom<String> for StockTakePeriod {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let period: Span = text.parse().map_err(|error: lobby_domain::time::SpanError| error.to_string())?;
+        let day = Span::from_mins(24 * 60);
+        if period < day || period > MOST_SELDOM || period.millis() % day.millis() != 0 {
+            return Err(format!(
+                "`{text}` is no time between stock-takes: use whole days from `1d` to `{MOST_SELDOM}`"
+            ));
+        }
+        Ok(Self(period))
+    }
+}
+
 /// One site.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -287,6 +307,8 @@ pub struct SiteConfig {
     pub areas: BTreeMap<String, String>,
     /// The area of each device that does not stand in that of its kind: `tv-2 = "reception"`.
     pub area_of: BTreeMap<DeviceId, String>,
+    /// How long a stock-take of its register is good for, such as `90d`, which is usual.
+    pub stock_take: Option<StockTakePeriod>,
     /// See [`SiteSettings::least_gap`]; for the demonstration alone.
     #[serde(skip)]
     pub(crate) least_gap: Span,
@@ -508,6 +530,7 @@ impl Check<'_> {
             shifts: self.hours(id, "shifts", shifts(&site.shifts)).unwrap_or_default(),
             stock: self.stock(id, site.stock),
             areas: self.areas(id, site.areas, site.area_of),
+            stock_take: site.stock_take.map(|StockTakePeriod(period)| period),
         }
     }
 
@@ -741,6 +764,12 @@ mod tests {
     #[case::tls_of_an_unknown_kind("[http.tls]\nself_mad = true", "hub.toml:2:1: [http.tls] unknown field `self_mad`")]
     #[case::bad_period("[backup]\nevery = 'daily'", "hub.toml:2:9: [backup] `every`: `daily` is not a length of time")]
     #[case::too_often("[backup]\nevery = '1ms'", "once a second at most")]
+    #[case::stock_takes_by_the_hour(
+        "[site.a]\nstock_take = '36h'",
+        "hub.toml:2:14: [site.a] `stock_take`: `36h` is no time between"
+    )]
+    #[case::stock_takes_too_seldom("[site.a]\nstock_take = '367d'", "use whole days from `1d` to `366d`")]
+    #[case::stock_takes_of_no_length("[site.a]\nstock_take = 'yearly'", "`yearly` is not a length of time")]
     #[case::none_kept("[backup]\nkeep = 0", "hub.toml:2:8")]
     #[case::bad_zone("zone = 'Asia/Shangai'", "hub.toml:1:8: `zone`: `Asia/Shangai`: no such time zone")]
     #[case::bad_hours(
@@ -898,6 +927,14 @@ mod tests {
         ] {
             assert!(error.lines().any(|line| line.starts_with(expected)), "{error}\nno {expected}");
         }
+    }
+
+    #[test]
+    fn stock_takes_are_due_as_a_site_says_and_each_quarter_otherwise() {
+        let config = config("[site.a]\nstock_take = '30d'\n[site.b]\n", Overrides::default()).unwrap();
+        let setup = crate::fleet::Setup { pack: config.pack, sites: config.sites, zone: config.zone };
+        let every = ["a", "b", "c"].map(|site| setup.stock_take_every(&site.parse().unwrap()).to_string());
+        assert_eq!(every, ["30d", "90d", "90d"]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use lobby_domain::{
     calendar::Calendar,
     device::{FRESH_FOR, Life},
     pack::Pack,
+    register::taking,
     roster::Shifts,
     said::Shared,
     service_hours::{ServiceHours, SiteHours},
@@ -44,6 +45,8 @@ pub struct SiteSettings {
     pub stock: BTreeMap<Box<str>, Levels>,
     /// Where its devices stand.
     pub areas: Areas,
+    /// How long a stock-take of its register is good for; [`taking::EVERY`] without it.
+    pub stock_take: Option<Span>,
 }
 
 /// What may change while the hub is at work.
@@ -81,6 +84,11 @@ impl Setup {
     pub fn hours(&self, site: &SiteId) -> SiteHours {
         let duty = self.sites.get(site).map(|settings| settings.duty.clone()).unwrap_or_default();
         SiteHours::new(&self.calendar(site), duty)
+    }
+
+    /// How long a stock-take of a site's register is good for (SHO-S2): then the next one is due.
+    pub fn stock_take_every(&self, site: &SiteId) -> Span {
+        self.sites.get(site).and_then(|settings| settings.stock_take).unwrap_or(taking::EVERY)
     }
 
     /// A site's time zone.

@@ -31,6 +31,7 @@ mod pressure;
 mod printing;
 mod real_equipment;
 mod register;
+mod register_english;
 mod reports;
 mod roster;
 mod rounds;

@@ -52,9 +52,15 @@ fn a_machine_is_refilled_and_counted_on_a_phone() -> Result<()> {
         browser.press("#recount-covers-1 button.main")
     };
     count(&mut browser, "")?;
-    let notice = browser.value("document.querySelector('.notice').innerText")?;
-    ensure!(notice.as_str().is_some_and(|notice| notice.contains("请填写原因")), "{notice}");
-    count(&mut browser, "首次盘点")?;
+    let told = browser.value("document.querySelector('[role=alert]').innerText")?;
+    ensure!(told.as_str().is_some_and(|told| told.contains("没有记录") && told.contains("请填写原因")), "{told}");
+    // What was typed is still there, the form is open, and the reason alone lacks.
+    let kept = browser.value("document.getElementById('recount-n-covers-1').value")?;
+    ensure!(kept == "198", "{kept}");
+    let asked = browser.value("document.activeElement.id")?;
+    ensure!(asked == "recount-r-covers-1", "{asked}");
+    fill(&mut browser, "recount-r-covers-1", "首次盘点")?;
+    browser.press("#recount-covers-1 button.main")?;
     let said = says(&mut browser)?;
     ensure!(said.contains("剩 198 片") && said.contains("首次盘点"), "{said}");
 

@@ -123,7 +123,15 @@ texts! {
     move_refuse: "不批准", "Refuse";
     move_confirm: "已执行", "It was carried out";
     move_own: "本人申请须由他人批准", "Somebody else has to consent to what you asked for";
-    guest: "如有损坏或遗失，请告诉身边的工作人员。", "If it is damaged or lost, please tell the staff.";
+    label_history: "标签记录", "Its labels";
+    label_on: "贴在这里", "Stuck on it";
+    label_off: "改贴到 {}", "Taken off, and stuck on {}";
+    label_void: "已作废", "Void";
+    move_elsewhere: "移到其他案场的，到货后请在那里另行登记。", "What goes to another site is entered in the register there when it arrives.";
+    guest: "如有损坏或遗失，请在这里告诉我们。", "If it is damaged or lost, please tell us here.";
+    guest_report: "报告损坏或遗失", "Report damage or loss";
+    guest_told: "已记下，会转告现场主管。", "It is noted, and the supervisor will be told.";
+    guest_back: "返回", "Back";
     import: "导入物品", "Import items";
     import_why: "粘贴 CSV：首行为列名（与导出相同），编号为空即新物品；先预览，全部无误才导入。", "Paste CSV with the column names of an export; a line without a number is a new item. Look first: all of it is taken over, or nothing.";
     import_table: "表格", "The table";

@@ -12,6 +12,7 @@ mod history;
 mod maintenance;
 pub(super) mod notifications;
 mod records;
+mod register;
 mod reports;
 mod restraints;
 mod roster;
@@ -38,8 +39,8 @@ pub(super) mod docs {
     //! The handlers by path, for the OpenAPI document.
     pub(in crate::http) use super::{
         agents::*, alerts::*, audit::*, checks::*, compliance::*, devices::*, escalations::*, findings::*, history::*,
-        maintenance::*, notifications::*, records::*, reports::*, roster::*, silences::*, stock::*, tickets::*,
-        trace::*,
+        maintenance::*, notifications::*, records::*, register::*, reports::*, roster::*, silences::*, stock::*,
+        tickets::*, trace::*,
     };
 }
 
@@ -68,6 +69,7 @@ pub(super) fn routes() -> Routes {
         .merge(stock::routes())
         .merge(checks::routes())
         .merge(compliance::routes())
+        .merge(register::routes())
         // Of no use to anybody, so nothing is asked.
         .with(|router| router.route("/api/{*rest}", any(error::no_such_address)))
         .with(|router| router.method_not_allowed_fallback(error::no_such_method))

@@ -61,6 +61,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
         docs::list_rounds,
         docs::show_round,
         docs::show_compliance,
+        docs::list_register,
+        docs::show_registered_item,
         docs::list_duties,
         docs::list_on_duty,
         docs::list_stock,

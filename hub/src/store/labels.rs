@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 
 use lobby_contract::{DeviceId, SiteId};
-use lobby_domain::register::{AssetNumber, LONGEST_REASON, Refusal};
+use lobby_domain::{
+    register::{AssetNumber, LONGEST_REASON, Refusal},
+    time::Timestamp,
+};
 use uuid::Uuid;
 
 use super::{
@@ -20,6 +23,10 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
     LABELS_OF_SHEET = "SELECT code FROM register_label WHERE site = $1 AND sheet = $2 AND NOT voided ORDER BY code";
     LABELS_OF_ITEMS = "SELECT nth, code FROM register_label WHERE site = $1 AND nth IS NOT NULL AND NOT voided ORDER BY code";
+    EVENTS_OF_ITEM = "SELECT e.code, e.target, e.reason, e.who, e.at
+        FROM register_label_event e JOIN register_label l ON l.code = e.code
+        WHERE l.site = $1 AND e.code IN (SELECT b.code FROM register_label_event b WHERE b.target = $2)
+        ORDER BY e.code, e.version";
     HOLD_LABEL = "UPDATE register_label SET version = version WHERE code = $1";
     LABEL = "SELECT site, nth, device, voided, version FROM register_label WHERE code = $1";
     SET_LABEL = "UPDATE register_label SET nth = $2, device = $3, voided = $4, version = $5 WHERE code = $1";
@@ -45,6 +52,23 @@ pub enum Target {
     Item(AssetNumber),
     /// A device.
     Device(DeviceId),
+}
+
+/// A label was stuck on an item, or came off it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemLabelEvent {
+    /// The label.
+    pub code: String,
+    /// Whether it is on the item from then on.
+    pub on: bool,
+    /// What it is on since it came off: an asset number or a device; empty if it is void, or on the item.
+    pub elsewhere: String,
+    /// Why; empty if nobody said.
+    pub reason: String,
+    /// Who, by name; empty if not known.
+    pub who: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 impl Target {
@@ -123,6 +147,45 @@ impl Store {
         let raw: Vec<(i64, String)> = on!(&mut tx, "read the labels of items", conn => sqlx::query_as(LABELS_OF_ITEMS)
             .bind(site.as_str()).fetch_all(conn).await)?;
         raw.into_iter().map(|(nth, code)| Ok((number(nth)?, code))).collect()
+    }
+
+    /// The codes of all labels that items of a site have.
+    pub async fn label_codes(&self, site: &SiteId) -> Result<BTreeMap<AssetNumber, Vec<String>>, StoreError> {
+        let mut tx = self.read().await?;
+        let raw: Vec<(i64, String)> = on!(&mut tx, "read the labels of items", conn => sqlx::query_as(LABELS_OF_ITEMS)
+            .bind(site.as_str()).fetch_all(conn).await)?;
+        let mut codes: BTreeMap<AssetNumber, Vec<String>> = BTreeMap::new();
+        for (nth, code) in raw {
+            codes.entry(number(nth)?).or_default().push(code);
+        }
+        Ok(codes)
+    }
+
+    /// Which labels were stuck on an item and came off it, the newest first.
+    pub async fn label_events_of_item(
+        &self,
+        site: &SiteId,
+        item: AssetNumber,
+    ) -> Result<Vec<ItemLabelEvent>, StoreError> {
+        type Raw = (String, String, String, String, i64);
+        let own = item.to_string();
+        let mut tx = self.read().await?;
+        let raw: Vec<Raw> = on!(&mut tx, "read what happened to an item's labels", conn => sqlx::query_as(EVENTS_OF_ITEM)
+            .bind(site.as_str()).bind(&own).fetch_all(conn).await)?;
+        let mut events = Vec::new();
+        let mut on_it: Option<String> = None;
+        for (code, target, reason, who, at) in raw {
+            let (is_on, was_on) = (target == own, on_it.as_deref() == Some(&*code));
+            on_it = is_on.then(|| code.clone());
+            if is_on != was_on {
+                let elsewhere = if is_on { String::new() } else { target };
+                events.push(ItemLabelEvent { code, on: is_on, elsewhere, reason, who, at: Timestamp::from_millis(at) });
+            }
+        }
+        // Of one moment, the later event of a label comes first as well.
+        events.reverse();
+        events.sort_by_key(|event| std::cmp::Reverse(event.at));
+        Ok(events)
     }
 
     /// The label of that code.

@@ -27,6 +27,8 @@ statements! {
             decided_why, done_who, done_at FROM register_move WHERE id = $1";
     MOVES = "SELECT id, site, nth, way, pieces, place, reason, wanted, state, asked_id, asked_who, asked_at, decided_who, decided_at,
             decided_why, done_who, done_at FROM register_move WHERE site = $1 ORDER BY asked_at DESC, id LIMIT 200";
+    MOVES_OF_ITEM = "SELECT id, site, nth, way, pieces, place, reason, wanted, state, asked_id, asked_who, asked_at, decided_who,
+            decided_at, decided_why, done_who, done_at FROM register_move WHERE site = $1 AND nth = $2 ORDER BY asked_at DESC, id LIMIT 200";
     DECIDE_MOVE = "UPDATE register_move SET state = $2, decided_who = $3, decided_at = $4, decided_why = $5 WHERE id = $1";
     FINISH_MOVE = "UPDATE register_move SET state = 'done', done_who = $2, done_at = $3 WHERE id = $1";
 }
@@ -139,6 +141,14 @@ impl Store {
         let mut tx = self.read().await?;
         let raw: Vec<Raw> =
             on!(&mut tx, "list moves", conn => sqlx::query_as(MOVES).bind(site.as_str()).fetch_all(conn).await)?;
+        raw.into_iter().map(MoveRow::try_from).collect()
+    }
+
+    /// The moves of an item, the newest first; some at most.
+    pub async fn moves_of_item(&self, site: &SiteId, number: AssetNumber) -> Result<Vec<MoveRow>, StoreError> {
+        let mut tx = self.read().await?;
+        let raw: Vec<Raw> = on!(&mut tx, "list the moves of an item", conn => sqlx::query_as(MOVES_OF_ITEM)
+            .bind(site.as_str()).bind(i64::from(number.nth())).fetch_all(conn).await)?;
         raw.into_iter().map(MoveRow::try_from).collect()
     }
 

@@ -82,6 +82,8 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
     COUNT_OF_ITEM = "SELECT COUNT(*) FROM photo WHERE site = $1 AND item = $2";
     OF_ITEM = "SELECT id, report, stage, sender, at, width, height FROM photo WHERE site = $1 AND item = $2 ORDER BY at, id LIMIT 100";
+    NEWEST_OF_ITEMS = "SELECT p.item, p.id FROM photo p WHERE p.site = $1 AND p.item IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM photo q WHERE q.site = p.site AND q.item = p.item AND (q.at > p.at OR (q.at = p.at AND q.id > p.id)))";
     BYTES = "SELECT site, jpeg FROM photo WHERE id = $1";
 }
 
@@ -202,6 +204,12 @@ impl Tx {
                 .bind(i64::from(photo.height)).bind(&photo.jpeg).execute(conn).await.map(|done| done.rows_affected() > 0))?;
         }
         Ok(any_new)
+    }
+
+    /// The newest photo of each item of a site that has any, by the item's number.
+    pub(super) async fn newest_item_photos(&mut self, site: &SiteId) -> Result<Vec<(i64, String)>, StoreError> {
+        on!(self, "read the newest photos of items", conn => sqlx::query_as(NEWEST_OF_ITEMS).bind(site.as_str())
+            .fetch_all(conn).await)
     }
 
     /// The photos of an item, the oldest first.

@@ -24,6 +24,7 @@ statements! {
     HOLD_ITEM = "UPDATE register_item SET version = version WHERE site = $1 AND nth = $2";
     ITEM = "SELECT nth, fields, counted_at, version FROM register_item WHERE site = $1 AND nth = $2";
     ITEMS = "SELECT nth, fields, counted_at, version FROM register_item WHERE site = $1 ORDER BY nth";
+    ITEMS_AFTER = "SELECT nth, fields, counted_at, version FROM register_item WHERE site = $1 AND nth > $2 ORDER BY nth LIMIT $3";
     ITEM_OF_DEVICE = "SELECT nth FROM register_item WHERE site = $1 AND device = $2";
     SET_ITEM = "UPDATE register_item SET device = $3, fields = $4, counted_at = $5, version = $6 WHERE site = $1 AND nth = $2";
     ADD_ITEM_EVENT = "INSERT INTO register_event (site, nth, version, deed, fields, reason, cause, who, post, at)
@@ -251,6 +252,26 @@ impl Store {
     /// The items of a site, by number.
     pub async fn register(&self, site: &SiteId) -> Result<Vec<ItemRow>, StoreError> {
         self.read().await?.items(site).await
+    }
+
+    /// The items of a site that come after one of that number, by number, `most` of them.
+    pub async fn register_after(
+        &self,
+        site: &SiteId,
+        after: Option<AssetNumber>,
+        most: i64,
+    ) -> Result<Vec<ItemRow>, StoreError> {
+        let mut tx = self.read().await?;
+        let after = after.map_or(0, |number| i64::from(number.nth()));
+        let raw: Vec<Raw> = on!(&mut tx, "list items", conn => sqlx::query_as(ITEMS_AFTER).bind(site.as_str()).bind(after)
+            .bind(most).fetch_all(conn).await)?;
+        raw.into_iter().map(row).collect()
+    }
+
+    /// The newest photo of each item of a site that has any, by its id.
+    pub async fn newest_photos_of_items(&self, site: &SiteId) -> Result<BTreeMap<AssetNumber, String>, StoreError> {
+        let rows = self.read().await?.newest_item_photos(site).await?;
+        rows.into_iter().map(|(nth, id)| Ok((number(nth)?, id))).collect()
     }
 
     /// One item.

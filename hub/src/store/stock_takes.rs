@@ -35,6 +35,12 @@ statements! {
     ANSWER_TAKE = "INSERT INTO stock_take_answer (take, nth, version, seen, count, place, note, who, at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     TAKE_ANSWERS = "SELECT nth, seen, count, place, note, who, at FROM stock_take_answer WHERE take = $1 ORDER BY version";
+    ANSWERS_OF_ITEM = "SELECT t.id, t.place, t.started_who, t.started_at, t.closed_who, t.closed_at, t.seen_who, t.seen_at,
+            a.seen, a.count, a.place AS elsewhere, a.note, a.who, a.at
+        FROM stock_take_answer a JOIN stock_take t ON t.id = a.take
+        WHERE t.site = $1 AND a.nth = $2
+            AND a.version = (SELECT MAX(b.version) FROM stock_take_answer b WHERE b.take = a.take AND b.nth = a.nth)
+        ORDER BY t.started_at DESC, t.id LIMIT 200";
     CLOSE_TAKE = "UPDATE stock_take SET closed_who = $2, closed_at = $3 WHERE id = $1";
     SEE_TAKE = "UPDATE stock_take SET seen_who = $2, seen_at = $3 WHERE id = $1";
 }
@@ -72,6 +78,23 @@ pub struct AnsweredLine {
     pub at: Timestamp,
 }
 
+/// What a stock-take said of one item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemCount {
+    /// The stock-take.
+    pub take: Uuid,
+    /// Of which place it was; empty for the whole site.
+    pub place: String,
+    /// Who began it, and when.
+    pub started: (String, Timestamp),
+    /// Who closed it, and when. Until then the register does not say what was seen.
+    pub closed: Option<(String, Timestamp)>,
+    /// Which manager has seen the result, and when.
+    pub seen: Option<(String, Timestamp)>,
+    /// What was last said of the item.
+    pub said: AnsweredLine,
+}
+
 #[derive(sqlx::FromRow)]
 struct Raw {
     id: Uuid,
@@ -103,6 +126,47 @@ impl TryFrom<Raw> for TakeRow {
             closed: signed(raw.closed_who, raw.closed_at),
             seen: signed(raw.seen_who, raw.seen_at),
             version: raw.version,
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Counted {
+    id: Uuid,
+    place: String,
+    started_who: String,
+    started_at: i64,
+    closed_who: String,
+    closed_at: Option<i64>,
+    seen_who: String,
+    seen_at: Option<i64>,
+    seen: String,
+    count: i64,
+    elsewhere: String,
+    note: String,
+    who: String,
+    at: i64,
+}
+
+impl TryFrom<Counted> for ItemCount {
+    type Error = StoreError;
+
+    fn try_from(raw: Counted) -> Result<Self, StoreError> {
+        let bad = |what: &str| inconsistent("stock_take_answer", &raw.id, &what);
+        let signed = |who: String, at: Option<i64>| at.map(|at| (who, Timestamp::from_millis(at)));
+        let answer = Answer {
+            seen: Seen::from_text(&raw.seen).ok_or_else(|| bad(&raw.seen))?,
+            count: u32::try_from(raw.count).map_err(|_| bad("count"))?,
+            place: raw.elsewhere,
+            note: raw.note,
+        };
+        Ok(Self {
+            take: raw.id,
+            place: raw.place,
+            started: (raw.started_who, Timestamp::from_millis(raw.started_at)),
+            closed: signed(raw.closed_who, raw.closed_at),
+            seen: signed(raw.seen_who, raw.seen_at),
+            said: AnsweredLine { answer, who: raw.who, at: Timestamp::from_millis(raw.at) },
         })
     }
 }
@@ -196,6 +260,14 @@ impl Store {
         let Some(row) = tx.take(id).await? else { return Ok(None) };
         let answers = tx.take_answers(id).await?;
         Ok(Some((row, answers)))
+    }
+
+    /// What stock-takes said of an item, the newest first; some at most. One that has not looked for it yet is not among them.
+    pub async fn counts_of_item(&self, site: &SiteId, number: AssetNumber) -> Result<Vec<ItemCount>, StoreError> {
+        let mut tx = self.read().await?;
+        let raw: Vec<Counted> = on!(&mut tx, "read what stock-takes said of an item", conn => sqlx::query_as(ANSWERS_OF_ITEM)
+            .bind(site.as_str()).bind(i64::from(number.nth())).fetch_all(conn).await)?;
+        raw.into_iter().map(ItemCount::try_from).collect()
     }
 
     /// Begins a stock-take of a site, or of a place of it. The same once more changes nothing.

@@ -87,6 +87,7 @@ impl World {
             ("{lang}", "en"),
             ("{version}", "none"),
             ("{link}", "none"),
+            ("{asset}", "00001-3"),
         ];
         parameters.iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, value))
     }

@@ -48,13 +48,7 @@ struct Past {
 /// The page.
 pub(super) async fn show(State(app): State<App>, reader: Reader, Path(code): Path<String>) -> Response {
     if reader.caller.is_nobody() {
-        let page = async {
-            match register::guest(&app, &reader, &code).await? {
-                Some(page) => Ok(page),
-                None => report::guest(&app, &reader, &code).await,
-            }
-        };
-        return answer::answer(&app, &reader, page).await;
+        return answer::answer(&app, &reader, report::guest(&app, &reader, &code)).await;
     }
     let found = match find(&app, &reader, &code).await {
         Err(PageError::NotFound) => register::at_label(&app, &reader, &code).await.map(Found::Elsewhere),

@@ -17,16 +17,13 @@ use lobby_contract::SiteId;
 use lobby_dashboards::{Choice, ItemEventLine, ItemForm, ItemPage, Page, RegisterItem, RegisterPage, Signed};
 use lobby_domain::{
     access::{Need, Role},
-    register::{
-        AssetNumber, Deed, Field, Item, Mistake, Refusal, State as ItemState, moving,
-        taking::{self},
-    },
+    register::{AssetNumber, Deed, Field, Item, Mistake, Refusal, State as ItemState, moving},
     time::Timestamp,
 };
 use uuid::Uuid;
 
 use self::form::{form, in_use};
-pub(super) use self::labels::{at_label, guest};
+pub(super) use self::labels::at_label;
 use super::{
     App, Html, Open, PageError, Path, Reader, Scene,
     act::{LONGEST_NAME, noticed, photo_mistake},
@@ -162,12 +159,14 @@ fn listed(scene: &Scene<'_>, site: &SiteId, row: &ItemRow) -> RegisterItem {
         place: row.item.get(Field::Place).to_owned(),
         state: row.item.state(),
         counted: row.counted_at.map(|at| scene.when(at)),
+        photo: None,
     }
 }
 
 /// The list.
 async fn show(State(app): State<App>, reader: Reader) -> Response {
-    answer(&app, &reader, list(&app, &reader, &Vec::new(), None)).await
+    let page = async { list(&app, &reader, reader.site()?, &Vec::new(), None).await };
+    answer(&app, &reader, page).await
 }
 
 /// When the last stock-take of the whole site was closed.
@@ -176,14 +175,21 @@ fn last_whole(takes: &[TakeRow]) -> Option<Timestamp> {
     whole.filter_map(|take| take.closed.as_ref().map(|(_, at)| *at)).max()
 }
 
-async fn list(app: &App, reader: &Reader, fields: &Fields, mistake: Option<&Mistake>) -> Result<String, PageError> {
+async fn list(
+    app: &App,
+    reader: &Reader,
+    asked: Option<SiteId>,
+    fields: &Fields,
+    mistake: Option<&Mistake>,
+) -> Result<String, PageError> {
     let open = Open::default();
-    let chosen = Scene::with(app, reader, reader.site()?, &open, |scene| Ok(scene.chosen().cloned()))?;
-    let (mut rows, mut takes, mut moves) = (Vec::new(), Vec::new(), Vec::new());
+    let chosen = Scene::with(app, reader, asked, &open, |scene| Ok(scene.chosen().cloned()))?;
+    let (mut rows, mut takes, mut moves, mut photos) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
     if let Some(site) = &chosen {
         rows = app.store.register(site).await?;
         takes = app.store.stock_takes(site).await?;
         moves = app.store.moves(site).await?;
+        photos = app.store.newest_photos_of_items(site).await?;
     }
     let page = Scene::with(app, reader, chosen.clone(), &open, |scene| {
         let mut chrome = scene.chrome(Page::Register);
@@ -210,17 +216,22 @@ async fn list(app: &App, reader: &Reader, fields: &Fields, mistake: Option<&Mist
             row.state == moving::State::Asked && reader.caller.may(Need::Consent) && !own
         };
         let last = last_whole(&takes);
-        let is_due = !rows.is_empty() && last.is_none_or(|at| scene.now.since(at) > taking::EVERY);
+        let every = app.fleet.setup().stock_take_every(site);
+        let is_due = !rows.is_empty() && last.is_none_or(|at| scene.now.since(at) > every);
         let mut form = form(scene, site, &rows, (format!("/register/{site}"), |field| first(fields, field)), mistake);
         form.label = reader.asked.label.clone().unwrap_or_else(|| one(fields, "label").to_owned());
         Ok(RegisterPage {
             sites: Vec::new(),
             places: choices(scene, site, &form.places, wanted),
-            items: rows.iter().filter(is_wanted).map(|row| listed(scene, site, row)).collect(),
+            items: rows
+                .iter()
+                .filter(is_wanted)
+                .map(|row| RegisterItem { photo: photos.get(&row.number).cloned(), ..listed(scene, site, row) })
+                .collect(),
             missing: rows.iter().filter(|row| row.item.state() == ItemState::Missing).count(),
             waiting: moves.iter().filter(waits).count(),
             takes: takes.iter().map(|take| takes::link(scene, take)).collect(),
-            due_after: is_due.then(|| taking::EVERY.millis() / (24 * 3_600_000)),
+            due_after: is_due.then(|| every.millis() / (24 * 3_600_000)),
             key: new_id().to_string(),
             form,
             chrome,
@@ -270,7 +281,7 @@ async fn added(app: &App, reader: &Reader, site: &str, request: Request) -> Resu
         Ok(item) if ItemState::CHOSEN.contains(&item.state()) && is_device(app, &doer.site, &item) => item,
         wrong => {
             let mistake = wrong.err().map_or(Mistake::Device, |(_, mistake)| mistake);
-            let html = list(app, reader, &fields, Some(&mistake)).await?;
+            let html = list(app, reader, Some(doer.site), &fields, Some(&mistake)).await?;
             return Ok(document(StatusCode::UNPROCESSABLE_ENTITY, html));
         }
     };
@@ -313,7 +324,9 @@ async fn item_page(app: &App, reader: &Reader, site: &str, number: &str) -> Resu
     let number: AssetNumber = number.parse().map_err(|_| PageError::NotFound)?;
     let row = app.store.register_item(&site, number).await?.ok_or(PageError::NotFound)?;
     let (rows, events) = (app.store.register(&site).await?, app.store.register_events(&site, number).await?);
-    let (photos, moves) = (app.store.photos_of_item(&site, number).await?, app.store.moves(&site).await?);
+    let (photos, moves) =
+        (app.store.photos_of_item(&site, number).await?, app.store.moves_of_item(&site, number).await?);
+    let labels = app.store.label_events_of_item(&site, number).await?;
     let take = takes::looking_for(app, &site, number).await?;
     let open = Open::default();
     let page = Scene::with(app, reader, Some(site.clone()), &open, |scene| {
@@ -334,7 +347,8 @@ async fn item_page(app: &App, reader: &Reader, site: &str, number: &str) -> Resu
             device: (!device.is_empty()).then(|| format!("/d/{device}?site={site}")),
             photos: report::shown(scene, photos.iter()),
             events: history(scene, &site, &events),
-            moves: moves.iter().filter(|line| line.number == number).map(|line| moves::line(scene, line, "")).collect(),
+            moves: moves.iter().map(|line| moves::line(scene, line, "")).collect(),
+            labels: labels.iter().map(|event| labels::event(scene, event)).collect(),
             take: take.map(|take| takes::address(&take)),
             label: format!("/labels?site={site}&item={number}"),
             key: new_id().to_string(),

@@ -1,4 +1,6 @@
-//! What people report: guests by the label of a device, and the staff about anything.
+//! What people report: guests by the label of a device or an item, and the staff about anything.
+
+mod item;
 
 use axum::{
     extract::{Request, State},
@@ -34,7 +36,7 @@ use crate::{
     http::{peer::Peer, sent::Sent},
     photo::{Photo, PhotoError},
     restraints::new_id,
-    store::{PhotoRow, ReportError, ReportRow, Reporting, TicketFilter, TicketRow},
+    store::{ItemRow, PhotoRow, ReportError, ReportRow, Reporting, TicketFilter, TicketRow},
 };
 
 /// The longest note, in characters.
@@ -62,6 +64,37 @@ pub(in crate::http) struct Filled {
 pub(in crate::http) struct Target {
     pub site: SiteId,
     pub device: Option<DeviceId>,
+}
+
+/// What a label is on that a guest has scanned.
+struct OnLabel {
+    target: Target,
+    /// The item, if it is one that is no device.
+    item: Option<ItemRow>,
+}
+
+impl OnLabel {
+    /// The thing, as the reports of guests are counted.
+    fn thing(&self) -> String {
+        match (&self.target.device, &self.item) {
+            (Some(device), _) => device.to_string(),
+            // No device can be called so: their names hold no `/`.
+            (None, item) => format!("item/{}", item.as_ref().map(|row| row.number.to_string()).unwrap_or_default()),
+        }
+    }
+
+    /// What is wrong with a guest's form: of an item no symptoms are offered.
+    fn mistake(&self, mistake: ReportMistake) -> ReportMistake {
+        if self.item.is_some() && mistake == ReportMistake::Nothing { ReportMistake::NoWords } else { mistake }
+    }
+
+    /// What a guest says of it: a device does not work, and of an item they see that it is damaged or lost.
+    fn about(&self, said: Filled) -> Filled {
+        match &self.item {
+            Some(row) => Filled { what: What::Damage, thing: item::named(row), ..said },
+            None => said,
+        }
+    }
 }
 
 fn one<'a>(fields: &'a Fields, name: &str) -> &'a str {
@@ -282,32 +315,33 @@ async fn by_guest(
     code: &str,
     request: Request,
 ) -> Result<Response, PageError> {
-    let (site, device) = app.store.device_by_code(code).await?.ok_or(PageError::NotFound)?;
+    let label = item::on_label(app, code).await?;
+    let (site, thing, now) = (&label.target.site, label.thing(), app.clock.now());
     // Nobody makes the hub decode photos that it does not take.
-    let looks = !app.reports.guests.are_enough(&site, &device, from, app.clock.now());
+    let looks = !app.reports.guests.are_enough(site, &thing, from, now);
     let Sent { typed: fields, photos, .. } = Sent::<Fields>::read(app, request, looks).await?;
-    let (now, target) = (app.clock.now(), Target { site: site.clone(), device: Some(device.clone()) });
-    let again = |mistake| Again { code, target: &target, fields: &fields, mistake };
+    let now = app.clock.now();
+    let again = |mistake| Again { code, label: &label, fields: &fields, mistake };
     let (said, photos) = match checked(&fields, photos, (true, false))? {
-        Ok(checked) => checked,
+        Ok((said, photos)) => (label.about(said), photos),
         Err(mistake) => {
-            let html = guest_form(app, reader, again(Some(mistake))).await?;
+            let html = guest_form(app, reader, again(Some(label.mistake(mistake)))).await?;
             return Ok(document(StatusCode::UNPROCESSABLE_ENTITY, html));
         }
     };
     // What came before is answered as it was, however often it comes.
-    let id = said.id(&target);
+    let id = said.id(&label.target);
     if app.store.report(id).await?.is_none() {
-        if let Err(left) = app.reports.guests.may_report(&site, &device, from, now) {
-            tracing::info!(%from, %site, %device, "a guest reports too often");
+        if let Err(left) = app.reports.guests.may_report(site, &thing, from, now) {
+            tracing::info!(%from, %site, thing, "a guest reports too often");
             let wait = left.millis().saturating_add(59_999) / 60_000;
             let html = guest_form(app, reader, again(Some(ReportMistake::Wait(wait)))).await?;
             let mut response = document(StatusCode::TOO_MANY_REQUESTS, html);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.saturating_mul(60)));
             return Ok(response);
         }
-        if !matches!(take(app, &reader.caller, &target, (id, &said), &photos).await, Ok((_, true))) {
-            app.reports.guests.was_none(&site, &device, from, now);
+        if !matches!(take(app, &reader.caller, &label.target, (id, &said), &photos).await, Ok((_, true))) {
+            app.reports.guests.was_none(site, &thing, from, now);
         }
     }
     // If it could not be stored, this says so.
@@ -318,20 +352,22 @@ async fn by_guest(
 /// A guest's form that comes back, or a new one.
 struct Again<'a> {
     code: &'a str,
-    target: &'a Target,
+    label: &'a OnLabel,
     fields: &'a Fields,
     mistake: Option<ReportMistake>,
 }
 
 /// What a label leads guests to.
 pub(super) async fn guest(app: &App, reader: &Reader, code: &str) -> Result<String, PageError> {
-    let (site, device) = app.store.device_by_code(code).await?.ok_or(PageError::NotFound)?;
-    let target = Target { site, device: Some(device) };
-    guest_form(app, reader, Again { code, target: &target, fields: &Vec::new(), mistake: None }).await
+    let label = item::on_label(app, code).await?;
+    guest_form(app, reader, Again { code, label: &label, fields: &Vec::new(), mistake: None }).await
 }
 
 async fn guest_form(app: &App, reader: &Reader, asked: Again<'_>) -> Result<String, PageError> {
-    let Again { code, target, fields, mistake } = asked;
+    let Again { code, label: OnLabel { target, item }, fields, mistake } = asked;
+    if let Some(row) = item {
+        return item::page(app, reader, (code, target, row), (fields, mistake));
+    }
     let subject = target.device.clone().map(Subject::Device);
     let filter = TicketFilter { site: Some(target.site.clone()), subject, open: Some(true) };
     let (tickets, _) = app.store.tickets(&filter, None, 1).await??;
@@ -352,10 +388,13 @@ pub(super) async fn progress(
     let page = async {
         let id: Uuid = id.parse().map_err(|_| PageError::NotFound)?;
         let row = app.store.report(id).await?.ok_or(PageError::NotFound)?;
-        let (site, device) = app.store.device_by_code(&code).await?.ok_or(PageError::NotFound)?;
-        let target = Target { site, device: Some(device) };
-        if row.site != target.site || target.device.clone().map(Subject::Device) != Some(row.subject) {
+        let OnLabel { target, item } = item::on_label(&app, &code).await?;
+        let subject = target.device.clone().map_or(Subject::Site, Subject::Device);
+        if row.site != target.site || row.subject != subject {
             return Err(PageError::NotFound);
+        }
+        if let Some(item) = &item {
+            return item::thanks(&app, &reader, (&code, &target, item));
         }
         let ticket = match &row.ticket {
             Some(number) => app.store.ticket(number).await?.map(|(ticket, _)| ticket),

@@ -3,13 +3,14 @@
 use axum::{
     Form,
     extract::{State, rejection::FormRejection},
+    http::StatusCode,
     response::Response,
 };
 use jiff::civil::Date;
 use lobby_contract::SiteId;
 use lobby_dashboards::{
     HeldPieces, LastDone, Page, RefillForm, StockEntry, StockItem, StockMachine, StockMistake, StockOrder, StockPage,
-    StockPlace, UsedUp,
+    StockPlace, StockRefused, UsedUp,
 };
 use lobby_domain::{
     access::Need,
@@ -26,7 +27,7 @@ use uuid::Uuid;
 use super::{
     App, Html, Open, PageError, Path, Reader, Scene,
     act::{filled, noticed},
-    answer::{answer, is_local, refuse, see},
+    answer::{answer, document, is_local, refuse, see},
     month::About,
 };
 use crate::{
@@ -247,18 +248,23 @@ fn entry(scene: &Scene<'_>, site: &SiteId, stocks: &[ItemStock], row: EntryRow) 
 
 /// What is in stock at a site, and what moved.
 pub(super) async fn show(State(app): State<App>, reader: Reader) -> Response {
-    answer(&app, &reader, page(&app, &reader)).await
+    let page = async { page(&app, &reader, reader.site()?, None).await };
+    answer(&app, &reader, page).await
 }
 
-async fn page(app: &App, reader: &Reader) -> Result<String, PageError> {
-    let asked = reader.site()?;
+async fn page(
+    app: &App,
+    reader: &Reader,
+    asked: Option<SiteId>,
+    refused: Option<StockRefused>,
+) -> Result<String, PageError> {
     let nothing = Open::default();
     let chosen = Scene::with(app, reader, asked, &nothing, |scene| Ok(scene.chosen().cloned()))?;
     let Some(site) = chosen else {
         let page = Scene::with(app, reader, None, &nothing, |scene| {
             let (sites, key) = (scene.site_choices(), String::new());
             let chrome = scene.chrome(Page::Stock);
-            Ok(StockPage { chrome, sites, items: Vec::new(), entries: Vec::new(), next: None, key })
+            Ok(StockPage { chrome, sites, items: Vec::new(), entries: Vec::new(), next: None, key, refused })
         })?;
         return page.html(reader.fragment);
     };
@@ -268,22 +274,29 @@ async fn page(app: &App, reader: &Reader) -> Result<String, PageError> {
     let filter = EntryFilter { site: Some(site.clone()), ..EntryFilter::default() };
     let (rows, next) = app.store.stock_entries(&filter, after.as_ref(), MOST).await??;
     let page = Scene::with(app, reader, Some(site.clone()), &open, |scene| {
+        let mut chrome = scene.chrome(Page::Stock);
+        if refused.is_some() {
+            // The page has no address under which it could be fetched again with what was typed.
+            chrome.live = false;
+            chrome.path = format!("/stock?site={site}");
+        }
         Ok(StockPage {
-            chrome: scene.chrome(Page::Stock),
+            chrome,
             sites: Vec::new(),
             items: stocks.iter().map(|stock| item(scene, &site, stock)).collect(),
             entries: rows.into_iter().map(|row| entry(scene, &site, &stocks, row)).collect(),
             next: next.map(|next| format!("/stock?site={site}&after={next}")),
             key: new_id().to_string(),
+            refused,
         })
     })?;
     page.html(reader.fragment)
 }
 
-/// What becomes of a form: where to go on, or why it cannot be meant.
-fn done<T>(entered: Result<T, NotEntered>) -> Result<&'static str, PageError> {
+/// What becomes of a form: it is entered, or what is wrong with what was typed, or why it cannot be meant.
+fn done<T>(entered: Result<T, NotEntered>) -> Result<Result<(), StockMistake>, PageError> {
     let mistake = match entered {
-        Ok(_) => return Ok("saved"),
+        Ok(_) => return Ok(Ok(())),
         Err(NotEntered::Ledger(StockError::Refused(refusal))) => match refusal {
             Refusal::Pieces => StockMistake::Pieces,
             Refusal::Reason => StockMistake::Reason,
@@ -301,13 +314,51 @@ fn done<T>(entered: Result<T, NotEntered>) -> Result<&'static str, PageError> {
         }
         Err(NotEntered::Asked(_)) => return Err(PageError::BadRequest),
     };
-    Ok(mistake.name())
+    Ok(Err(mistake))
 }
 
-fn go_on(app: &App, reader: &Reader, place: Result<String, PageError>) -> Response {
-    match place {
-        Ok(place) => see(&place),
-        Err(error) => refuse(app, reader, error),
+/// The page again, with the form that was not taken as it was filled in.
+async fn again(app: &App, reader: &Reader, site: SiteId, refused: StockRefused) -> Result<Response, PageError> {
+    let status = if refused.mistake.is_stale() { StatusCode::CONFLICT } else { StatusCode::UNPROCESSABLE_ENTITY };
+    Ok(document(status, page(app, reader, Some(site), Some(refused)).await?))
+}
+
+impl Sent {
+    /// What the form says, as it comes back.
+    fn refused(&self, mistake: StockMistake) -> StockRefused {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        StockRefused {
+            mistake,
+            kind: self.kind.clone(),
+            item: self.item.clone(),
+            back: self.back.clone().filter(|back| is_local(back)).unwrap_or_default(),
+            pieces: self.pieces.clone(),
+            place: text(&self.place),
+            to: text(&self.to),
+            order: text(&self.order),
+            due: self.due.clone(),
+            reason: self.reason.clone(),
+            by: self.by.clone(),
+        }
+    }
+
+    /// How many, where it is said.
+    fn count(&self) -> Result<Option<i64>, StockMistake> {
+        let typed = Some(self.pieces.trim()).filter(|text| !text.is_empty());
+        match typed.map(str::parse).transpose() {
+            Ok(None) if self.kind != "cancel" => Err(StockMistake::Pieces),
+            pieces => pieces.map_err(|_| StockMistake::Pieces),
+        }
+    }
+
+    /// When what is ordered is to come: goods come by the end of their day. Nothing, if no day is said.
+    fn due(&self, app: &App, site: &SiteId) -> Result<Option<i64>, StockMistake> {
+        let typed = Some(self.due.trim()).filter(|text| !text.is_empty());
+        let Some(day) = typed.map(str::parse::<Date>).transpose().map_err(|_| StockMistake::Day)? else {
+            return Ok(None);
+        };
+        let zoned = day.at(18, 0, 0, 0).to_zoned(app.fleet.setup().zone_of(site)).map_err(|_| StockMistake::Day)?;
+        Ok(Some(zoned.timestamp().as_millisecond()))
     }
 }
 
@@ -325,8 +376,7 @@ pub(super) async fn send(
     Path(site): Path<String>,
     form: Result<Form<Sent>, FormRejection>,
 ) -> Response {
-    let place = sent(&app, &reader, &site, form).await;
-    go_on(&app, &reader, place)
+    sent(&app, &reader, &site, form).await.unwrap_or_else(|error| refuse(&app, &reader, error))
 }
 
 async fn sent(
@@ -334,38 +384,38 @@ async fn sent(
     reader: &Reader,
     site: &str,
     form: Result<Form<Sent>, FormRejection>,
-) -> Result<String, PageError> {
+) -> Result<Response, PageError> {
     let site = known(app, reader, site)?;
     let Form(sent) = filled(form)?;
-    let back = sent.back.clone().filter(|back| is_local(back)).unwrap_or_else(|| format!("/stock?site={site}"));
-    let Ok(pieces) = Some(sent.pieces.trim()).filter(|text| !text.is_empty()).map(str::parse::<i64>).transpose() else {
-        return Ok(noticed(&back, StockMistake::Pieces.name()));
+    let (pieces, due) = match sent.count().and_then(|pieces| Ok((pieces, sent.due(app, &site)?))) {
+        Ok(said) => said,
+        Err(mistake) => return again(app, reader, site, sent.refused(mistake)).await,
     };
-    if pieces.is_none() && sent.kind != "cancel" {
-        return Ok(noticed(&back, StockMistake::Pieces.name()));
-    }
-    // Goods come by the end of their day.
-    let due = sent.due.parse::<Date>().ok().and_then(|day| {
-        let zoned = day.at(18, 0, 0, 0).to_zoned(app.fleet.setup().zone_of(&site)).ok()?;
-        Some(zoned.timestamp().as_millisecond())
-    });
     // The form sent twice is one movement; a browser that goes back to it and sends something else makes another one.
     let said = format!("{site}\n{sent:?}");
     let id = Uuid::new_v5(&sent.key, said.as_bytes());
     let new = NewMovement {
         site: site.to_string(),
-        item: sent.item,
-        kind: sent.kind,
+        item: sent.item.clone(),
+        kind: sent.kind.clone(),
         pieces,
-        place: sent.place,
-        to: sent.to,
-        order: sent.order,
+        place: sent.place.clone(),
+        to: sent.to.clone(),
+        order: sent.order.clone(),
         due,
-        reason: sent.reason,
-        by: sent.by,
+        reason: sent.reason.clone(),
+        by: sent.by.clone(),
     };
-    let notice = done(enter(app, &reader.caller, new, id).await)?;
-    Ok(noticed(&back, notice))
+    let entered = match enter(app, &reader.caller, new, id).await {
+        // The site is known: the machine or the item is gone since the page was opened.
+        Err(NotEntered::Asked(ApiError::NotFound(_))) => Err(StockMistake::Gone),
+        entered => done(entered)?,
+    };
+    if let Err(mistake) = entered {
+        return again(app, reader, site, sent.refused(mistake)).await;
+    }
+    let back = sent.back.filter(|back| is_local(back)).unwrap_or_else(|| format!("/stock?site={site}"));
+    Ok(see(&noticed(&back, "saved")))
 }
 
 /// Undoes a movement.
@@ -375,8 +425,7 @@ pub(super) async fn undo(
     Path(site): Path<String>,
     form: Result<Form<Undone>, FormRejection>,
 ) -> Response {
-    let place = undone(&app, &reader, &site, form).await;
-    go_on(&app, &reader, place)
+    undone(&app, &reader, &site, form).await.unwrap_or_else(|error| refuse(&app, &reader, error))
 }
 
 async fn undone(
@@ -384,12 +433,15 @@ async fn undone(
     reader: &Reader,
     site: &str,
     form: Result<Form<Undone>, FormRejection>,
-) -> Result<String, PageError> {
+) -> Result<Response, PageError> {
     let site = known(app, reader, site)?;
     let Form(Undone { key, of, reason, by }) = filled(form)?;
     let id = Uuid::new_v5(&key, format!("{site}\n{of}\n{reason}").as_bytes());
-    let notice = done(correct(app, &reader.caller, of, (&reason, by), id).await)?;
-    Ok(noticed(&format!("/stock?site={site}"), notice))
+    if let Err(mistake) = done(correct(app, &reader.caller, of, (&reason, by.clone()), id).await)? {
+        let sent = Sent { kind: "correct".to_owned(), reason, by, ..Sent::default() };
+        return again(app, reader, site, sent.refused(mistake)).await;
+    }
+    Ok(see(&noticed(&format!("/stock?site={site}"), "saved")))
 }
 
 /// Notes whether pieces count which are not believed.
@@ -399,8 +451,10 @@ pub(super) async fn decide(
     Path(site): Path<String>,
     form: Result<Form<Decided>, FormRejection>,
 ) -> Response {
-    let place = decided(&app, &reader, &site, form).await;
-    go_on(&app, &reader, place)
+    match decided(&app, &reader, &site, form).await {
+        Ok(place) => see(&place),
+        Err(error) => refuse(&app, &reader, error),
+    }
 }
 
 async fn decided(
@@ -422,7 +476,8 @@ async fn decided(
     let verdict = HeldVerdict { site: &site, hour: Timestamp::from_millis(hour), pieces, accepted, by: &by };
     let is_noted = app.store.decide_held(counter, verdict, now, &reader.caller.actor(&by)).await?;
     if is_noted {
-        done(told(app, &site).await.map_err(NotEntered::from))?;
+        // Nothing was typed that could be wrong.
+        let _: Result<(), StockMistake> = done(told(app, &site).await.map_err(NotEntered::from))?;
     }
     // Whoever sends it again, or is not the first, finds it decided.
     Ok(noticed(&format!("/stock?site={site}"), if is_noted { "saved" } else { "over" }))

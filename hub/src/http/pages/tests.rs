@@ -3,6 +3,7 @@
 mod areas;
 mod compliance;
 mod outbox;
+mod register;
 mod roster;
 mod rounds;
 mod stock;

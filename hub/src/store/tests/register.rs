@@ -1,5 +1,7 @@
 //! The register, its labels, stock-takes and moves, as both databases keep them.
 
+use std::collections::BTreeSet;
+
 use lobby_domain::register::{
     AssetNumber, Deed, Field, Item, Refusal, State,
     moving::{self, Step, Way},
@@ -69,7 +71,14 @@ async fn an_item_is_entered_once_and_its_history_explains_what_it_is(
     let silent = store.act_on_item(number, ItemAct::Edit(&other), (2, " "), by!("reception")).await;
     assert!(matches!(silent, Err(RegisterError::Refused(Refusal::Reason))), "{silent:?}");
     store.act_on_item(number, ItemAct::Photos(&[photo()]), (0, ""), by!("showflat")).await.unwrap();
-    assert_eq!(store.photos_of_item(&site(), number).await.unwrap().len(), 1);
+    let photos = store.photos_of_item(&site(), number).await.unwrap();
+    assert_eq!(photos.len(), 1);
+    assert_eq!(store.newest_photos_of_items(&site()).await.unwrap()[&number], photos[0].id);
+    let numbers = async |after, most| {
+        let rows = store.register_after(&site(), after, most).await.unwrap();
+        rows.into_iter().map(|row| row.number.nth()).collect::<Vec<_>>()
+    };
+    assert_eq!((numbers(None, 1).await, numbers(Some(number), 10).await), (vec![1], vec![2]));
     for _ in 0..2 {
         store.act_on_item(number, ItemAct::WriteOff, (2, "破损"), by!("manager")).await.unwrap();
     }
@@ -117,7 +126,21 @@ async fn a_blank_label_is_bound_once_and_elsewhere_only_with_a_reason(
     let label = store.label("aaaa1111").await.unwrap().unwrap();
     assert!(label.voided && label.target.is_none());
     assert_eq!(count(store, "register_label_event WHERE code = 'aaaa1111'").await, 4);
-    assert_eq!(actions(store).await, ["register.add", "label.print", "label.bind", "label.bind", "label.void"]);
+    // The item knows which labels it had, and where one went; what happened to a label after it came off is not its own.
+    let events = store.label_events_of_item(&site(), number).await.unwrap();
+    let told: BTreeSet<_> =
+        events.iter().map(|event| (&*event.code, event.on, &*event.elsewhere, &*event.reason)).collect();
+    let expected = [("aaaa1111", true, "", ""), ("aaaa1111", false, "led", "贴错"), ("code-1", true, "", "")];
+    assert_eq!((told, events.len()), (expected.into(), 3));
+    let own = events.iter().filter(|event| event.code == "aaaa1111").map(|event| event.on).collect::<Vec<_>>();
+    assert_eq!(own, [false, true], "the newest first");
+    assert_eq!(store.label_codes(&site()).await.unwrap(), [(number, vec!["code-1".to_owned()])].into());
+    store.bind_label("bbbb2222", Some(&item), (1, ""), by!("showflat")).await.unwrap();
+    assert_eq!(store.label_codes(&site()).await.unwrap()[&number], ["bbbb2222", "code-1"]);
+    assert_eq!(
+        actions(store).await,
+        ["register.add", "label.print", "label.bind", "label.bind", "label.void", "label.bind"]
+    );
 }
 
 #[rstest]
@@ -154,6 +177,11 @@ async fn a_stock_take_changes_the_register_only_when_it_is_closed(#[values(Kind:
     assert_eq!(now, [(3, State::InUse, Some(T0)), (1, State::Missing, Some(T0))]);
     let last = store.register_events(&site(), vase).await.unwrap().pop().unwrap();
     assert_eq!((last.deed, last.cause, last.reason.as_str()), (Deed::Count, Some(id), "找不到"));
+    let counts = store.counts_of_item(&site(), vase).await.unwrap();
+    let [counted] = &*counts else { panic!("{counts:?}") };
+    assert_eq!((counted.take, counted.said.answer.seen, &*counted.said.answer.note), (id, Seen::Missing, "找不到"));
+    assert!(counted.closed.is_some() && counted.seen.is_some(), "{counted:?}");
+    assert_eq!(store.counts_of_item(&site(), AssetNumber::of(9)).await.unwrap(), []);
     let late = store.answer_stock_take(id, &answers, by!("showflat")).await;
     assert!(matches!(late, Err(RegisterError::Closed)), "{late:?}");
     let (take, _) = store.stock_take(id).await.unwrap().unwrap();
@@ -194,6 +222,8 @@ async fn a_move_needs_another_ones_consent_and_changes_the_register_when_it_is_d
     store.step_move(back.id, Step::Refuse, "再等等", by!("manager")).await.unwrap();
     let states: Vec<_> = store.moves(&site()).await.unwrap().iter().map(|row| row.state).collect();
     assert!(states.contains(&moving::State::Done) && states.contains(&moving::State::Refused));
+    assert_eq!(store.moves_of_item(&site(), sofa).await.unwrap(), store.moves(&site()).await.unwrap());
+    assert_eq!(store.moves_of_item(&site(), AssetNumber::of(2)).await.unwrap(), []);
     assert_eq!(
         actions(store).await,
         [

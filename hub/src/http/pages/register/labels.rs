@@ -4,11 +4,11 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use lobby_dashboards::{Calendar, Chrome, ItemGuestPage, LabelPage, Page, SelectOption};
+use lobby_dashboards::{ItemLabelLine, LabelPage, Page, SelectOption};
 use lobby_domain::{device::Life, register::Field};
 use uuid::Uuid;
 
-use super::{Doer, href, one, typed};
+use super::{Doer, href, one, signed, typed};
 use crate::{
     http::pages::{
         App, Html, Open, PageError, Path, Reader, Scene,
@@ -16,7 +16,7 @@ use crate::{
         answer::{answer, refuse, see},
     },
     new_code,
-    store::{LabelRow, Target},
+    store::{ItemLabelEvent, LabelRow, Target},
 };
 
 /// The most blank labels of one sheet: five pages.
@@ -37,23 +37,15 @@ pub(in crate::http::pages) async fn at_label(app: &App, reader: &Reader, code: &
     })
 }
 
-/// What the label of an item says to guests; nothing if it is on none.
-pub(in crate::http::pages) async fn guest(app: &App, reader: &Reader, code: &str) -> Result<Option<String>, PageError> {
-    if app.store.device_by_code(code).await?.is_some() {
-        return Ok(None);
+/// A label that was stuck on an item, or came off it, as the item's page tells it.
+pub(super) fn event(scene: &Scene<'_>, event: &ItemLabelEvent) -> ItemLabelLine {
+    ItemLabelLine {
+        code: event.code.clone(),
+        on: event.on,
+        elsewhere: event.elsewhere.clone(),
+        reason: event.reason.clone(),
+        by: signed(scene, &(event.who.clone(), event.at)),
     }
-    let Some(LabelRow { site, target: Some(Target::Item(number)), voided: false, .. }) = app.store.label(code).await?
-    else {
-        return Ok(None);
-    };
-    let row = app.store.register_item(&site, number).await?.ok_or(PageError::NotFound)?;
-    let calendar = Calendar::new(app.clock.now().millis(), app.fleet.setup().zone_of(&site));
-    let page = ItemGuestPage {
-        name: row.item.get(Field::Name).to_owned(),
-        place: row.item.get(Field::Place).to_owned(),
-        chrome: Chrome::bare(reader.lang, calendar, Page::Report, reader.path.clone()),
-    };
-    page.html(false).map(Some)
 }
 
 /// What a label is on.

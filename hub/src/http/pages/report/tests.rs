@@ -6,6 +6,7 @@ use axum::{
 };
 use lobby_domain::{
     access::{Grant, Role},
+    register::{AssetNumber, Field, Item},
     time::Span,
 };
 use rstest::rstest;
@@ -14,7 +15,7 @@ use crate::{
     account,
     audit::Actor,
     http::pages::tests::{Answer, Hub},
-    store::{AlertFilter, SessionRow},
+    store::{Acting, AlertFilter, SessionRow},
     token,
 };
 
@@ -300,4 +301,70 @@ async fn the_superior_sees_what_was_reported_to_them() {
     assert_eq!(photos_on(&shown).len(), 1);
     let shown = ask(&hub, "GET", &page, Some(&concierge), "").await;
     assert!(!shown.body.contains(&format!("{page}/ack")), "it is for the superior: {}", shown.body);
+}
+
+/// The same with a vase in the register, by the code on its label.
+async fn with_item() -> (Hub, String) {
+    let (hub, _) = with_label().await;
+    let (site, actor) = (SITE.parse().unwrap(), Actor::here(""));
+    let by = Acting { site: &site, who: "", post: "", actor: &actor, at: hub.app.clock.now() };
+    let text = |field| match field {
+        Field::Name => "青花瓷瓶",
+        Field::Place => "客厅",
+        Field::Value => "1280",
+        _ => "",
+    };
+    let vase = Item::read(|field| Some(text(field))).unwrap();
+    let code = "7k3f9q2m";
+    hub.app.store.add_to_register(uuid::Uuid::from_u128(1), &vase, &[], code, by).await.unwrap();
+    (hub, code.into())
+}
+
+#[tokio::test]
+async fn a_guest_reports_an_item_by_its_label_once_and_the_supervisor_is_told() {
+    let (hub, code) = with_item().await;
+    let place = format!("/d/{code}");
+    let page = ask(&hub, "GET", &place, None, "").await;
+    page.says(&["青花瓷瓶", "客厅", "报告损坏或遗失", "联系电话"]);
+    for secret in ["1280", "hz-01", "00001-", "我要报修"] {
+        assert!(!page.body.contains(secret), "{secret} is in {}", page.body);
+    }
+    let empty = ask(&hub, "POST", &format!("{place}/report"), None, &format!("key={KEY}&phone=13812341234")).await;
+    assert_eq!(empty.status, StatusCode::UNPROCESSABLE_ENTITY);
+    empty.says(&["请写一句话说明情况", "怎么了？", "13812341234", "青花瓷瓶"]);
+    let form = format!("key={KEY}&note=%E7%A2%8E%E4%BA%86&phone=13812341234");
+    let sent = goes_to(&ask(&hub, "POST", &format!("{place}/report"), None, &form).await);
+    assert_eq!(goes_to(&ask(&hub, "POST", &format!("{place}/report"), None, &form).await), sent, "it is one report");
+    let thanks = ask(&hub, "GET", &sent, None, "").await;
+    thanks.says(&["收到，谢谢", "会转告现场主管"]);
+    assert!(!thanks.body.contains("碎了"), "{}", thanks.body);
+    let alerts = hub.app.store.alerts(&AlertFilter::default(), None, 10).await.unwrap().unwrap().0;
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    let number = AssetNumber::of(1);
+    assert_eq!(&*alerts[0].title.zh, format!("物品损坏：青花瓷瓶 {number} 客厅"));
+    assert_eq!((&*alerts[0].tells, alerts[0].ticket.is_none()), (&["supervisor".into()][..], true));
+    assert!(alerts[0].evidence.zh.starts_with("客人报告"), "{:?}", alerts[0].evidence);
+    // It is told of under its own label alone.
+    let device = hub.app.store.code(&SITE.parse().unwrap(), &"entrance-led".parse().unwrap()).await.unwrap().unwrap();
+    let elsewhere = sent.replace(&code, &device);
+    assert_eq!(ask(&hub, "GET", &elsewhere, None, "").await.status, StatusCode::NOT_FOUND);
+    for nth in 0..4 {
+        goes_to(&ask(&hub, "POST", &format!("{place}/report"), None, &format!("key={KEY}&note={nth}")).await);
+    }
+    let refused = ask(&hub, "POST", &format!("{place}/report"), None, &format!("key={KEY}&note=5")).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn a_label_that_is_void_or_on_nothing_takes_no_report() {
+    let (hub, code) = with_item().await;
+    let (site, actor) = (SITE.parse().unwrap(), Actor::here(""));
+    let by = Acting { site: &site, who: "", post: "", actor: &actor, at: hub.app.clock.now() };
+    hub.app.store.bind_label(&code, None, (1, "掉了"), by).await.unwrap();
+    for (method, path) in [("GET", format!("/d/{code}")), ("POST", format!("/d/{code}/report"))] {
+        let answer = ask(&hub, method, &path, None, &format!("key={KEY}&note=x")).await;
+        assert_eq!(goes_to(&answer).split('?').next(), Some("/sign-in"), "{method}");
+    }
+    let alerts = hub.app.store.alerts(&AlertFilter::default(), None, 10).await.unwrap().unwrap().0;
+    assert!(alerts.is_empty(), "{alerts:?}");
 }

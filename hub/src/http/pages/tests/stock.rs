@@ -36,7 +36,8 @@ impl Hub {
         let request = Request::post(path)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(header::AUTHORIZATION, format!("Bearer {}", self.token(role).await))
-            .header(header::ACCEPT, "text/html");
+            .header(header::ACCEPT, "text/html")
+            .header(header::COOKIE, "lang=en");
         self.ask(request.body(Body::from(body)).unwrap()).await
     }
 
@@ -46,6 +47,16 @@ impl Hub {
         let answer = self.form(Role::Showflat, PATH, &form).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
         assert_eq!(answer.headers[header::LOCATION], format!("/stock?site=hz-01&notice={notice}"));
+    }
+
+    /// The same, where it is not entered: the page says so and has what was typed in the form.
+    async fn refuses(&self, fields: &[(&str, &str)], status: u16, says: &[&str]) {
+        let before = self.stock().await;
+        let form = [&[("key", KEY), ("item", "shoe-cover")], fields].concat();
+        let answer = self.form(Role::Showflat, PATH, &form).await;
+        assert_eq!(answer.status.as_u16(), status, "{}", answer.body);
+        answer.says(says);
+        assert_eq!(self.stock().await, before, "nothing is entered");
     }
 
     pub(super) async fn as_role(&self, role: Role, path: &str) -> Answer {
@@ -103,15 +114,27 @@ async fn a_machine_is_refilled_and_counted_on_the_page_once_whatever_is_sent_aga
     assert_eq!((&now["machines"][0]["dispensed"], &now["machines"][0]["dispensed_today"]), (&json!(30), &json!(30)));
     // A count that finds another number says why.
     let count = |reason| [("kind", "count"), ("place", "machine/covers-1"), ("pieces", "165"), ("reason", reason)];
-    hub.enters(&count(""), "stock-reason").await;
+    let beside = "aria-describedby=\"recount-r-covers-1-wrong\"";
+    let refused =
+        ["Nothing was entered", "say why and send it again", "id=\"recount-covers-1\" open", "value=\"165\"", beside];
+    hub.refuses(&count(""), 422, &refused).await;
     hub.enters(&count("掉了 <5> 片"), "saved").await;
     assert_eq!(hub.stock().await["machines"][0]["booked"], 165);
-    hub.enters(&[("kind", "receive"), ("pieces", "many")], "stock-pieces").await;
-    hub.enters(&[("kind", "receive"), ("pieces", "")], "stock-pieces").await;
-    hub.enters(&[("kind", "transfer"), ("place", "store"), ("to", "store"), ("pieces", "5")], "stock-place").await;
-    let page = hub.as_role(Role::Showflat, "/stock?notice=stock-reason").await;
+    let beside = "aria-describedby=\"receive-n-shoe-cover-wrong\"";
+    for typed in ["many", "", "0", "1000001"] {
+        let kept = format!("value=\"{typed}\" aria-invalid=\"true\" {beside}");
+        hub.refuses(&[("kind", "receive"), ("pieces", typed), ("by", "王敏")], 422, &[&kept, "value=\"王敏\""]).await;
+    }
+    let to = "aria-describedby=\"transfer-t-shoe-cover-wrong\"";
+    let transfer = [("kind", "transfer"), ("place", "machine/covers-1"), ("to", "machine/covers-1"), ("pieces", "5")];
+    hub.refuses(&transfer, 422, &[to, "<option value=\"machine/covers-1\" selected>", "value=\"5\""]).await;
+    let order = [("kind", "order"), ("pieces", "800"), ("due", "tomorrow")];
+    hub.refuses(&order, 422, &["value=\"tomorrow\"", "A day is written like", "value=\"800\""]).await;
+    // A form of another page that is put right goes back there.
+    let from = [("kind", "refill"), ("place", "machine/covers-1"), ("pieces", "x"), ("back", "/showflat")];
+    hub.refuses(&from, 422, &["name=\"back\" value=\"/showflat\"", "value=\"x\""]).await;
+    let page = hub.as_role(Role::Showflat, "/stock").await;
     page.says(&[
-        "This differs from the ledger",
         "Below zero by the ledger",
         "Last refill 200",
         "165 pcs left",
@@ -136,7 +159,8 @@ async fn a_slip_is_undone_once_by_a_counter_entry() {
     }
     let again = [("key", "0192f0c1-1111-7000-8000-000000000009"), ("of", id)];
     let answer = hub.form(Role::Supervisor, "/stock/hz-01/correct", &again).await;
-    assert_eq!(answer.headers[header::LOCATION], "/stock?site=hz-01&notice=stock-corrected");
+    assert_eq!(answer.status, StatusCode::CONFLICT);
+    answer.says(&["something has changed since the page was opened", "This was undone already"]);
     assert_eq!(hub.stock().await["balances"][0], json!({ "place": "store", "pieces": 0 }));
     hub.as_role(Role::Viewer, "/stock").await.says(&["Undone", "Undoes another"]);
 }
@@ -212,6 +236,11 @@ async fn a_store_room_that_runs_low_is_told_once_and_not_while_what_is_ordered_c
     hub.pass(60_000);
     hub.enters(&[("kind", "cancel"), ("order", &order)], "saved").await;
     assert_eq!(hub.told().await, ["site/ stock/low/shoe-cover"], "it is low again");
+    // A page from before still has the order's form.
+    let late = [("kind", "receive"), ("order", &*order), ("pieces", "300"), ("by", "王敏")];
+    hub.refuses(&late, 409, &["All of this order has come", "What you typed: 300 · 王敏"]).await;
+    let gone = [("kind", "refill"), ("place", "machine/covers-9"), ("pieces", "31")];
+    hub.refuses(&gone, 409, &["This machine or item is not here any more", "What you typed: 31"]).await;
 }
 
 #[tokio::test]
