@@ -48,7 +48,8 @@ pub(crate) async fn tallies(
     now: Timestamp,
 ) -> Result<Tallies, StoreError> {
     let (setup, calendar) = (fleet.setup(), calendar_of(fleet, site));
-    let of = Owing { site, month, calendar: &calendar, pack: &setup.pack, now };
+    let taking = setup.stock_take_every(site);
+    let of = Owing { site, month, calendar: &calendar, pack: &setup.pack, taking, now };
     let before = store.owed(Owing { month: month.previous(), ..of }).await?;
     Ok((Tally::of(&store.owed(of).await?), Tally::of(&before)))
 }
@@ -64,7 +65,8 @@ impl MonthOfSite {
     ) -> Result<Self, StoreError> {
         let (setup, calendar) = (fleet.setup(), calendar_of(fleet, &site));
         let month = month.unwrap_or_else(|| Month::of(local(now, calendar.zone()).date()));
-        let of = Owing { site: &site, month, calendar: &calendar, pack: &setup.pack, now };
+        let taking = setup.stock_take_every(&site);
+        let of = Owing { site: &site, month, calendar: &calendar, pack: &setup.pack, taking, now };
         let (mut owed, mut before) =
             (store.owed(of).await?, store.owed(Owing { month: month.previous(), ..of }).await?);
         for some in [&mut owed, &mut before] {

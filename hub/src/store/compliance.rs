@@ -11,7 +11,7 @@ use lobby_domain::{
     pack::Pack,
     past::{Period, Times},
     purchase::Month,
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 use uuid::Uuid;
 
@@ -293,6 +293,8 @@ pub struct Owing<'a> {
     pub calendar: &'a Calendar,
     /// The standards.
     pub pack: &'a Pack,
+    /// How long a stock-take of the register is good for.
+    pub taking: Span,
     /// Now.
     pub now: Timestamp,
 }

@@ -107,7 +107,7 @@ impl Tx {
             .bind(from.millis()).bind(to.millis()).fetch_all(conn).await)?;
         let keeper = of.pack.clauses.get(REGISTER).and_then(|clause| clause.post.as_deref());
         let closed: Vec<Timestamp> = takes.iter().map(|take| Timestamp::from_millis(take.closed_at)).collect();
-        let due = stock_takes(begun, &closed, to).into_iter().filter(|(due, _)| *due >= from);
+        let due = stock_takes(begun, &closed, (to, of.taking)).into_iter().filter(|(due, _)| *due >= from);
         let taking = |(due, which): (Timestamp, Option<usize>)| {
             let take = which.map(|which| &takes[which]);
             let done = take.map(|take| Timestamp::from_millis(take.closed_at));

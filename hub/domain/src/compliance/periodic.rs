@@ -5,10 +5,9 @@ use crate::{
     compliance::{meet, open_within},
     pack::Pack,
     past::Period,
-    register::taking,
     rule::Supply,
     stock::low::Low,
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 
 /// How much of the opening hours a machine must have been heard of, in tenths, before it can be said that it never ran out.
@@ -17,19 +16,23 @@ pub const SEEN_ENOUGH: i64 = 9;
 /// When stock-takes of a site were due before `until`: every one with that which was closed for it, by its place in `closed`. The first is
 /// due when the register is as old as a stock-take is good for, each other one so long after the one before it was closed. One that nobody
 /// makes is due again after the same time.
-pub fn stock_takes(begun: Timestamp, closed: &[Timestamp], until: Timestamp) -> Vec<(Timestamp, Option<usize>)> {
-    let (mut all, mut since, mut due) = (Vec::new(), begun, begun + taking::EVERY);
+pub fn stock_takes(
+    begun: Timestamp,
+    closed: &[Timestamp],
+    (until, every): (Timestamp, Span),
+) -> Vec<(Timestamp, Option<usize>)> {
+    let (mut all, mut since, mut due) = (Vec::new(), begun, begun + every);
     while due < until {
         let next = closed.iter().position(|at| *at > since);
         match next {
-            Some(at) if closed[at] < due + taking::EVERY => {
+            Some(at) if closed[at] < due + every => {
                 all.push((due, Some(at)));
                 since = closed[at];
-                due = since + taking::EVERY;
+                due = since + every;
             }
             _ => {
                 all.push((due, None));
-                due = due + taking::EVERY;
+                due = due + every;
             }
         }
     }

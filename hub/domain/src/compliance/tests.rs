@@ -164,7 +164,7 @@ fn stock_is_taken_again_before_the_last_stock_take_is_too_old(
     #[case] expected: &[(i64, Option<usize>)],
 ) {
     let closed: Vec<Timestamp> = closed.iter().map(|minutes| at(*minutes)).collect();
-    let due: Vec<_> = stock_takes(at(0), &closed, at(until)).into_iter().collect();
+    let due: Vec<_> = stock_takes(at(0), &closed, (at(until), taking::EVERY)).into_iter().collect();
     let expected: Vec<_> = expected.iter().map(|(due, which)| (at(*due), *which)).collect();
     assert_eq!(due, expected);
 }

@@ -4,6 +4,7 @@ use lobby_domain::{
     calendar::Calendar,
     compliance::{Duty, Excuse, Instance, Kept},
     pack::Pack,
+    register::taking,
     time::Timestamp,
 };
 use rstest::rstest;
@@ -15,7 +16,7 @@ use crate::store::Owing;
 pub(super) async fn owed(database: &Database, minutes: u32) -> Vec<Instance> {
     let (calendar, now) = (Calendar::always_open(shanghai()), T0 + MINUTE.times(minutes));
     let (month, pack) = ("2026-11".parse().unwrap(), Pack::built_in());
-    let of = Owing { site: &site(), month, calendar: &calendar, pack: &pack, now };
+    let of = Owing { site: &site(), month, calendar: &calendar, pack: &pack, taking: taking::EVERY, now };
     database.store.owed(of).await.unwrap()
 }
 
