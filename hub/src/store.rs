@@ -46,6 +46,7 @@ mod started;
 mod stock;
 mod stock_alerts;
 mod stock_takes;
+mod ticket_deeds;
 mod tickets;
 mod tokens;
 mod trouble;
@@ -96,7 +97,8 @@ pub use self::{
     stock::{Book, EntryFilter, EntryRow, OpenOrder, Posting, StockError},
     stock_alerts::LowAlert,
     stock_takes::{AnsweredLine, ItemCount, TakeRow},
-    tickets::{ActError, Arrived, Comment, Deed, TicketEvent, TicketFilter, TicketRow},
+    ticket_deeds::{ActError, Arrived, Comment, Deed},
+    tickets::{TicketEvent, TicketFilter, TicketRow},
     tokens::TokenRow,
     trouble::Trouble,
 };
