@@ -19,7 +19,7 @@ pub(super) fn all(s: &Scene) -> Vec<Sample> {
     let rows = vec![
         row("entrance", entrance(), counts(1, 1), vec![(led.clone(), State::Abnormal)]),
         row("lift-lobby", s.area("lobby-tv"), counts(1, 0), vec![]),
-        row("", None, counts(0, 0), vec![(unplaced, State::Unknown)]),
+        row("", None, Counts { unknown: 1, ..Counts::default() }, vec![(unplaced, State::Unknown)]),
     ];
     let with = |areas| OverviewPage { areas, sites: vec![], ..s.overview(true) };
     let every = Some("/?site=hz-01".to_owned());

@@ -13,14 +13,6 @@ fn text(browser: &mut Browser, expression: &str) -> Result<String> {
     Ok(browser.value(expression)?.as_str().context("a text")?.to_owned())
 }
 
-fn ensure_says(browser: &mut Browser, words: &[&str]) -> Result<()> {
-    let said = browser.says_on_phone()?;
-    words.iter().try_for_each(|word| {
-        ensure!(said.contains(word), "`{word}` is not in {said}");
-        Ok(())
-    })
-}
-
 #[test]
 fn an_item_is_entered_labelled_missed_and_moved_on_a_phone_and_its_history_shows_all_of_it() -> Result<()> {
     let Some(mut browser) = Browser::start()? else { return Ok(()) };
@@ -37,7 +29,7 @@ fn an_item_is_entered_labelled_missed_and_moved_on_a_phone_and_its_history_shows
     fill(&mut browser, &[("f-name", "青花瓷瓶"), ("f-place", "客厅"), ("f-value", "1280")])?;
     browser.choose_photo("photo")?;
     browser.press(&add)?;
-    ensure_says(&mut browser, &["青花瓷瓶", "在用", "客厅", "00001-", "1280.00"])?;
+    browser.ensure_says_on_phone(&["青花瓷瓶", "在用", "客厅", "00001-", "1280.00"])?;
     let vase = text(&mut browser, "location.origin + location.pathname")?;
     browser.until(
         "its photo",
@@ -63,9 +55,9 @@ fn an_item_is_entered_labelled_missed_and_moved_on_a_phone_and_its_history_shows
     browser.until("an answer", "Boolean(window.told)", std::time::Duration::from_secs(10))?;
     ensure!(browser.value("window.told.includes('青花')")? == false, "a blank label says nothing");
     sign_in(&mut browser, &hub, "lin", &format!("{}/labels/{code}", hub.url()))?;
-    ensure_says(&mut browser, &["还没有绑定"])?;
+    browser.ensure_says_on_phone(&["还没有绑定"])?;
     browser.press("form[action$='/bind'] button.main")?;
-    ensure_says(&mut browser, &["已绑定", "青花瓷瓶"])?;
+    browser.ensure_says_on_phone(&["已绑定", "青花瓷瓶"])?;
     browser.press("form.person button")?;
     browser.open(&label)?;
     let seen = browser.says_on_phone()?;
@@ -78,13 +70,13 @@ fn an_item_is_entered_labelled_missed_and_moved_on_a_phone_and_its_history_shows
     browser.open(&sofa)?;
     browser.press("form[action$='/tick'] button")?;
     browser.open(&take)?;
-    ensure_says(&mut browser, &["1/2"])?;
+    browser.ensure_says_on_phone(&["1/2"])?;
     browser.value("document.getElementById('missing.1').click()")?;
     browser.press("button[formaction$='/close']")?;
-    ensure_says(&mut browser, &["2/2", "还缺答案或说明"])?;
+    browser.ensure_says_on_phone(&["2/2", "还缺答案或说明"])?;
     fill(&mut browser, &[("note.1", "柜子里也没有")])?;
     browser.press("button[formaction$='/close']")?;
-    ensure_says(&mut browser, &["1 项有差异", "青花瓷瓶", "缺失", "柜子里也没有"])?;
+    browser.ensure_says_on_phone(&["1 项有差异", "青花瓷瓶", "缺失", "柜子里也没有"])?;
     let alerts = format!(
         "fetch('/api/v1/alerts?site={SITE}').then((got) => got.json()).then((got) => window.alerts = got.items); 0"
     );
@@ -97,22 +89,22 @@ fn an_item_is_entered_labelled_missed_and_moved_on_a_phone_and_its_history_shows
     browser.open(&sofa)?;
     fill(&mut browser, &[("to", "分公司"), ("move-reason", "借展")])?;
     browser.press("form[action$='/move'] button")?;
-    ensure_says(&mut browser, &["移出 2 件 → 分公司", "待经理批准", "在用"])?;
+    browser.ensure_says_on_phone(&["移出 2 件 → 分公司", "待经理批准", "在用"])?;
     sign_in(&mut browser, &hub, "he", &register)?;
-    ensure_says(&mut browser, &["1 项移动等您批准", "1 项盘点缺失"])?;
+    browser.ensure_says_on_phone(&["1 项移动等您批准", "1 项盘点缺失"])?;
     browser.open(&format!("{register}/moves"))?;
     browser.press("form[action$='/approve'] button.main")?;
-    ensure_says(&mut browser, &["已批准，待执行"])?;
+    browser.ensure_says_on_phone(&["已批准，待执行"])?;
     browser.open(&take)?;
     browser.press("form[action$='/see'] button")?;
-    ensure_says(&mut browser, &["经理已查阅"])?;
+    browser.ensure_says_on_phone(&["经理已查阅"])?;
     sign_in(&mut browser, &hub, "lin", &sofa)?;
     browser.press("form[action$='/confirm'] button")?;
     browser.open(&sofa)?;
-    ensure_says(&mut browser, &["已移出", "分公司", "登记", "盘点", "移动", "借展", "lin"])?;
+    browser.ensure_says_on_phone(&["已移出", "分公司", "登记", "盘点", "移动", "借展", "lin"])?;
     browser.open(&vase)?;
-    ensure_says(&mut browser, &["缺失", "柜子里也没有", "登记"])?;
+    browser.ensure_says_on_phone(&["缺失", "柜子里也没有", "登记"])?;
     browser.value("document.cookie = 'lang=en; path=/'")?;
     browser.open(&sofa)?;
-    ensure_says(&mut browser, &["Out", "What happened to it", "Moved"])
+    browser.ensure_says_on_phone(&["Out", "What happened to it", "Moved"])
 }

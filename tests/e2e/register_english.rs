@@ -12,14 +12,6 @@ use lobby_tests::{
 
 const SITE: &str = "demo";
 
-fn ensure_says(browser: &mut Browser, words: &[&str]) -> Result<()> {
-    let said = browser.says_on_phone()?;
-    words.iter().try_for_each(|word| {
-        ensure!(said.contains(word), "`{word}` is not in {said}");
-        Ok(())
-    })
-}
-
 #[test]
 fn an_item_is_entered_reported_by_a_guest_and_moved_in_english() -> Result<()> {
     let Some(mut browser) = Browser::start()? else { return Ok(()) };
@@ -34,23 +26,30 @@ fn an_item_is_entered_reported_by_a_guest_and_moved_in_english() -> Result<()> {
     // The show flat's page leads there.
     sign_in(&mut browser, &hub, "lin", &format!("{}/showflat", hub.url()))?;
     browser.press("main .links a[href='/register']")?;
-    ensure_says(&mut browser, &["Register", "Nothing is registered yet"])?;
+    browser.ensure_says_on_phone(&["Register", "Nothing is registered yet"])?;
 
     // Money that is none is refused, and what was typed is still there.
     let add = format!("form[action='/register/{SITE}'] button.main");
     fill(&mut browser, &[("f-name", "Porcelain vase"), ("f-place", "Living room"), ("f-value", "much")])?;
     browser.press(&add)?;
-    ensure_says(&mut browser, &["A value is written like 1280 or 99.50"])?;
+    browser.ensure_says_on_phone(&["A value is written like 1280 or 99.50"])?;
     ensure!(browser.value("document.getElementById('f-place').value")? == "Living room");
     fill(&mut browser, &[("f-value", "1280")])?;
     browser.choose_photo("photo")?;
     browser.press(&add)?;
-    ensure_says(&mut browser, &["Porcelain vase", "In use", "Living room", "1280.00", "Its labels", "Stuck on it"])?;
+    browser.ensure_says_on_phone(&[
+        "Porcelain vase",
+        "In use",
+        "Living room",
+        "1280.00",
+        "Its labels",
+        "Stuck on it",
+    ])?;
     let vase = browser.value("location.origin + location.pathname")?.as_str().context("an address")?.to_owned();
     let code = "document.querySelector('#labels ~ ul .mono').textContent";
     let code = browser.value(code)?.as_str().context("a code")?.to_owned();
     browser.open(&register)?;
-    ensure_says(&mut browser, &["Porcelain vase", "There was no stock-take yet"])?;
+    browser.ensure_says_on_phone(&["Porcelain vase", "There was no stock-take yet"])?;
     browser.until(
         "its photo in the list",
         "(() => { const seen = document.querySelector('.pictured img'); return seen.complete && seen.naturalWidth > 0; })()",
@@ -63,23 +62,23 @@ fn an_item_is_entered_reported_by_a_guest_and_moved_in_english() -> Result<()> {
     let seen = browser.says_on_phone()?;
     ensure!(seen.contains("Report damage or loss") && !seen.contains("1280"), "{seen}");
     browser.press("main button.main")?;
-    ensure_says(&mut browser, &["Please write a few words"])?;
+    browser.ensure_says_on_phone(&["Please write a few words"])?;
     fill(&mut browser, &[("note", "The rim is chipped")])?;
     browser.press("main button.main")?;
-    ensure_says(&mut browser, &["Received, thank you!", "the supervisor will be told"])?;
+    browser.ensure_says_on_phone(&["Received, thank you!", "the supervisor will be told"])?;
     sign_in(&mut browser, &hub, "he", &format!("{}/alerts", hub.url()))?;
-    ensure_says(&mut browser, &["Damage: Porcelain vase"])?;
+    browser.ensure_says_on_phone(&["Damage: Porcelain vase"])?;
 
     // It goes to another site: the page says that it is to be entered there.
     sign_in(&mut browser, &hub, "lin", &vase)?;
     fill(&mut browser, &[("to", "Hilltop"), ("move-reason", "An exhibition")])?;
     browser.press("form[action$='/move'] button")?;
-    ensure_says(&mut browser, &["1 out to Hilltop", "To be approved"])?;
+    browser.ensure_says_on_phone(&["1 out to Hilltop", "To be approved"])?;
     sign_in(&mut browser, &hub, "he", &format!("{register}/moves"))?;
     browser.press("form[action$='/approve'] button.main")?;
-    ensure_says(&mut browser, &["Approved, to be carried out", "is entered in the register there"])?;
+    browser.ensure_says_on_phone(&["Approved, to be carried out", "is entered in the register there"])?;
     sign_in(&mut browser, &hub, "lin", &vase)?;
     browser.press("form[action$='/confirm'] button")?;
     browser.open(&vase)?;
-    ensure_says(&mut browser, &["Out", "Hilltop", "Carried out", "is entered in the register there"])
+    browser.ensure_says_on_phone(&["Out", "Hilltop", "Carried out", "is entered in the register there"])
 }

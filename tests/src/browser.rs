@@ -124,6 +124,15 @@ impl Browser {
         Ok(self.value("document.body.innerText")?.as_str().context("a text")?.to_owned())
     }
 
+    /// Fails unless the page has all of these words, and on a phone is no wider than it.
+    pub fn ensure_says_on_phone(&mut self, words: &[&str]) -> Result<()> {
+        let said = self.says_on_phone()?;
+        words.iter().try_for_each(|word| {
+            ensure!(said.contains(word), "`{word}` is not in {said}");
+            Ok(())
+        })
+    }
+
     /// Keeps a picture of the page in the folder that `LOBBY_PICTURES` names, if it is set: to look at what a test saw.
     pub fn keep(&mut self, name: &str) -> Result<()> {
         let Some(folder) = std::env::var_os("LOBBY_PICTURES") else { return Ok(()) };

@@ -8,3 +8,9 @@ CREATE TABLE statement_closed (
     at    BIGINT NOT NULL,
     PRIMARY KEY (site, item, month)
 );
+
+-- Since when anybody can agree to statements, where stock was kept before that: what was due earlier is asked of nobody.
+CREATE TABLE statement_since (
+    at BIGINT NOT NULL
+);
+INSERT INTO statement_since (at) SELECT CAST(extract(epoch FROM now()) * 1000 AS BIGINT) WHERE EXISTS (SELECT 1 FROM stock_entry);

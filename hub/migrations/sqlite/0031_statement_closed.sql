@@ -8,3 +8,9 @@ CREATE TABLE statement_closed (
     at    INTEGER NOT NULL,
     PRIMARY KEY (site, item, month)
 ) STRICT;
+
+-- Since when anybody can agree to statements, where stock was kept before that: what was due earlier is asked of nobody.
+CREATE TABLE statement_since (
+    at INTEGER NOT NULL
+) STRICT;
+INSERT INTO statement_since (at) SELECT unixepoch() * 1000 WHERE EXISTS (SELECT 1 FROM stock_entry);

@@ -19,6 +19,7 @@ use super::{
 
 statements! {
     LEDGERS = "SELECT item, MIN(at) FROM stock_entry WHERE site = $1 GROUP BY item";
+    STATEMENTS_SINCE = "SELECT MAX(at) FROM statement_since";
     // What was never used cannot be planned.
     USED = "SELECT item, MIN(at) FROM (SELECT item, at FROM stock_entry WHERE site = $1 AND kind = 'hand-out'
             UNION ALL SELECT h.item, h.at FROM stock_hour h JOIN device d ON d.no = h.device_no
@@ -80,7 +81,10 @@ impl Tx {
     /// The statement of the month and the plan of the next one, of every item of which a ledger is kept.
     pub(super) async fn owed_purchases(&mut self, of: Owing<'_>) -> Result<Vec<Instance>, StoreError> {
         let (ledgers, used) = (self.firsts(LEDGERS, &of).await?, self.firsts(USED, &of).await?);
+        let since: Option<i64> = on!(self, "read since when statements are agreed to", conn =>
+            sqlx::query_scalar(STATEMENTS_SINCE).fetch_one(conn).await)?;
         let (from, to) = of.period();
+        let could_agree = since.is_none_or(|since| Timestamp::from_millis(since) < to + STATEMENT_WITHIN);
         let mut all = Vec::new();
         for (id, item) in &of.pack.items {
             let before = |firsts: &Firsts, at: Timestamp| firsts.get(&**id).is_some_and(|first| *first < at);
@@ -90,7 +94,7 @@ impl Tx {
                 all.push(plan(&of, (id, item), row.as_ref()));
             }
             let closed = self.closed_statement(of.site, id, of.month).await?;
-            if closed.is_some() || before(&ledgers, to) {
+            if closed.is_some() || could_agree && before(&ledgers, to) {
                 all.push(statement(&of, (id, item), closed.as_ref()));
             }
         }

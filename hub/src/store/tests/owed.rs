@@ -89,6 +89,12 @@ async fn a_statement_is_agreed_to_within_a_week_of_its_month(#[values(Kind::Sqli
     post(store, 1, Deed::Receive { pieces: 900, order: None }, T0).await;
     assert_eq!(one(&database, Duty::Statement, 0).await.kept, Kept::Open);
     assert_eq!(one(&database, Duty::Statement, 18 * DAY).await.kept, Kept::Missed);
+    // Where the hub learnt of statements only afterwards, nobody could have agreed in time.
+    let learnt = (T0 + MINUTE.times(18 * DAY)).millis();
+    execute(store, format!("INSERT INTO statement_since (at) VALUES ({learnt})")).await;
+    let asked = super::compliance::owed(&database, 19 * DAY).await;
+    assert!(asked.iter().all(|instance| instance.duty != Duty::Statement), "{asked:?}");
+    execute(store, "DELETE FROM statement_since".into()).await;
     let (site, actor, month) = (site(), by(), "2026-11".parse().unwrap());
     for who in ["lin", "zhou"] {
         let at = T0 + MINUTE.times(12 * DAY);
