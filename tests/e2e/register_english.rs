@@ -25,7 +25,7 @@ fn an_item_is_entered_reported_by_a_guest_and_moved_in_english() -> Result<()> {
     let register = format!("{}/register", hub.url());
     // The show flat's page leads there.
     sign_in(&mut browser, &hub, "lin", &format!("{}/showflat", hub.url()))?;
-    browser.press("main .links a[href='/register']")?;
+    browser.press(".head-end a[href='/register']")?;
     browser.ensure_says_on_phone(&["Register", "Nothing is registered yet"])?;
 
     // Money that is none is refused, and what was typed is still there.

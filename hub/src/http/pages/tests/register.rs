@@ -119,7 +119,7 @@ async fn the_list_shows_a_photo_of_each_item_and_the_item_which_labels_it_had() 
     let item = hub.get(&format!("/register/hz-01/{sofa}"), "en").await;
     item.says(&["Its labels", "code-1", "Stuck on it", "Void", "掉了", "is entered in the register there"]);
     for path in ["/showflat", "/reception", "/"] {
-        hub.get(path, "en").await.says(&["<p class=\"links\"><a href=\"/register\">Register</a></p>"]);
+        hub.get(path, "en").await.says(&["<a class=\"quiet\" href=\"/register\">Register</a>"]);
     }
 }
 
