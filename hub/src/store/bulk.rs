@@ -1,13 +1,17 @@
 //! Rows in statements of a few fixed sizes: each size is prepared once and stays prepared, however many rows a batch has.
 
-/// Rows of one statement, the largest first. A batch needs at most three statements of each size but the largest.
-const SIZES: [usize; 5] = [256, 64, 16, 4, 1];
+use std::iter;
 
-/// Cuts rows into parts of those sizes.
-pub(super) fn parts<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
-    std::iter::from_fn(move || {
-        let size = SIZES.into_iter().find(|size| *size <= rows.len())?;
-        rows.split_off(..size)
+/// Most rows of one statement.
+const MOST: usize = 256;
+
+/// Cuts rows into parts, each for one statement whose size is a power of two: what is missing to it is filled up by repeating the part's
+/// last row. So the statement must take a row twice as well as once. A statement costs two changes of threads, which under load take longer
+/// than many rows that are there already.
+pub(super) fn parts<T>(rows: &[T]) -> impl Iterator<Item = impl Iterator<Item = &T>> {
+    rows.chunks(MOST).map(|part| {
+        let missing = part.len().next_power_of_two() - part.len();
+        part.iter().chain(iter::repeat_n(&part[part.len() - 1], missing))
     })
 }
 
@@ -19,10 +23,12 @@ mod tests {
     fn every_row_is_in_one_part_and_parts_have_few_sizes() {
         for count in 0..600 {
             let rows: Vec<usize> = (0..count).collect();
-            let cut: Vec<&[usize]> = parts(&rows).collect();
-            assert_eq!(cut.concat(), rows);
-            assert!(cut.iter().all(|part| SIZES.contains(&part.len())));
-            assert!(cut.len() <= count / 256 + 12);
+            let cut: Vec<Vec<usize>> = parts(&rows).map(|part| part.copied().collect()).collect();
+            assert!(cut.iter().all(|part| part.len().is_power_of_two() && part.len() <= MOST));
+            assert_eq!(cut.len(), count.div_ceil(MOST), "as few statements as can be");
+            let mut stored = cut.concat();
+            stored.dedup();
+            assert_eq!(stored, rows);
         }
     }
 }
