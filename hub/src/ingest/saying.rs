@@ -1,6 +1,6 @@
 //! The last part of the main path: what is stored is said, to agents, to people who wait for an answer, and to readers. While it is said,
 //! the next batch is being stored. Of several batches that are stored by then, each agent hears the last acknowledgement alone, because
-//! it covers the others.
+//! it covers the others; and where nobody waits for more than that, it is said a few times a second at most, however small the batches are.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +10,10 @@ use std::{
 
 use lobby_contract::{Ack, AgentId, Channel, Command, DeviceId, Order, SiteId, Topic, encode};
 use lobby_domain::site::{Changes, Complaint, Site};
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
 use tracing::{info, warn};
 
 use super::{Counters, Reply, Stage, Storing};
@@ -22,6 +25,8 @@ use crate::{
 
 /// Most batches that are stored and not yet said. With more, storing waits.
 pub(super) const MOST: usize = 8;
+/// How long acknowledgements wait for others after the last ones. At rest none waits, and none with which somebody acts.
+const TOGETHER: Duration = Duration::from_millis(20);
 /// Complaints of one agent and cause are logged once in this time; all are counted.
 const COMPLAIN_EVERY: Duration = Duration::from_mins(1);
 
@@ -66,30 +71,28 @@ impl Saying {
 
     /// Says what is stored until storing has ended.
     pub(super) async fn run(self, mut stored: mpsc::Receiver<Stored>) -> anyhow::Result<()> {
-        let (mut logged, mut several) = (Logged::new(), Vec::new());
-        while stored.recv_many(&mut several, MOST).await > 0 {
+        let mut logged = Logged::new();
+        let mut next = Instant::now();
+        while let Some(first) = stored.recv().await {
+            let mut follow_ups = first.settle();
+            while !follow_ups.iter().any(FollowUp::is_urgent)
+                && let Ok(Some(more)) = timeout_at(next, stored.recv()).await
+            {
+                follow_ups.extend(more.settle());
+            }
             let begun = Instant::now();
+            next = begun + TOGETHER;
             let mut acks = Acks::new();
-            for part in &mut several {
-                for receipt in part.receipts.drain(..) {
-                    receipt.settle();
-                }
-                for (reply, decided) in part.replies.drain(..) {
-                    failpoint::pass("decided");
-                    // Whoever asked may have gone away; what was decided stands.
-                    let _ = reply.send(decided);
-                }
-                for follow_up in &mut part.follow_ups {
-                    for (agent, ack) in follow_up.acks.drain(..) {
-                        let committed = acks.entry((follow_up.site.clone(), agent, ack.epoch)).or_default();
-                        *committed = ack.committed.max(*committed);
-                    }
+            for follow_up in &mut follow_ups {
+                for (agent, ack) in follow_up.acks.drain(..) {
+                    let committed = acks.entry((follow_up.site.clone(), agent, ack.epoch)).or_default();
+                    *committed = ack.committed.max(*committed);
                 }
             }
             for ((site, agent, epoch), committed) in acks {
                 self.acknowledge(&site, &agent, &Ack { epoch, committed }).await;
             }
-            for follow_up in several.drain(..).flat_map(|part| part.follow_ups) {
+            for follow_up in follow_ups {
                 self.follow_up(follow_up, &mut logged).await;
             }
             failpoint::pass("acknowledged");
@@ -136,7 +139,27 @@ impl Saying {
     }
 }
 
+impl Stored {
+    /// Says at once what somebody waits for: a broker, which sends only so much before, and people.
+    fn settle(self) -> Vec<FollowUp> {
+        for receipt in self.receipts {
+            receipt.settle();
+        }
+        for (reply, decided) in self.replies {
+            failpoint::pass("decided");
+            // Whoever asked may have gone away; what was decided stands.
+            let _ = reply.send(decided);
+        }
+        self.follow_ups
+    }
+}
+
 impl FollowUp {
+    /// Whether somebody waits for it: a page that shows an alert, or an agent that is to do something.
+    fn is_urgent(&self) -> bool {
+        self.alerts || !self.orders.is_empty()
+    }
+
     /// What is to be said of `changes`, as the site is now: once they are stored, and not a record that comes later.
     pub(super) fn of(site: &Site, changes: &mut Changes) -> Self {
         let acks = std::mem::take(&mut changes.acks);

@@ -113,14 +113,15 @@ macro_rules! newer {
 /// The columns of a stream's row.
 macro_rules! columns {
     () => {
-        "INSERT INTO stream (agent_no, epoch, base, committed, heard, lost, unreadable, duplicates, resends, longest_delay_ms,
+        "INTO stream (agent_no, epoch, base, committed, heard, lost, unreadable, duplicates, resends, longest_delay_ms,
             missing_since, delays) "
     };
 }
 
 // The bulk statements differ: PostgreSQL takes a list for each column, SQLite has no lists.
-const UPSERT_STREAMS: &str = columns!();
+const UPSERT_STREAMS: &str = concat!("INSERT OR FAIL ", columns!());
 const UPSERT_STREAMS_FROM_LISTS: &str = concat!(
+    "INSERT ",
     columns!(),
     "SELECT * FROM UNNEST($1::BIGINT[], $2::BIGINT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[], $6::BIGINT[], $7::BIGINT[],
         $8::BIGINT[], $9::BIGINT[], $10::BIGINT[], $11::BIGINT[], $12::TEXT[])",

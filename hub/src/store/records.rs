@@ -109,13 +109,14 @@ statements! {
     FORM_NO = "SELECT CAST(no AS BIGINT) FROM form WHERE hash = $1";
 }
 
-// The bulk statements differ: PostgreSQL takes a list for each column, SQLite has no lists.
+// The bulk statements differ: PostgreSQL takes a list for each column, SQLite has no lists. A statement of SQLite that may end in the
+// middle with nothing done keeps every page as it was before; `OR FAIL` spares that, as its transaction ends with it anyway.
 const INSERT_FROM_LISTS: &str = "INSERT INTO record
         (agent_no, epoch, seq, device_no, at, lag, reach, suspect, stated, form, measured)
     SELECT * FROM UNNEST($1::BIGINT[], $2::BIGINT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[], $6::BIGINT[], $7::BIGINT[],
         $8::BOOLEAN[], $9::BIGINT[], $10::BIGINT[], $11::BYTEA[])
     ON CONFLICT DO NOTHING";
-const INSERT: &str = "INSERT INTO record
+const INSERT: &str = "INSERT OR FAIL INTO record
         (agent_no, epoch, seq, device_no, at, lag, reach, suspect, stated, form, measured) ";
 
 pub(super) const fn reach_code(reach: Reach) -> i64 {

@@ -109,7 +109,7 @@ statements! {
 const NOTE_DUE_FROM_LISTS: &str =
     "INSERT INTO rollup_due (at, device_no) SELECT * FROM UNNEST($1::BIGINT[], $2::BIGINT[])
     ON CONFLICT (at, device_no) DO UPDATE SET at = excluded.at";
-const NOTE_DUE: &str = "INSERT INTO rollup_due (at, device_no) ";
+const NOTE_DUE: &str = "INSERT OR FAIL INTO rollup_due (at, device_no) ";
 
 /// The beginning of the hour that holds `at`, both in ms.
 pub(super) fn hour_of(at: i64) -> i64 {
