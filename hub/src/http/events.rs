@@ -6,7 +6,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use axum::{
     Extension,
     extract::{Query, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response, Sse, sse::Event},
 };
 use futures_util::{Stream, StreamExt, stream};
@@ -18,12 +18,12 @@ use tokio::{
         broadcast::{Receiver, error::RecvError},
         watch,
     },
-    time::{Instant, Interval, MissedTickBehavior, interval, sleep_until},
+    time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until},
 };
 
 use super::{
     App,
-    gate::{About, Policy, Routes},
+    gate::{About, Caller, Policy, Routes},
 };
 use crate::fleet::Changed;
 
@@ -33,6 +33,8 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 const LEAST_BETWEEN: Duration = Duration::from_millis(500);
 /// How soon a browser connects again.
 const RETRY: Duration = Duration::from_secs(2);
+/// How long a page may go on listening after its reader was signed out, or got other rights.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// How many pages may listen at once; a further one is refused and still refreshes itself by hand.
 const MOST: usize = 1000;
 
@@ -53,15 +55,33 @@ async fn listen(
     State(app): State<App>,
     Extension(places): Extension<Arc<Semaphore>>,
     Query(wanted): Query<Wanted>,
+    caller: Caller,
+    headers: HeaderMap,
 ) -> Response {
     let site = wanted.site.map(|site| site.parse::<SiteId>());
     let Ok(site) = site.transpose() else { return StatusCode::BAD_REQUEST.into_response() };
     let Ok(place) = places.try_acquire_owned() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     let feed = Feed::new(app.fleet.changes(), app.findings.changes(), site, place).into_stream();
-    let mut response = Sse::new(feed.take_until(app.stop.cancelled_owned())).into_response();
+    let over = async move {
+        tokio::select! {
+            () = app.stop.cancelled() => (),
+            () = dismissed(&app, &caller, &headers) => (),
+        }
+    };
+    let mut response = Sse::new(feed.take_until(over)).into_response();
     // A proxy that gathers the stream into blocks would hold events back.
     response.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
     response
+}
+
+/// Ends when who listens is not who they were: a browser then asks again, and the gate decides.
+async fn dismissed(app: &App, caller: &Caller, headers: &HeaderMap) {
+    loop {
+        sleep(LOOK_AGAIN).await;
+        if !caller.is_still(app, headers).await {
+            return;
+        }
+    }
 }
 
 /// What a page is told.

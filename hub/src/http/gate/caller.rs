@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Who calls.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::http) enum Caller {
     /// Nobody who is known.
     Nobody,
@@ -54,6 +54,14 @@ impl Caller {
             Self::Nobody => need == Need::Nothing,
             Self::Here => true,
             Self::Person { .. } | Self::Program { .. } => self.grant().is_some_and(|grant| grant.role.may(need)),
+        }
+    }
+
+    /// Whether the token or session of the request stands for the same as when it came. It is believed to while the database is away.
+    pub(in crate::http) async fn is_still(&self, app: &App, headers: &HeaderMap) -> bool {
+        match recognised(app, headers, None).await {
+            Ok(now) => now == *self,
+            Err(error) => !matches!(error, ApiError::Token),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What is open in the database: alerts and tickets, read in one call each and found again by what they are about.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use lobby_contract::SiteId;
 use lobby_domain::{
@@ -26,15 +26,30 @@ pub(super) struct Open {
     pub tickets: Vec<TicketRow>,
     /// The rejected tickets whose faults are still there.
     pub rejected: Vec<TicketRow>,
-    /// What is followed up.
-    pub followed: Vec<EscalationRow>,
     /// The rounds of today, where a page shows them.
     pub rounds: Vec<RoundRow>,
     /// Who is on duty, where a page shows it.
     pub on_duty: OnDuty,
     /// How many open tickets each site has, listed or not.
     pub queued: BTreeMap<SiteId, QueueCounts>,
+    followed: Vec<EscalationRow>,
+    found: Found,
+}
+
+/// Where in the lists a thing is: pages of many devices ask for each of them.
+#[derive(Debug, Default)]
+struct Found {
+    /// The alerts about a subject.
     about: HashMap<(SiteId, Subject), Vec<usize>>,
+    /// The tickets by number.
+    tickets: HashMap<Box<str>, usize>,
+    /// The tickets about a subject whose work is done or whose fault went by itself.
+    done: HashMap<(SiteId, Subject), Vec<usize>>,
+    /// What follows a ticket, and an alert without one.
+    followed: HashMap<Box<str>, usize>,
+    followed_alerts: HashMap<AlertId, usize>,
+    /// The tickets of which a fault is still there.
+    faulty: HashSet<Box<str>>,
 }
 
 impl Open {
@@ -57,7 +72,7 @@ impl Open {
         let mut open = Self::of(alerts, tickets);
         open.queued = store.queued(site, now).await?;
         open.rejected = store.rejected_tickets(site).await?;
-        open.followed = store.escalations(site, MOST).await?;
+        open.follow(store.escalations(site, MOST).await?);
         if more.is_some() && site.is_none() {
             open.alert_count = u32::try_from(store.alert_counts().await?.open).unwrap_or(u32::MAX);
         }
@@ -71,60 +86,65 @@ impl Open {
 
     /// What was read; only alerts and tickets that are open may be among it.
     pub fn of(alerts: Vec<AlertRow>, tickets: Vec<TicketRow>) -> Self {
-        let mut about: HashMap<_, Vec<usize>> = HashMap::new();
+        let mut found = Found::default();
         for (index, alert) in alerts.iter().enumerate() {
-            about.entry((alert.site.clone(), alert.subject.clone())).or_default().push(index);
+            found.about.entry((alert.site.clone(), alert.subject.clone())).or_default().push(index);
+            // A ticket may have taken over the faults of a duplicate, which is about something else. Consequences end by themselves, and
+            // what people report with the ticket.
+            if let Some(number) = alert.ticket.as_deref().filter(|_| alert.victim_of.is_none() && !alert.reported) {
+                found.faulty.insert(number.into());
+            }
         }
-        Self {
-            alert_count: u32::try_from(alerts.len()).unwrap_or(u32::MAX),
-            alerts,
-            tickets,
-            rejected: Vec::new(),
-            followed: Vec::new(),
-            rounds: Vec::new(),
-            on_duty: OnDuty::default(),
-            queued: BTreeMap::new(),
-            about,
+        for (index, ticket) in tickets.iter().enumerate() {
+            found.tickets.insert(ticket.number.as_str().into(), index);
+            if matches!(ticket.state, State::Fixed | State::SelfRecovered) {
+                found.done.entry((ticket.site.clone(), ticket.subject.clone())).or_default().push(index);
+            }
         }
+        let alert_count = u32::try_from(alerts.len()).unwrap_or(u32::MAX);
+        Self { alert_count, alerts, tickets, found, ..Self::default() }
+    }
+
+    /// What is followed up beside it.
+    fn follow(&mut self, rows: Vec<EscalationRow>) {
+        for (index, row) in rows.iter().enumerate() {
+            match &row.ticket {
+                Some(number) => self.found.followed.entry(number.as_str().into()).or_insert(index),
+                None => self.found.followed_alerts.entry(row.alert).or_insert(index),
+            };
+        }
+        self.followed = rows;
     }
 
     /// The open alerts about a subject.
     pub fn alerts_about(&self, site: &SiteId, subject: &Subject) -> impl Iterator<Item = &AlertRow> {
-        let found = self.about.get(&(site.clone(), subject.clone()));
+        let found = self.found.about.get(&(site.clone(), subject.clone()));
         found.into_iter().flatten().map(|index| &self.alerts[*index])
     }
 
     /// The open ticket of that number.
     pub fn ticket(&self, number: &str) -> Option<&TicketRow> {
-        self.tickets.iter().find(|ticket| ticket.number.as_str() == number)
+        self.found.tickets.get(number).map(|index| &self.tickets[*index])
     }
 
     /// How a ticket is followed up.
     pub fn followed(&self, number: &str) -> Option<&EscalationRow> {
-        self.followed.iter().find(|row| row.ticket.as_deref() == Some(number))
+        self.found.followed.get(number).map(|index| &self.followed[*index])
     }
 
     /// How an alert without a ticket is followed up.
     pub fn followed_alert(&self, id: AlertId) -> Option<&EscalationRow> {
-        self.followed.iter().find(|row| row.ticket.is_none() && row.alert == id)
+        self.found.followed_alerts.get(&id).map(|index| &self.followed[*index])
     }
 
     /// Whether a fault of the ticket is still there.
     pub fn is_faulty(&self, ticket: &TicketRow) -> bool {
-        // A ticket may have taken over the faults of a duplicate, which is about something else. Consequences end by themselves, and what
-        // people report with the ticket.
-        let number = ticket.number.as_str();
-        let is_its = |alert: &&AlertRow| alert.ticket.as_deref() == Some(number) && alert.victim_of.is_none();
-        self.alerts.iter().filter(is_its).any(|alert| !alert.reported)
+        self.found.faulty.contains(ticket.number.as_str())
     }
 
     /// The ticket about a subject that only waits to be confirmed.
     pub fn to_confirm(&self, site: &SiteId, subject: &Subject) -> Option<&TicketRow> {
-        self.tickets.iter().find(|ticket| {
-            matches!(ticket.state, State::Fixed | State::SelfRecovered)
-                && ticket.site == *site
-                && ticket.subject == *subject
-                && !self.is_faulty(ticket)
-        })
+        let done = self.found.done.get(&(site.clone(), subject.clone()));
+        done.into_iter().flatten().map(|index| &self.tickets[*index]).find(|ticket| !self.is_faulty(ticket))
     }
 }

@@ -1,12 +1,18 @@
 //! From the first link to a second person at work, by the forms of the pages, as browsers send them.
 
+use std::sync::Arc;
+
 use axum::{
     body::Body,
     http::{Request, StatusCode, header},
 };
 use rstest::rstest;
 
-use crate::http::pages::tests::{Answer, Hub};
+use crate::http::{
+    cookies,
+    gate::Caller,
+    pages::tests::{Answer, Hub},
+};
 
 const PASSWORD: &str = "门口的大屏总是亮着";
 const ENCODED: &str = "%E9%97%A8%E5%8F%A3%E7%9A%84%E5%A4%A7%E5%B1%8F%E6%80%BB%E6%98%AF%E4%BA%AE%E7%9D%80";
@@ -278,4 +284,16 @@ async fn nobody_is_offered_what_they_may_not_do() {
         assert_eq!(alerts.body.contains("/ack\""), role != "viewer", "{role}: {}", alerts.body);
         assert!(!alerts.body.contains("/maintenance"), "{role} is of one site");
     }
+}
+
+#[tokio::test]
+async fn whoever_listens_is_known_until_they_are_signed_out() {
+    let (hub, mut boss) = administered().await;
+    let headers = boss.request("GET", "/events").body(()).unwrap().headers().clone();
+    let proof = cookies::session(&headers, false).unwrap();
+    let (session, person) = hub.app.accounts.session(proof).await.unwrap().unwrap();
+    let caller = Caller::Person { person: Arc::new(person), session: session.id.into() };
+    assert!(caller.is_still(&hub.app, &headers).await);
+    goes_to(&boss.post(&hub, "/sign-out", "").await);
+    assert!(!caller.is_still(&hub.app, &headers).await, "the same cookie stands for nobody now");
 }
