@@ -915,6 +915,7 @@ texts! {
     told_again: "仍未恢复", "still there";
     told_unstable: "时好时坏", "comes and goes";
     told_acknowledged: "已有人处理", "being seen to";
+    told_rejected: "维修不受理", "not repaired";
     told_cleared: "结束", "over";
     told_escalated: "升级", "went up";
     told_other: "更新", "update";

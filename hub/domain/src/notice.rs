@@ -33,6 +33,8 @@ pub enum What {
     Unstable,
     /// Somebody has taken notice.
     Acknowledged,
+    /// Who repairs will not: its ticket was rejected, and it is still there.
+    Rejected,
     /// It is over.
     Cleared,
     /// Anything else about an open alert.
@@ -51,6 +53,7 @@ impl What {
             "escalated" => Self::Escalated,
             "unstable" => Self::Unstable,
             "acknowledged" => Self::Acknowledged,
+            "rejected" => Self::Rejected,
             "cleared" => Self::Cleared,
             _ => Self::Other,
         }
@@ -73,6 +76,7 @@ mod tests {
     #[case("a-1:unmuted:5", What::Unmuted(Timestamp::from_millis(5)))]
     #[case("a-1:again:5", What::Again)]
     #[case("a-1:acknowledged:5", What::Acknowledged)]
+    #[case("a-1:rejected:5", What::Rejected)]
     #[case("a-1:cleared", What::Cleared)]
     #[case("a-1:escalated:2", What::Escalated)]
     #[case("a-1:renamed", What::Other)]

@@ -211,7 +211,7 @@ fn type_of(told: &[Told], kind: &str) -> &'static str {
             State::Acknowledged(_) => "alert.acknowledged",
             State::Open => "alert.opened",
             State::Escalated(_) => "alert.escalated",
-            State::Again | State::Unstable => "alert.updated",
+            State::Again | State::Unstable | State::Rejected => "alert.updated",
         },
         _ if kind == "digest" => "alerts.digest",
         _ => "alerts.group",
@@ -255,7 +255,9 @@ fn state(told: &Told, post: &str) -> State {
         return State::Cleared(at, alert.clear_reason.as_deref().unwrap_or_default().into());
     }
     let tells = |wanted: fn(What) -> bool| told.events.iter().any(|event| wanted(What::of(event)));
-    if tells(|what| what == What::Acknowledged)
+    if tells(|what| what == What::Rejected) {
+        State::Rejected
+    } else if tells(|what| what == What::Acknowledged)
         && let Some((_, by)) = &alert.acked
     {
         State::Acknowledged(by.as_str().into())
@@ -289,6 +291,10 @@ fn about(fleet: &Fleet, told: &Told, lang: Lang) -> About {
     let state = state(told, &has);
     let (owner, deadline) = match (&state, &told.escalation) {
         (State::Escalated(_), Some(row)) => followed_up(row, has, post),
+        // It is back with whoever was to confirm the repair.
+        (State::Rejected, _) => {
+            (told.ticket.as_ref().map(|ticket| post(&ticket.confirmed_by)).unwrap_or_default(), None)
+        }
         _ => next_step(told, &setup.pack, lang),
     };
     About {

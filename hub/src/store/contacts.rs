@@ -233,7 +233,7 @@ impl Tx {
             return Ok(Vec::new());
         }
         let what = What::of(event);
-        if matches!(what, What::Cleared | What::Acknowledged) {
+        if matches!(what, What::Cleared | What::Acknowledged | What::Rejected) {
             let heard: Vec<String> = on!(self, "look who heard of an alert", conn => sqlx::query_scalar(HEARD).bind(alert)
                 .bind(post).fetch_all(conn).await)?;
             let is_here = |channel: &String| here.iter().any(|one| person_of(channel) == Some(&one.person));

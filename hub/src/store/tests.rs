@@ -99,6 +99,16 @@ fn rule(id: &str) -> Arc<Rule> {
     pack.rule(id).cloned().unwrap()
 }
 
+/// The notifications of a kind: when and to which post.
+async fn told(store: &Store, what: &str) -> Vec<(i64, String)> {
+    let mut tx = store.read().await.unwrap();
+    let rows: Vec<(String, i64, String)> = on!(&mut tx, "read the outbox", conn =>
+        sqlx::query_as("SELECT event, created_at, post FROM outbox ORDER BY created_at, post").fetch_all(conn).await)
+    .unwrap();
+    let named = rows.into_iter().filter(|(event, ..)| event.split(':').nth(1) == Some(what));
+    named.map(|(_, at, post)| ((at - T0.millis()) / MINUTE.millis(), post)).collect()
+}
+
 fn raise(device: &str, rule_id: &str, at: Timestamp) -> AlertChange {
     let (subject, rule) = (Subject::Device(device.parse().unwrap()), rule(rule_id));
     let id = AlertId::derive(&site(), &subject, rule_id, at, 0);

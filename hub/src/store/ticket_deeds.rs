@@ -1,7 +1,7 @@
 //! What people do with repair tickets: move them under the version that they saw, give them another priority, comment.
 
 use lobby_domain::{
-    alert::Subject,
+    alert::{AlertId, Subject},
     ticket::{Action, Refusal, Rejection, State, act, arrival::Arrival, taken},
     time::Timestamp,
     work::Work,
@@ -133,6 +133,7 @@ statements! {
         WHERE number = $1 AND version = $2";
     // Changes its version also where it stays where it is, so that nobody closes it by what they saw before.
     TAKE_OVER = "UPDATE ticket SET state = $2, version = version + 1 WHERE number = $1 AND version = $3 AND state <> 'closed'";
+    STILL_THERE = "SELECT id FROM alert WHERE ticket = $1 AND cleared_at IS NULL AND victim_of IS NULL ORDER BY id";
     MOVE_ALERTS = "UPDATE alert SET ticket = $2 WHERE ticket = $1 AND cleared_at IS NULL";
     SET_PRIORITY = "UPDATE ticket SET priority = $3, version = version + 1 WHERE number = $1 AND version = $2";
     COMMENT = "INSERT INTO ticket_event (ticket, at, what, actor, note, key) VALUES ($1, $2, 'comment', $3, $4, $5)
@@ -145,6 +146,16 @@ impl Tx {
     async fn seen(&mut self, number: &str, version: i64) -> Result<TicketRow, ActError> {
         let ticket = self.ticket(number).await?.ok_or(ActError::NotFound)?;
         if ticket.version == version { Ok(ticket) } else { Err(ActError::Conflict { current: ticket.version }) }
+    }
+
+    /// Whoever was told of a fault hears that those who repair will not, while it is still there.
+    async fn tell_rejected(&mut self, number: &str, at: Timestamp) -> Result<(), StoreError> {
+        let open: Vec<Uuid> = on!(self, "look for the faults of a rejected ticket", conn => sqlx::query_scalar(STILL_THERE)
+            .bind(number).fetch_all(conn).await)?;
+        for id in open {
+            self.tell_more(AlertId(id), &format!("rejected:{}", at.millis()), at).await?;
+        }
+        Ok(())
     }
 
     /// Lets another open ticket of the site have the faults of `ticket` that are still there.
@@ -291,6 +302,11 @@ impl Store {
             .map(|done| done.rows_affected()))?;
         if moved == 1 && state == State::Closed {
             tx.end_reports(number, by, at).await?;
+        }
+        if moved == 1
+            && let Action::Reject(_) = action
+        {
+            tx.tell_rejected(number, at).await?;
         }
         // Only of what is finished there is something to be said.
         let work = work.filter(|work| action == Action::Finish && !work.is_empty());

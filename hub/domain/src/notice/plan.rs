@@ -107,9 +107,9 @@ pub fn fate(waiting: &Waiting) -> Fate {
             }
         }
         _ if !waiting.open => Fate::Over,
-        // That somebody has taken notice is never muted.
-        What::Acknowledged if waiting.told_at.is_some() => Fate::Tell,
-        What::Acknowledged => Fate::Needless,
+        // That somebody has taken notice, or will not act, is never muted.
+        What::Acknowledged | What::Rejected if waiting.told_at.is_some() => Fate::Tell,
+        What::Acknowledged | What::Rejected => Fate::Needless,
         // What was held has been told meanwhile.
         What::Unmuted(ended) if waiting.told_at.is_some_and(|told| told >= ended) => Fate::Needless,
         _ if waiting.muted => Fate::Hold,

@@ -17,6 +17,8 @@ pub enum State {
     Unstable,
     /// This person has taken notice; empty if nobody knows who.
     Acknowledged(Box<str>),
+    /// It is still there, and those who repair have said that it is not for them.
+    Rejected,
     /// It is over, since then, and why.
     Cleared(Timestamp, Box<str>),
 }
@@ -94,6 +96,7 @@ fn word(lang: Lang, about: &About) -> String {
         State::Unstable => pick(lang, "时好时坏", "Comes and goes").to_owned(),
         State::Acknowledged(by) if by.is_empty() => pick(lang, "已有人处理", "Being seen to").to_owned(),
         State::Acknowledged(by) => format!("{}{by}", pick(lang, "已有人处理：", "Being seen to by ")),
+        State::Rejected => pick(lang, "不属维修范围，仍未恢复", "Not for us to repair, still there").to_owned(),
         // That a rule is gone, or a device, says nothing about the fault.
         State::Cleared(_, reason) => match &**reason {
             "rule_removed" => pick(lang, "规则已取消，不再判断", "No longer judged"),
@@ -238,6 +241,7 @@ mod tests {
     #[case::by_hand(State::Cleared(T0, "manual".into()), "已人工解除", "Cleared by hand")]
     #[case::seen_to(State::Acknowledged("李工".into()), "已有人处理：李工", "Being seen to by 李工")]
     #[case::seen_to_by_somebody(State::Acknowledged("".into()), "已有人处理", "Being seen to")]
+    #[case::rejected(State::Rejected, "不属维修范围，仍未恢复", "Not for us to repair, still there")]
     #[case::unstable(State::Unstable, "时好时坏", "Comes and goes")]
     #[case::again(State::Again, "仍未恢复", "Still there")]
     #[case::escalated(State::Escalated("主管".into()), "请主管处理", "For 主管")]

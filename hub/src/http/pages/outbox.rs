@@ -157,6 +157,7 @@ fn line(
         What::Again => t.told_again,
         What::Unstable => t.told_unstable,
         What::Acknowledged => t.told_acknowledged,
+        What::Rejected => t.told_rejected,
         What::Cleared => t.told_cleared,
         What::Escalated => t.told_escalated,
         What::Other => t.told_other,

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     AlertChange, Arc, DARK, Database, Kind, LED, MINUTE, MUTED, Pack, Raise, Store, T0, Timestamp, all_alerts, by,
-    clear, clear_because, commit, raise, record, reports, rule, setup, writer,
+    clear, clear_because, commit, raise, record, reports, rule, setup, told, writer,
 };
 use crate::{
     fleet::Setup,
@@ -57,16 +57,6 @@ fn at(minutes: u32) -> Timestamp {
 
 async fn make(store: &Store, restraint: &Restraint) {
     assert_eq!(store.make_restraint(restraint, None, &by()).await.unwrap(), Made::New);
-}
-
-/// The notifications of a kind: when and to which post.
-async fn told(store: &Store, what: &str) -> Vec<(i64, String)> {
-    let mut tx = store.read().await.unwrap();
-    let rows: Vec<(String, i64, String)> = on!(&mut tx, "read the outbox", conn =>
-        sqlx::query_as("SELECT event, created_at, post FROM outbox ORDER BY created_at, post").fetch_all(conn).await)
-    .unwrap();
-    let named = rows.into_iter().filter(|(event, ..)| event.split(':').nth(1) == Some(what));
-    named.map(|(_, at, post)| ((at - T0.millis()) / MINUTE.millis(), post)).collect()
 }
 
 /// What everybody who is told of the display's being dark hears after so many minutes.

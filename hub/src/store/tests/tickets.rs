@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     Batch, DARK, Database, Kind, LED, MINUTE, MUTED, Store, T0, TicketRow, TimeZone, Timestamp, alerts, all_tickets,
-    by, by_label, clear, clear_because, commit, happened, numbers, raise, setup, the_ticket, writer,
+    by, by_label, clear, clear_because, commit, happened, numbers, raise, rule, setup, the_ticket, told, writer,
 };
 use crate::store::{ActError, Comment, Deed};
 
@@ -378,6 +378,12 @@ async fn a_fault_that_is_none_of_theirs_stays_an_open_alert_and_gets_a_new_ticke
     assert_eq!(store.remind(&setup(), T0 + MINUTE.times(600)).await.unwrap(), [], "its clocks stand still");
     let alert = super::all_alerts(store).await.remove(0);
     assert_eq!((alert.cleared_at, alert.ticket.as_deref()), (None, Some(first.as_str())));
+    let posts = rule(DARK).tells.len();
+    assert_eq!(
+        (told(store, "raised").await.len(), told(store, "rejected").await.len()),
+        (posts, posts),
+        "back to them"
+    );
     assert_eq!(store.rejected_tickets(None).await.unwrap(), [rejected], "as long as the fault is there");
     assert_eq!(store.rejected_tickets(Some(&"other".parse().unwrap())).await.unwrap(), []);
 
