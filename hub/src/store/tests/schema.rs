@@ -37,6 +37,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         notifications::STATEMENTS,
         once::STATEMENTS,
         outbox::STATEMENTS,
+        grants::STATEMENTS,
         people::STATEMENTS,
         past::STATEMENTS,
         photos::STATEMENTS,
