@@ -56,7 +56,7 @@ impl Person {
             id: row.id,
             name: row.name,
             login: row.login,
-            disabled_at: row.disabled_at.map(|at| at.millis()),
+            disabled_at: row.disabled_at.map(lobby_domain::time::Timestamp::millis),
         }
     }
 }

@@ -141,11 +141,10 @@ fn named(role: &str, site: &str) -> Result<Grant, PageError> {
 /// Why nothing was changed, as a page says it.
 fn refused(error: GrantError) -> PageError {
     match error {
-        GrantError::Nobody => PageError::NotFound,
         GrantError::Site => PageError::BadRequest,
         GrantError::NotTheirs => PageError::Forbidden,
         GrantError::Person(PersonError::Store(error)) => error.into(),
-        GrantError::Person(_) => PageError::NotFound,
+        GrantError::Nobody | GrantError::Person(_) => PageError::NotFound,
     }
 }
 

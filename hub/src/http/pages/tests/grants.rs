@@ -79,9 +79,9 @@ async fn roles_are_given_and_taken_on_the_page_and_the_header_leads_from_one_to_
     assert_eq!(change("revoke", "engineering", "hz-01").await.status, StatusCode::SEE_OTHER);
     assert_eq!(change("revoke", "engineering", "hz-01").await.status, StatusCode::SEE_OTHER, "once more is no mistake");
     assert_eq!(hub.by("zhou", "GET", "/engineering?site=hz-01", "").await.status, StatusCode::NOT_FOUND, "at once");
-    let last = change("revoke", "supervisor", "hz-02").await;
-    assert_eq!(last.status, StatusCode::CONFLICT);
-    last.says(&["This is all that they hold"]);
+    let only = change("revoke", "supervisor", "hz-02").await;
+    assert_eq!(only.status, StatusCode::CONFLICT);
+    only.says(&["This is all that they hold"]);
     for (role, site) in [("king", "hz-01"), ("leader", "no such site"), ("leader", "hz-99"), ("", "")] {
         assert_eq!(change("grant", role, site).await.status, StatusCode::BAD_REQUEST, "{role} at {site}");
     }
