@@ -1,9 +1,9 @@
 //! People, what they are asked to sign in with, and what they did.
 
 use lobby_dashboards::{
-    AccountPage, AuditLine, AuditPage, Chrome, DutyDay, DutyLine, Mistake, Page, PeoplePage, PersonLine, PersonState,
-    PersonalMistake, PersonalPart, PostNow, Preview, RosterImport, RosterPage, SelectOption, SessionLine, SetupPage,
-    Sight, SignInPage, TableMistake,
+    AccountPage, AuditLine, AuditPage, Chrome, DutyDay, DutyLine, HeldLine, Mistake, Page, PeoplePage, PersonLine,
+    PersonState, PersonalMistake, PersonalPart, PostNow, Preview, RosterImport, RosterPage, SelectOption, SessionLine,
+    SetupPage, Sight, SignInPage, TableMistake,
 };
 use lobby_domain::access::Role;
 
@@ -48,8 +48,7 @@ impl Scene {
             },
             name: self.say("陈刚", "Chen Gang"),
             login: "chen.gang".into(),
-            role: Role::Engineering,
-            site: Some(self.say("湖滨壹号 案场", "Lakeside One")),
+            posts: vec![(Role::Engineering, Some(self.say("湖滨壹号 案场", "Lakeside One")))],
             sessions: vec![
                 session("a", "Chrome · Android", SECOND, true),
                 session("b", "Firefox · Windows", 3 * HOUR, false),
@@ -106,7 +105,7 @@ impl Scene {
         let newer =
             AuditLine { kind: "robot".into(), actor: String::new(), ..line(39, "later.thing", "x", None, None) };
         AuditPage {
-            chrome: Chrome { role: Some(Role::Admin), ..self.chrome(Page::Audit) },
+            chrome: Chrome { roles: Some(vec![Role::Admin]), ..self.chrome(Page::Audit) },
             lines: vec![line(41, "ticket.accept", "WO-202611-0007", Some("new"), Some("accepted")), command, newer],
             actor: actor.map(Into::into),
             next: Some("/audit?after=39".into()),
@@ -162,7 +161,7 @@ impl Scene {
         RosterPage {
             chrome: Chrome {
                 person: Some(self.say("王敏", "Wang Min")),
-                role: Some(Role::Supervisor),
+                roles: Some(vec![Role::Supervisor]),
                 ..self.chrome(Page::Roster)
             },
             sites: vec![],
@@ -190,15 +189,19 @@ impl Scene {
             id: id.into(),
             name: self.say(zh, en),
             login: format!("{id}.hz"),
-            role,
-            site: (role != Role::Admin).then(|| self.say("湖滨壹号 案场", "Lakeside One")),
+            held: vec![HeldLine {
+                role,
+                site: (role != Role::Admin).then(|| ("hz-01".into(), self.say("湖滨壹号 案场", "Lakeside One"))),
+                may_take: false,
+            }],
+            holds_more: false,
             state,
         };
         let option = |value: &str, label: String| SelectOption { value: value.into(), label, chosen: false };
         PeoplePage {
             chrome: Chrome {
                 person: Some(self.say("王敏", "Wang Min")),
-                role: Some(Role::Admin),
+                roles: Some(vec![Role::Admin]),
                 ..self.chrome(Page::People)
             },
             people: vec![

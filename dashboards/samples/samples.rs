@@ -12,6 +12,8 @@ mod compliance;
 mod engineering;
 #[path = "equipment.rs"]
 mod equipment;
+#[path = "grants.rs"]
+mod grants;
 #[path = "months.rs"]
 mod months;
 #[path = "people.rs"]
@@ -90,6 +92,7 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         compliance::all(&s),
         arrivals::all(&s),
         areas::all(&s),
+        grants::all(&s),
     ]
     .into_iter()
     .flatten()
@@ -122,7 +125,7 @@ impl Scene {
         "stock": s.stock(vec![s.stock_item()]);
         "stock-enough": s.stock(vec![StockItem { machines: vec![s.stock_machine()], ..s.stock_item() }]);
         "stock-low": s.stock(s.low_stock());
-        "stock-reader": StockPage { chrome: Chrome { role: Some(Role::Engineering), ..s.chrome(Page::Stock) }, ..s.stock(vec![s.stock_item()]) };
+        "stock-reader": StockPage { chrome: Chrome { roles: Some(vec![Role::Engineering]), ..s.chrome(Page::Stock) }, ..s.stock(vec![s.stock_item()]) };
         "stock-none": StockPage { entries: vec![], next: None, ..s.stock(vec![]) };
         "reception-normal": s.reception(false);
         "reception-abnormal": s.reception(true);
@@ -346,8 +349,10 @@ impl Scene {
             demo: false,
             live: true,
             person: None,
-            role: None,
+            roles: None,
+            posts: vec![],
             sight: Sight::AllSites,
+            audits: true,
         }
     }
 

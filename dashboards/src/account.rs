@@ -7,7 +7,7 @@ use crate::{
     chrome::{Chrome, page},
     personal::PersonalPart,
     restraints::SelectOption,
-    texts::{PersonalTexts, Texts, filled},
+    texts::{GrantTexts, PersonalTexts, Texts, filled},
     time::When,
 };
 
@@ -36,6 +36,8 @@ pub enum Mistake {
     LastAdmin,
     /// They were erased, for good.
     Erased,
+    /// It is all that they hold.
+    OnlyGrant,
     /// What was typed to confirm that somebody is to be erased is not what they sign in with.
     OtherLogin,
 }
@@ -43,6 +45,7 @@ pub enum Mistake {
 impl Mistake {
     fn words(&self, t: &Texts) -> String {
         match self {
+            Self::OnlyGrant => t.mistake_only_grant.to_owned(),
             Self::WrongPassword => t.mistake_wrong_password.to_owned(),
             Self::Wait(minutes) => filled(t.mistake_wait, minutes),
             Self::Busy => t.mistake_busy.to_owned(),
@@ -57,6 +60,11 @@ impl Mistake {
             Self::OtherLogin => t.mistake_other_login.to_owned(),
         }
     }
+}
+
+/// A role and where it is held, such as `Manager · Lakeside One`.
+pub(crate) fn held_words((role, site): (Role, Option<&str>), t: &Texts) -> String {
+    format!("{} {} {}", role_word(role, t), t.separator, site.unwrap_or(t.all_sites))
 }
 
 /// What people call a role.
@@ -136,10 +144,8 @@ pub struct AccountPage {
     pub name: String,
     /// What one signs in with.
     pub login: String,
-    /// What one is.
-    pub role: Role,
-    /// Where; all sites if there is none.
-    pub site: Option<String>,
+    /// What one is, and where; all sites if there is none.
+    pub posts: Vec<(Role, Option<String>)>,
     /// Where one is signed in.
     pub sessions: Vec<SessionLine>,
     /// How they are told themselves; `None` where nobody is.
@@ -151,8 +157,9 @@ pub struct AccountPage {
 page!(AccountPage);
 
 impl AccountPage {
-    fn role(&self) -> &'static str {
-        role_word(self.role, self.chrome.t())
+    fn posts(&self) -> Vec<String> {
+        let t = self.chrome.t();
+        self.posts.iter().map(|(role, site)| held_words((*role, site.as_deref()), t)).collect()
     }
 
     fn m(&self) -> &'static PersonalTexts {
@@ -184,6 +191,31 @@ impl PersonState {
     }
 }
 
+/// A role that somebody in the list holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldLine {
+    /// The role.
+    pub role: Role,
+    /// The site as forms have it, and as people call it; all of them if there is none.
+    pub site: Option<(String, String)>,
+    /// Whether the reader may take it away.
+    pub may_take: bool,
+}
+
+impl HeldLine {
+    fn role_word(&self, t: &Texts) -> &'static str {
+        role_word(self.role, t)
+    }
+
+    fn site_name<'a>(&'a self, t: &'a Texts) -> &'a str {
+        self.site.as_ref().map_or(t.all_sites, |(_, name)| name)
+    }
+
+    fn site_id(&self) -> &str {
+        self.site.as_ref().map_or("", |(id, _)| id)
+    }
+}
+
 /// Somebody in the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PersonLine {
@@ -193,18 +225,12 @@ pub struct PersonLine {
     pub name: String,
     /// What they sign in with.
     pub login: String,
-    /// What they are.
-    pub role: Role,
-    /// Where; all sites if there is none.
-    pub site: Option<String>,
+    /// What they hold that is the reader's to give.
+    pub held: Vec<HeldLine>,
+    /// Whether they hold something that is not.
+    pub holds_more: bool,
     /// Whether they can sign in.
     pub state: PersonState,
-}
-
-impl PersonLine {
-    fn role(&self, t: &Texts) -> &'static str {
-        role_word(self.role, t)
-    }
 }
 
 /// `/people`: who may sign in.
@@ -234,6 +260,10 @@ pub struct PeoplePage {
 page!(PeoplePage);
 
 impl PeoplePage {
+    fn g(&self) -> &'static GrantTexts {
+        self.chrome.lang.grant_texts()
+    }
+
     fn named_roles(&self) -> impl Iterator<Item = (Role, &'static str)> {
         let t = self.chrome.t();
         self.roles.iter().map(move |role| (*role, role_word(*role, t)))

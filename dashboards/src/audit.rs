@@ -83,6 +83,8 @@ impl AuditLine {
             "person.set_up" => t.audit_person_set_up,
             "person.link" => t.audit_person_link,
             "person.disable" => t.audit_person_disable,
+            "person.grant" => t.audit_person_grant,
+            "person.revoke" => t.audit_person_revoke,
             "person.erase" => t.audit_person_erase,
             "person.enable" => t.audit_person_enable,
             "password.choose" => t.audit_password_choose,

@@ -128,7 +128,7 @@ page!(ChecksPage);
 impl ChecksPage {
     /// Whether the reader may see how the standards are kept: by all, or by their own post.
     fn sees_compliance(&self) -> bool {
-        self.chrome.role.is_none_or(|role| role.may(Need::OwnDuties))
+        self.chrome.may(Need::OwnDuties)
     }
 
     /// The sentence the page opens with.

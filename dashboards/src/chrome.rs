@@ -329,6 +329,26 @@ pub enum Sight {
     AllSites,
 }
 
+/// A role that the reader holds at a site or at all of them, with the way to its first page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldPost {
+    /// The role.
+    pub role: Role,
+    /// The site; all of them if there is none.
+    pub site: Option<String>,
+    /// The first page of whoever is that there.
+    pub href: String,
+    /// Whether that page is shown.
+    pub current: bool,
+}
+
+impl HeldPost {
+    /// The role and where it is held, such as `Manager · Lakeside One`.
+    pub(crate) fn words(&self, t: &Texts) -> String {
+        crate::account::held_words((self.role, self.site.as_deref()), t)
+    }
+}
+
 /// What surrounds a page.
 #[derive(Debug, Clone)]
 pub struct Chrome {
@@ -356,10 +376,14 @@ pub struct Chrome {
     pub live: bool,
     /// The signed-in person, with a button to sign out (`POST /sign-out`).
     pub person: Option<String>,
-    /// What the reader is; whoever is nothing in particular may do everything.
-    pub role: Option<Role>,
+    /// What the reader is at the site that is shown; whoever is nothing in particular may do everything.
+    pub roles: Option<Vec<Role>>,
+    /// What the reader holds, to change from one to another; empty of whoever holds one role.
+    pub posts: Vec<HeldPost>,
     /// What the reader may see.
     pub sight: Sight,
+    /// Whether the page of what was changed everywhere is the reader's.
+    pub audits: bool,
 }
 
 impl Chrome {
@@ -440,14 +464,17 @@ impl Chrome {
             demo: false,
             live: false,
             person: None,
-            role: None,
+            roles: None,
+            posts: Vec::new(),
             sight: Sight::Nothing,
+            audits: false,
         }
     }
 
     /// Whether what needs this is offered to the reader.
     pub(crate) fn may(&self, need: Need) -> bool {
-        self.sight != Sight::Nothing && self.role.is_none_or(|role| role.may(need))
+        let may = |roles: &Vec<Role>| roles.iter().any(|role| role.may(need));
+        self.sight != Sight::Nothing && self.roles.as_ref().is_none_or(may)
     }
 
     /// Whether the script follows the hub: never on an error page, which it would only load again and again.

@@ -62,7 +62,9 @@ mod tile;
 mod time;
 mod why;
 
-pub use account::{AccountPage, Mistake, PeoplePage, PersonLine, PersonState, SessionLine, SetupPage, SignInPage};
+pub use account::{
+    AccountPage, HeldLine, Mistake, PeoplePage, PersonLine, PersonState, SessionLine, SetupPage, SignInPage,
+};
 pub use agent::{AgentPage, AgentsPage, Delivery, Loss};
 pub use alert::{AlertFilter, AlertPage, AlertRow, AlertsPage, Clause, Severity};
 pub use assets::{
@@ -74,7 +76,7 @@ pub use check::{
     ChecksPage, ItemFlag, ItemLine, ItemSaid, ItemStated, Lack, Passed, PhotoWanted, Readiness, RoundLine, RoundPage,
     RoundStart, RoundState, Signed,
 };
-pub use chrome::{Choice, Chrome, Collection, Notice, Page, Sight, Site};
+pub use chrome::{Choice, Chrome, Collection, HeldPost, Notice, Page, Sight, Site};
 pub use compliance::{
     AvailabilityLine, ClausePage, ComplianceMonth, CompliancePage, ComplianceTexts, DeviceAlertsPage, KeptLine,
     MessagesPage, OwedLine, SiteKept, SitesPage, Unkept,

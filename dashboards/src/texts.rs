@@ -17,9 +17,11 @@ macro_rules! texts {
 }
 pub(crate) use texts;
 
+mod grants;
 mod month;
 mod personal;
 
+pub use grants::GrantTexts;
 pub use month::MonthTexts;
 pub use personal::PersonalTexts;
 
@@ -293,6 +295,7 @@ texts! {
     mistake_material: "未保存：第 {} 行用料太长，每行写一种，如“HDMI 线 × 2”。", "Not saved: material {} is too long. Write one a line, such as: HDMI cable x 2";
     mistake_cost: "未保存：费用应为 0 至 10000000 元的金额，最多两位小数，如 12.50。", "Not saved: the cost is no amount from 0 to 10000000 yuan with at most two decimal places, such as 12.50";
     mistake_last_admin: "这是唯一能登录的管理员，请先开通另一位。", "This is the only administrator who can sign in: enter another one first.";
+    mistake_only_grant: "这是此人唯一的岗位：请先增加其他岗位，或停用此账号。", "This is all that they hold: grant them something else first, or disable them.";
     demo: "演示：设备与数据均为模拟", "Demo: simulated equipment and data";
     stale: "数据过期，正在重连", "Data out of date, reconnecting";
     collection: "数据采集", "Data collection";
@@ -1007,6 +1010,8 @@ texts! {
     audit_contact_confirm: "确认个人邮箱", "Confirmed their address";
     audit_contact_remove: "停用个人邮箱", "Removed their address";
     audit_preference_set: "更改通知偏好", "Changed what they are told";
+    audit_person_grant: "增加岗位", "Granted a role";
+    audit_person_revoke: "取消岗位", "Took a role away";
     audit_person_erase: "删除个人信息", "Erased somebody";
     person_erased: "已删除", "erased";
     person_erase: "删除个人信息", "Erase";
@@ -1039,6 +1044,7 @@ mod tests {
         hold_for_all(month::ALL);
         hold_for_all(crate::compliance::texts::ALL);
         hold_for_all(personal::ALL);
+        hold_for_all(grants::ALL);
         hold_for_all(crate::ticket::texts::ALL);
         hold_for_all(crate::overview::texts::ALL);
     }

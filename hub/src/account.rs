@@ -211,6 +211,7 @@ fn row(login_name: &str, person_name: &str, grant: Grant, now: Timestamp) -> Res
         login: login(login_name)?,
         name: name(person_name)?,
         grant,
+        further: Vec::new(),
         has_password: false,
         created_at: now,
         disabled_at: None,

@@ -14,6 +14,7 @@ mod metrics;
 mod openapi;
 mod pages;
 mod peer;
+mod people;
 mod sent;
 mod server;
 mod tls;

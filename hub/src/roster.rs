@@ -33,7 +33,7 @@ impl Words {
     /// Those of a site.
     pub async fn of(store: &Store, setup: &Setup, site: &SiteId) -> Result<Self, StoreError> {
         let mut people = store.people().await?;
-        people.retain(|row| row.disabled_at.is_none() && row.grant.site.as_ref().is_none_or(|only| only == site));
+        people.retain(|row| row.disabled_at.is_none() && row.reaches(site));
         let holder = |row: crate::store::PersonRow| {
             (row.login.to_lowercase(), Holder { id: row.id.into(), name: row.name.into() })
         };

@@ -15,6 +15,7 @@ mod dispensed;
 mod escalations;
 mod findings;
 mod fleet;
+mod grants;
 mod labels;
 mod meta;
 mod moves;

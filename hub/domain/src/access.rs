@@ -1,17 +1,20 @@
 //! Who may do what: roles, and what a request asks of whoever makes it.
 //!
 //! ```text
-//! caller ─► its role may do it? ─ no ─► refused, and told which roles may
+//! caller ─► one of its roles may do it? ─ no ─► refused, and told which roles may
 //!              │ yes
 //!              ▼
-//!           it is limited to one site, and this is of another? ─ yes ─► as if it were not there
+//!           those roles are held at other sites alone? ─ yes ─► as if it were not there
 //! ```
+
+mod held;
 
 use std::{fmt, str::FromStr};
 
 use lobby_contract::SiteId;
 use serde::Serialize;
 
+pub use self::held::{Held, may_give};
 use crate::ticket::Action;
 
 /// What somebody is, by which it is decided what they may do.
@@ -182,7 +185,7 @@ impl Need {
 }
 
 /// What somebody was granted: a role, at one site or at all of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Grant {
     /// The role.
     pub role: Role,
@@ -200,6 +203,16 @@ impl Grant {
     /// Whether it reaches a site.
     pub fn reaches(&self, site: &SiteId) -> bool {
         self.site.as_ref().is_none_or(|only| only == site)
+    }
+}
+
+/// Such as `manager at hz-01`, and `viewer at all sites`.
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.site {
+            Some(site) => write!(f, "{} at {site}", self.role),
+            None => write!(f, "{} at all sites", self.role),
+        }
     }
 }
 

@@ -296,39 +296,39 @@ impl Instance {
 }
 
 /// Of whom somebody sees how the standards are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sight {
     /// Of everybody.
     All,
-    /// Of one post, or of those for which a shift leader stands in: what it owed, and what its clauses ask.
-    Post(Role),
+    /// Of the posts of these roles, or of those for which a shift leader stands in: what they owed, and what their clauses ask.
+    Posts(Vec<Role>),
 }
 
 impl Sight {
-    /// Of whoever has a role; whoever has none in particular runs the product.
-    pub fn of(role: Option<Role>) -> Self {
-        match role {
-            Some(role) if !role.may(crate::access::Need::Oversee) => Self::Post(role),
-            _ => Self::All,
-        }
+    /// Of whoever has these roles; whoever is nothing in particular runs the product.
+    pub fn of(roles: Option<impl IntoIterator<Item = Role>>) -> Self {
+        let Some(roles) = roles else { return Self::All };
+        let roles: Vec<Role> = roles.into_iter().collect();
+        let oversees = roles.iter().any(|role| role.may(crate::access::Need::Oversee));
+        if oversees { Self::All } else { Self::Posts(roles) }
     }
 
     /// Whether it is of a post.
-    pub fn is_of(self, post: Option<&str>) -> bool {
+    pub fn is_of(&self, post: Option<&str>) -> bool {
         match self {
             Self::All => true,
-            Self::Post(role) => post.is_some_and(|post| stands_at(Some(role), post)),
+            Self::Posts(roles) => post.is_some_and(|post| roles.iter().any(|role| stands_at(Some(*role), post))),
         }
     }
 
     /// Whether an instance is seen.
-    pub fn sees(self, pack: &Pack, instance: &Instance) -> bool {
+    pub fn sees(&self, pack: &Pack, instance: &Instance) -> bool {
         let is_theirs = |id: &str| pack.clauses.get(id).is_some_and(|clause| self.is_of(clause.post.as_deref()));
         self.is_of(instance.post.as_deref()) || instance.clauses.iter().any(|id| is_theirs(id))
     }
 
     /// Whether a clause is seen: one's own, everybody's, and what one owes by the clause of another post. `owed` is what is seen.
-    pub fn shows(self, pack: &Pack, id: &str, owed: &[Instance]) -> bool {
+    pub fn shows(&self, pack: &Pack, id: &str, owed: &[Instance]) -> bool {
         let Some(clause) = pack.clauses.get(id) else { return false };
         clause.post.is_none()
             || self.is_of(clause.post.as_deref())

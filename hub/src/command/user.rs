@@ -14,7 +14,7 @@ use crate::{
     store::{PersonError, PersonRow, Store},
 };
 
-/// Enters, lists, disables and enables the people who sign in
+/// Enters, lists, disables and enables the people who sign in, and grants them roles
 #[derive(Debug, Args)]
 pub struct User {
     #[command(subcommand)]
@@ -66,6 +66,32 @@ enum UserCommand {
         #[command(flatten)]
         place: Stored,
     },
+    /// Grants somebody one more role, at one site or at all; what they hold already changes nothing
+    Grant {
+        /// What they sign in with
+        login: String,
+        /// The role: viewer, concierge, showflat, reception, waterbar, passage, enquiry, engineering, leader, supervisor, manager or admin
+        #[arg(long)]
+        role: Role,
+        /// The only site at which it holds [default: all]
+        #[arg(long)]
+        site: Option<SiteId>,
+        #[command(flatten)]
+        place: Stored,
+    },
+    /// Takes a role away that somebody holds, with all that it let them do, at once; what they do not hold changes nothing
+    Revoke {
+        /// What they sign in with
+        login: String,
+        /// The role: viewer, concierge, showflat, reception, waterbar, passage, enquiry, engineering, leader, supervisor, manager or admin
+        #[arg(long)]
+        role: Role,
+        /// The only site at which it holds [default: all]
+        #[arg(long)]
+        site: Option<SiteId>,
+        #[command(flatten)]
+        place: Stored,
+    },
     /// Lets somebody sign in again
     Enable {
         /// What they sign in with
@@ -79,6 +105,12 @@ enum UserCommand {
 async fn named(store: &Store, login: &str) -> anyhow::Result<PersonRow> {
     let row = store.person_by_login(&account::login(login)?).await?;
     row.ok_or_else(|| PersonError::NotFound(login.to_owned())).context("`lobby-hub user list` shows everybody")
+}
+
+/// What somebody holds, in a line.
+fn holds(row: &PersonRow) -> String {
+    let held: Vec<String> = row.grants().map(ToString::to_string).collect();
+    format!("{} is {}", row.name, held.join(", "))
 }
 
 impl User {
@@ -103,14 +135,17 @@ impl User {
                     say("nobody");
                 }
                 for row in people {
-                    let site = row.grant.site.as_ref().map_or("all sites", SiteId::as_str);
                     let state = match (row.disabled_at, row.has_password) {
                         (Some(_), _) if row.erased_at.is_some() => "erased",
                         (Some(_), _) => "disabled",
                         (None, true) => "can sign in",
                         (None, false) => "has not chosen a password",
                     };
-                    say(&format!("{}  {}  {}  {site}  {state}", row.login, row.name, row.grant.role));
+                    let held = |grant: &Grant| {
+                        format!("{}  {}", grant.role, grant.site.as_ref().map_or("all sites", SiteId::as_str))
+                    };
+                    let held = row.grants().map(held).collect::<Vec<_>>().join("  ");
+                    say(&format!("{}  {}  {held}  {state}", row.login, row.name));
                 }
             }
             UserCommand::Link { login, place } => {
@@ -140,6 +175,20 @@ impl User {
                     "from now on called {}; what history has written down stays as it was",
                     place.with(done).await?
                 ));
+            }
+            UserCommand::Grant { login, role, site, place } => {
+                let done = async |store: &Store| {
+                    let row = named(store, &login).await?;
+                    Ok(store.give_grant(&row.id, &Grant { role, site }, now, &actor).await?)
+                };
+                say(&holds(&place.with(done).await?));
+            }
+            UserCommand::Revoke { login, role, site, place } => {
+                let done = async |store: &Store| {
+                    let row = named(store, &login).await?;
+                    Ok(store.take_grant(&row.id, &Grant { role, site }, now, &actor).await?)
+                };
+                say(&holds(&place.with(done).await?));
             }
             UserCommand::Enable { login, place } => {
                 let done = async |store: &Store| {

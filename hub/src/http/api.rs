@@ -11,6 +11,7 @@ mod findings;
 mod history;
 mod maintenance;
 pub(super) mod notifications;
+mod people;
 mod records;
 mod register;
 mod reports;
@@ -39,8 +40,8 @@ pub(super) mod docs {
     //! The handlers by path, for the OpenAPI document.
     pub(in crate::http) use super::{
         agents::*, alerts::*, audit::*, checks::*, compliance::*, devices::*, escalations::*, findings::*, history::*,
-        maintenance::*, notifications::*, records::*, register::*, reports::*, roster::*, silences::*, stock::*,
-        tickets::*, trace::*,
+        maintenance::*, notifications::*, people::*, records::*, register::*, reports::*, roster::*, silences::*,
+        stock::*, tickets::*, trace::*,
     };
 }
 
@@ -65,6 +66,7 @@ pub(super) fn routes() -> Routes {
         .merge(findings::routes())
         .merge(notifications::routes())
         .merge(audit::routes())
+        .merge(people::routes())
         .merge(roster::routes())
         .merge(stock::routes())
         .merge(checks::routes())

@@ -10,7 +10,6 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use lobby_contract::SiteId;
 use lobby_domain::{
     access::{Need, Role},
     alert::{AlertId, ClearRefusal},
@@ -148,9 +147,15 @@ pub(super) enum ApiError {
     /// The caller's role may not do it.
     #[error("this needs one of the roles {}", roles(*.0))]
     Role(Need),
-    /// The caller is limited to a site, and this is not of that site alone.
-    #[error("this token is for site `{0}` alone: name that site, and nothing beyond it")]
-    OtherSite(SiteId),
+    /// The caller would give or take away more than they have.
+    #[error("this is not yours to give or to take away: nobody gives more than they have")]
+    NotTheirs,
+    /// The caller may do it at these sites, and this is not of one of them alone.
+    #[error("this may be done at site `{0}` alone: name one site, and nothing beyond it")]
+    OtherSite(String),
+    /// The caller may read of these sites, and a list is of one of them.
+    #[error("the parameter `site` is missing: it is one of `{0}`")]
+    WhichSite(String),
     /// The address names another computer than the one that listens.
     #[error(
         "this server answers to its IP address, `localhost`, this computer's name, the host of `public_url` and the names in its \
@@ -344,15 +349,20 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, r#type, title) = match &self {
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "/problems/not-found", "Not found"),
-            Self::Parameter(_) => (StatusCode::BAD_REQUEST, "/problems/invalid-parameter", "A parameter is not valid"),
+            Self::Parameter(_) | Self::WhichSite(_) => {
+                (StatusCode::BAD_REQUEST, "/problems/invalid-parameter", "A parameter is not valid")
+            }
             Self::Body { status, .. } => (*status, "/problems/invalid-body", "The request body is not valid"),
             Self::Method(_) => {
                 (StatusCode::METHOD_NOT_ALLOWED, "/problems/method-not-allowed", "The method does not fit the address")
             }
             Self::Token | Self::SignIn => (StatusCode::UNAUTHORIZED, "/problems/token", "Not signed in"),
-            Self::Role(_) | Self::Post(_) | Self::Superior(_) | Self::OtherSite(_) | Self::CrossSite => {
-                (StatusCode::FORBIDDEN, "/problems/forbidden", "Not allowed")
-            }
+            Self::Role(_)
+            | Self::Post(_)
+            | Self::Superior(_)
+            | Self::NotTheirs
+            | Self::OtherSite(_)
+            | Self::CrossSite => (StatusCode::FORBIDDEN, "/problems/forbidden", "Not allowed"),
             Self::Host => (StatusCode::MISDIRECTED_REQUEST, "/problems/host", "Wrong host"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "/problems/conflict", "The state does not allow it"),
             Self::Fault { .. } => {

@@ -7,10 +7,10 @@
 //!             ▼
 //!           a session asks for a change from another site's page ─► 403
 //!             ▼
-//!           may that role? ─ no ─► 403, with the roles that may
+//!           may one of their roles? ─ no ─► 403, with the roles that may
 //!             │ yes
 //!             ▼
-//!           limited to a site? lists are of that site; a thing of another site is not there ─► 404
+//!           of which site is it? what they hold there counts from here on; held at other sites alone: it is not there ─► 404
 //! ```
 
 mod caller;
@@ -190,10 +190,10 @@ async fn admitted(gate: &Gate, mut request: Request) -> Result<Request, (Caller,
         Ok(caller) => caller,
         Err(error) => return Err((Caller::Nobody, error)),
     };
-    if let Err(error) = allow(&gate.app, policy, &caller, &mut request).await {
-        return Err((caller, error));
-    }
-    request.extensions_mut().insert(caller);
+    match allow(&gate.app, policy, &caller, &mut request).await {
+        Ok(caller) => request.extensions_mut().insert(caller),
+        Err(error) => return Err((caller, error)),
+    };
     Ok(request)
 }
 
@@ -206,72 +206,133 @@ impl Gate {
     }
 }
 
-async fn allow(app: &App, policy: Option<Policy>, caller: &Caller, request: &mut Request) -> Result<(), ApiError> {
+/// The caller as far as what it holds counts for a request, if it may make it.
+async fn allow(app: &App, policy: Option<Policy>, caller: &Caller, request: &mut Request) -> Result<Caller, ApiError> {
     if !request.method().is_safe() && !is_meant(caller, request.headers()) {
         return Err(ApiError::CrossSite);
     }
-    if let Some(policy) = policy {
-        let params = Params(request.extract_parts().await.ok());
-        let need = match policy.about {
-            About::TicketStep => need_of_step(params.get(&["action", "verb"])),
-            About::AlertStep => need_of_alert(params.get(&["verb"])),
-            _ => policy.need,
-        };
-        if policy.about == About::Label && caller.is_nobody() && is_of_label(app, &params).await? {
-            // A form of another site's page could be sent by any guest's browser.
-            let meant = request.method().is_safe() || says_ours(request.headers()) == Some(true);
-            return if meant { Ok(()) } else { Err(ApiError::CrossSite) };
-        }
-        if !caller.may(need) {
-            return Err(if caller.is_nobody() { ApiError::SignIn } else { ApiError::Role(need) });
-        }
-        if policy.about == About::RoundStep {
-            is_at_post(app, caller, &params).await?;
-        }
-        if let Some(only) = caller.only_site().filter(|_| need != Need::Nothing) {
-            if policy.about == About::List {
-                *request.uri_mut() = limited(request.uri(), only)?;
-            }
-            keep_to(only, caller, policy.about, &params, app).await?;
-        }
+    let Some(policy) = policy else { return Ok(caller.clone()) };
+    let params = Params(request.extract_parts().await.ok());
+    let need = match policy.about {
+        About::TicketStep => need_of_step(params.get(&["action", "verb"])),
+        About::AlertStep => need_of_alert(params.get(&["verb"])),
+        _ => policy.need,
+    };
+    if policy.about == About::Label && caller.is_nobody() && is_of_label(app, &params).await? {
+        // A form of another site's page could be sent by any guest's browser.
+        let meant = request.method().is_safe() || says_ours(request.headers()) == Some(true);
+        return if meant { Ok(caller.clone()) } else { Err(ApiError::CrossSite) };
     }
-    Ok(())
+    if !caller.may_somewhere(need) {
+        return Err(if caller.is_nobody() { ApiError::SignIn } else { ApiError::Role(need) });
+    }
+    let caller = narrowed(app, caller.asking(need), (policy.about, need), &params, request).await?;
+    if policy.about == About::RoundStep {
+        is_at_post(app, &caller, &params).await?;
+    }
+    Ok(caller)
 }
 
-/// Refuses a caller who is limited to `only` what is not of that site. What is not there and what is not theirs look the same.
-async fn keep_to(only: &SiteId, caller: &Caller, about: About, params: &Params, app: &App) -> Result<(), ApiError> {
+/// The caller at the site of what is asked about, so that what it holds there alone decides. What is not there and what is not theirs look
+/// the same; who holds something else there is told which roles may.
+async fn narrowed(
+    app: &App,
+    caller: Caller,
+    (about, need): (About, Need),
+    params: &Params,
+    request: &mut Request,
+) -> Result<Caller, ApiError> {
+    let Some(held) = caller.held() else { return Ok(caller) };
+    let confined = held.sites();
+    if need == Need::Nothing || (confined.is_none() && held.all().len() == 1) {
+        return Ok(caller);
+    }
     let id = || params.get(&["id"]).parse::<Uuid>().ok();
-    let is_theirs = match about {
-        About::Nothing | About::Handler | About::List => true,
-        About::AllSites => return Err(ApiError::OtherSite(only.clone())),
-        About::Site => params.get(&["site"]) == only.as_str(),
-        About::Ticket | About::TicketStep => {
-            app.store.site_of_ticket(params.get(&["number", "no"])).await?.as_ref() == Some(only)
+    let site = match about {
+        About::AllSites if confined.is_some() => return Err(caller.other_site()),
+        About::AllSites => return Ok(caller),
+        About::List => return of_list(&caller, need, request),
+        About::Nothing | About::Handler => {
+            let only = caller.only_site().cloned();
+            return Ok(only.map_or(caller.clone(), |only| caller.at(&only)));
         }
+        About::Site => params.get(&["site"]).parse().ok(),
+        About::Ticket | About::TicketStep => app.store.site_of_ticket(params.get(&["number", "no"])).await?,
         About::Alert | About::AlertStep => match id() {
-            Some(id) => site_of_alert(app, AlertId(id)).await?.as_ref() == Some(only),
-            None => false,
+            Some(id) => site_of_alert(app, AlertId(id)).await?,
+            None => None,
         },
-        // What is no code may be a device's name: then it is looked for at their site alone.
-        About::Device | About::Label => {
-            app.store.device_by_code(params.get(&["code"])).await?.is_none_or(|(site, _)| site == *only)
-        }
+        // What is no code may be a device's name: then it is looked for at one of their sites alone.
+        About::Device | About::Label => match app.store.device_by_code(params.get(&["code"])).await? {
+            Some((site, _)) => Some(site),
+            None => named_site(request.uri()).filter(|site| held.reaches(site)).or(held.first_site().cloned()),
+        },
         About::Round | About::RoundStep => match id() {
-            Some(id) => app.store.round(id).await?.is_some_and(|round| round.site == *only),
-            None => false,
+            Some(id) => app.store.round(id).await?.map(|round| round.site),
+            None => None,
         },
         About::Restraint => {
             let row = match id() {
                 Some(id) => app.store.restraint(RestraintId(id)).await?,
                 None => None,
             };
-            match row {
+            let is_theirs = match &row {
                 Some(row) => caller.reaches_restraint(app, &row.kind).await?,
-                None => false,
-            }
+                None => confined.is_none(),
+            };
+            let reads = caller.asking(Need::Read);
+            return match row {
+                _ if is_theirs => Ok(caller),
+                Some(row) if reads.reaches_restraint(app, &row.kind).await? => Err(ApiError::Role(need)),
+                _ => Err(ApiError::NotFound("thing at your site")),
+            };
         }
     };
-    if is_theirs { Ok(()) } else { Err(ApiError::NotFound("thing at your site")) }
+    match site {
+        Some(site) if held.reaches(&site) => Ok(caller.at(&site)),
+        Some(site) if held.knows(&site) => Err(ApiError::Role(need)),
+        None if confined.is_none() => Ok(caller),
+        _ => Err(ApiError::NotFound("thing at your site")),
+    }
+}
+
+/// The one site that the query of an address names.
+fn named_site(uri: &Uri) -> Option<SiteId> {
+    let Query(asked) = Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
+    let mut sites = asked.iter().filter(|(name, _)| name == "site").map(|(_, site)| site);
+    let (first, more) = (sites.next()?, sites.next());
+    first.parse().ok().filter(|_| more.is_none())
+}
+
+/// The caller at the site of a list. A list without a site is of all of them; for whoever may not know of all of them it is of their only
+/// one. Whoever has several gets the page of the first, which says so and leads to the others; a program that asks is told to name one,
+/// because it would take what it gets for all.
+fn of_list(caller: &Caller, need: Need, request: &mut Request) -> Result<Caller, ApiError> {
+    let Some(held) = caller.held() else { return Ok(caller.clone()) };
+    let Some(confined) = held.sites() else {
+        let site = named_site(request.uri());
+        return Ok(site.map_or_else(|| caller.clone(), |site| caller.at(&site)));
+    };
+    let Query(asked) = Query::<Vec<(String, String)>>::try_from_uri(request.uri())?;
+    let mut named = asked.iter().filter(|(name, _)| name == "site");
+    match (named.next(), named.next()) {
+        (None, _) => {
+            let is_program = request.uri().path().starts_with("/api/");
+            let first = held.first_site().filter(|_| confined.len() == 1 || !is_program);
+            let Some(first) = first else {
+                let all: Vec<&str> = confined.into_iter().map(SiteId::as_str).collect();
+                return Err(ApiError::WhichSite(all.join("`, `")));
+            };
+            *request.uri_mut() = limited(request.uri(), first);
+            Ok(caller.at(first))
+        }
+        (Some((_, site)), None) => match site.parse::<SiteId>() {
+            Ok(site) if held.reaches(&site) => Ok(caller.at(&site)),
+            Ok(site) if held.knows(&site) => Err(ApiError::Role(need)),
+            _ => Err(ApiError::NotFound("site")),
+        },
+        (Some(_), Some(_)) => Err(ApiError::NotFound("site")),
+    }
 }
 
 /// Refuses a step of a round to whoever is neither at the post that takes it nor above it. What is no round is left to the handler.
@@ -281,7 +342,7 @@ async fn is_at_post(app: &App, caller: &Caller, params: &Params) -> Result<(), A
     let Some(round) = round else { return Ok(()) };
     let takes_over = matches!(Deed::from_text(params.get(&["verb"])), Some(Deed::SignIn | Deed::Dispute));
     let post = if takes_over { round.takes_over.unwrap_or(round.post) } else { round.post };
-    if stands_at(caller.role(), &post) { Ok(()) } else { Err(ApiError::Post(post)) }
+    if caller.at(&round.site).any(|role| stands_at(role, &post)) { Ok(()) } else { Err(ApiError::Post(post)) }
 }
 
 /// Whether the path holds the code that stands on the label of a device or an item. It has 40 random bits, so whoever has it has seen the
@@ -329,18 +390,12 @@ fn says_ours(headers: &HeaderMap) -> Option<bool> {
     }
 }
 
-/// The address of a list, limited to one site.
-fn limited(uri: &Uri, only: &SiteId) -> Result<Uri, ApiError> {
-    let Query(asked) = Query::<Vec<(String, String)>>::try_from_uri(uri)?;
-    match asked.iter().filter(|(name, _)| name == "site").collect::<Vec<_>>().as_slice() {
-        [] => {}
-        [(_, site)] if *site == only.as_str() => return Ok(uri.clone()),
-        _ => return Err(ApiError::NotFound("site")),
-    }
+/// The address of a list that names no site, limited to one.
+fn limited(uri: &Uri, only: &SiteId) -> Uri {
     let query = uri.query().unwrap_or_default();
     let joint = if query.is_empty() { "" } else { "&" };
     let address = format!("{}?{query}{joint}site={only}", uri.path());
-    Ok(address.parse().expect("an address with a site's name in its query is one"))
+    address.parse().expect("an address with a site's name in its query is one")
 }
 
 /// What a step of a ticket needs. One that is not known needs the least: its handler says that it is none.

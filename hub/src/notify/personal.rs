@@ -102,6 +102,17 @@ impl Settings {
         };
         self.channels.values().find(serves)
     }
+
+    /// The same of somebody who works at several sites, or at all if there are none: one that serves each of them, or else the first that
+    /// serves any. What they are to be told is told in either case.
+    pub fn personal_of(&self, sites: Option<&[&SiteId]>) -> Option<&Arc<Channel>> {
+        let Some(sites) = sites else { return self.personal(None) };
+        let serves = |channel: &&Arc<Channel>| {
+            let is_served = |site: &&SiteId| channel.sites.contains(*site);
+            channel.personal && (channel.sites.is_empty() || sites.iter().all(is_served))
+        };
+        self.channels.values().find(serves).or_else(|| sites.iter().find_map(|site| self.personal(Some(site))))
+    }
 }
 
 impl Channel {
@@ -135,7 +146,7 @@ impl Notify {
             return Ok(BTreeMap::new());
         }
         let own = |mailbox: Mailbox| {
-            let through = settings.personal(mailbox.site.as_ref())?;
+            let through = settings.personal_of(mailbox.sites().as_deref())?;
             let channel = through.of_person(&mailbox.person, &mailbox.address, mailbox.chosen.lang)?;
             Some((channel.name.to_string(), Own { channel: Arc::new(channel), mailbox }))
         };
@@ -164,7 +175,7 @@ impl Notify {
             }
         };
         let all: Vec<Personal> = queued.iter().zip(waiting).map(personal).collect();
-        let zone = self.zone_of(own.mailbox.site.as_ref());
+        let zone = self.zone_of(own.mailbox.sites().and_then(|sites| sites.first().copied()));
         Ok(own.mailbox.chosen.told.plan(&all, flushed, &own.channel.grouping, (bucket, &zone), now))
     }
 
@@ -177,7 +188,7 @@ impl Notify {
     /// Sends a code to an address that somebody says is theirs.
     pub async fn ask(&self, person: &PersonRow, text: &str, lang: Lang) -> Result<(), AskError> {
         let settings = self.settings();
-        let through = settings.personal(person.grant.site.as_ref()).ok_or(AskError::NoChannel)?;
+        let through = settings.personal_of(person.sites().as_deref()).ok_or(AskError::NoChannel)?;
         let address = address(text).ok_or(AskError::Address)?;
         let channel = through.of_person(&person.id, &address, Some(lang)).ok_or(AskError::Address)?;
         let now = self.clock.now();

@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use lobby_contract::SiteId;
 use lobby_dashboards::FindingKey;
 use lobby_domain::{
     alert::AlertId,
@@ -223,15 +222,15 @@ impl Notify {
     ) -> Result<Next, StoreError> {
         let name = channel.name.as_str();
         let bucket = self.bucket(channel, now).await?;
-        let is_away = |site: &SiteId| own.and_then(|own| own.mailbox.site.as_ref()).is_some_and(|only| only != site);
+        let theirs = own.and_then(|own| own.mailbox.sites());
         if let Some((id, due)) = self.store.under_way(name).await? {
             let at = if due.since(now) > HORIZON { now } else { due }.max(bucket.next(true, now));
             if at > now {
                 return Ok(Next::Wait(Some(at)));
             }
-            if let Some(site) = own.and_then(|own| own.mailbox.site.as_ref()) {
+            if let Some(sites) = &theirs {
                 // They may work elsewhere by now: then there is nothing to take.
-                self.store.cancel_elsewhere(name, site, now).await?;
+                self.store.cancel_elsewhere(name, sites, now).await?;
             }
             let claimed = self.store.claim(id, channel.counts_for(), due, now, lease(channel)).await?;
             return Ok(claimed.map_or(Next::Wait(None), Next::Send));
@@ -246,10 +245,10 @@ impl Notify {
         if queued.is_empty() {
             return Ok(Next::Wait(None));
         }
-        if let Some(site) = own.and_then(|own| own.mailbox.site.as_ref())
-            && queued.iter().any(|one| is_away(&one.site))
+        if let Some(sites) = &theirs
+            && queued.iter().any(|one| !sites.contains(&&one.site))
         {
-            self.store.cancel_elsewhere(name, site, now).await?;
+            self.store.cancel_elsewhere(name, sites, now).await?;
             return Ok(Next::Wait(Some(now)));
         }
         let alerts = self.store.alerts_queued_for(name).await?;

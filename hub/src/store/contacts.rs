@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use lobby_contract::SiteId;
 use lobby_domain::{
+    access::Grant,
     alert::AlertId,
     label::Lang,
     notice::{Preferences, What},
@@ -79,14 +80,29 @@ pub struct Mailbox {
     pub person: String,
     /// Their name.
     pub name: String,
-    /// Their role, which is the post they are at where no roster is kept.
-    pub role: String,
-    /// The only site they work at.
-    pub site: Option<SiteId>,
+    /// What they hold, the first that they were granted first: the posts they are at where no roster is kept, and the sites they work at.
+    pub grants: Vec<Grant>,
     /// Where they are told.
     pub address: String,
     /// What they have chosen.
     pub chosen: PreferenceRow,
+}
+
+impl Mailbox {
+    /// The only sites they work at; `None` if that is every site.
+    pub fn sites(&self) -> Option<Vec<&SiteId>> {
+        self.grants.iter().map(|grant| grant.site.as_ref()).collect()
+    }
+
+    /// Whether they work at a site.
+    pub fn reaches(&self, site: &SiteId) -> bool {
+        self.grants.iter().any(|grant| grant.reaches(site))
+    }
+
+    /// Whether they are at a post of a site where no roster is kept.
+    fn is_at(&self, post: &str, site: &SiteId) -> bool {
+        self.grants.iter().any(|grant| grant.role.as_str() == post && grant.reaches(site))
+    }
 }
 
 impl fmt::Debug for Mailbox {
@@ -134,13 +150,14 @@ statements! {
         WHERE c.address IS NOT NULL AND p.disabled_at IS NULL ORDER BY p.id";
     LAST = "SELECT state, answer FROM message WHERE channel = $1 AND state IN ('sent', 'dead')
         ORDER BY settled_at DESC LIMIT 1";
-    // A message says what it says: one that tells of another site too is not sent at all.
+    // The sites that are theirs stand between commas. A message says what it says: one that tells of another site too is not sent at all.
     CANCEL_MESSAGE_ELSEWHERE = "UPDATE message SET state = 'cancelled', next_at = NULL, lease_until = NULL, settled_at = $3
         WHERE channel = $1 AND state IN ('sending', 'retry', 'queued')
-            AND EXISTS (SELECT 1 FROM delivery d WHERE d.message = message.id AND d.site <> $2)";
+            AND EXISTS (SELECT 1 FROM delivery d WHERE d.message = message.id
+                AND replace(CAST($2 AS TEXT), ',' || d.site || ',', '') = CAST($2 AS TEXT))";
     CANCEL_ELSEWHERE = "UPDATE delivery SET state = 'cancelled', why = 'moved'
         WHERE channel = $1 AND state IN ('queued', 'sending', 'retry')
-            AND (site <> $2 OR message IN (SELECT m.id FROM message m WHERE m.channel = $1 AND m.state = 'cancelled'))";
+            AND (replace(CAST($2 AS TEXT), ',' || site || ',', '') = CAST($2 AS TEXT) OR message IN (SELECT m.id FROM message m WHERE m.channel = $1 AND m.state = 'cancelled'))";
     // Of each alert that waits for somebody: the priority of its ticket, and whether it is theirs to see to.
     FACTS = "SELECT a.id, t.priority, CASE WHEN e.holder = $2 OR t.owner = $3 THEN TRUE ELSE FALSE END FROM alert a
         LEFT JOIN ticket t ON t.number = a.ticket
@@ -201,22 +218,18 @@ impl PreferenceRow {
     }
 }
 
-impl TryFrom<RawMailbox> for Mailbox {
-    type Error = StoreError;
-
-    fn try_from(raw: RawMailbox) -> Result<Self, StoreError> {
-        let what = |error: lobby_contract::NameError| StoreError::Inconsistent {
-            table: "person",
-            id: raw.id.clone(),
-            what: error.to_string(),
-        };
-        let site = raw.site.as_ref().map(|site| site.parse()).transpose().map_err(what)?;
-        let chosen = match (raw.least, raw.held_only) {
-            (Some(least), Some(held_only)) => preference(&raw.id, (raw.lang, least, held_only, raw.quiet))?,
-            _ => PreferenceRow::default(),
-        };
-        Ok(Self { person: raw.id, name: raw.name, role: raw.role, site, address: raw.address, chosen })
-    }
+/// Somebody who is told themselves, with what else they hold.
+fn mailbox(raw: RawMailbox, further: Vec<Grant>) -> Result<Mailbox, StoreError> {
+    let bad = |what: String| StoreError::Inconsistent { table: "person", id: raw.id.clone(), what };
+    let role = raw.role.parse().map_err(|error: lobby_domain::access::NoSuchRole| bad(error.to_string()))?;
+    let site = raw.site.as_ref().map(|site| site.parse()).transpose();
+    let site = site.map_err(|error: lobby_contract::NameError| bad(error.to_string()))?;
+    let chosen = match (raw.least, raw.held_only) {
+        (Some(least), Some(held_only)) => preference(&raw.id, (raw.lang, least, held_only, raw.quiet))?,
+        _ => PreferenceRow::default(),
+    };
+    let grants = [vec![Grant { role, site }], further].concat();
+    Ok(Mailbox { person: raw.id, name: raw.name, grants, address: raw.address, chosen })
 }
 
 impl Tx {
@@ -227,8 +240,7 @@ impl Tx {
         mailboxes: &[Mailbox],
         at: Timestamp,
     ) -> Result<Vec<String>, StoreError> {
-        let here: Vec<&Mailbox> =
-            mailboxes.iter().filter(|one| one.site.as_ref().is_none_or(|only| only == site)).collect();
+        let here: Vec<&Mailbox> = mailboxes.iter().filter(|one| one.reaches(site)).collect();
         if here.is_empty() {
             return Ok(Vec::new());
         }
@@ -241,7 +253,7 @@ impl Tx {
         }
         let there: Vec<&Mailbox> = match self.staffing(site, post, at).await? {
             Staffing::Nobody => Vec::new(),
-            Staffing::Unkept => here.into_iter().filter(|one| one.role == post).collect(),
+            Staffing::Unkept => here.into_iter().filter(|one| one.is_at(post, site)).collect(),
             Staffing::People(people) => {
                 here.into_iter().filter(|one| people.iter().any(|person| *person.id == *one.person)).collect()
             }
@@ -364,7 +376,12 @@ impl Store {
         let mut tx = self.read().await?;
         let rows: Vec<RawMailbox> =
             on!(&mut tx, "read who is told themselves", conn => sqlx::query_as(MAILBOXES).fetch_all(conn).await)?;
-        rows.into_iter().map(Mailbox::try_from).collect()
+        let mut further = tx.further().await?;
+        let with_further = |raw: RawMailbox| {
+            let further = further.remove(&raw.id).unwrap_or_default();
+            mailbox(raw, further)
+        };
+        rows.into_iter().map(with_further).collect()
     }
 
     /// Why the last message of a channel was not taken; `None` if it was, or if there is none.
@@ -375,13 +392,14 @@ impl Store {
         Ok(last.filter(|(state, _)| state == "dead").map(|(_, answer)| answer))
     }
 
-    /// Cancels what waits for somebody of sites that are not theirs any more.
-    pub async fn cancel_elsewhere(&self, channel: &str, site: &SiteId, now: Timestamp) -> Result<(), StoreError> {
+    /// Cancels what waits for somebody of sites that are not among theirs any more.
+    pub async fn cancel_elsewhere(&self, channel: &str, sites: &[&SiteId], now: Timestamp) -> Result<(), StoreError> {
+        let theirs = sites.iter().map(|site| format!(",{site},")).collect::<Vec<_>>().concat();
         let mut tx = self.begin().await?;
         on!(&mut tx, "cancel what is of another site", conn => sqlx::query(CANCEL_MESSAGE_ELSEWHERE).bind(channel)
-            .bind(site.as_str()).bind(now.millis()).execute(conn).await.map(drop))?;
+            .bind(&theirs).bind(now.millis()).execute(conn).await.map(drop))?;
         on!(&mut tx, "cancel what is of another site", conn => sqlx::query(CANCEL_ELSEWHERE).bind(channel)
-            .bind(site.as_str()).execute(conn).await.map(drop))?;
+            .bind(&theirs).execute(conn).await.map(drop))?;
         tx.commit().await
     }
 

@@ -2,7 +2,7 @@
 
 use lobby_contract::SiteId;
 use lobby_domain::{
-    access::{Grant, Role},
+    access::{Grant, Held, Role},
     time::{Span, Timestamp},
 };
 
@@ -24,9 +24,11 @@ statements! {
         WHERE id = $1";
     ENABLE = "UPDATE person SET disabled_at = NULL WHERE id = $1";
     // A change of the row keeps two of them from being disabled at once, each for the sake of the other.
-    HOLD_ADMINS = "UPDATE person SET role = role WHERE role = 'admin' AND site IS NULL";
-    OTHER_ADMINS = "SELECT COUNT(*) FROM person WHERE role = 'admin' AND site IS NULL AND disabled_at IS NULL
-        AND password IS NOT NULL AND id <> $1";
+    HOLD_ADMINS = "UPDATE person SET role = role WHERE (role = 'admin' AND site IS NULL)
+        OR id IN (SELECT person FROM person_grant WHERE role = 'admin' AND site = '')";
+    OTHER_ADMINS = "SELECT COUNT(*) FROM person WHERE disabled_at IS NULL AND password IS NOT NULL AND id <> $1
+        AND ((role = 'admin' AND site IS NULL)
+            OR id IN (SELECT person FROM person_grant WHERE role = 'admin' AND site = ''))";
     MAKE_LINK = "INSERT INTO setup_link (hash, person, expires_at) VALUES ($1, $2, $3)";
     FORGET_LINK_OF = "DELETE FROM setup_link WHERE person = $1";
     FORGET_FIRST_LINKS = "DELETE FROM setup_link WHERE person IS NULL";
@@ -62,8 +64,10 @@ pub struct PersonRow {
     pub login: String,
     /// What people call them.
     pub name: String,
-    /// What they may do, and where.
+    /// What they may do, and where: the first that they were granted.
     pub grant: Grant,
+    /// What else they may do, and where.
+    pub further: Vec<Grant>,
     /// Whether they have chosen a password.
     pub has_password: bool,
     /// When they were entered.
@@ -118,6 +122,9 @@ pub enum PersonError {
     /// Nobody could administer the product any more.
     #[error("this is the only administrator of all sites who can sign in: make another one first")]
     LastAdmin,
+    /// Whoever holds nothing is nobody here.
+    #[error("this is all that they hold: grant them something else first, or disable them")]
+    OnlyGrant,
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -127,6 +134,31 @@ impl PersonRow {
     /// The one who does what they do themselves.
     pub fn actor(&self) -> Actor {
         Actor::person(&self.id, &self.name)
+    }
+
+    /// All that they hold, the first that they were granted first.
+    pub fn grants(&self) -> impl Iterator<Item = &Grant> {
+        std::iter::once(&self.grant).chain(&self.further)
+    }
+
+    /// The same, by which it is decided what they may do.
+    pub fn held(&self) -> Held {
+        Held::new(self.grants().cloned())
+    }
+
+    /// Whether they hold anything at a site.
+    pub fn reaches(&self, site: &SiteId) -> bool {
+        self.grants().any(|grant| grant.reaches(site))
+    }
+
+    /// The only sites at which they hold something, that of what they were granted first first; `None` if that is every site.
+    pub fn sites(&self) -> Option<Vec<&SiteId>> {
+        self.grants().map(|grant| grant.site.as_ref()).collect()
+    }
+
+    /// Whether they run the product at all sites.
+    pub fn is_admin(&self) -> bool {
+        self.grants().any(|grant| *grant == Grant { role: Role::Admin, site: None })
     }
 
     /// What is told of a change of theirs.
@@ -149,7 +181,8 @@ fn person(raw: RawPerson) -> Result<PersonRow, StoreError> {
         site.map(|site| site.parse()).transpose().map_err(|error: lobby_contract::NameError| bad(error.to_string()))?;
     let created_at = Timestamp::from_millis(created_at);
     let [disabled_at, erased_at] = [disabled_at, erased_at].map(|at| at.map(Timestamp::from_millis));
-    Ok(PersonRow { id, login, name, grant: Grant { role, site }, has_password, created_at, disabled_at, erased_at })
+    let (grant, further) = (Grant { role, site }, Vec::new());
+    Ok(PersonRow { id, login, name, grant, further, has_password, created_at, disabled_at, erased_at })
 }
 
 type RawSession = (String, String, String, i64, i64, i64);
@@ -160,30 +193,40 @@ fn session((id, person, browser, created_at, expires_at, last_used_at): RawSessi
 }
 
 impl Tx {
-    async fn person(&mut self, id: &str) -> Result<Option<PersonRow>, StoreError> {
+    pub(super) async fn person(&mut self, id: &str) -> Result<Option<PersonRow>, StoreError> {
         let row: Option<RawPerson> =
             on!(self, "look somebody up", conn => sqlx::query_as(PERSON).bind(id).fetch_optional(conn).await)?;
-        row.map(person).transpose()
+        self.with_further(row).await
+    }
+
+    /// Somebody, with all that they hold.
+    async fn with_further(&mut self, row: Option<RawPerson>) -> Result<Option<PersonRow>, StoreError> {
+        let Some(row) = row.map(person).transpose()? else { return Ok(None) };
+        let further = self.further_of(&row.id).await?;
+        Ok(Some(PersonRow { further, ..row }))
     }
 
     /// Somebody who was not erased.
-    async fn present(&mut self, id: &str) -> Result<PersonRow, PersonError> {
+    pub(super) async fn present(&mut self, id: &str) -> Result<PersonRow, PersonError> {
         let row = self.person(id).await?.ok_or_else(|| PersonError::NotFound(id.to_owned()))?;
         if row.erased_at.is_some() { Err(PersonError::Erased) } else { Ok(row) }
     }
 
     /// Keeps others from disabling an administrator at the same time.
-    async fn hold_admins(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn hold_admins(&mut self) -> Result<(), StoreError> {
         on!(self, "hold the administrators", conn => sqlx::query(HOLD_ADMINS).execute(conn).await.map(drop))
+    }
+
+    /// Refuses to go on if somebody is the last administrator of all sites who can sign in.
+    pub(super) async fn others_administer(&mut self, row: &PersonRow) -> Result<(), PersonError> {
+        let admins: i64 = on!(self, "count the administrators", conn => sqlx::query_scalar(OTHER_ADMINS).bind(&row.id)
+            .fetch_one(conn).await)?;
+        if row.is_admin() && admins == 0 { Err(PersonError::LastAdmin) } else { Ok(()) }
     }
 
     /// Somebody may sign in no longer, and is signed out everywhere; not the last administrator.
     async fn shut_out(&mut self, row: &PersonRow, now: Timestamp) -> Result<(), PersonError> {
-        let admins: i64 = on!(self, "count the administrators", conn => sqlx::query_scalar(OTHER_ADMINS).bind(&row.id)
-            .fetch_one(conn).await)?;
-        if row.grant == (Grant { role: Role::Admin, site: None }) && admins == 0 {
-            return Err(PersonError::LastAdmin);
-        }
+        self.others_administer(row).await?;
         on!(self, "disable somebody", conn => sqlx::query(DISABLE).bind(&row.id).bind(now.millis()).execute(conn).await
             .map(drop))?;
         self.end_sessions(&row.id, "").await?;
@@ -249,7 +292,12 @@ impl Store {
         let mut tx = self.read().await?;
         let rows: Vec<RawPerson> =
             on!(&mut tx, "read who may sign in", conn => sqlx::query_as(PEOPLE).fetch_all(conn).await)?;
-        rows.into_iter().map(person).collect()
+        let mut further = tx.further().await?;
+        let with_further = |raw| {
+            let row = person(raw)?;
+            Ok(PersonRow { further: further.remove(&row.id).unwrap_or_default(), ..row })
+        };
+        rows.into_iter().map(with_further).collect()
     }
 
     /// Who signs in with that name.
@@ -257,7 +305,7 @@ impl Store {
         let mut tx = self.read().await?;
         let row: Option<RawPerson> = on!(&mut tx, "look somebody up", conn => sqlx::query_as(PERSON_BY_LOGIN).bind(login)
             .fetch_optional(conn).await)?;
-        row.map(person).transpose()
+        tx.with_further(row).await
     }
 
     /// Somebody's password as it is kept.
@@ -393,6 +441,7 @@ impl Store {
         let mut tx = self.begin().await?;
         // Whoever erases somebody else at the same time waits here, so that no two get the same number.
         tx.hold_admins().await?;
+        tx.hold_person(id).await?;
         let row = tx.person(id).await?.ok_or_else(|| PersonError::NotFound(id.to_owned()))?;
         if row.erased_at.is_some() {
             return Ok(row.name);
@@ -400,6 +449,7 @@ impl Store {
         tx.shut_out(&row, now).await?;
         tx.forget_browsers(id).await?;
         tx.forget_contact(id).await?;
+        tx.forget_grants(id).await?;
         let erased: i64 =
             on!(&mut tx, "count who was erased", conn => sqlx::query_scalar(ERASED).fetch_one(conn).await)?;
         let number = erased + 1;

@@ -111,7 +111,12 @@ impl Tx {
             .bind((at - KEPT_FOR).millis()).bind(post).fetch_one(conn).await)
     }
 
-    async fn duties(&mut self, site: &SiteId, from: Timestamp, until: Timestamp) -> Result<Vec<DutyRow>, StoreError> {
+    pub(super) async fn duties(
+        &mut self,
+        site: &SiteId,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<DutyRow>, StoreError> {
         let rows: Vec<RawDuty> = on!(self, "read a roster", conn => sqlx::query_as(DUTIES).bind(site.as_str())
             .bind(from.millis()).bind(until.millis()).fetch_all(conn).await)?;
         rows.into_iter().map(duty_row).collect()
@@ -129,7 +134,7 @@ impl Tx {
         Ok(plan.changes(&stored, now))
     }
 
-    async fn end_duty(&mut self, site: &SiteId, duty: &Duty, now: Timestamp) -> Result<(), StoreError> {
+    pub(super) async fn end_duty(&mut self, site: &SiteId, duty: &Duty, now: Timestamp) -> Result<(), StoreError> {
         let (site, day, post, who) = (site.as_str(), duty.day.to_string(), &*duty.post, &*duty.who.id);
         if duty.from < now {
             return on!(self, "end a duty", conn => sqlx::query(END_DUTY).bind(site).bind(day).bind(post).bind(who)

@@ -9,6 +9,7 @@ mod contacts;
 mod database;
 mod deadlines;
 mod escalations;
+mod grants;
 mod incidents;
 mod ledger;
 mod outbox;

@@ -211,16 +211,20 @@ fn a_post_sees_what_it_owed_and_what_its_clauses_ask_and_no_more() {
     let pack = Pack::built_in();
     let of = |post: &str, clauses: &[&str]| Instance { post: Some(post.into()), ..instance(Kept::Met, clauses) };
     let all = [of("engineering", &["CON-S9"]), of("showflat", &["SHO-D4"]), of("engineering", &["PAS-D6"])];
-    let seen = |role| {
-        let sight = Sight::of(role);
+    let seen = |roles: Option<Vec<Role>>| {
+        let sight = Sight::of(roles);
         let owed: Vec<Instance> = all.iter().filter(|one| sight.sees(&pack, one)).cloned().collect();
         let clauses = ["CON-S9", "SHO-D4", "PAS-D6", "ALL-D"].into_iter();
         (owed.len(), clauses.filter(|id| sight.shows(&pack, id, &owed)).collect::<Vec<_>>())
     };
-    assert_eq!(seen(Some(Role::Concierge)), (1, vec!["CON-S9", "ALL-D"]));
-    assert_eq!(seen(Some(Role::Engineering)), (2, vec!["CON-S9", "PAS-D6", "ALL-D"]));
-    assert_eq!(seen(Some(Role::Waterbar)), (0, vec!["ALL-D"]));
-    for oversees in [None, Some(Role::Supervisor), Some(Role::Manager), Some(Role::Admin)] {
+    assert_eq!(seen(Some(vec![Role::Concierge])), (1, vec!["CON-S9", "ALL-D"]));
+    assert_eq!(seen(Some(vec![Role::Engineering])), (2, vec!["CON-S9", "PAS-D6", "ALL-D"]));
+    assert_eq!(seen(Some(vec![Role::Waterbar])), (0, vec!["ALL-D"]));
+    let both = vec![Role::Showflat, Role::Engineering];
+    assert_eq!(seen(Some(both)), (3, vec!["CON-S9", "SHO-D4", "PAS-D6", "ALL-D"]), "of both posts");
+    assert_eq!(seen(Some(vec![])), (0, vec!["ALL-D"]), "of no post");
+    let above = [Role::Supervisor, Role::Manager, Role::Admin].map(|role| Some(vec![Role::Concierge, role]));
+    for oversees in above.into_iter().chain([None]) {
         assert_eq!(seen(oversees), (3, vec!["CON-S9", "SHO-D4", "PAS-D6", "ALL-D"]));
     }
 }

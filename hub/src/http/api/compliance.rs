@@ -161,7 +161,7 @@ pub(in crate::http) async fn show_compliance(
         None if setup.sites.contains_key(&site) => Vec::new(),
         None => return Err(ApiError::NotFound("site")),
     };
-    let sight = Sight::of(caller.role());
+    let sight = Sight::of(caller.at(&site).roles());
     let of = MonthOfSite::read(&app.store, &app.fleet, (site, Some(month)), sight, now).await?;
     let text = |label: &lobby_domain::label::Label| Text::from(label);
     let clause = |(id, (kept, before)): (&str, (Tally, Tally))| {
@@ -181,9 +181,9 @@ pub(in crate::http) async fn show_compliance(
     Ok(Json(Compliance {
         site: of.site.to_string(),
         month: of.month.to_string(),
-        post: match sight {
+        post: match &of.sight {
             Sight::All => None,
-            Sight::Post(role) => Some(role.to_string()),
+            Sight::Posts(roles) => Some(roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(",")),
         },
         total: Tally::of(&of.owed).into(),
         before: Tally::of(&of.before).into(),

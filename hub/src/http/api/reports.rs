@@ -120,7 +120,8 @@ impl From<PhotoRow> for Photo {
 impl Report {
     pub(super) fn of(row: ReportRow, caller: &Caller) -> Self {
         let (device, _) = subject(&row.subject);
-        let shown = if row.phone.is_empty() || may_call(caller.role()) { row.phone } else { masked(&row.phone) };
+        let shown =
+            if row.phone.is_empty() || may_call(&caller.at(&row.site)) { row.phone } else { masked(&row.phone) };
         Self {
             id: row.id.to_string(),
             site: row.site.to_string(),

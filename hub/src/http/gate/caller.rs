@@ -1,6 +1,6 @@
 //! Who calls, and what that lets them do.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{collections::BTreeSet, convert::Infallible, sync::Arc};
 
 use axum::{
     extract::FromRequestParts,
@@ -8,7 +8,7 @@ use axum::{
 };
 use lobby_contract::SiteId;
 use lobby_domain::{
-    access::{Grant, Need, Role},
+    access::{Grant, Held, Need, Role, may_give},
     matchers::{Field, Matchers},
     report::is_superior,
     restraint::Kind,
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Who calls.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(in crate::http) enum Caller {
     /// Nobody who is known.
     Nobody,
@@ -36,6 +36,8 @@ pub(in crate::http) enum Caller {
         person: Arc<PersonRow>,
         /// Their session, by its id.
         session: Box<str>,
+        /// What they hold, as far as it counts for this request.
+        held: Held,
     },
     /// A program with a token.
     Program {
@@ -43,40 +45,100 @@ pub(in crate::http) enum Caller {
         id: Box<str>,
         /// What its token is called.
         name: Box<str>,
-        /// What it may do, and where.
-        grant: Grant,
+        /// What it may do, and where, as far as it counts for this request.
+        held: Held,
     },
 }
 
 impl Caller {
+    /// Whether it may do this at the site that is asked about; at all sites if it is about none. Once the site is known to a handler that
+    /// was not to the gate, [`Self::at`] is to be asked.
     pub(in crate::http) fn may(&self, need: Need) -> bool {
         match self {
             Self::Nobody => need == Need::Nothing,
             Self::Here => true,
-            Self::Person { .. } | Self::Program { .. } => self.grant().is_some_and(|grant| grant.role.may(need)),
+            Self::Person { held, .. } | Self::Program { held, .. } => held.may(need),
         }
     }
 
     /// Whether the token or session of the request stands for the same as when it came. It is believed to while the database is away.
     pub(in crate::http) async fn is_still(&self, app: &App, headers: &HeaderMap) -> bool {
         match recognised(app, headers, None).await {
-            Ok(now) => now == *self,
+            // How much of what it holds counts is another matter with each request.
+            Ok(now) => now.session() == self.session() && now.all() == self.all() && now.is_nobody() == self.is_nobody(),
             Err(error) => !matches!(error, ApiError::Token),
         }
     }
 
-    /// What it was granted, if it is limited at all.
-    fn grant(&self) -> Option<&Grant> {
+    /// Whether it may do this somewhere.
+    pub(super) fn may_somewhere(&self, need: Need) -> bool {
+        self.held().map_or_else(|| self.may(need), |held| held.clone().asking(need).is_enough())
+    }
+
+    /// What it holds, if it is limited at all.
+    pub(super) fn held(&self) -> Option<&Held> {
         match self {
             Self::Nobody | Self::Here => None,
-            Self::Person { person, .. } => Some(&person.grant),
-            Self::Program { grant, .. } => Some(grant),
+            Self::Person { held, .. } | Self::Program { held, .. } => Some(held),
         }
     }
 
-    /// What it is; whoever sits here before anybody was entered is nothing in particular.
+    /// The same caller, of whose roles other ones count.
+    fn with(&self, change: impl FnOnce(Held) -> Held) -> Self {
+        match self.clone() {
+            Self::Person { person, session, held } => Self::Person { person, session, held: change(held) },
+            Self::Program { id, name, held } => Self::Program { id, name, held: change(held) },
+            other => other,
+        }
+    }
+
+    /// The same caller, of whose roles those count that may do this.
+    pub(super) fn asking(&self, need: Need) -> Self {
+        self.with(|held| held.asking(need))
+    }
+
+    /// The same caller at a site: what it holds there counts.
+    pub(in crate::http) fn at(&self, site: &SiteId) -> Self {
+        self.with(|held| held.at(site.clone()))
+    }
+
+    /// What it is at the site that is asked about; `None` of whoever is nothing in particular: who sits here before anybody was entered.
+    pub(in crate::http) fn roles(&self) -> Option<BTreeSet<Role>> {
+        match self {
+            Self::Nobody => Some(BTreeSet::new()),
+            _ => self.held().map(Held::roles),
+        }
+    }
+
+    /// Whether something is so of any role that it has at the site that is asked about. Whoever is nothing in particular is asked about as
+    /// `None`.
+    pub(in crate::http) fn any(&self, is_so: impl Fn(Option<Role>) -> bool) -> bool {
+        match self.roles() {
+            None => is_so(None),
+            Some(roles) => roles.into_iter().any(|role| is_so(Some(role))),
+        }
+    }
+
+    /// The most that it is at the site that is asked about: who reports to whom is decided by that.
     pub(in crate::http) fn role(&self) -> Option<Role> {
-        self.grant().map(|grant| grant.role)
+        self.held().and_then(Held::top)
+    }
+
+    /// The post as which something is noted that it does for `wanted`: that one if it has it there, or else the most that it is.
+    pub(in crate::http) fn post_for(&self, wanted: &str) -> &'static str {
+        let roles = self.roles().unwrap_or_default();
+        let own = roles.iter().find(|role| role.as_str() == wanted);
+        own.or(roles.last()).map_or("", |role| role.as_str())
+    }
+
+    /// Whether it is at a post of the site that is asked about.
+    pub(in crate::http) fn is_at(&self, post: &str) -> bool {
+        self.roles().is_some_and(|roles| roles.into_iter().any(|role| role.as_str() == post))
+    }
+
+    /// The post as which something is noted that it does.
+    pub(in crate::http) fn post(&self) -> &'static str {
+        self.post_for("")
     }
 
     /// Who is signed in.
@@ -86,7 +148,7 @@ impl Caller {
 
     /// Who is signed in, and by which session.
     pub(in crate::http) fn session(&self) -> Option<(&Arc<PersonRow>, &str)> {
-        if let Self::Person { person, session } = self { Some((person, session)) } else { None }
+        if let Self::Person { person, session, .. } = self { Some((person, session)) } else { None }
     }
 
     /// Whether nothing may be shown to it that is not shown to everybody.
@@ -94,27 +156,48 @@ impl Caller {
         matches!(self, Self::Nobody)
     }
 
-    /// The only site it may know of; all if there is none.
+    /// The only site that it reads of if nothing else is said; `None` if that is every site, or if what it is about says so.
     pub(in crate::http) fn only_site(&self) -> Option<&SiteId> {
-        self.grant().and_then(|grant| grant.site.as_ref())
+        let held = self.held()?;
+        let sites = held.sites()?;
+        held.here().or_else(|| sites.first().copied().filter(|_| sites.len() == 1))
     }
 
-    /// Whether it may know of a site.
+    /// Whether there are sites that it may not know of.
+    pub(in crate::http) fn is_confined(&self) -> bool {
+        self.all().is_some_and(|grants| grants.iter().all(|grant| grant.site.is_some()))
+    }
+
+    /// Every grant that it has, wherever; `None` of whoever is nothing in particular.
+    pub(in crate::http) fn all(&self) -> Option<&[Grant]> {
+        self.held().map(Held::all)
+    }
+
+    /// Whether it may do at a site what is asked.
     pub(in crate::http) fn reaches(&self, site: &SiteId) -> bool {
-        !self.is_nobody() && self.only_site().is_none_or(|only| only == site)
+        match self {
+            Self::Nobody => false,
+            Self::Here => true,
+            Self::Person { held, .. } | Self::Program { held, .. } => held.reaches(site),
+        }
     }
 
     /// Whether it may let somebody have such a role there. Who cannot sign in yet makes the first administrator and nobody else.
     pub(in crate::http) fn may_give(&self, wanted: &Grant) -> bool {
-        match self.grant() {
-            Some(own) => own.may_give(wanted),
+        match self.all() {
+            Some(own) => may_give(own, wanted),
             None => !self.is_nobody() && *wanted == Grant { role: Role::Admin, site: None },
         }
     }
 
+    /// Whether it runs the product at all sites.
+    pub(in crate::http) fn is_admin(&self) -> bool {
+        self.all().is_some_and(|grants| grants.contains(&Grant { role: Role::Admin, site: None }))
+    }
+
     /// Whether it may take notice of an alert: of damage and loss the superior does.
     pub(in crate::http) fn may_acknowledge(&self, alert: &AlertRow) -> bool {
-        alert.superior().is_none_or(|superior| is_superior(self.role(), superior))
+        alert.superior().is_none_or(|superior| self.at(&alert.site).any(|role| is_superior(role, superior)))
     }
 
     /// The name under which something is noted that it does: that of who is signed in, the one it gives, or that of its token.
@@ -137,9 +220,14 @@ impl Caller {
         }
     }
 
-    /// Whether what these matchers keep quiet is of no site that it may not know of.
+    /// The only sites at which it may do what is asked; `None` if that is every site.
+    pub(super) fn sites(&self) -> Option<BTreeSet<&SiteId>> {
+        self.held().and_then(Held::sites)
+    }
+
+    /// Whether what these matchers keep quiet is of one site at which it may.
     fn reaches_all(&self, matchers: &Matchers) -> bool {
-        self.only_site().is_none_or(|only| matchers.is_only(Field::Site, only.as_str()))
+        self.sites().is_none_or(|sites| sites.iter().any(|site| matchers.is_only(Field::Site, site.as_str())))
     }
 
     /// The same of a silence or maintenance window.
@@ -147,27 +235,25 @@ impl Caller {
         match kind {
             Kind::Silence(matchers) | Kind::Maintenance { matchers, .. } => Ok(self.reaches_all(matchers)),
             Kind::UntilResolved(alert) => {
-                Ok(self.only_site().is_none()
-                    || site_of_alert(app, *alert).await?.is_some_and(|site| self.reaches(&site)))
+                Ok(self.sites().is_none() || site_of_alert(app, *alert).await?.is_some_and(|site| self.reaches(&site)))
             }
         }
     }
 
     /// Refuses matchers that would keep alerts of other sites quiet.
     pub(in crate::http) fn check_matchers(&self, matchers: &Matchers) -> Result<(), ApiError> {
-        self.allowed(self.reaches_all(matchers))
+        if self.reaches_all(matchers) { Ok(()) } else { Err(self.other_site()) }
     }
 
     /// Refuses a silence or maintenance window that would.
     pub(in crate::http) async fn check_restraint(&self, app: &App, kind: &Kind) -> Result<(), ApiError> {
-        self.allowed(self.reaches_restraint(app, kind).await?)
+        if self.reaches_restraint(app, kind).await? { Ok(()) } else { Err(self.other_site()) }
     }
 
-    fn allowed(&self, reached: bool) -> Result<(), ApiError> {
-        match self.only_site() {
-            Some(only) if !reached => Err(ApiError::OtherSite(only.clone())),
-            _ => Ok(()),
-        }
+    /// That it may do what is asked at some sites alone.
+    pub(super) fn other_site(&self) -> ApiError {
+        let sites = self.sites().unwrap_or_default();
+        ApiError::OtherSite(sites.into_iter().map(SiteId::to_string).collect::<Vec<_>>().join("`, `"))
     }
 }
 
@@ -193,7 +279,8 @@ pub(super) async fn recognised(app: &App, headers: &HeaderMap, policy: Option<Po
         {
             not_noted(cause, &session.id);
         }
-        return Ok(Caller::Person { person: Arc::new(person), session: session.id.into() });
+        let held = person.held();
+        return Ok(Caller::Person { person: Arc::new(person), session: session.id.into(), held });
     }
     // How the hub does is told whatever its database does.
     let is_public = policy.is_some_and(|policy| policy.need == Need::Nothing);
@@ -214,7 +301,7 @@ async fn program(app: &App, given: &HeaderValue) -> Result<Caller, ApiError> {
     {
         not_noted(cause, &row.id);
     }
-    Ok(Caller::Program { id: row.id.into(), name: row.name.into(), grant: row.grant })
+    Ok(Caller::Program { id: row.id.into(), name: row.name.into(), held: Held::new([row.grant]) })
 }
 
 /// Whether it can be noted that somebody was here: nobody is kept from reading because a disk takes nothing.

@@ -1,5 +1,7 @@
 //! Every route, by every role, at one's own site and at another one.
 
+mod grants;
+
 use axum::{
     body::Body,
     http::{Request, StatusCode},
@@ -78,6 +80,7 @@ impl World {
             ("{agent}", "lobby-box"),
             ("{number}", &self.ticket),
             ("{no}", &self.ticket),
+            ("{role}", "viewer"),
             ("{action}", verb),
             ("{verb}", verb),
             ("{domain}", "storage"),

@@ -8,6 +8,7 @@ use axum::{
     response::Response,
 };
 use lobby_dashboards::{AccountPage, Mistake, Page, PersonalMistake, SessionLine};
+use lobby_domain::access::{Grant, Role};
 use serde::Deserialize;
 
 use super::{
@@ -60,14 +61,18 @@ pub(super) async fn page(
             chrome: scene.chrome(Page::Account),
             name: person.name.clone(),
             login: person.login.clone(),
-            role: person.grant.role,
-            site: person.grant.site.as_ref().map(|site| scene.name_of(site)),
+            posts: person.grants().map(|grant| held(scene, grant)).collect(),
             sessions: sessions.iter().map(line).collect(),
             personal,
             mistake,
         })
     })?;
     page.html(reader.fragment)
+}
+
+/// A role, and where it is held.
+fn held(scene: &Scene<'_>, grant: &Grant) -> (Role, Option<String>) {
+    (grant.role, grant.site.as_ref().map(|site| scene.name_of(site)))
 }
 
 /// A browser as people know it, such as `Chrome · Android`, by what it calls itself; else what it calls itself.

@@ -15,7 +15,7 @@ async fn page(app: &App, reader: &Reader, id: &str) -> Result<String, PageError>
     let id = AlertId(id.parse().map_err(|_| PageError::NotFound)?);
     let row = app.store.alert(id).await?.ok_or(PageError::NotFound)?;
     let (reports, photos) = (app.store.reports_of_alert(id).await?, app.store.photos_of_alert(id.0).await?);
-    let may_acknowledge = reader.caller.may(Need::Answer) && reader.caller.may_acknowledge(&row);
+    let may_acknowledge = reader.caller.at(&row.site).may(Need::Answer) && reader.caller.may_acknowledge(&row);
     // An alert outlives its site's configuration; it is then shown without a site chosen.
     let site = app.fleet.read().contains_key(&row.site).then(|| row.site.clone());
     let open = Open::default();

@@ -55,7 +55,7 @@ async fn read(app: &App, reader: &Reader, month: Option<&str>) -> Result<Result<
         })?;
         return page.html(reader.fragment).map(Err);
     };
-    let sight = Sight::of(reader.caller.role());
+    let sight = Sight::of(reader.caller.at(&site).roles());
     Ok(Ok(MonthOfSite::read(&app.store, &app.fleet, (site, month), sight, now).await?))
 }
 
@@ -208,9 +208,12 @@ async fn page(app: &App, reader: &Reader, month: Option<&str>) -> Result<String,
     let open = Open::default();
     let page = Scene::with(app, reader, Some(of.site.clone()), &open, |scene| {
         let gaps = Gaps::of(scene.pack);
-        let own = match of.sight {
+        let own = match &of.sight {
             Sight::All => None,
-            Sight::Post(role) => Some(scene.post(role.as_str())),
+            Sight::Posts(roles) => {
+                let posts: Vec<String> = roles.iter().map(|role| scene.post(role.as_str())).collect();
+                Some(posts.join(scene.texts().list_comma))
+            }
         };
         let cannot = cannot(scene, &of, &ledgers, has_channel);
         Ok(CompliancePage {

@@ -80,7 +80,7 @@ fn is_mine(scene: &Scene<'_>, row: &EscalationRow) -> bool {
     let works = || row.ticket.as_deref().and_then(|number| scene.open.ticket(number)).map(|ticket| &ticket.owner);
     match &row.escalation.holder {
         Some(holder) if *holder.id == *person.id => true,
-        None if row.escalation.post() == person.grant.role.as_str() => true,
+        None if scene.reader.caller.at(&row.site).is_at(row.escalation.post()) => true,
         _ => works().is_some_and(|owner| *owner == person.name),
     }
 }
@@ -131,7 +131,7 @@ fn line(scene: &Scene<'_>, row: &EscalationRow) -> EscalationLine {
 /// How something stands, and where the reader may send it.
 pub(super) fn standing(scene: &Scene<'_>, row: &EscalationRow) -> Escalation {
     let escalation = &row.escalation;
-    let may = row.ticket.is_some() && scene.reader.caller.may(Need::Answer);
+    let may = row.ticket.is_some() && scene.reader.caller.at(&row.site).may(Need::Answer);
     let above = escalation.route.posts.iter().skip(escalation.level + 1).filter(|_| may);
     Escalation {
         post: scene.post(escalation.post()),

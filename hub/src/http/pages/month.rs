@@ -182,7 +182,7 @@ async fn statement_page(app: &App, reader: &Reader, month: &str) -> Result<Strin
                 .map(|line| of_place(place_name(scene, &asked, &line.place), line))
                 .collect(),
             differences: differences(scene, &asked, &statement),
-            agree: (is_over && agreed.is_none() && reader.caller.may(Need::Stock))
+            agree: (is_over && agreed.is_none() && reader.caller.at(&asked.site).may(Need::Stock))
                 .then(|| format!("/stock/statement/{}/{}/{}", asked.site, asked.item, asked.month)),
             agreed: agreed.as_ref().map(|(who, at)| (who.clone(), scene.when(*at))),
         })
@@ -259,10 +259,10 @@ async fn agreed(app: &App, reader: &Reader, (site, item, month): (&str, String, 
         return Ok(noticed(&place, "step"));
     }
     let statement = read_statement(app, &asked).await?;
-    let caller = &reader.caller;
+    let caller = reader.caller.at(&asked.site);
     let (who, actor) = (text(&caller.signs(String::new()), LONGEST_NAME)?, caller.actor(""));
     let saw = (statement.used(), statement.lost());
-    let by = Closing { who: &who, post: caller.role().map_or("", Role::as_str), saw, at: now, actor: &actor };
+    let by = Closing { who: &who, post: caller.post(), saw, at: now, actor: &actor };
     app.store.close_statement(&asked.site, &asked.item, month, by).await?;
     Ok(noticed(&place, "saved"))
 }
@@ -316,7 +316,7 @@ fn plan_of(scene: &Scene<'_>, asked: &Asked, row: &PurchaseRow) -> Plan {
         hindsight: terms.hindsight.iter().map(hindsight).collect(),
         steps: row.steps.iter().map(|step| plan_step(scene, texts, &unit, step)).collect(),
         seen: row.steps.len(),
-        form: form(&scene.reader.caller, &standing, approvers),
+        form: form(&scene.reader.caller.at(&asked.site), &standing, approvers),
     }
 }
 
@@ -330,7 +330,7 @@ fn form(caller: &Caller, standing: &Standing, approvers: &[Box<str>]) -> PlanFor
 
 /// Whether somebody may decide for a post: whoever is of it, and who runs the product.
 fn speaks_for(caller: &Caller, post: &str) -> bool {
-    caller.role().is_none_or(|role| role == Role::Admin || role.as_str() == post)
+    caller.any(|role| role.is_none_or(|role| role == Role::Admin || role.as_str() == post))
 }
 
 fn hindsight(seen: &Hindsight) -> PlanHindsight {
@@ -409,14 +409,16 @@ async fn decided(
     };
     let terms = of.proposal(&app.store, (&site, item), month, now).await?;
     let Some(terms) = terms else { return Err(PageError::NotFound) };
-    let caller = &reader.caller;
+    let caller = &reader.caller.at(&site);
     let (who, actor) = (text(&caller.signs(String::new()), LONGEST_NAME)?, caller.actor(""));
+    let before = of.plan(&app.store, (&site, item), month, now).await?;
+    let turn = before.and_then(|row| row.standing().turn(&of.item.approved_by).cloned());
     let deed = PurchaseDeed {
         act: &act,
         seen: sent.seen,
         reason: sent.reason.trim(),
         who: &who,
-        post: caller.role().map_or("", Role::as_str),
+        post: caller.post_for(turn.as_deref().unwrap_or_default()),
         approvers: &of.item.approved_by,
         at: now,
         actor: &actor,

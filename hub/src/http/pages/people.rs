@@ -7,20 +7,23 @@ use axum::{
     response::Response,
 };
 use lobby_contract::SiteId;
-use lobby_dashboards::{Mistake, Page, PeoplePage, PersonLine, PersonState, SelectOption};
+use lobby_dashboards::{HeldLine, Mistake, Page, PeoplePage, PersonLine, PersonState, SelectOption};
 use lobby_domain::access::{Grant, Role};
 use serde::Deserialize;
 
 use super::{
-    App, Caller, Open, PageError, Path, Reader, Scene,
+    App, Open, PageError, Path, Reader, Scene,
     act::{filled, noticed},
     answer::{Html, answer, document, refuse, see},
     sign_in::mistaken,
 };
 use crate::{
     account::{self, AccountError},
-    http::address::Origin,
-    store::PersonRow,
+    http::{
+        address::Origin,
+        people::{GrantError, Turn, is_seen, is_theirs, may_erase, seen, turn},
+    },
+    store::{PersonError, PersonRow},
 };
 
 /// The form by which somebody is entered.
@@ -40,11 +43,19 @@ pub(super) struct Change {
     /// What they sign in with, typed once more by whoever erases them.
     #[serde(default)]
     login: String,
+    /// The role that is given or taken away.
+    #[serde(default)]
+    role: String,
+    /// The only site at which it holds; all of them if it is empty.
+    #[serde(default)]
+    site: String,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum What {
+    Grant,
+    Revoke,
     Link,
     Disable,
     Enable,
@@ -73,8 +84,8 @@ async fn page(app: &App, reader: &Reader, shown: Shown) -> Result<String, PageEr
             id: row.id.clone(),
             name: row.name.clone(),
             login: row.login.clone(),
-            role: row.grant.role,
-            site: row.grant.site.as_ref().map(|site| scene.name_of(site)),
+            held: row.grants().filter(|grant| caller.may_give(grant)).map(|grant| held(scene, row, grant)).collect(),
+            holds_more: !is_theirs(caller, row),
             state: match (row.disabled_at, row.has_password) {
                 (Some(_), _) if row.erased_at.is_some() => PersonState::Erased,
                 (Some(_), _) => PersonState::Disabled,
@@ -97,11 +108,11 @@ async fn page(app: &App, reader: &Reader, shown: Shown) -> Result<String, PageEr
         };
         Ok(PeoplePage {
             chrome: scene.chrome(Page::People),
-            people: people.iter().filter(|row| is_theirs(caller, row)).map(line).collect(),
+            people: people.iter().filter(|row| is_seen(caller, row)).map(line).collect(),
             roles: Role::ALL.into_iter().filter(somewhere).collect(),
             sites: scene.all_sites().filter(may_choose).map(site).collect(),
             all_sites: Role::ALL.into_iter().any(all_sites),
-            may_erase: caller.role() == Some(Role::Admin),
+            may_erase: may_erase(caller),
             link: shown.link,
             typed: shown.typed,
             mistake: shown.mistake,
@@ -110,9 +121,31 @@ async fn page(app: &App, reader: &Reader, shown: Shown) -> Result<String, PageEr
     page.html(reader.fragment)
 }
 
-/// Whether somebody who was entered is theirs to see and to change.
-fn is_theirs(caller: &Caller, row: &PersonRow) -> bool {
-    caller.may_give(&row.grant)
+/// A role that somebody holds. One who holds nothing else is disabled rather than left with nothing.
+fn held(scene: &Scene<'_>, row: &PersonRow, grant: &Grant) -> HeldLine {
+    HeldLine {
+        role: grant.role,
+        site: grant.site.as_ref().map(|site| (site.to_string(), scene.name_of(site))),
+        may_take: !row.further.is_empty() && row.erased_at.is_none(),
+    }
+}
+
+/// The role and site that a form names.
+fn named(role: &str, site: &str) -> Result<Grant, PageError> {
+    let role: Role = role.parse().map_err(|_| PageError::BadRequest)?;
+    let site: Option<SiteId> =
+        (!site.is_empty()).then(|| site.parse()).transpose().map_err(|_| PageError::BadRequest)?;
+    Ok(Grant { role, site })
+}
+
+/// Why nothing was changed, as a page says it.
+fn refused(error: GrantError) -> PageError {
+    match error {
+        GrantError::Site => PageError::BadRequest,
+        GrantError::NotTheirs => PageError::Forbidden,
+        GrantError::Person(PersonError::Store(error)) => error.into(),
+        GrantError::Nobody | GrantError::Person(_) => PageError::NotFound,
+    }
 }
 
 /// Enters somebody, and shows the link by which they choose their password.
@@ -135,10 +168,7 @@ async fn entered(
     form: Result<Form<NewPerson>, FormRejection>,
 ) -> Result<Response, PageError> {
     let Form(NewPerson { name, login, role, site }) = filled(form)?;
-    let role: Role = role.parse().map_err(|_| PageError::BadRequest)?;
-    let site: Option<SiteId> =
-        (!site.is_empty()).then(|| site.parse()).transpose().map_err(|_| PageError::BadRequest)?;
-    let grant = Grant { role, site };
+    let grant = named(&role, &site)?;
     if !reader.caller.may_give(&grant) {
         return Err(PageError::Forbidden);
     }
@@ -176,11 +206,20 @@ async fn changed(
     id: &str,
     form: Result<Form<Change>, FormRejection>,
 ) -> Result<Response, PageError> {
-    let Form(Change { what, login }) = filled(form)?;
-    let row = app.store.people().await?.into_iter().find(|row| row.id == id);
-    let row = row.filter(|row| is_theirs(&reader.caller, row)).ok_or(PageError::NotFound)?;
+    let Form(Change { what, login, role, site }) = filled(form)?;
+    let row = seen(app, &reader.caller, id).await.map_err(refused)?;
+    if !matches!(what, What::Grant | What::Revoke) && !is_theirs(&reader.caller, &row) {
+        return Err(PageError::Forbidden);
+    }
     let (now, actor) = (app.clock.now(), reader.caller.actor(""));
+    let turned = async |way| match turn(app, &reader.caller, (id, &named(&role, &site)?), way).await {
+        Ok(_) => Ok(Ok(())),
+        Err(GrantError::Person(error)) => Ok(Err(error)),
+        Err(error) => Err(refused(error)),
+    };
     let done = match what {
+        What::Grant => turned(Turn::Give).await?,
+        What::Revoke => turned(Turn::Take).await?,
         What::Link => match account::link(&app.store, id, now, &actor).await {
             Ok((row, link)) => {
                 let shown = Shown { link: Some((row.name, origin.to_setup(&link))), ..Shown::default() };
@@ -190,7 +229,7 @@ async fn changed(
         },
         What::Disable => app.store.set_disabled(id, true, now, &actor).await,
         What::Enable => app.store.set_disabled(id, false, now, &actor).await,
-        What::Erase if reader.caller.role() != Some(Role::Admin) => return Err(PageError::Forbidden),
+        What::Erase if !may_erase(&reader.caller) => return Err(PageError::Forbidden),
         What::Erase if row.erased_at.is_none() && login.trim().to_ascii_lowercase() != row.login => {
             let shown = Shown { mistake: Some(Mistake::OtherLogin), ..Shown::default() };
             return Ok(document(StatusCode::UNPROCESSABLE_ENTITY, page(app, reader, shown).await?));

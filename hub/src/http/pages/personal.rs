@@ -91,7 +91,7 @@ pub(super) async fn part(
     mistake: Option<PersonalMistake>,
     typed: Option<&Wishes>,
 ) -> Result<Option<PersonalPart>, PageError> {
-    if app.notify.settings().personal(person.grant.site.as_ref()).is_none() {
+    if app.notify.settings().personal_of(person.sites().as_deref()).is_none() {
         return Ok(None);
     }
     let (contact, chosen) = (app.store.contact(&person.id).await?, app.store.preference(&person.id).await?);

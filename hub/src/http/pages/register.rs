@@ -16,7 +16,7 @@ use axum::{
 use lobby_contract::SiteId;
 use lobby_dashboards::{Choice, ItemEventLine, ItemForm, ItemPage, Page, RegisterItem, RegisterPage, Signed};
 use lobby_domain::{
-    access::{Need, Role},
+    access::Need,
     register::{AssetNumber, Deed, Field, Item, Mistake, Refusal, State as ItemState, moving},
     time::Timestamp,
 };
@@ -103,7 +103,8 @@ impl Doer {
         let who = one(fields, "by").chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
         let who = reader.caller.signs(who);
         let actor = reader.caller.actor(&who);
-        Ok(Self { site, who, post: reader.caller.role().map_or("", Role::as_str), actor, at: app.clock.now() })
+        let post = reader.caller.at(&site).post();
+        Ok(Self { site, who, post, actor, at: app.clock.now() })
     }
 
     fn acting(&self) -> Acting<'_> {
@@ -213,7 +214,7 @@ async fn list(
         let is_wanted = |row: &&ItemRow| wanted.is_none_or(|place| row.item.get(Field::Place) == place);
         let waits = |row: &&MoveRow| {
             let own = reader.caller.person().is_some_and(|person| person.id == row.asked_id);
-            row.state == moving::State::Asked && reader.caller.may(Need::Consent) && !own
+            row.state == moving::State::Asked && reader.caller.at(site).may(Need::Consent) && !own
         };
         let last = last_whole(&takes);
         let every = app.fleet.setup().stock_take_every(site);

@@ -478,7 +478,7 @@ pub(in crate::http) async fn take(
     if symptoms.len() < said.symptoms.len() && symptoms.is_empty() && said.note.is_empty() {
         return Err(PageError::BadRequest);
     }
-    let reporter = caller.role();
+    let reporter = caller.at(&target.site).role();
     let source = match caller {
         Caller::Nobody => Source::Guest,
         Caller::Program { .. } => Source::Program,
@@ -530,7 +530,7 @@ fn reported(what: What) -> Reported {
 /// A report as a reader may see it.
 pub(super) fn card(scene: &Scene<'_>, row: &ReportRow, photos: &[PhotoRow]) -> ReportCard {
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let may_call = may_call(scene.reader.caller.role());
+    let may_call = may_call(&scene.reader.caller.at(&row.site));
     let readable = |phone: String| if may_call { phone } else { masked(&phone) };
     ReportCard {
         source: match row.source {
@@ -568,8 +568,9 @@ pub(super) fn shown<'a>(scene: &Scene<'_>, photos: impl Iterator<Item = &'a Phot
 }
 
 /// Who may call those who report: who repairs, and who is above.
-pub(in crate::http) fn may_call(role: Option<Role>) -> bool {
-    role.is_none_or(|role| matches!(role, Role::Engineering | Role::Supervisor | Role::Manager | Role::Admin))
+pub(in crate::http) fn may_call(caller: &Caller) -> bool {
+    let may = |role| matches!(role, Role::Engineering | Role::Supervisor | Role::Manager | Role::Admin);
+    caller.any(|role| role.is_none_or(may))
 }
 
 /// Who reported a ticket, in one line: the first of them, or the hub itself.

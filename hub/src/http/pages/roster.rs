@@ -81,7 +81,7 @@ async fn page(app: &App, reader: &Reader, site: Option<SiteId>, shown: Shown) ->
             let (day, hours) = (Some(day), format!("{from} - {until}"));
             DutyLine { day, hours, post: scene.post(&gap.post), person: None, disabled: false }
         };
-        let import = reader.caller.may(Need::Roster).then(|| import(scene, &words, &site, shown));
+        let import = reader.caller.at(&site).may(Need::Roster).then(|| import(scene, &words, &site, shown));
         Ok(RosterPage {
             chrome: scene.chrome(Page::Roster),
             sites: Vec::new(),

@@ -81,7 +81,7 @@ async fn page(app: &App, reader: &Reader, id: &str) -> Result<String, PageError>
 
 fn build(scene: &Scene<'_>, case: Case) -> RoundPage {
     let Case { round, answers, photos, passed } = case;
-    let caller = &scene.reader.caller;
+    let caller = scene.reader.caller.at(&round.site);
     let may = caller.may(Need::Answer);
     let answerable = round.state.after(Deed::Answer, round.is_handover()).is_ok();
     let said: BTreeMap<&str, &AnswerRow> = answers.iter().map(|row| (row.line.as_str(), row)).collect();
@@ -101,10 +101,10 @@ fn build(scene: &Scene<'_>, case: Case) -> RoundPage {
         clauses: scene.clauses(&round.clauses),
         items: round.lines.iter().map(item).collect(),
         key: new_id().to_string(),
-        may_answer: may && answerable && stands_at(caller.role(), &round.post),
+        may_answer: may && answerable && caller.any(|role| stands_at(role, &round.post)),
         may_take: may
             && round.state == check::State::SignedOut
-            && takes_over(&round).is_some_and(|post| stands_at(caller.role(), post)),
+            && takes_over(&round).is_some_and(|post| caller.any(|role| stands_at(role, post))),
         asks_name: caller.person().is_none(),
         signed_out: signed(&round.signed_out),
         signed_in: signed(&round.signed_in),
@@ -245,6 +245,9 @@ async fn acted(app: &App, reader: &Reader, (id, verb): (&str, &str), request: Re
         fields.iter().filter(|(name, _)| name != "sent_at").map(|(name, value)| format!("{name}={value}")).collect();
     let actor = reader.caller.actor(&by);
     let silences = if deed == Deed::SignIn { silences(app, reader, &round).await? } else { Vec::new() };
+    let takes_over = matches!(deed, Deed::SignIn | Deed::Dispute);
+    let its_post = round.takes_over.as_deref().filter(|_| takes_over).unwrap_or(&round.post);
+    let post = reader.caller.at(&round.site).post_for(its_post);
     let asked = Checking {
         id: Uuid::new_v5(&key, format!("{}\n{verb}\n{by}\n{}", round.id, said.join("\n")).as_bytes()),
         round: round.id,
@@ -253,7 +256,7 @@ async fn acted(app: &App, reader: &Reader, (id, verb): (&str, &str), request: Re
         dispute: &note,
         silences: &silences,
         by: &by,
-        post: reader.caller.role().map_or("", lobby_domain::access::Role::as_str),
+        post,
         actor: &actor,
         setup: &setup,
         sent_at: one(&fields, "sent_at").parse().ok().map(Timestamp::from_millis),

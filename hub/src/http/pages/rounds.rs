@@ -72,22 +72,26 @@ async fn list(app: &App, reader: &Reader) -> Result<String, PageError> {
         let rounds: Vec<&RoundRow> = rounds.iter().filter(reaches).collect();
         let scheduled = scheduled(scene, &setup, &rounds);
         let mut posts: BTreeSet<String> = BTreeSet::new();
-        for post in rounds.iter().map(|round| &*round.post).chain(scheduled.iter().map(|(_, post, _)| &**post)) {
+        for post in rounds.iter().map(|round| &*round.post).chain(scheduled.iter().map(|(_, _, post, _)| &**post)) {
             posts.insert(post.to_owned());
         }
         let wanted = reader.asked.post.clone().filter(|post| !post.is_empty());
-        let role = reader.caller.role().map(lobby_domain::access::Role::as_str);
-        let is_wanted = |post: &str, other: Option<&str>| match wanted.as_deref() {
+        let is_wanted = |site: &SiteId, post: &str, other: Option<&str>| match wanted.as_deref() {
             None => true,
-            Some(MINE) => role.is_some_and(|role| post == role || other == Some(role)),
+            Some(MINE) => {
+                let there = reader.caller.at(site);
+                there.is_at(post) || other.is_some_and(|other| there.is_at(other))
+            }
             Some(wanted) => post == wanted || other == Some(wanted),
         };
         let (mut today, mut past) = (Vec::new(), Vec::new());
-        for round in rounds.into_iter().filter(|round| is_wanted(&round.post, round.takes_over.as_deref())) {
+        for round in rounds.into_iter().filter(|round| is_wanted(&round.site, &round.post, round.takes_over.as_deref()))
+        {
             let list = if is_today(&setup, round, now) { &mut today } else { &mut past };
             list.push(line(scene, round));
         }
-        let of_post = scheduled.into_iter().filter(|(_, post, takes_over)| is_wanted(post, takes_over.as_deref()));
+        let of_post =
+            scheduled.into_iter().filter(|(_, site, post, takes_over)| is_wanted(site, post, takes_over.as_deref()));
         today.extend(of_post.map(|(line, ..)| line));
         today.sort_by_key(|line| (rank(line.state), line.due.ms));
         Ok(ChecksPage {
@@ -117,8 +121,11 @@ fn is_today(setup: &Setup, round: &RoundRow, now: Timestamp) -> bool {
     local(now, &setup.zone_of(&round.site)).date().to_string() == round.day
 }
 
-/// The rounds of today whose time has not come: their lines, and whose they are.
-fn scheduled(scene: &Scene<'_>, setup: &Setup, there: &[&RoundRow]) -> Vec<(RoundLine, Box<str>, Option<Box<str>>)> {
+/// A round whose time has not come: its line, its site, and whose it is.
+type Coming = (RoundLine, SiteId, Box<str>, Option<Box<str>>);
+
+/// The rounds of today whose time has not come.
+fn scheduled(scene: &Scene<'_>, setup: &Setup, there: &[&RoundRow]) -> Vec<Coming> {
     let mut coming = Vec::new();
     for (id, _) in scene.all_sites().filter(|(id, _)| scene.chosen().is_none_or(|chosen| chosen == *id)) {
         let Some(calendar) = setup.sites.get(id).and_then(|site| site.calendar.as_ref()) else { continue };
@@ -142,7 +149,7 @@ fn scheduled(scene: &Scene<'_>, setup: &Setup, there: &[&RoundRow]) -> Vec<(Roun
                     state: RoundState::Scheduled,
                     progress: (0, 0),
                 };
-                coming.push((line, list.post.clone(), list.takes_over.clone()));
+                coming.push((line, id.clone(), list.post.clone(), list.takes_over.clone()));
             }
         }
     }

@@ -8,9 +8,11 @@ use std::{
 use jiff::tz::TimeZone;
 use lobby_contract::SiteId;
 use lobby_dashboards::{
-    Calendar, Choice, Chrome, Clause, Collection, DeviceRef, Lang, Page, SelectOption, Sight, State, Texts, When,
+    Calendar, Choice, Chrome, Clause, Collection, DeviceRef, HeldPost, Lang, Page, SelectOption, Sight, State, Texts,
+    When,
 };
 use lobby_domain::{
+    access::{Grant, Need, Role},
     agent::Link,
     alert::Subject,
     area::Area,
@@ -22,7 +24,10 @@ use lobby_domain::{
     time::Timestamp,
 };
 
-use super::{App, Open, PageError, Reader};
+use super::{
+    App, Open, PageError, Reader,
+    sign_in::{first_page, home},
+};
 use crate::fleet::{Fleet, Setup};
 
 /// The live state while it is held, what is open, and the reader.
@@ -120,9 +125,41 @@ impl Scene<'_> {
             // What is shown once, and what is being typed, must not go because something changed elsewhere.
             live: !matches!(page, Page::Error | Page::Account | Page::People | Page::Roster),
             person: self.reader.caller.person().map(|person| person.name.clone()),
-            role: self.reader.caller.role(),
-            sight: if self.reader.caller.only_site().is_some() { Sight::OneSite } else { Sight::AllSites },
+            roles: self.roles(),
+            posts: self.posts(),
+            sight: if self.reader.caller.is_confined() { Sight::OneSite } else { Sight::AllSites },
+            audits: self.audits(),
         }
+    }
+
+    /// What the reader is at the site that is shown.
+    fn roles(&self) -> Option<Vec<Role>> {
+        let caller = &self.reader.caller;
+        let here = self.chosen.as_ref().map_or_else(|| caller.roles(), |site| caller.at(site).roles())?;
+        // A page of nothing in particular leads to what they may do anywhere; where it leads it is asked again.
+        let anywhere = || caller.all().into_iter().flatten().map(|grant| grant.role).collect();
+        Some(if here.is_empty() { anywhere() } else { here.into_iter().collect() })
+    }
+
+    /// Whether the page of all that was changed is the reader's: it tells of every site.
+    fn audits(&self) -> bool {
+        let audits = |grant: &Grant| grant.site.is_none() && grant.role.may(Need::Operate);
+        self.reader.caller.all().is_none_or(|grants| grants.iter().any(audits))
+    }
+
+    /// What the reader holds, each with the way to its first page; nothing of whoever holds one role.
+    fn posts(&self) -> Vec<HeldPost> {
+        let grants = self.reader.caller.all().filter(|grants| grants.len() > 1).unwrap_or_default();
+        let post = |grant: &Grant| {
+            let home = home(grant.role);
+            HeldPost {
+                role: grant.role,
+                site: grant.site.as_ref().map(|site| self.name_of(site)),
+                href: first_page(grant),
+                current: grant.site == self.chosen && self.reader.path.split('?').next() == Some(home),
+            }
+        };
+        grants.iter().map(post).collect()
     }
 
     fn choices(&self, page: Page) -> Vec<Choice> {
@@ -136,12 +173,13 @@ impl Scene<'_> {
         };
         let all =
             Choice { label: self.texts().all_sites.to_owned(), href: path.to_owned(), current: self.chosen.is_none() };
+        let all = Some(all).filter(|_| !self.reader.caller.is_confined());
         let one = |id: &&SiteId| Choice {
             label: self.fleet.name_of(id),
             href: format!("{path}?site={id}"),
             current: self.chosen.as_ref() == Some(*id),
         };
-        std::iter::once(all).chain(self.names.iter().map(one)).collect()
+        all.into_iter().chain(self.names.iter().map(one)).collect()
     }
 
     /// Whether data come in from `sites`.
@@ -159,7 +197,11 @@ impl Scene<'_> {
 
     /// The sites shown that have reported.
     pub fn shown(&self) -> impl Iterator<Item = &Site> {
-        self.sites.values().filter(|site| self.chosen.as_ref().is_none_or(|chosen| *chosen == site.id))
+        let is_shown = |site: &&Site| match &self.chosen {
+            Some(chosen) => *chosen == site.id,
+            None => self.names.contains(&site.id),
+        };
+        self.sites.values().filter(is_shown)
     }
 
     /// The sites of which one is to be chosen.

@@ -7,7 +7,10 @@ use axum::{
     response::Response,
 };
 use lobby_dashboards::{Mistake, Page, SetupPage, SignInPage};
-use lobby_domain::{access::Role, time::Span};
+use lobby_domain::{
+    access::{Grant, Role},
+    time::Span,
+};
 use serde::Deserialize;
 
 use super::{
@@ -108,7 +111,7 @@ async fn signed_in(
         }
     };
     let back = form.back.filter(|back| is_local(back));
-    let mut response = see(back.as_deref().unwrap_or_else(|| home(signed_in.person.grant.role)));
+    let mut response = see(&back.unwrap_or_else(|| first_page(&signed_in.person.grant)));
     for cookie in [
         cookies::keep_session(&signed_in.session, signed_in.keep, app.https),
         cookies::keep_browser(&signed_in.browser, app.https),
@@ -133,8 +136,14 @@ fn minutes(left: Span) -> i64 {
     left.millis().saturating_add(59_999) / 60_000
 }
 
+/// The first page of whoever holds this.
+pub(super) fn first_page(grant: &Grant) -> String {
+    let home = home(grant.role);
+    grant.site.as_ref().map_or_else(|| home.to_owned(), |site| format!("{home}?site={site}"))
+}
+
 /// The first page of whoever is of that role.
-fn home(role: Role) -> &'static str {
+pub(super) fn home(role: Role) -> &'static str {
     match role {
         Role::Concierge => "/concierge",
         Role::Showflat => "/showflat",
@@ -234,6 +243,7 @@ pub(super) fn mistaken(error: AccountError) -> Result<Mistake, PageError> {
         AccountError::Person(PersonError::Taken(_)) => Ok(Mistake::Taken),
         AccountError::Person(PersonError::LastAdmin) => Ok(Mistake::LastAdmin),
         AccountError::Person(PersonError::Erased) => Ok(Mistake::Erased),
+        AccountError::Person(PersonError::OnlyGrant) => Ok(Mistake::OnlyGrant),
         AccountError::Person(PersonError::Link) => Err(PageError::Link),
         AccountError::Person(PersonError::NotFound(_)) => Err(PageError::NotFound),
         AccountError::Person(PersonError::Store(error)) => Err(error.into()),

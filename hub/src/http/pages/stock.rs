@@ -118,7 +118,7 @@ pub(super) fn refill(
         amount,
         key: new_id().to_string(),
     };
-    scene.reader.caller.may(Need::Stock).then_some(form)
+    scene.reader.caller.at(site).may(Need::Stock).then_some(form)
 }
 
 /// What people call a place.

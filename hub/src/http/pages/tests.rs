@@ -2,6 +2,7 @@
 
 mod areas;
 mod compliance;
+mod grants;
 mod outbox;
 mod register;
 mod roster;

@@ -67,9 +67,8 @@ impl Case {
         let (attached, _) = app.store.alerts(&filter, None, MOST_ALERTS).await??;
         let escalation = app.store.escalation_of_ticket(no).await?;
         let people = app.store.people().await?.into_iter();
-        let repairs = |person: &PersonRow| {
-            person.disabled_at.is_none() && person.grant.role.may(Need::Repair) && person.grant.reaches(&row.site)
-        };
+        let repairs =
+            |person: &PersonRow| person.disabled_at.is_none() && person.held().at(row.site.clone()).may(Need::Repair);
         let repairers = people.filter(repairs).map(|person| person.name).collect();
         let reports = app.store.reports_of_ticket(no).await?;
         let photos = app.store.photos_of_ticket(no).await?;
@@ -117,7 +116,7 @@ async fn page(app: &App, reader: &Reader, no: &str, draft: Draft) -> Result<Stri
 fn build(scene: &Scene<'_>, case: &Case, others: &[TicketRow]) -> TicketPage {
     let Case { row, events, attached, reports, photos, .. } = case;
     let open = row.closed_at.is_none();
-    let repairs = scene.reader.caller.may(Need::Repair);
+    let repairs = scene.reader.caller.at(&row.site).may(Need::Repair);
     TicketPage {
         no: row.number.to_string(),
         version: row.version,
@@ -149,7 +148,7 @@ fn build(scene: &Scene<'_>, case: &Case, others: &[TicketRow]) -> TicketPage {
         evidence: attached.iter().rev().map(|alert| evidence(scene, alert)).collect(),
         alerts: attached.iter().map(|alert| alerts::row(scene, alert)).collect(),
         timeline: events.iter().rev().map(|event| entry(scene, event, attached)).collect(),
-        actions: actions(row.state, scene.open.is_faulty(row), &scene.reader.caller),
+        actions: actions(row.state, scene.open.is_faulty(row), &scene.reader.caller.at(&row.site)),
         rejected: incident::rejected(row, events.iter().rfind(|event| event.what == "reject")),
         reasons: reasons(row.state, scene.open.is_faulty(row), repairs, !others.is_empty()),
         others: others.iter().map(|ticket| (ticket.number.to_string(), scene.text(&ticket.title))).collect(),
@@ -157,7 +156,7 @@ fn build(scene: &Scene<'_>, case: &Case, others: &[TicketRow]) -> TicketPage {
         draft: Draft::default(),
         reports: reports.iter().map(|row| report::card(scene, row, photos)).collect(),
         photos: report::shown(scene, photos.iter().filter(|photo| photo.report.is_none())),
-        comment: (open && scene.reader.caller.may(Need::Answer)).then(|| new_id().to_string()),
+        comment: (open && scene.reader.caller.at(&row.site).may(Need::Answer)).then(|| new_id().to_string()),
         chrome: scene.chrome(Page::Ticket),
     }
 }
@@ -165,7 +164,8 @@ fn build(scene: &Scene<'_>, case: &Case, others: &[TicketRow]) -> TicketPage {
 /// Whether the reader may say that they have arrived at the ticket's device.
 pub(super) fn arrives(scene: &Scene<'_>, row: &TicketRow) -> bool {
     let fits = ticket::act(row.state, ticket::Action::Start, false).is_ok();
-    fits && matches!(row.subject, Subject::Device(_)) && scene.reader.caller.may(ticket::Action::Start.need())
+    fits && matches!(row.subject, Subject::Device(_))
+        && scene.reader.caller.at(&row.site).may(ticket::Action::Start.need())
 }
 
 /// What was said of the last repair, unless it turned out to be none.

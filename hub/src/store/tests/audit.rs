@@ -101,6 +101,7 @@ async fn of_people_and_tokens_everything_is_told_but_no_secret(#[values(Kind::Sq
         login: "li@hz".into(),
         name: "李工".into(),
         grant,
+        further: Vec::new(),
         has_password: false,
         created_at: T0,
         disabled_at: None,

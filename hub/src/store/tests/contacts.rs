@@ -175,7 +175,7 @@ async fn whoever_leaves_or_is_erased_is_sent_nothing_more(#[values(Kind::Sqlite,
     assert_eq!(store.contact(&wang.id).await.unwrap(), crate::store::ContactRow::default());
 
     // Chen works elsewhere from now on.
-    store.cancel_elsewhere(&channel_of(&chen.id), &"other".parse().unwrap(), at(4)).await.unwrap();
+    store.cancel_elsewhere(&channel_of(&chen.id), &[&"other".parse().unwrap()], at(4)).await.unwrap();
     assert_eq!(told(store, &chen).await, named(&[("raised", "cancelled")]));
 }
 

@@ -19,6 +19,7 @@ fn person(id: &str, role: Role) -> PersonRow {
         login: format!("{id}@hz"),
         name: "李工".into(),
         grant: Grant { role, site: None },
+        further: Vec::new(),
         has_password: false,
         created_at: T0,
         disabled_at: None,

@@ -23,6 +23,7 @@ pub(super) async fn enter(store: &Store, id: &str) {
         login: id.into(),
         name: format!("{id} 工"),
         grant: Grant { role: Role::Concierge, site: None },
+        further: Vec::new(),
         has_password: false,
         created_at: T0,
         disabled_at: None,

@@ -2,7 +2,6 @@
 
 use lobby_contract::SiteId;
 use lobby_domain::{
-    access::Role,
     stock::{Deed, LONGEST_REASON, Place, Refusal},
     time::{Span, Timestamp},
 };
@@ -134,7 +133,7 @@ pub(in crate::http) async fn enter(
     check_places(app, &site, &new.item, &deed)?;
     let who = signed(caller, new.by)?;
     let actor = caller.actor(&who);
-    let post = caller.role().map(Role::as_str).unwrap_or_default();
+    let post = caller.at(&site).post();
     let reason = new.reason.trim();
     let posting = Posting { id, site: &site, item: &new.item, reason, who: &who, post, at: now, actor: &actor };
     let done = app.store.post_stock(posting, &deed, &counters(&app.fleet, &site, now)).await?;
@@ -154,7 +153,7 @@ pub(in crate::http) async fn correct(
     let EntryRow { site, item, .. } = row.ok_or(ApiError::NotFound("movement"))?;
     let who = signed(caller, by)?;
     let (actor, at) = (caller.actor(&who), app.clock.now());
-    let post = caller.role().map(Role::as_str).unwrap_or_default();
+    let post = caller.at(&site).post();
     let reason = reason.trim();
     let posting = Posting { id, site: &site, item: &item, reason, who: &who, post, at, actor: &actor };
     if reason.chars().count() > LONGEST_REASON || reason.contains(char::is_control) {

@@ -186,7 +186,7 @@ async fn acted(
     }
     let closed = match answered {
         Ok(()) => {
-            let may_all = reader.caller.may(Need::Consent);
+            let may_all = reader.caller.at(&doer.site).may(Need::Consent);
             app.store.close_stock_take(id, may_all, &app.fleet.setup(), doer.acting()).await
         }
         // Sent twice: what was closed is closed.

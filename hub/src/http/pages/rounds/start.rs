@@ -27,10 +27,10 @@ pub(in crate::http::pages) struct Wish {
 
 /// The form, for the one site that is shown, with the rounds of the reader's post; nothing where there is none to start.
 pub(super) fn form(scene: &Scene<'_>) -> Option<RoundStart> {
-    let caller = &scene.reader.caller;
     let mut sites = scene.shown();
     let (Some(site), None) = (sites.next(), sites.next()) else { return None };
-    let is_theirs = |post: &str| caller.may(Need::Answer) && stands_at(caller.role(), post);
+    let caller = scene.reader.caller.at(&site.id);
+    let is_theirs = |post: &str| caller.may(Need::Answer) && caller.any(|role| stands_at(role, post));
     let startable = scene.pack.checklists.iter().filter(|list| is_theirs(&list.post));
     let lists: Vec<SelectOption> = startable
         .filter(|list| !lines(Some(site), list).is_empty())
@@ -66,7 +66,7 @@ async fn started(
     let site: SiteId = site.parse().map_err(|_| PageError::NotFound)?;
     let setup = app.fleet.setup();
     let list = setup.pack.checklists.iter().find(|list| *list.id == *wish.checklist).ok_or(PageError::BadRequest)?;
-    if !stands_at(reader.caller.role(), &list.post) {
+    if !reader.caller.at(&site).any(|role| stands_at(role, &list.post)) {
         return Err(PageError::Forbidden);
     }
     let lines = {

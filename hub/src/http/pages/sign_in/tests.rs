@@ -292,7 +292,8 @@ async fn whoever_listens_is_known_until_they_are_signed_out() {
     let headers = boss.request("GET", "/events").body(()).unwrap().headers().clone();
     let proof = cookies::session(&headers, false).unwrap();
     let (session, person) = hub.app.accounts.session(proof).await.unwrap().unwrap();
-    let caller = Caller::Person { person: Arc::new(person), session: session.id.into() };
+    let held = person.held();
+    let caller = Caller::Person { person: Arc::new(person), session: session.id.into(), held };
     assert!(caller.is_still(&hub.app, &headers).await);
     goes_to(&boss.post(&hub, "/sign-out", "").await);
     assert!(!caller.is_still(&hub.app, &headers).await, "the same cookie stands for nobody now");
