@@ -65,6 +65,8 @@ texts! {
     term_days: "{}：{} 天，每天 {}", "{}: {} days, {} each";
     term_demand: "本月预计用量", "Expected use of the month";
     term_safety: "安全库存", "Safety stock";
+    term_launches_stated: "开盘日：{} 天，每天 {}（案场设定为平日的 {} 倍）", "launch days: {} x {} (the site says {} times an ordinary day)";
+    term_launches_learnt: "开盘日：{} 天，每天 {}（为平日的 {} 倍，据以往 {} 个开盘日）", "launch days: {} x {} ({} times an ordinary day, from {} past ones)";
     term_safety_how: "1.645 × 日波动 {} × √{} 天到货", "1.645 x daily deviation {} x root of {} days to deliver";
     term_until: "月初前预计用量", "Expected use until the month begins";
     term_on_hand: "现有库存", "On hand";

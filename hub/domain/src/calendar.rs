@@ -1,6 +1,6 @@
 //! When a site is open: opening hours by weekday with exception days, in the site's own time zone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{
     civil::{Date, Time, Weekday},
@@ -34,6 +34,25 @@ pub struct Day {
 pub struct Calendar {
     zone: TimeZone,
     hours: Hours,
+    launches: Launches,
+}
+
+/// Days on which far more guests come than usual (开盘, events), as the site names them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Launches {
+    /// The days.
+    pub days: BTreeSet<Date>,
+    /// How many times as many guests come as on an ordinary day, until past launch days tell it.
+    pub factor: f64,
+}
+
+/// How many times as many guests come on a launch day if nobody says so.
+pub const LAUNCH_FACTOR: f64 = 2.0;
+
+impl Default for Launches {
+    fn default() -> Self {
+        Self { days: BTreeSet::new(), factor: LAUNCH_FACTOR }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -93,12 +112,28 @@ pub enum Expected {
 impl Calendar {
     /// A site of which nobody has said when it is open.
     pub fn always_open(zone: TimeZone) -> Self {
-        Self { zone, hours: Hours::Unknown }
+        Self { zone, hours: Hours::Unknown, launches: Launches::default() }
     }
 
     /// A site with hours for each weekday (from Monday; `None` is closed all day) and for exception days.
     pub fn new(zone: TimeZone, weekly: [Option<Day>; 7], exceptions: BTreeMap<Date, Option<Day>>) -> Self {
-        Self { zone, hours: Hours::Known { weekly: Box::new(weekly), exceptions } }
+        Self { zone, hours: Hours::Known { weekly: Box::new(weekly), exceptions }, launches: Launches::default() }
+    }
+
+    /// The same site with the launch days that it names.
+    #[must_use]
+    pub fn with_launches(self, launches: Launches) -> Self {
+        Self { launches, ..self }
+    }
+
+    /// Its launch days; one on which it is closed brings no guests.
+    pub fn launches(&self) -> &Launches {
+        &self.launches
+    }
+
+    /// Whether the site named that day a launch day.
+    pub fn is_launch(&self, date: Date) -> bool {
+        self.launches.days.contains(&date)
     }
 
     /// The site's time zone.

@@ -1,7 +1,9 @@
 //! How much of a consumable guests will use, and when it runs out (SHO-D4).
 //!
 //! What is expected of a day is the mean of the last same weekdays on which the site was open, without the highest and the lowest of five or
-//! more, so that one launch or one quiet day does not move the next month. Within a day, use is spread over the hours as it was before.
+//! more, and without peaks that nobody announced, so that one launch or one quiet day does not move the next month. Launch days that the site
+//! names are days of their own: ordinary days do not learn from them, and of them so many times an ordinary day is expected as past launch
+//! days had, or as the site says while these are too few. Within a day, use is spread over the hours as it was before.
 //! Today's share of a run-out follows what has been used today so far. Nothing is forecast of what has never been used: not known is not zero.
 //!
 //! Quantities are pieces. Days are those of the site's zone; days on which it is closed use nothing.
@@ -15,7 +17,7 @@ use jiff::{
 };
 
 use crate::{
-    calendar::{Calendar, local},
+    calendar::{Calendar, Launches, local},
     time::Timestamp,
 };
 
@@ -25,6 +27,16 @@ pub const SAME_WEEKDAYS: usize = 8;
 const TRIMMED_FROM: usize = 5;
 /// Of weekdays of which less is known than this, all open days tell what to expect.
 const FEWEST: usize = 2;
+/// A day on which more than so many times as much was used as on the middle one is a peak: weekends, with twice as much, are none.
+const PEAK: f64 = 2.5;
+/// What is used less of than so many pieces a day is not used evenly enough for a peak to mean anything.
+const PEAKS_FROM: f64 = 20.0;
+/// Of how many days one at most may be a peak: if more are, this is how the site has become.
+const ONE_PEAK_IN: usize = 4;
+/// How many days before and after a launch day tell what an ordinary day was at that time.
+const AROUND_LAUNCH: i64 = 28;
+/// A factor that somebody states for launch days is right give or take this part of it.
+const STATED_SPREAD: f64 = 0.25;
 /// Days that are looked back at: enough for that many weekdays, some of them closed, and for the hours within a day.
 const LOOKS_BACK: i64 = 7 * 12;
 /// How far ahead a run-out is looked for, in days.
@@ -83,9 +95,21 @@ pub struct Forecast {
     weekdays: [Option<Demand>; 7],
     /// Of any open day.
     any: Demand,
+    launch: LaunchDay,
     /// The share of a day's use that falls into each local hour.
     shares: [f64; HOURS],
     today: Today,
+}
+
+/// How a launch day compares with an ordinary one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LaunchDay {
+    /// How many times as much is used.
+    pub factor: f64,
+    /// From how many past launch days that was learnt; 0 if it is what the site says.
+    pub learnt_from: usize,
+    /// The variance of the factor.
+    variance: f64,
 }
 
 /// What has been used today so far.
@@ -112,13 +136,23 @@ impl Forecast {
         }
         let so_far: f64 = days.remove(&today).map_or(0.0, |hours| hours.iter().sum());
         // The first day was perhaps not seen from its beginning.
-        let first = days.keys().next()?.tomorrow().ok()?.max(today.saturating_sub(LOOKS_BACK.days()));
+        let seen = days.keys().next()?.tomorrow().ok()?;
+        let first = seen.max(today.saturating_sub(LOOKS_BACK.days()));
         let mut totals: Vec<(Date, f64)> = Vec::new();
+        // Launches are rare: those before what ordinary days are learnt from count too.
+        let (mut launches, mut before) = (Vec::new(), Vec::new());
         let mut shares = [0.0; HOURS];
-        for date in first.series(1.day()).take_while(|date| *date < today).filter(|date| calendar.opens_on(*date)) {
+        for date in seen.series(1.day()).take_while(|date| *date < today).filter(|date| calendar.opens_on(*date)) {
             let hours = days.get(&date).copied().unwrap_or_default();
-            totals.push((date, hours.iter().sum()));
-            shares.iter_mut().zip(hours).for_each(|(share, pieces)| *share += pieces);
+            let total: f64 = hours.iter().sum();
+            if calendar.is_launch(date) {
+                launches.push((date, total));
+            } else if date < first {
+                before.push((date, total));
+            } else {
+                totals.push((date, total));
+                shares.iter_mut().zip(hours).for_each(|(share, pieces)| *share += pieces);
+            }
         }
         let used: f64 = shares.iter().sum();
         if totals.is_empty() || used <= 0.0 {
@@ -133,8 +167,10 @@ impl Forecast {
             (same.len() >= FEWEST).then(|| typical(same))
         });
         let any = typical(newest(&|_| true, 7 * SAME_WEEKDAYS));
+        before.extend(&totals);
+        let launch = LaunchDay::learn(&launches, &before, calendar.launches());
         let today = Today { date: today, level: 1.0 };
-        let mut forecast = Self { calendar: calendar.clone(), weekdays, any, shares, today };
+        let mut forecast = Self { calendar: calendar.clone(), weekdays, any, launch, shares, today };
         forecast.today.level = forecast.level(so_far, now);
         Some(forecast)
     }
@@ -144,7 +180,13 @@ impl Forecast {
         if !self.calendar.opens_on(date) {
             return Demand::default();
         }
-        self.weekdays[weekday_of(date)].unwrap_or(self.any)
+        let ordinary = self.weekdays[weekday_of(date)].unwrap_or(self.any);
+        if self.calendar.is_launch(date) { self.launch.of(ordinary) } else { ordinary }
+    }
+
+    /// How launch days compare with ordinary ones.
+    pub fn launch(&self) -> LaunchDay {
+        self.launch
     }
 
     /// What is expected from `from` until `until`, [`LOOKS_AHEAD`] days at most.
@@ -201,6 +243,33 @@ impl Forecast {
             let demand = Demand { mean: day.mean * share * level, variance: day.variance * share * level };
             (from < to).then_some(Slot { from, to, demand })
         })
+    }
+}
+
+impl LaunchDay {
+    /// Compares each of the last launch days with ordinary days of its weekday around it.
+    fn learn(launches: &[(Date, f64)], ordinary: &[(Date, f64)], stated: &Launches) -> Self {
+        let ratio = |(date, total): &(Date, f64)| {
+            let around = date.saturating_sub(AROUND_LAUNCH.days())..=date.saturating_add(AROUND_LAUNCH.days());
+            let same = |(other, _): &&(Date, f64)| around.contains(other) && weekday_of(*other) == weekday_of(*date);
+            let same: Vec<f64> = ordinary.iter().filter(same).map(|(_, total)| *total).collect();
+            let usual = (same.len() >= FEWEST).then(|| typical(same).mean).filter(|usual| *usual > 0.0)?;
+            Some(total / usual)
+        };
+        let ratios: Vec<f64> = launches.iter().rev().filter_map(ratio).take(SAME_WEEKDAYS).collect();
+        if ratios.len() < FEWEST {
+            let factor = stated.factor;
+            return Self { factor, learnt_from: 0, variance: (factor * STATED_SPREAD).powi(2) };
+        }
+        let (factor, variance) = moments(&ratios);
+        Self { factor, learnt_from: ratios.len(), variance }
+    }
+
+    /// What is expected of a launch day in place of an ordinary one: both vary, each on its own.
+    fn of(self, ordinary: Demand) -> Demand {
+        let (squared, mean) = (self.factor.powi(2), ordinary.mean * self.factor);
+        let variance = ordinary.variance * (squared + self.variance) + ordinary.mean.powi(2) * self.variance;
+        Demand { mean, variance: variance.max(mean) }
     }
 }
 
@@ -261,19 +330,39 @@ fn instant(zone: &TimeZone, date: Date, hour: usize) -> Option<Timestamp> {
 }
 
 /// The mean and variance of some days' use.
-#[expect(clippy::cast_precision_loss, reason = "there are few days")]
 fn typical(mut totals: Vec<f64>) -> Demand {
     totals.sort_by(f64::total_cmp);
+    without_peaks(&mut totals);
     if totals.len() >= TRIMMED_FROM {
         totals.pop();
         totals.remove(0);
     }
-    let days = totals.len() as f64;
-    let mean = totals.iter().sum::<f64>() / days;
-    let squares: f64 = totals.iter().map(|total| (total - mean).powi(2)).sum();
-    let sampled = if totals.len() > 1 { squares / (days - 1.0) } else { 0.0 };
+    let (mean, sampled) = moments(&totals);
     // Guests come at random, so it varies by its own size at least; a few days do not show it.
     Demand { mean, variance: sampled.max(mean) }
+}
+
+/// Takes the peaks off the end of days in order of their use: launches that nobody announced.
+fn without_peaks(sorted: &mut Vec<f64>) {
+    let Some(middle) = sorted.get(sorted.len().saturating_sub(1) / 2).copied().filter(|middle| *middle >= PEAKS_FROM)
+    else {
+        return;
+    };
+    for _ in 0..(sorted.len() / ONE_PEAK_IN).max(1) {
+        if sorted.last().is_none_or(|most| *most <= PEAK * middle) {
+            break;
+        }
+        sorted.pop();
+    }
+}
+
+/// The mean of some figures, and their variance; that of a single one is not known, and 0.
+#[expect(clippy::cast_precision_loss, reason = "there are few days")]
+fn moments(figures: &[f64]) -> (f64, f64) {
+    let count = figures.len() as f64;
+    let mean = figures.iter().sum::<f64>() / count;
+    let squares: f64 = figures.iter().map(|figure| (figure - mean).powi(2)).sum();
+    (mean, if figures.len() > 1 { squares / (count - 1.0) } else { 0.0 })
 }
 
 #[cfg(test)]

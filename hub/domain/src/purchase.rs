@@ -64,6 +64,19 @@ pub struct Days {
     pub each: f64,
 }
 
+/// What is expected of the launch days of a month: they are days of their own, whatever their weekday.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LaunchDays {
+    /// How many of them the month has.
+    pub open: u32,
+    /// Pieces expected on each, in the mean.
+    pub each: f64,
+    /// How many times as much as on an ordinary day.
+    pub factor: f64,
+    /// From how many past launch days that was learnt; 0 if it is what the site says.
+    pub learnt_from: usize,
+}
+
 /// How well a past month was forecast when it began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Hindsight {
@@ -82,9 +95,12 @@ pub struct Proposal {
     pub month: String,
     /// When it was made.
     pub made_at: Timestamp,
-    /// What is expected of the month, by weekday.
+    /// What is expected of the month's ordinary days, by weekday.
     pub days: Vec<Days>,
-    /// Pieces expected to be used in the month: the sum over `days`.
+    /// What is expected of its launch days, if it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launches: Option<LaunchDays>,
+    /// Pieces expected to be used in the month: the sum over `days` and `launches`.
     pub demand: i64,
     /// The standard deviation of a day's use, in pieces.
     pub deviation: f64,
@@ -175,14 +191,17 @@ impl Proposal {
         let open = || month.days().filter(|date| calendar.opens_on(*date));
         let days: Vec<Days> = (1..=7_i8)
             .filter_map(|weekday| {
-                let same: Vec<Date> = open().filter(|date| number(date.weekday()) == weekday).collect();
+                let is_same = |date: &Date| number(date.weekday()) == weekday && !calendar.is_launch(*date);
+                let same: Vec<Date> = open().filter(is_same).collect();
                 let each = forecast.day(*same.first()?).mean;
                 Some(Days { weekday, open: u32::try_from(same.len()).ok()?, each })
             })
             .collect();
         let expected: Demand = open().map(|date| forecast.day(date)).sum();
         let demand = whole(expected.mean);
-        let open_days = f64::from(days.iter().map(|days| days.open).sum::<u32>().max(1));
+        let launches = LaunchDays::of(open().filter(|date| calendar.is_launch(*date)), &forecast);
+        let of_launches = launches.map_or(0, |launches| launches.open);
+        let open_days = f64::from((days.iter().map(|days| days.open).sum::<u32>() + of_launches).max(1));
         let deviation = (expected.variance / open_days).sqrt();
         let safety = whole(SAFETY * deviation * f64::from(stock.lead_days).sqrt());
         let until_then = if begins > now { whole(forecast.expected(now, begins).mean) } else { 0 };
@@ -191,6 +210,7 @@ impl Proposal {
             month: month.to_string(),
             made_at: now,
             days,
+            launches,
             demand,
             deviation,
             lead_days: stock.lead_days,
@@ -213,6 +233,16 @@ impl Proposal {
     }
 }
 
+impl LaunchDays {
+    fn of(dates: impl Iterator<Item = Date>, forecast: &Forecast) -> Option<Self> {
+        let expected: Vec<f64> = dates.map(|date| forecast.day(date).mean).collect();
+        let open = u32::try_from(expected.len()).ok().filter(|open| *open > 0)?;
+        let each = expected.iter().sum::<f64>() / f64::from(open);
+        let launch = forecast.launch();
+        Some(Self { open, each, factor: launch.factor, learnt_from: launch.learnt_from })
+    }
+}
+
 impl Hindsight {
     /// By how much of the use it was wrong, in percent; more than nothing if too much was expected. `None` if nothing was used.
     #[expect(clippy::cast_precision_loss, reason = "a month's use needs no more than 52 bits")]
@@ -230,7 +260,7 @@ pub fn in_boxes(need: i64, pack: i64, min_order: i64) -> i64 {
     wanted.div_euclid(pack).saturating_add(i64::from(wanted.rem_euclid(pack) > 0)).saturating_mul(pack)
 }
 
-/// What would have been forecast when each of the last months began, and what was used.
+/// What would have been forecast when each of the last months began, and what was used; with the launch days that are named today.
 fn hindsight(last: Month, calendar: &Calendar, used: &[(Timestamp, u32)], now: Timestamp) -> Vec<Hindsight> {
     let months = std::iter::successors(Some(last), |month| Some(month.previous()));
     let whole_ones = months.filter(|month| month.next().begins(calendar) <= now).take(LOOKED_BACK);

@@ -14,7 +14,7 @@ use jiff::{
     tz::TimeZone,
 };
 use lobby_domain::{
-    calendar::{Calendar, Day},
+    calendar::{Calendar, Day, Launches},
     forecast::Forecast,
     purchase::{Month, Proposal, Stock, in_boxes},
     stock::{
@@ -66,6 +66,12 @@ fn calendar() -> Calendar {
     let day = Day { ready_by: time(8, 20, 0, 0), open: time(9, 0, 0, 0), close: time(18, 0, 0, 0) };
     let weekly = std::array::from_fn(|weekday| (weekday != 0).then_some(day));
     Calendar::new(TimeZone::get("Asia/Shanghai").unwrap(), weekly, [(date(2025, 1, 29), None)].into())
+}
+
+/// The same site, which names its launch days.
+fn announced() -> Calendar {
+    let days = LAUNCHES.iter().map(|(month, day)| date(2025, *month, *day)).collect();
+    calendar().with_launches(Launches { days, factor: 3.0 })
 }
 
 fn at(date: Date, hour: i8, minute: i8) -> Timestamp {
@@ -242,6 +248,38 @@ fn proposals_are_as_good_as_they_say() {
     assert!(mean < 7.0 && worst < 20.0, "mean {mean}, worst {worst}");
 }
 
+/// By how many percent the proposals of the months with launches are wrong, without regard to the sign.
+fn errors_of_launch_months(year: &Year, used: &[(Timestamp, u32)], calendar: &Calendar) -> Vec<f64> {
+    let months = [5, 9, 10, 12].map(|month| Month::of(date(2025, month, 1)));
+    let error = |month: Month| {
+        let now = at(month.previous().first().saturating_add(24.days()), 18, 0);
+        let known: Vec<_> = used.iter().copied().filter(|(at, _)| *at <= now).collect();
+        let stock = Stock { on_hand: 800, on_order: 0, pack: PACK, min_order: PACK, lead_days: LEAD_DAYS, price: None };
+        let proposal = Proposal::make(month, calendar, &known, stock, now).unwrap();
+        let launches = month.days().filter(|date| calendar.is_launch(*date)).count();
+        assert_eq!(proposal.launches.map_or(0, |launches| launches.open as usize), launches);
+        let truly = year.truth.iter().filter(|((_, day), _)| Month::of(*day) == month).map(|(_, pieces)| pieces);
+        let truly: i64 = truly.sum();
+        ((proposal.demand - truly) as f64 / truly as f64 * 100.0).abs()
+    };
+    months.map(error).to_vec()
+}
+
+#[test]
+fn months_with_launches_are_forecast_better_if_these_are_announced() {
+    let mean = |errors: &[f64]| errors.iter().sum::<f64>() / errors.len() as f64;
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    for seed in 1..=5 {
+        let year = year(seed);
+        let used = used(&year.told.each_ref().map(|told| by_hour(told)));
+        without.extend(errors_of_launch_months(&year, &used, &calendar()));
+        with.extend(errors_of_launch_months(&year, &used, &announced()));
+    }
+    let (without, with) = (mean(&without), mean(&with));
+    println!("months with launches: wrong by {without:.1} % in the mean, by {with:.1} % with launches announced");
+    assert!(with * 1.5 < without && with < 5.0, "{with} announced, {without} not");
+}
+
 /// What became of the warnings of machines that are filled each morning as far as it was warned of the day before.
 #[derive(Debug, Default)]
 struct Warnings {
@@ -320,7 +358,7 @@ struct Room365 {
 }
 
 /// Orders up to [`TARGET`] whenever `is_low`.
-fn room(year: &Year, theft: u64, is_low: impl Fn(&Room, bool) -> bool) -> Room365 {
+fn room(year: &Year, calendar: &Calendar, theft: u64, is_low: impl Fn(&Room, bool) -> bool) -> Room365 {
     let mut dice = Dice(theft);
     let used = used(&year.told.each_ref().map(|told| by_hour(told)));
     let (mut result, mut on_hand, mut booked) = (Room365::default(), TARGET, TARGET);
@@ -342,7 +380,7 @@ fn room(year: &Year, theft: u64, is_low: impl Fn(&Room, bool) -> bool) -> Room36
         }
         (sum, days) = (sum + on_hand, days + 1);
         let known: Vec<_> = used.iter().copied().filter(|(at, _)| *at <= closes).collect();
-        let Some(forecast) = Forecast::learn(&calendar(), known, closes) else { continue };
+        let Some(forecast) = Forecast::learn(calendar, known, closes) else { continue };
         let runs_out = forecast.runs_out(booked, closes).map(|out| out.likely);
         let room = Room {
             on_hand: booked,
@@ -367,8 +405,8 @@ fn a_store_room_that_is_looked_at_ahead_is_empty_after_launches_alone_unlike_one
     let (mut ahead_empty, mut fixed_empty) = (0, 0);
     for seed in 1..=3 {
         let year = year(seed);
-        let ahead = room(&year, seed, Room::is_low);
-        let fixed = room(&year, seed, |room, _| room.on_hand + room.arriving < room.min);
+        let ahead = room(&year, &calendar(), seed, Room::is_low);
+        let fixed = room(&year, &calendar(), seed, |room, _| room.on_hand + room.arriving < room.min);
         let told = |room: &Room365| {
             format!("{} days empty, {} orders, {} pieces in the mean", room.empty.len(), room.orders, room.mean)
         };
@@ -380,4 +418,16 @@ fn a_store_room_that_is_looked_at_ahead_is_empty_after_launches_alone_unlike_one
         fixed_empty += fixed.empty.len();
     }
     assert!(ahead_empty * 5 < fixed_empty, "{ahead_empty} days by forecast, {fixed_empty} by a fixed minimum");
+}
+
+#[test]
+fn a_store_room_whose_launches_are_announced_is_empty_less_often() {
+    let (mut with, mut without) = (0, 0);
+    for seed in 1..=3 {
+        let year = year(seed);
+        with += room(&year, &announced(), seed, Room::is_low).empty.len();
+        without += room(&year, &calendar(), seed, Room::is_low).empty.len();
+    }
+    println!("{with} days empty with launches announced, {without} without");
+    assert!(with < without, "{with} announced, {without} not");
 }

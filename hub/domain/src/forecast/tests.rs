@@ -157,3 +157,67 @@ proptest! {
         prop_assert!((used - f64::from(left)).abs() < 0.1, "{used} of {left}");
     }
 }
+
+/// The site names launch days.
+fn launching(days: &[Date]) -> Calendar {
+    calendar().with_launches(Launches { days: days.iter().copied().collect(), factor: 2.5 })
+}
+
+#[test]
+fn a_launch_day_is_expected_to_bring_as_many_guests_as_the_site_says_until_past_ones_tell_it() {
+    let (next, ordinary) = (date(2026, 9, 12), date(2026, 9, 13));
+    let forecast = Forecast::learn(&launching(&[next]), used(date(2026, 6, 1), TODAY, weekend), at(TODAY, 9, 0));
+    let forecast = forecast.unwrap();
+    assert_eq!(forecast.launch().learnt_from, 0);
+    near(forecast.day(next).mean, 900.0);
+    near(forecast.day(ordinary).mean, 360.0);
+    let past = [date(2026, 7, 18), date(2026, 8, 15)];
+    let with = used(date(2026, 6, 1), TODAY, |date| if past.contains(&date) { 1440 } else { weekend(date) });
+    let known = Forecast::learn(&launching(&[past[0], past[1], next]), with, at(TODAY, 9, 0)).unwrap();
+    assert_eq!(known.launch().learnt_from, 2);
+    near(known.day(next).mean, 1440.0);
+    near(known.day(ordinary).mean, 360.0);
+}
+
+#[test]
+fn past_launches_do_not_count_as_ordinary_days_and_are_remembered_for_longer() {
+    let past = [date(2026, 3, 14), date(2026, 4, 11)];
+    let with = used(date(2026, 2, 1), TODAY, |date| if past.contains(&date) { 1080 } else { weekend(date) });
+    let next = date(2026, 9, 9);
+    let forecast = Forecast::learn(&launching(&[past[0], past[1], next]), with, at(TODAY, 9, 0)).unwrap();
+    near(forecast.day(next).mean, 540.0);
+}
+
+#[test]
+fn a_launch_on_a_closed_day_brings_nobody() {
+    let closed = date(2026, 10, 1);
+    let forecast = Forecast::learn(&launching(&[closed]), used(date(2026, 6, 1), TODAY, weekend), at(TODAY, 9, 0));
+    near(forecast.unwrap().day(closed).mean, 0.0);
+}
+
+#[test]
+fn what_lasts_until_an_ordinary_evening_does_not_last_through_an_announced_launch() {
+    let (now, evening) = (at(TODAY, 9, 0), at(TODAY, 18, 0));
+    let runs_out = |calendar: &Calendar| {
+        let forecast = Forecast::learn(calendar, used(date(2026, 6, 1), TODAY, weekend), now).unwrap();
+        forecast.runs_out(300, now).unwrap().likely
+    };
+    assert!(runs_out(&calendar()) > evening);
+    assert!(runs_out(&launching(&[TODAY])) < evening);
+}
+
+#[rstest]
+#[case::with_few_weeks_known(date(2026, 8, 17), &[date(2026, 9, 5)])]
+#[case::two_within_two_months(date(2026, 6, 1), &[date(2026, 8, 8), date(2026, 9, 5)])]
+fn peaks_that_nobody_announced_do_not_move_ordinary_days(#[case] from: Date, #[case] peaks: &[Date]) {
+    let with = used(from, TODAY, |date| if peaks.contains(&date) { 1440 } else { weekend(date) });
+    let forecast = Forecast::learn(&calendar(), with, at(TODAY, 9, 0)).unwrap();
+    near(forecast.day(date(2026, 9, 12)).mean, 360.0);
+}
+
+#[test]
+fn a_site_that_has_become_busy_for_good_is_expected_to_stay_so() {
+    let with = used(date(2026, 6, 1), TODAY, |day| if day >= date(2026, 7, 20) { 1080 } else { 180 });
+    let forecast = Forecast::learn(&calendar(), with, at(TODAY, 9, 0)).unwrap();
+    near(forecast.day(date(2026, 9, 9)).mean, 1080.0);
+}

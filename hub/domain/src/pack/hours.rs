@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::problem::nearest;
 use crate::{
-    calendar::{Calendar, Day},
+    calendar::{Calendar, Day, LAUNCH_FACTOR, Launches},
     roster::Shifts,
     service_hours::{ServiceHours, Shift},
 };
@@ -23,8 +23,10 @@ use crate::{
 /// open = "08:30-18:00"                   # every day …
 /// weekly = { sun = "closed" }            # … except on these weekdays
 /// exceptions = { "2026-10-01" = "closed", "2026-12-31" = "08:30-21:00" }
+/// launches = ["2026-12-19", "2026-12-20"] # optional; days on which far more guests come
+/// launch_factor = 2.5                    # optional; how many times as many, until past launch days tell it
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HoursConfig {
     /// The site's time zone, such as `Asia/Shanghai`; that of all sites if not given.
@@ -42,6 +44,12 @@ pub struct HoursConfig {
     /// The hours of single days, by date such as `2026-10-01`.
     #[serde(default)]
     pub exceptions: BTreeMap<String, String>,
+    /// Days on which far more guests come, by date such as `2026-12-19`: their use is expected apart from that of ordinary days.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub launches: Vec<String>,
+    /// How many times as many guests come on them, until past launch days tell it; 2 if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launch_factor: Option<f64>,
 }
 
 /// When those who repair are on duty, for deadlines that count in these hours only:
@@ -157,7 +165,16 @@ pub enum HoursError {
     /// An exception's date is none.
     #[error("`exceptions`: `{0}` is not a date: write year, month and day, such as `2026-10-01`")]
     Date(String),
+    /// A launch day's date is none.
+    #[error("`launches`: `{0}` is not a date: write year, month and day, such as `2026-12-19`")]
+    Launch(String),
+    /// A factor of launch days that is none.
+    #[error("`launch_factor`: `{0}` is no number from 1 to 20")]
+    LaunchFactor(String),
 }
+
+/// The factors that launch days may have: with more guests than that the figure is a slip of the hand, with fewer it is no launch.
+const LAUNCH_FACTORS: std::ops::RangeInclusive<f64> = 1.0..=20.0;
 
 impl HoursError {
     /// The path of the setting within its table.
@@ -171,6 +188,8 @@ impl HoursError {
             Self::Shift { name, .. } | Self::ShiftName(name) => vec![name],
             Self::Missing { .. } => vec!["weekly"],
             Self::Date(date) => vec!["exceptions", date],
+            Self::Launch(_) => vec!["launches"],
+            Self::LaunchFactor(_) => vec!["launch_factor"],
         }
     }
 }
@@ -187,7 +206,18 @@ impl HoursConfig {
         let read = |key: &str, text: &str| hours(key, text, ready_by);
         let weekly = weekly(&self.weekly, ("open", self.open.as_deref()), read, &mut wrong);
         let exceptions = exceptions(&self.exceptions, read, &mut wrong);
-        if wrong.is_empty() { Ok(Calendar::new(zone, weekly, exceptions)) } else { Err(wrong) }
+        let launches = self.launch_days(&mut wrong);
+        if wrong.is_empty() { Ok(Calendar::new(zone, weekly, exceptions).with_launches(launches)) } else { Err(wrong) }
+    }
+
+    fn launch_days(&self, wrong: &mut Vec<HoursError>) -> Launches {
+        let mut day = |text: &String| day_of(text).map_err(|_| wrong.push(HoursError::Launch(short(text)))).ok();
+        let days = self.launches.iter().filter_map(&mut day).collect();
+        let factor = self.launch_factor.unwrap_or(LAUNCH_FACTOR);
+        if !LAUNCH_FACTORS.contains(&factor) {
+            wrong.push(HoursError::LaunchFactor(factor.to_string()));
+        }
+        Launches { days, factor }
     }
 }
 
@@ -462,6 +492,33 @@ mod tests {
     }
 
     #[test]
+    fn a_site_names_its_launch_days_and_how_many_guests_they_bring() {
+        let named =
+            calendar("open = '08:30-18:00'\nlaunches = ['2026-12-19', '2026-12-20']\nlaunch_factor = 2.5").unwrap();
+        assert!(named.is_launch(date(2026, 12, 19)) && named.is_launch(date(2026, 12, 20)));
+        assert!(!named.is_launch(date(2026, 12, 21)));
+        assert!((named.launches().factor - 2.5).abs() < f64::EPSILON);
+        let usual = calendar("open = '08:30-18:00'").unwrap();
+        assert_eq!(usual.launches(), &Launches::default());
+    }
+
+    #[rstest]
+    #[case::date("launches = ['2026-02-30']", "launches", "`launches`: `2026-02-30` is not a date")]
+    #[case::less("launch_factor = 0.5", "launch_factor", "`launch_factor`: `0.5` is no number from 1 to 20")]
+    #[case::far_more("launch_factor = 200", "launch_factor", "`launch_factor`: `200` is no number from 1 to 20")]
+    #[case::none("launch_factor = nan", "launch_factor", "`launch_factor`: `NaN` is no number from 1 to 20")]
+    fn launch_days_that_are_none_are_refused_with_their_place(
+        #[case] text: &str,
+        #[case] key: &str,
+        #[case] message: &str,
+    ) {
+        let hours: HoursConfig = toml::from_str(&format!("open = '08:30-18:00'\n{text}")).expect("the right shape");
+        let wrong = hours.calendar(&TimeZone::UTC).map(drop).expect_err("a mistake");
+        assert_eq!(wrong.iter().map(|wrong| wrong.key().join(".")).collect::<Vec<_>>(), [key]);
+        assert!(lines(&wrong).starts_with(message), "{wrong:?}");
+    }
+
+    #[test]
     fn a_misspelt_setting_is_refused() {
         assert!(toml::from_str::<HoursConfig>("zone = 'UTC'\nopend = 'closed'").is_err());
         assert!(toml::from_str::<HoursConfig>("zone = 'UTC'\nweekly = { mom = 'closed' }").is_err());
@@ -470,9 +527,10 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_hours_or_an_error(open in "\\PC{0,20}|[0-9:]{0,6}-[0-9:]{0,6}", day in "[0-9-]{0,12}") {
-            let exceptions = BTreeMap::from([(day, open.clone())]);
+            let exceptions = BTreeMap::from([(day.clone(), open.clone())]);
             let config = HoursConfig {
                 zone: None, ready_by: ready_by(), open: Some(open), weekly: WeeklyConfig::default(), exceptions,
+                launches: vec![day], launch_factor: None,
             };
             let _ = config.calendar(&TimeZone::UTC);
         }

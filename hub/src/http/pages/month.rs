@@ -16,7 +16,7 @@ use lobby_domain::{
     alert::Subject,
     calendar::local,
     pack::Item,
-    purchase::{Act, Hindsight, Month, Proposal, Refusal, Standing},
+    purchase::{Act, Hindsight, LaunchDays, Month, Proposal, Refusal, Standing},
     statement::{Difference, MachineLine, PlaceLine, Statement},
     stock::Place,
     time::Timestamp,
@@ -344,6 +344,8 @@ fn plan_terms(m: &MonthTexts, terms: &Proposal) -> Vec<PlanTerm> {
         lobby_dashboards::filled_with(m.term_days, &[m.weekday(days.weekday), &open, &each])
     });
     let term = |label: &str, how: Option<String>, pieces| PlanTerm { label: label.to_owned(), how, pieces };
+    let launches = terms.launches.map(|launches| launch_term(m, launches));
+    let days = days.chain(launches);
     let (deviation, lead) = (format!("{:.1}", terms.deviation), terms.lead_days.to_string());
     let safety = lobby_dashboards::filled_with(m.term_safety_how, &[&deviation, &lead]);
     vec![
@@ -353,6 +355,16 @@ fn plan_terms(m: &MonthTexts, terms: &Proposal) -> Vec<PlanTerm> {
         term(m.term_on_hand, None, -terms.on_hand),
         term(m.term_on_order, None, -terms.on_order),
     ]
+}
+
+/// How many launch days there are, what is expected of each, and where that is known from.
+fn launch_term(m: &MonthTexts, of: LaunchDays) -> String {
+    let (open, each, factor) = (of.open.to_string(), format!("{:.0}", of.each), format!("{:.1}", of.factor));
+    let learnt_from = of.learnt_from.to_string();
+    match of.learnt_from {
+        0 => lobby_dashboards::filled_with(m.term_launches_stated, &[&open, &each, &factor]),
+        _ => lobby_dashboards::filled_with(m.term_launches_learnt, &[&open, &each, &factor, &learnt_from]),
+    }
 }
 
 fn plan_step(scene: &Scene<'_>, m: &MonthTexts, unit: &str, step: &PurchaseStep) -> PlanStep {

@@ -26,6 +26,7 @@ fn proposal(pieces: i64) -> Proposal {
         min_order: 100,
         pieces,
         price: Some(35),
+        launches: None,
         hindsight: Vec::new(),
     }
 }

@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use lobby_contract::SiteId;
 use lobby_domain::{
-    purchase::{Month, Proposal},
+    purchase::{LaunchDays, Month, Proposal},
     statement::{Difference, MachineLine, PlaceLine, Statement as Made},
 };
 use serde::Serialize;
@@ -93,6 +93,19 @@ pub(in crate::http) struct PlanDays {
     each: f64,
 }
 
+/// What is expected of the launch days of a month, which the site names.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct PlanLaunches {
+    /// On how many launch days the site is open.
+    open: u32,
+    /// Pieces expected on each, in the mean.
+    each: f64,
+    /// How many times as much as on an ordinary day.
+    factor: f64,
+    /// From how many past launch days that was learnt; 0 if it is what the site says.
+    learnt_from: usize,
+}
+
 /// How well a past month was forecast when it began.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct PlanHindsight {
@@ -106,7 +119,10 @@ pub(in crate::http) struct PlanHindsight {
 pub(in crate::http) struct PlanTerms {
     /// In ms since 1970 UTC.
     made_at: i64,
+    /// The ordinary days, by weekday.
     days: Vec<PlanDays>,
+    /// The launch days; null if the month has none.
+    launches: Option<PlanLaunches>,
     /// Expected to be used in the month.
     demand: i64,
     /// The standard deviation of a day's use.
@@ -224,6 +240,12 @@ impl Statement {
     }
 }
 
+impl From<LaunchDays> for PlanLaunches {
+    fn from(of: LaunchDays) -> Self {
+        Self { open: of.open, each: of.each, factor: of.factor, learnt_from: of.learnt_from }
+    }
+}
+
 impl From<&Proposal> for PlanTerms {
     fn from(terms: &Proposal) -> Self {
         let days = terms.days.iter().map(|day| PlanDays { weekday: day.weekday, open: day.open, each: day.each });
@@ -235,6 +257,7 @@ impl From<&Proposal> for PlanTerms {
         Self {
             made_at: terms.made_at.millis(),
             days: days.collect(),
+            launches: terms.launches.map(PlanLaunches::from),
             demand: terms.demand,
             deviation: terms.deviation,
             lead_days: terms.lead_days,
