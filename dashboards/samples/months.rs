@@ -171,8 +171,8 @@ impl Scene {
                 term(
                     &self.say("本月预计用量", "Expected use of the month"),
                     Some(&self.say(
-                        "周二：5 天，每天 186; 周六：4 天，每天 402",
-                        "Tuesdays: 5 days, 186 each; Saturdays: 4 days, 402 each",
+                        "周二：5 天，每天 186; 周六：4 天，每天 402; 开盘日：2 天，每天 930（为平日的 2.3 倍，据以往 3 个开盘日）",
+                        "Tuesdays: 5 days, 186 each; Saturdays: 4 days, 402 each; launch days: 2 x 930 (2.3 times an ordinary day, from 3 past ones)",
                     )),
                     6480,
                 ),

@@ -65,7 +65,9 @@ impl Caller {
     pub(in crate::http) async fn is_still(&self, app: &App, headers: &HeaderMap) -> bool {
         match recognised(app, headers, None).await {
             // How much of what it holds counts is another matter with each request.
-            Ok(now) => now.session() == self.session() && now.all() == self.all() && now.is_nobody() == self.is_nobody(),
+            Ok(now) => {
+                now.session() == self.session() && now.all() == self.all() && now.is_nobody() == self.is_nobody()
+            }
             Err(error) => !matches!(error, ApiError::Token),
         }
     }
