@@ -96,7 +96,7 @@ pub(in crate::http) struct Compliance {
     site: String,
     /// Such as `2026-11`.
     month: String,
-    /// The post of which alone this tells; null if of all.
+    /// The posts of which alone this tells, separated by commas; null if of all.
     post: Option<String>,
     total: KeptCount,
     before: KeptCount,

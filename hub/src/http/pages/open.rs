@@ -102,7 +102,7 @@ impl Open {
             }
         }
         let alert_count = u32::try_from(alerts.len()).unwrap_or(u32::MAX);
-        Self { alert_count, alerts, tickets, found, ..Self::default() }
+        Self { alerts, alert_count, tickets, found, ..Self::default() }
     }
 
     /// What is followed up beside it.
