@@ -70,12 +70,8 @@ enum UserCommand {
     Grant {
         /// What they sign in with
         login: String,
-        /// The role: viewer, concierge, showflat, reception, waterbar, passage, enquiry, engineering, leader, supervisor, manager or admin
-        #[arg(long)]
-        role: Role,
-        /// The only site at which it holds [default: all]
-        #[arg(long)]
-        site: Option<SiteId>,
+        #[command(flatten)]
+        held: HeldArgs,
         #[command(flatten)]
         place: Stored,
     },
@@ -83,12 +79,8 @@ enum UserCommand {
     Revoke {
         /// What they sign in with
         login: String,
-        /// The role: viewer, concierge, showflat, reception, waterbar, passage, enquiry, engineering, leader, supervisor, manager or admin
-        #[arg(long)]
-        role: Role,
-        /// The only site at which it holds [default: all]
-        #[arg(long)]
-        site: Option<SiteId>,
+        #[command(flatten)]
+        held: HeldArgs,
         #[command(flatten)]
         place: Stored,
     },
@@ -99,6 +91,23 @@ enum UserCommand {
         #[command(flatten)]
         place: Stored,
     },
+}
+
+/// A role that somebody holds.
+#[derive(Debug, Args)]
+struct HeldArgs {
+    /// The role: viewer, concierge, showflat, reception, waterbar, passage, enquiry, engineering, leader, supervisor, manager or admin
+    #[arg(long)]
+    role: Role,
+    /// The only site at which it holds [default: all]
+    #[arg(long)]
+    site: Option<SiteId>,
+}
+
+impl HeldArgs {
+    fn grant(&self) -> Grant {
+        Grant { role: self.role, site: self.site.clone() }
+    }
 }
 
 /// Who signs in with that name.
@@ -176,17 +185,17 @@ impl User {
                     place.with(done).await?
                 ));
             }
-            UserCommand::Grant { login, role, site, place } => {
+            UserCommand::Grant { login, held, place } => {
                 let done = async |store: &Store| {
                     let row = named(store, &login).await?;
-                    Ok(store.give_grant(&row.id, &Grant { role, site }, now, &actor).await?)
+                    Ok(store.give_grant(&row.id, &held.grant(), now, &actor).await?)
                 };
                 say(&holds(&place.with(done).await?));
             }
-            UserCommand::Revoke { login, role, site, place } => {
+            UserCommand::Revoke { login, held, place } => {
                 let done = async |store: &Store| {
                     let row = named(store, &login).await?;
-                    Ok(store.take_grant(&row.id, &Grant { role, site }, now, &actor).await?)
+                    Ok(store.take_grant(&row.id, &held.grant(), now, &actor).await?)
                 };
                 say(&holds(&place.with(done).await?));
             }

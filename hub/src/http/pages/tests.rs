@@ -27,11 +27,12 @@ use futures_util::StreamExt;
 use jiff::{civil::time, tz::TimeZone};
 use lobby_contract::{AgentId, AgentInfo, Birth, Data, DeviceInfo, FactValue, Reach, Record, SiteId};
 use lobby_domain::{
+    access::Grant,
     calendar::{Calendar, Day},
     check::Checklist,
     pack::Pack,
     site::Changes,
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 use rstest::rstest;
 use tempfile::TempDir;
@@ -40,7 +41,8 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::{
-    account::Accounts,
+    account::{self, Accounts},
+    audit::Actor,
     clock::Clock,
     fleet::{Changed, Fleet, SiteSettings},
     http::router,
@@ -48,7 +50,8 @@ use crate::{
     lifecycle::Lifecycle,
     mqtt::{self, EmbeddedSettings, Settings},
     restraints::Restraints,
-    store::{Batch, Looking, RoundFilter, RoundRow, Store, Writer},
+    store::{Batch, Looking, RoundFilter, RoundRow, SessionRow, Store, Writer},
+    token,
 };
 
 /// 2026-11-23 15:00 in Shanghai.
@@ -101,6 +104,22 @@ fn code() -> String {
 }
 
 impl Hub {
+    /// Somebody who holds this, signed in by `proof of LOGIN`; their id.
+    pub(in crate::http) async fn person(&self, login: &str, held: Grant) -> String {
+        let now = self.app.clock.now();
+        let (row, _) = account::enter(&self.app.store, (login, login), held, now, &Actor::here("")).await.unwrap();
+        let session = SessionRow {
+            id: format!("session of {login}"),
+            person: row.id.clone(),
+            browser: "a browser".into(),
+            created_at: now,
+            expires_at: now + Span::from_mins(600),
+            last_used_at: now,
+        };
+        self.app.store.open_session(&session, &token::hash(&format!("proof of {login}")), b"browser").await.unwrap();
+        row.id
+    }
+
     async fn new(sites: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         let store = open(folder.path()).await;

@@ -1,35 +1,15 @@
 //! People who hold several roles, over HTTP: given and taken by pages and the API, within what whoever does it has.
 
-use lobby_domain::{
-    access::{Grant, Role},
-    time::Span,
-};
+use lobby_domain::access::Role;
 use serde_json::Value;
 
 use super::*;
-use crate::{account, audit::Actor, store::SessionRow, token};
 
 fn grant(role: Role, site: Option<&str>) -> Grant {
     Grant { role, site: site.map(|site| site.parse().unwrap()) }
 }
 
 impl Hub {
-    /// Somebody who holds this, signed in; their id.
-    async fn person(&self, login: &str, held: Grant) -> String {
-        let now = self.app.clock.now();
-        let (row, _) = account::enter(&self.app.store, (login, login), held, now, &Actor::here("")).await.unwrap();
-        let session = SessionRow {
-            id: format!("session of {login}"),
-            person: row.id.clone(),
-            browser: "a browser".into(),
-            created_at: now,
-            expires_at: now + Span::from_mins(600),
-            last_used_at: now,
-        };
-        self.app.store.open_session(&session, &token::hash(&format!("proof of {login}")), b"browser").await.unwrap();
-        row.id
-    }
-
     async fn by(&self, login: &str, method: &str, path: &str, form: &str) -> Answer {
         let accept = if path.starts_with("/api/") { "application/json" } else { "text/html" };
         let request = Request::builder()
