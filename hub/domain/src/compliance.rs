@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 pub use self::{
     availability::{Availability, meet, open_within, opening, settled},
-    periodic::{OutTime, SEEN_ENOUGH, ran_out, stock_takes, supply_of},
+    periodic::{OutTime, SEEN_ENOUGH, Stocked, ran_out, room_outs, stock_takes, supply_of},
 };
 use crate::{
     access::Role,
@@ -73,9 +73,9 @@ pub enum Duty {
     Plan,
     /// The statement of the month is looked at, and agreed to.
     Statement,
-    /// A machine does not run out while guests are there.
+    /// A machine, or the store room, does not run out while guests are there.
     Supply,
-    /// Whoever refills and buys is told before a machine runs out.
+    /// Whoever refills and buys is told before something runs out.
     Warned,
     /// Stock is taken again before the last stock-take is too old.
     StockTake,

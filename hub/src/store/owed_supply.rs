@@ -1,5 +1,6 @@
-//! That machines do not run out while guests are there (SHO-D4), and that whoever refills and buys was told before one did (BAR-D5). Alerts
-//! say when a machine was empty; that it never was can only be said of one that was heard of.
+//! That machines and the store room do not run out while guests are there (SHO-D4), and that whoever refills and buys was told before one
+//! did (BAR-D5). Alerts say when a machine was empty; that it never was can only be said of one that was heard of. Of the store room the
+//! books say it.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +8,15 @@ use lobby_contract::DeviceId;
 use lobby_domain::{
     alert::{AlertId, Subject},
     compliance::{
-        By, Duty, Evidence, Excuse, Instance, Kept, OutTime, SEEN_ENOUGH, SUPPLY, WARNED, opening, ran_out, settled,
-        supply_of,
+        By, Duty, Evidence, Excuse, Instance, Kept, OutTime, SEEN_ENOUGH, SUPPLY, Stocked, WARNED, opening, ran_out,
+        room_outs, settled, supply_of,
     },
     device::Life,
     label::Label,
+    pack::Item,
     past::Times,
     rule::Supply,
+    stock::low::Low,
     time::Timestamp,
 };
 use uuid::Uuid;
@@ -30,6 +33,11 @@ statements! {
             EXISTS (SELECT 1 FROM delivery d WHERE d.alert = a.id AND d.state = 'cancelled') AS needless,
             EXISTS (SELECT 1 FROM outbox o WHERE o.alert = a.id) AS recorded
         FROM alert a WHERE a.id = $1";
+    // The books of a store room begin with the first entry that is about it.
+    ROOM_BEGAN = "SELECT COUNT(*), COALESCE(CAST(SUM(CASE WHEN target = 'store' THEN pieces ELSE -pieces END) AS BIGINT), 0) FROM stock_entry
+        WHERE site = $1 AND item = $2 AND (source = 'store' OR target = 'store') AND at < $3";
+    ROOM_CHANGES = "SELECT at, CASE WHEN target = 'store' THEN pieces ELSE -pieces END, kind = 'count' FROM stock_entry
+        WHERE site = $1 AND item = $2 AND (source = 'store' OR target = 'store') AND at >= $3 AND at < $4 ORDER BY at, id";
 }
 
 #[derive(sqlx::FromRow)]
@@ -71,15 +79,15 @@ impl Said {
         self.cleared_at.map(Timestamp::from_millis)
     }
 
-    fn title(&self, machine: &str) -> Label {
-        Label::new(format!("{machine} · {}", self.title_zh), format!("{machine} · {}", self.title_en))
+    fn title(&self, of: &Label) -> Label {
+        Label::new(format!("{} · {}", of.zh, self.title_zh), format!("{} · {}", of.en, self.title_en))
     }
 }
 
 /// A machine of the site that hands something out, and the posts that fill it.
 struct Supplied {
     id: DeviceId,
-    name: String,
+    name: Label,
     post: Option<Box<str>>,
 }
 
@@ -94,7 +102,8 @@ impl Machine {
         };
         let id: DeviceId = self.id.parse().map_err(bad)?;
         let post = of.pack.items.get(&dispenses.item).and_then(|item| item.tells.first()).cloned();
-        Ok(Some(Supplied { name: if self.name.is_empty() { id.to_string() } else { self.name }, id, post }))
+        let name = if self.name.is_empty() { id.as_str() } else { &*self.name };
+        Ok(Some(Supplied { name: Label::new(name, name), id, post }))
     }
 }
 
@@ -104,7 +113,7 @@ impl Supplied {
             duty: Duty::Supply,
             clauses: of.clauses(&[SUPPLY]),
             post: self.post.clone(),
-            title: Label::new(self.name.as_str(), self.name.as_str()),
+            title: self.name.clone(),
             due: of.period().1,
             done: None,
             by: By::Nobody,
@@ -152,20 +161,19 @@ impl Tx {
         let machines: Vec<Option<Supplied>> =
             machines.into_iter().map(|machine| machine.supplied(&of)).collect::<Result<_, _>>()?;
         let machines: Vec<Supplied> = machines.into_iter().flatten().collect();
-        if machines.is_empty() {
-            return Ok(Vec::new());
-        }
         let said: Vec<Said> = on!(self, "read what was said of supplies", conn => sqlx::query_as(SUPPLIES).bind(site)
             .bind(from.millis()).bind(to.millis()).fetch_all(conn).await)?;
         let mut outs: BTreeMap<String, Vec<Said>> = BTreeMap::new();
         let mut lows: BTreeMap<String, Vec<Said>> = BTreeMap::new();
+        let mut rooms = Vec::new();
         for said in said {
-            let sorted = match supply_of(of.pack, &said.rule) {
-                Some(Supply::Out) => &mut outs,
-                Some(Supply::Low) => &mut lows,
-                None => continue,
+            let sorted = match (supply_of(of.pack, &said.rule), Low::from_rule(&said.rule)) {
+                (_, Some((Low::Room, _))) => &mut rooms,
+                (Some(Supply::Out), _) => outs.entry(said.subject.clone()).or_default(),
+                (Some(Supply::Low), _) => lows.entry(said.subject.clone()).or_default(),
+                (None, _) => continue,
             };
-            sorted.entry(said.subject.clone()).or_default().push(said);
+            sorted.push(said);
         }
         let mut all = Vec::new();
         for machine in machines {
@@ -180,36 +188,91 @@ impl Tx {
             }
             let lows = lows.remove(&subject).unwrap_or_default();
             for out in &found {
-                let said = &outs[out.alert];
-                all.push(machine.was_out(&of, out, said));
-                all.push(self.warned(&of, (&machine, out, said), &lows).await?);
+                let was_out = machine.was_out(&of, out, &outs[out.alert]);
+                all.push(self.warned(&of, (&machine.name, &was_out), &lows).await?);
+                all.push(was_out);
             }
+        }
+        for (id, item) in &of.pack.items {
+            let lows: Vec<Said> = rooms.extract_if(.., |said| said.rule == Low::Room.rule_id(id)).collect();
+            self.owed_room(&of, (id, item), &lows, &mut all).await?;
         }
         Ok(all)
     }
 
-    /// Whether somebody heard that a machine was low before it ran out.
+    /// Each time that the books of a store room said that nothing was left, and whether that was told before.
+    async fn owed_room(
+        &mut self,
+        of: &Owing<'_>,
+        (id, item): (&str, &Item),
+        lows: &[Said],
+        all: &mut Vec<Instance>,
+    ) -> Result<(), StoreError> {
+        let (site, (from, to)) = (of.site.as_str(), of.period());
+        let (entries, began): (i64, i64) = on!(self, "read what a store room held", conn => sqlx::query_as(ROOM_BEGAN)
+            .bind(site).bind(id).bind(from.millis()).fetch_one(conn).await)?;
+        let changes: Vec<(i64, i64, bool)> = on!(self, "read what came to a store room and went", conn =>
+            sqlx::query_as(ROOM_CHANGES).bind(site).bind(id).bind(from.millis()).bind(to.millis()).fetch_all(conn).await)?;
+        let change = |(at, pieces, counted)| Stocked { at: Timestamp::from_millis(at), pieces, counted };
+        let mut changes: Vec<Stocked> = changes.into_iter().map(change).collect();
+        if entries == 0 && changes.is_empty() {
+            return Ok(());
+        }
+        // What nobody kept books of was not empty by them.
+        let (since, began) = match entries {
+            0 => {
+                let first = changes.remove(0);
+                (first.at, first.pieces)
+            }
+            _ => (from, began),
+        };
+        let outs = room_outs(since, began, &changes);
+        let found = ran_out(of.calendar, (from, to), &outs, of.now);
+        let kept = |kept| Instance {
+            duty: Duty::Supply,
+            clauses: of.clauses(&[SUPPLY]),
+            post: item.tells.first().cloned(),
+            title: Label::new(format!("{} · 库房", item.label.zh), format!("{} · store room", item.label.en)),
+            due: to,
+            done: None,
+            by: By::Nobody,
+            kept,
+            evidence: Evidence::Statement(id.into(), of.month),
+        };
+        if found.is_empty() {
+            all.push(kept(if of.now < to { Kept::Open } else { Kept::Met }));
+        }
+        for out in &found {
+            let was_out = Instance { due: out.period.0, done: outs[out.alert].1, ..kept(Kept::Missed) };
+            let name = was_out.title.clone();
+            all.push(self.warned(of, (&name, &was_out), lows).await?);
+            all.push(was_out);
+        }
+        Ok(())
+    }
+
+    /// Whether somebody heard that something was low before it ran out.
     async fn warned(
         &mut self,
         of: &Owing<'_>,
-        (machine, out, said): (&Supplied, &OutTime, &Said),
+        (name, was_out): (&Label, &Instance),
         lows: &[Said],
     ) -> Result<Instance, StoreError> {
-        let at = out.period.0;
+        let at = was_out.due;
         let mut none = Instance {
             duty: Duty::Warned,
             clauses: of.clauses(&[WARNED]),
             post: None,
             by: By::Hub,
             done: None,
-            ..machine.was_out(of, out, said)
+            ..was_out.clone()
         };
         let was_low = |low: &&Said| low.began() <= at && low.ended().is_none_or(|ended| ended >= at);
         for low in lows.iter().filter(was_low) {
             let heard: Heard =
                 on!(self, "read who heard of it", conn => sqlx::query_as(HEARD).bind(low.id).fetch_one(conn).await)?;
             none.evidence = Evidence::Alert(AlertId(low.id));
-            none.title = low.title(&machine.name);
+            none.title = low.title(name);
             let told = [heard.told_at, heard.acked_at].into_iter().flatten().min().map(Timestamp::from_millis);
             let kept = match told {
                 // It is kept quiet on purpose, or too old for the record of who was told.

@@ -79,3 +79,65 @@ pub fn ran_out(
     }
     all
 }
+
+/// A change of what a store room holds by the books.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stocked {
+    /// When.
+    pub at: Timestamp,
+    /// Pieces that came; less than zero if they went.
+    pub pieces: i64,
+    /// Whether somebody counted.
+    pub counted: bool,
+}
+
+/// From when until when a store room was empty by its books, from `since` on, when it held `began`. Where a count ends that by finding
+/// pieces, the books were wrong and it was not: that is left out.
+pub fn room_outs(since: Timestamp, began: i64, changes: &[Stocked]) -> Vec<(Timestamp, Option<Timestamp>)> {
+    let (mut all, mut left) = (Vec::new(), began);
+    let mut empty = (began <= 0).then_some(since);
+    for change in changes {
+        left += change.pieces;
+        match empty {
+            None if left <= 0 => empty = Some(change.at),
+            Some(from) if left > 0 => {
+                if !change.counted {
+                    all.push((from, Some(change.at)));
+                }
+                empty = None;
+            }
+            _ => {}
+        }
+    }
+    all.extend(empty.map(|from| (from, None)));
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(minute: i64) -> Timestamp {
+        Timestamp::from_millis(minute * 60_000)
+    }
+
+    const fn change(minute: i64, pieces: i64) -> Stocked {
+        Stocked { at: at(minute), pieces, counted: false }
+    }
+
+    #[test]
+    fn a_store_room_is_empty_from_when_nothing_is_left_until_something_comes() {
+        let changes = [change(1, -40), change(2, -60), change(3, -5), change(4, 500), change(5, -495)];
+        assert_eq!(room_outs(at(0), 100, &changes), [(at(2), Some(at(4))), (at(5), None)]);
+        assert_eq!(room_outs(at(0), 0, &[change(3, 1)]), [(at(0), Some(at(3)))], "it was empty before");
+        assert_eq!(room_outs(at(0), 1, &[]), []);
+    }
+
+    #[test]
+    fn a_count_that_finds_pieces_shows_that_the_books_were_wrong() {
+        let found = Stocked { counted: true, ..change(3, 80) };
+        assert_eq!(room_outs(at(0), 40, &[change(1, -60), found]), []);
+        let nothing = Stocked { counted: true, ..change(3, -40) };
+        assert_eq!(room_outs(at(0), 40, &[nothing]), [(at(3), None)], "a count that finds nothing says that it is out");
+    }
+}

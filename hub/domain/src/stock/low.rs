@@ -139,7 +139,7 @@ impl Low {
         format!("{PREFIX}{}/{item}", self.word())
     }
 
-    /// What it says of the supply of a machine; nothing of a store room.
+    /// What it says of the supply of a machine; nothing of a store room, whose books say it.
     pub const fn supply(self) -> Option<Supply> {
         match self {
             Self::Room => None,

@@ -1,14 +1,16 @@
 //! What was owed besides rounds, faults and tickets: purchases and statements, supplies, the register, and urgent messages.
 
 use lobby_domain::{
-    alert::AlertId,
+    alert::{AlertId, Raise, Step as TicketStep, Subject},
     compliance::{By, Duty, Evidence, Excuse, Instance, Kept},
+    pack::Pack,
     purchase::Act,
     register::{
         Field, Item,
         moving::{Step, Way},
     },
-    stock::{Deed, Place},
+    site::AlertChange,
+    stock::{Deed, Place, low::Low},
     time::{Span, Timestamp},
 };
 use rstest::rstest;
@@ -40,12 +42,16 @@ async fn one(database: &Database, duty: Duty, minutes: u32) -> Instance {
 }
 
 async fn post(store: &Store, key: u128, deed: Deed, at: Timestamp) {
+    post_because(store, key, deed, "", at).await;
+}
+
+async fn post_because(store: &Store, key: u128, deed: Deed, reason: &str, at: Timestamp) {
     let (site, actor) = (site(), by());
     let posting = Posting {
         id: Uuid::from_u128(key),
         site: &site,
         item: "shoe-cover",
-        reason: "",
+        reason,
         who: "lin",
         post: "showflat",
         at,
@@ -302,4 +308,51 @@ async fn what_is_urgent_reaches_every_channel_at_once(#[values(Kind::Sqlite, Kin
     execute(store, "DELETE FROM delivery".into()).await;
     execute(store, "DELETE FROM outbox".into()).await;
     assert_eq!(one(&database, Duty::Message, 5).await.kept, Kept::Excused(Excuse::Quiet), "no longer on record");
+}
+
+/// The alert that the store room runs low.
+fn room_low(at: Timestamp) -> AlertChange {
+    let pack = Pack::built_in();
+    let AlertChange::Raise(raised) = raise(MACHINE, "covers-low", at) else { panic!("it is raised") };
+    let rule = Low::Room.rule("shoe-cover", &pack.items["shoe-cover"]);
+    let id = AlertId::derive(&site(), &Subject::Site, &rule.id, at, 0);
+    AlertChange::Raise(Raise { id, subject: Subject::Site, rule, step: TicketStep::None, ..raised })
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_store_room_that_its_books_say_was_empty_ran_out_and_whoever_buys_must_have_heard_before(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    let hand = |pieces| Deed::HandOut { from: Place::Store, pieces };
+    post(store, 1, Deed::Receive { pieces: 100, order: None }, T0 - MINUTE.times(20 * DAY)).await;
+    let kept = one(&database, Duty::Supply, 0).await;
+    assert_eq!(
+        (kept.kept, kept.evidence),
+        (Kept::Open, Evidence::Statement("shoe-cover".into(), "2026-11".parse().unwrap()))
+    );
+    assert_eq!(one(&database, Duty::Supply, 11 * DAY).await.kept, Kept::Met, "by its books it never was empty");
+
+    commit(&mut writer(store), room_low(T0 + MINUTE)).await;
+    let out = T0 + MINUTE.times(30);
+    post(store, 2, hand(100), out).await;
+    let missed = one(&database, Duty::Supply, 40).await;
+    assert_eq!((missed.kept, missed.due, missed.done), (Kept::Missed, out, None));
+    assert_eq!(missed.clauses, ["SHO-D4".into()]);
+    assert_eq!(one(&database, Duty::Warned, 40).await.kept, Kept::Missed, "nobody has heard that it was low");
+    execute(store, deliver(&Low::Room.rule_id("shoe-cover"), "hook", "sent", Some(out - MINUTE))).await;
+    let warned = one(&database, Duty::Warned, 40).await;
+    assert_eq!((warned.kept, warned.done, warned.clauses), (Kept::Met, Some(out - MINUTE), vec!["BAR-D5".into()]));
+
+    let filled = out + MINUTE.times(5);
+    post(store, 3, Deed::Receive { pieces: 50, order: None }, filled).await;
+    assert_eq!(one(&database, Duty::Supply, 40).await.done, Some(filled));
+    // By the books there were fewer than none; the count shows that they were wrong, and the room was not empty.
+    post(store, 4, hand(60), filled + MINUTE).await;
+    assert_eq!(of(&database, Duty::Supply, 40).await.len(), 2);
+    let counted = Deed::Count { place: Place::Store, counted: 40 };
+    post_because(store, 5, counted, "记错", filled + MINUTE.times(2)).await;
+    assert_eq!(one(&database, Duty::Supply, 60).await.due, out);
 }
