@@ -1,8 +1,8 @@
 //! A sales centre to try the product with: simulated equipment that speaks the real protocols on loopback, watched by real agents, with
 //! a script of faults and recoveries that repeats for ever.
 //!
-//! Owns: the equipment, the script, the agents' configurations, and a month of made-up history. Must not know: rules, pages; only
-//! `seed` knows storage.
+//! Owns: the equipment, the script, the agents' configurations, its people, and a month of made-up history. Must not know: rules, pages;
+//! only `seed` and `staff` know storage.
 //! What the demonstration shows of them comes about as at any other site.
 
 mod agents;
@@ -17,6 +17,7 @@ mod registers;
 mod script;
 mod seed;
 mod snooker;
+mod staff;
 mod uplink;
 
 use std::{
@@ -32,6 +33,7 @@ use lobby_contract::SiteId;
 use lobby_domain::{calendar::Calendar, label::Label};
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::mpsc,
     time::{MissedTickBehavior, interval, sleep},
 };
 use tracing::debug;
@@ -43,11 +45,13 @@ use self::{
     gateway::Gateway,
     laptop::Laptop,
     snooker::{Rack, Table},
+    staff::Refilled,
     uplink::Uplink,
 };
 pub use self::{
     history::{HistoryRecord, history},
     seed::{settings, store_history},
+    staff::Staff,
 };
 use crate::{clock::Clock, lifecycle::Lifecycle};
 
@@ -99,6 +103,8 @@ struct Centre {
     rack: Arc<Rack>,
     laptop: Arc<Laptop>,
     uplink: Arc<Uplink>,
+    /// What is put into the machines, for whoever enters it in the ledger.
+    refilled: mpsc::UnboundedSender<Refilled>,
 }
 
 /// The sockets of the simulated equipment: bound before any agent asks for them.
@@ -122,7 +128,7 @@ struct Places {
 }
 
 /// Starts the equipment, the script and the agents as tasks of `lifecycle`. The agents report to the broker at `mqtt` and keep their
-/// records below `state_dir`; `clock` sets what depends on the time of day.
+/// records below `state_dir`; `clock` sets what depends on the time of day; `staff` keep its ledger and begin its rounds.
 ///
 /// An error says which socket or directory could not be used; tasks started until then end with `lifecycle`.
 pub async fn start(
@@ -130,11 +136,13 @@ pub async fn start(
     mqtt: SocketAddr,
     state_dir: &Path,
     clock: Arc<dyn Clock>,
+    staff: Staff,
 ) -> anyhow::Result<()> {
     let sockets = Sockets::bind().await?;
     let places = sockets.places().context("asking the simulated equipment for its ports")?;
     let configs = agents::configs(&places, mqtt, state_dir)?;
-    let centre = Arc::new(Centre::new(mqtt, clock));
+    let (refilled, entered) = mpsc::unbounded_channel();
+    let centre = Arc::new(Centre::new(mqtt, clock, refilled));
     centre.open(lifecycle, sockets);
     for (task, config) in configs {
         tokio::fs::create_dir_all(&config.state_dir)
@@ -142,13 +150,15 @@ pub async fn start(
             .with_context(|| format!("creating the directory {} of an agent", config.state_dir.display()))?;
         lifecycle.supervise(task, lobby_agent::run(config, lifecycle.stop_token()));
     }
+    lifecycle.supervise("demo staff", staff.run(entered, lifecycle.stop_token()));
     lifecycle.supervise("demo script", script::run(centre, lifecycle.stop_token()));
     Ok(())
 }
 
 impl Centre {
-    fn new(mqtt: SocketAddr, clock: Arc<dyn Clock>) -> Self {
+    fn new(mqtt: SocketAddr, clock: Arc<dyn Clock>, refilled: mpsc::UnboundedSender<Refilled>) -> Self {
         Self {
+            refilled,
             entrance_led: Arc::new(Display::new(&display::ENTRANCE_LED)),
             lift_tv: Arc::new(Display::new(&display::LIFT_TV)),
             cabinet: Arc::new(Cabinet::new(clock.clone())),
@@ -158,6 +168,17 @@ impl Centre {
             rack: Arc::new(Rack::new()),
             laptop: Arc::new(Laptop::new()),
             uplink: Arc::new(Uplink::new(mqtt)),
+        }
+    }
+
+    /// Puts a pack into each machine, which whoever does it enters in the ledger.
+    fn refill(&self) {
+        for (device, machine) in [("covers-1", &self.covers_1), ("covers-2", &self.covers_2)] {
+            let pieces = i64::from(machine.refill());
+            if pieces > 0 {
+                // Nobody enters it any more once the hub is stopping.
+                self.refilled.send((device, pieces)).ok();
+            }
         }
     }
 

@@ -187,6 +187,7 @@ async fn serve(
     start_timed(&store, &fleet, &clock, config.history, &lifecycle);
 
     let watched = (restraints.clone(), findings.clone(), progress.clone());
+    let staff = demo::Staff::new(&store, &fleet, &clock);
     let notify = start_notify((store.clone(), fleet.clone(), clock.clone()), watched, channels, &lifecycle);
 
     let accounts = Arc::new(Accounts::new(store.clone(), clock.clone(), web.is_local(), &config.data_dir));
@@ -232,7 +233,7 @@ async fn serve(
 
     let broker = mqtt.addresses.mqtt.first().copied();
     if let (Mode::Demo, Some(broker)) = (mode, broker) {
-        start_demo(&lifecycle, broker, &config.data_dir, clock).await?;
+        start_demo(&lifecycle, broker, &config.data_dir, clock, staff).await?;
     }
     info!(http = %http, https, mqtt = broker.map(tracing::field::display), "the hub is ready");
     ready(Ready { http, https, mqtt: broker });
@@ -249,8 +250,9 @@ async fn start_demo(
     broker: SocketAddr,
     data_dir: &Path,
     clock: Arc<dyn Clock>,
+    staff: demo::Staff,
 ) -> anyhow::Result<()> {
-    demo::start(lifecycle, broker, &data_dir.join("demo"), clock).await.context("starting the demonstration")
+    demo::start(lifecycle, broker, &data_dir.join("demo"), clock, staff).await.context("starting the demonstration")
 }
 
 /// Lets whoever opens the link in the data folder become the first administrator, unless somebody can sign in.

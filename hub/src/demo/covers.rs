@@ -58,12 +58,15 @@ impl CoverMachine {
         self.state.send_modify(|state| state.crowded = true);
     }
 
-    /// Puts one pack into it; the group has gone.
-    pub(super) fn refill(&self) {
+    /// Puts one pack into it, or as much of it as it takes; the group has gone. Returns how many pieces that were.
+    pub(super) fn refill(&self) -> i32 {
+        let mut taken = 0;
         self.state.send_modify(|state| {
-            state.stock.left = (state.stock.left + PACK).min(CAPACITY);
+            taken = PACK.min(CAPACITY - state.stock.left);
+            state.stock.left += taken;
             state.crowded = false;
         });
+        taken
     }
 
     /// One second passes.
@@ -135,7 +138,8 @@ mod tests {
     #[test]
     fn a_refill_never_exceeds_the_capacity() {
         let machine = CoverMachine::new(MACHINES[0]);
-        (0..9).for_each(|_| machine.refill());
+        let filled: i32 = (0..9).map(|_| machine.refill()).sum();
+        assert_eq!(filled, CAPACITY - MACHINES[0].left, "no more than it takes");
         assert_eq!(stock_after(0, &machine).left, CAPACITY);
     }
 }

@@ -24,10 +24,7 @@ const ROUND: [Step; 20] = [
     ("the entrance LED display is on again", |centre| centre.entrance_led.switch(true)),
     ("the first shoe-cover machine jams", |centre| centre.covers_1.jam(true)),
     ("the uplink of the recreation area is cut", |centre| centre.uplink.join(false)),
-    ("both shoe-cover machines are refilled", |centre| {
-        centre.covers_1.refill();
-        centre.covers_2.refill();
-    }),
+    ("both shoe-cover machines are refilled", Centre::refill),
     ("the first shoe-cover machine is freed", |centre| centre.covers_1.jam(false)),
     ("the uplink of the recreation area is joined", |centre| centre.uplink.join(true)),
     ("a laptop of the internet area is gone", |centre| centre.laptop.bring(false)),
@@ -83,7 +80,7 @@ mod tests {
 
     fn centre() -> Centre {
         let clock = Arc::new(TokioClock::starting_at(Timestamp::from_millis(1_800_000_000_000)));
-        Centre::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)), clock)
+        Centre::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)), clock, tokio::sync::mpsc::unbounded_channel().0)
     }
 
     #[tokio::test(start_paused = true)]
@@ -107,8 +104,7 @@ mod tests {
             act(&centre);
         }
         // Refilling is the one step that leaves something behind.
-        untouched.covers_1.refill();
-        untouched.covers_2.refill();
+        untouched.refill();
         assert_eq!(picture(&centre), picture(&untouched));
     }
 

@@ -12,11 +12,11 @@ use lobby_domain::{
     time::{Span, Timestamp},
 };
 
-use super::{Demo, HistoryRecord, agents, history};
+use super::{Demo, HistoryRecord, agents, history, staff::Fillings};
 use crate::{
     config::{File, SiteConfig, Zone},
     fleet::Setup,
-    store::{Batch, Store, StoreError, Writer},
+    store::{Batch, Store, Writer},
 };
 
 /// The epoch of the made-up month: agents count theirs from 1.
@@ -37,23 +37,25 @@ pub fn settings() -> File {
     }
 }
 
-/// Stores the month up to `now`, a part at a time: as a whole it would take the memory of a hub with ten thousand devices. `code` makes
+/// Stores the month up to `now`, with the ledger of what was filled into the machines, a part at a time: as a whole it would take the memory of a hub with ten thousand devices. `code` makes
 /// the codes of devices' pages.
 pub async fn store_history(
     store: &Store,
     setup: Arc<Setup>,
     code: fn() -> String,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> anyhow::Result<()> {
     let mut writer = Writer::new(store.clone(), setup, code);
-    let mut month = Month::default();
+    let (mut month, mut fillings) = (Month::default(), Fillings::default());
     for made_up in history(now) {
+        fillings.see(&made_up);
         month.add(made_up, now);
         if month.changes.records.len() == PART {
             writer.commit(&[month.part()], now).await?;
         }
     }
-    writer.commit(&[month.part()], now).await.map(drop)
+    writer.commit(&[month.part()], now).await?;
+    Ok(fillings.enter(store).await?)
 }
 
 /// What has been made up of the month.

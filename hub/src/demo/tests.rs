@@ -16,8 +16,11 @@ use tokio::{
 use super::*;
 use crate::{
     clock::SystemClock,
+    config::{Config, Overrides},
+    fleet::Fleet,
     lifecycle::Ending,
     mqtt::{self, EmbeddedSettings, Settings},
+    store::Store,
 };
 
 /// Longest wait for anything.
@@ -38,7 +41,8 @@ async fn running() -> Running {
     let configs = agents::configs(&places, nowhere, Path::new("/nowhere")).unwrap();
     let devices = configs.into_iter().flat_map(|(_, config)| config.devices);
     let devices = devices.map(|device| (device.id.as_str().to_owned(), device)).collect();
-    let centre = Arc::new(Centre::new(nowhere, Arc::new(SystemClock)));
+    let (refilled, _) = tokio::sync::mpsc::unbounded_channel();
+    let centre = Arc::new(Centre::new(nowhere, Arc::new(SystemClock), refilled));
     centre.open(&lifecycle, sockets);
     Running { centre, devices, lifecycle }
 }
@@ -206,8 +210,14 @@ async fn both_agents_report_all_their_devices_to_the_broker_and_the_first_fault_
     let broker = mqtt::start(settings, &lifecycle, Arc::new(SystemClock), sender).await.unwrap();
     let state = tempfile::tempdir().unwrap();
 
+    let store = Store::open(&format!("sqlite://{}", state.path().join("hub.db").display())).await.unwrap();
+    let config = Config::new(super::settings(), Overrides::default()).unwrap();
+    let fleet = Arc::new(Fleet::new(config.pack, config.sites, config.zone));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let staff = Staff::new(&store, &fleet, &clock);
+
     let started = Instant::now();
-    start(&lifecycle, broker.addresses.mqtt[0], state.path(), Arc::new(SystemClock)).await.unwrap();
+    start(&lifecycle, broker.addresses.mqtt[0], state.path(), clock, staff).await.unwrap();
     assert!(started.elapsed() < Duration::from_millis(300), "starting took {:?}", started.elapsed());
 
     let (mut announced, mut healthy, mut dark) = (BTreeSet::new(), BTreeSet::new(), false);
