@@ -2,7 +2,7 @@
 
 use lobby_dashboards::{
     AlertRow, AvailabilityLine, ClausePage, ComplianceMonth, CompliancePage, DeliveryLine, DeliveryState,
-    DeviceAlertsPage, KeptLine, MessagesPage, OwedLine, Page, Severity, SiteKept, SitesPage, Unkept,
+    DeviceAlertsPage, KeptLine, MessagesPage, OwedLine, Page, ReportSent, Severity, SiteKept, SitesPage, Unkept,
 };
 use lobby_domain::compliance::{Availability, Duty, Excuse, Kept, Tally};
 
@@ -22,6 +22,15 @@ pub(super) fn all(s: &Scene) -> Vec<Sample> {
         devices: vec![],
         opening_hours: 0,
         cannot: vec![s.say("未配置营业时间：不会生成点检。", "No opening hours are configured.")],
+        reports: vec![
+            ReportSent { to: "mail".into(), state: DeliveryState::Sent, at: s.at(HOUR), answer: String::new() },
+            ReportSent {
+                to: s.say("周敏 · z…@example.com", "Zhou Min · z…@example.com"),
+                state: DeliveryState::Dead,
+                at: s.at(HOUR),
+                answer: "550 no such mailbox".into(),
+            },
+        ],
         ..s.compliance()
     };
     let clause = s.clause_page();
@@ -127,6 +136,7 @@ impl Scene {
             }],
             uncited: vec![],
             cannot: vec![],
+            reports: vec![],
         }
     }
 

@@ -2,7 +2,8 @@
 
 use lobby_dashboards::{
     CountDifference, DayOfMonth, MachineMonth, MonthOf, MonthSitePage, Page, PlaceMonth, Plan, PlanForm, PlanHindsight,
-    PlanPage, PlanState, PlanStep, PlanTerm, SelectOption, StatementPage,
+    PlanPage, PlanRefused, PlanSheet, PlanState, PlanStep, PlanTerm, SelectOption, StatementPage, StatementSheet,
+    StockMistake,
 };
 
 use super::{Sample, Scene};
@@ -35,7 +36,20 @@ pub(super) fn all(s: &Scene) -> Vec<Sample> {
         ..s.plan_figure()
     };
     let approved = Plan { state: PlanState::Approved, form: PlanForm::default(), ..s.plan_figure() };
+    let refused = |act: &str, mistake, pieces: &str, reason: &str| {
+        let (act, pieces, reason) = (act.into(), pieces.into(), reason.into());
+        Some(PlanRefused { mistake, act, pieces, reason })
+    };
+    let no_reason = refused("edit", StockMistake::Reason, "6900", "");
+    let no_pieces = refused("edit", StockMistake::Pieces, "6900x", &s.say("活动取消", "The launch is off"));
+    let returned = refused("return", StockMistake::Reason, "", "");
+    let no_reason = PlanPage { refused: no_reason, ..s.plan(Some(edited.clone())) };
+    let no_pieces = PlanPage { refused: no_pieces, ..s.plan(Some(edited.clone())) };
+    let returned = PlanPage { refused: returned, ..s.plan(Some(s.plan_figure())) };
     let pages = [
+        ("plan-no-reason", plan(no_reason)),
+        ("plan-no-pieces", plan(no_pieces)),
+        ("plan-return-no-reason", plan(returned)),
         ("statement", statement(s.statement())),
         ("statement-agreed", statement(agreed.clone())),
         ("statement-so-far", statement(StatementPage { is_over: false, agreed: None, ..agreed })),
@@ -52,6 +66,27 @@ pub(super) fn all(s: &Scene) -> Vec<Sample> {
     pages.into_iter().map(sample).collect()
 }
 
+/// The same on paper.
+pub(super) fn papers(s: &Scene) -> [(&'static str, Result<String, askama::Error>); 4] {
+    let statement = |page| StatementSheet {
+        sheet: s.sheet("/stock/statement/2026-11/print?site=demo&item=shoe-cover", "/stock/statement/2026-11"),
+        site: s.say("云汀案场", "Yunting"),
+        page,
+    };
+    let plan = |page| PlanSheet {
+        sheet: s.sheet("/stock/plan/2026-12/print?site=demo&item=shoe-cover", "/stock/plan/2026-12"),
+        site: s.say("云汀案场", "Yunting"),
+        page,
+    };
+    let none = StatementPage { machines: vec![], differences: vec![], is_over: false, ..s.statement() };
+    [
+        ("sheet-statement", statement(s.statement()).render()),
+        ("sheet-statement-so-far", statement(none).render()),
+        ("sheet-plan", plan(s.plan(Some(s.plan_figure()))).render()),
+        ("sheet-plan-unknown", plan(s.plan(None)).render()),
+    ]
+}
+
 impl Scene {
     fn month_of(&self, month: &str, next: Option<&str>) -> MonthOf {
         MonthOf {
@@ -64,6 +99,7 @@ impl Scene {
             other: "/stock/plan/2026-12?site=demo&item=shoe-cover".into(),
             csv: "/stock/statement/2026-11/csv?site=demo&item=shoe-cover".into(),
             xlsx: "/stock/statement/2026-11/xlsx?site=demo&item=shoe-cover".into(),
+            print: "/stock/statement/2026-11/print?site=demo&item=shoe-cover".into(),
         }
     }
 
@@ -202,6 +238,7 @@ impl Scene {
             other: "/stock/statement/2026-11?site=demo&item=shoe-cover".into(),
             ..self.month_of("2026-12", None)
         };
-        PlanPage { chrome: self.chrome(Page::Stock), of, action: "/stock/plan/demo/shoe-cover/2026-12".into(), plan }
+        let action = "/stock/plan/demo/shoe-cover/2026-12".into();
+        PlanPage { chrome: self.chrome(Page::Stock), of, action, plan, refused: None }
     }
 }

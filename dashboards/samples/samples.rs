@@ -315,7 +315,8 @@ pub fn sheets(lang: Lang) -> Vec<(&'static str, String)> {
     ];
     let forms = forms.map(|(name, form)| (name, form.render().expect("a form of samples renders")));
     let labels = labels.map(|(name, labels)| (name, labels.render().expect("labels of samples render")));
-    forms.into_iter().chain(labels).collect()
+    let papers = months::papers(&s).map(|(name, paper)| (name, paper.expect("a month on paper renders")));
+    forms.into_iter().chain(labels).chain(papers).collect()
 }
 
 const HOSTILE: &str = "<b>\"><script>alert(1)</script>";

@@ -14,6 +14,7 @@ pub use self::{
 };
 use crate::{
     chrome::{Chrome, page},
+    outbox::DeliveryState,
     state::{State, Verdict},
     texts::{Lang, fill, fill3},
     time::{When, length},
@@ -107,9 +108,24 @@ pub struct CompliancePage {
     pub uncited: Vec<String>,
     /// What cannot be kept at this site now, in words.
     pub cannot: Vec<String>,
+    /// To whom the month's report went.
+    pub reports: Vec<ReportSent>,
 }
 
 page!(CompliancePage);
+
+/// A month's report as it stands with one of those who are sent it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportSent {
+    /// Who, or which channel.
+    pub to: String,
+    /// How it stands.
+    pub state: DeliveryState,
+    /// Since when.
+    pub at: When,
+    /// Why it was not taken; empty if it was.
+    pub answer: String,
+}
 
 /// One thing that was owed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -79,7 +79,7 @@ pub use check::{
 pub use chrome::{Choice, Chrome, Collection, HeldPost, Notice, Page, Sight, Site};
 pub use compliance::{
     AvailabilityLine, ClausePage, ComplianceMonth, CompliancePage, ComplianceTexts, DeviceAlertsPage, KeptLine,
-    MessagesPage, OwedLine, SiteKept, SitesPage, Unkept,
+    MessagesPage, OwedLine, ReportSent, SiteKept, SitesPage, Unkept,
 };
 pub use concierge::ConciergePage;
 pub use device::{DevicePage, Range};
@@ -94,7 +94,7 @@ pub use labels::{DeviceLabel, LabelSheet};
 pub use life::{LifeCard, Newcomer};
 pub use month::{
     CountDifference, DayOfMonth, MachineMonth, MonthOf, MonthSitePage, PlaceMonth, Plan, PlanForm, PlanHindsight,
-    PlanPage, PlanState, PlanStep, PlanTerm, StatementPage,
+    PlanPage, PlanRefused, PlanSheet, PlanState, PlanStep, PlanTerm, StatementPage, StatementSheet,
 };
 pub use outbox::{ChannelCard, ChannelState, DeliveryLine, DeliveryState, OutboxPage};
 pub use overview::{AreaList, AreaRow, Counts, OverviewPage, PostStatus, SiteRow};

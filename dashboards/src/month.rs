@@ -1,11 +1,15 @@
 //! The month of an item that is used up (SHO-D4): its statement, and what is bought for the next one.
 
+mod sheet;
+
 use askama::Template;
 
+pub use self::sheet::{PlanSheet, StatementSheet};
 use crate::{
     chrome::{Chrome, page},
     restraints::SelectOption,
     state::{State, Verdict},
+    stock::StockMistake,
     texts::{MonthTexts, fill, fill2, fill3},
     time::When,
 };
@@ -31,6 +35,8 @@ pub struct MonthOf {
     pub csv: String,
     /// Where it is to be had as a spreadsheet.
     pub xlsx: String,
+    /// Where it is to be had on paper.
+    pub print: String,
 }
 
 /// A month of a machine.
@@ -135,6 +141,11 @@ impl StatementPage {
         fill2(m.agreed, if who.is_empty() { m.agreed_somebody } else { who }, &at.full)
     }
 
+    /// The words of what changes a place, in the order of its columns.
+    fn columns(&self) -> [&'static str; 7] {
+        PlaceMonth::words(self.m())
+    }
+
     /// The sentence the page opens with.
     pub fn verdict(&self) -> Verdict {
         let (m, used) = (self.m(), self.used.to_string());
@@ -176,10 +187,13 @@ impl StatementPage {
 }
 
 impl PlaceMonth {
+    const fn words(m: &MonthTexts) -> [&'static str; 7] {
+        [m.received, m.refilled, m.counter, m.by_hand, m.wasted, m.moved, m.difference]
+    }
+
     /// What changed it, with the words of each; what changed nothing is left out.
     fn lines(&self, m: &MonthTexts) -> Vec<(&'static str, String)> {
-        let words = [m.received, m.refilled, m.counter, m.by_hand, m.wasted, m.moved, m.difference];
-        let changed = words.into_iter().zip(self.changes).filter(|(_, pieces)| *pieces != 0);
+        let changed = Self::words(m).into_iter().zip(self.changes).filter(|(_, pieces)| *pieces != 0);
         changed.map(|(word, pieces)| (word, format!("{pieces:+}").replace('-', "\u{2212}"))).collect()
     }
 }
@@ -293,6 +307,21 @@ pub struct PlanPage {
     pub action: String,
     /// The figure; none if nothing has ever been used.
     pub plan: Option<Plan>,
+    /// The form that was not taken, if one was not.
+    pub refused: Option<PlanRefused>,
+}
+
+/// A form of a plan that was not taken: it comes back with what was typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanRefused {
+    /// Why.
+    pub mistake: StockMistake,
+    /// Which form: `edit`, `submit`, `approve` or `return`.
+    pub act: String,
+    /// How many, as it was typed.
+    pub pieces: String,
+    /// Why, as it was typed.
+    pub reason: String,
 }
 
 page!(PlanPage);
@@ -313,6 +342,33 @@ impl PlanPage {
             PlanState::With(post) => Verdict::new(State::Maintenance, fill3(m.plan_with, &pieces, &self.of.unit, post)),
             PlanState::Approved => Verdict::new(State::Normal, fill2(m.plan_approved, &pieces, &self.of.unit)),
         }
+    }
+
+    /// The form of that act, if it was not taken.
+    fn refused(&self, act: &str) -> Option<&PlanRefused> {
+        self.refused.as_ref().filter(|refused| refused.act == act)
+    }
+
+    /// What stands in the field of the pieces: what was typed there, or the figure.
+    fn pieces(&self, plan: &Plan) -> String {
+        self.refused("edit").map_or_else(|| plan.pieces.to_string(), |refused| refused.pieces.clone())
+    }
+
+    /// What stands in the field of the reason.
+    fn reason(&self, act: &str) -> &str {
+        self.refused(act).map_or("", |refused| &refused.reason)
+    }
+
+    /// What is wrong with the pieces that were typed.
+    fn wrong_pieces(&self) -> Option<&'static str> {
+        let refused = self.refused("edit").filter(|refused| refused.mistake == StockMistake::Pieces)?;
+        Some(refused.mistake.words(self.chrome.t()))
+    }
+
+    /// What is wrong with the reason that was typed.
+    fn wrong_reason(&self, act: &str) -> Option<&'static str> {
+        let refused = self.refused(act).filter(|refused| refused.mistake != StockMistake::Pieces)?;
+        Some(refused.mistake.words(self.chrome.t()))
     }
 
     fn boxes(&self, plan: &Plan) -> String {

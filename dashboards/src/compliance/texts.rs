@@ -86,6 +86,9 @@ texts! {
     messages_alert: "查看告警", "The alert";
     cannot_ledger: "“{}”没有建账：不计月度核对和采购审批", "No ledger of '{}': neither its statement nor its purchase is asked for";
     cannot_channel: "没有配置通知通道：紧急通知发不出去", "No channel is set up: urgent messages reach nobody";
+    reports: "月报邮件", "The month's report by e-mail";
+    reports_when: "每月 1 日 9:00（案场时间）发给主管和经理。", "Sent to supervisors and managers at 9:00 on the 1st, site time.";
+    reports_none: "本月月报没有发给任何人：还没到时间，或没有为主管、经理配置邮件通道。", "The report of this month was sent to nobody: it is not time yet, or no mail channel serves supervisors or managers.";
     previous: "上月", "Month before";
     next: "下月", "Month after";
     months: "月份与导出", "Months and tables";

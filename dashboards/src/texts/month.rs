@@ -25,6 +25,11 @@ texts! {
     months: "月份与导出", "Months and tables";
     export_csv: "导出 CSV", "As CSV";
     export_xlsx: "导出 XLSX", "As XLSX";
+    print: "打印", "Print";
+    sign_counts: "盘点人", "Counted by";
+    sign_asks: "申请人", "Asked for by";
+    sign_checks: "主管", "Supervisor";
+    sign_approves: "经理", "Manager";
     machines: "各机用量", "By machine";
     machine: "机器", "Machine";
     dispensed: "出套", "Handed out";

@@ -144,6 +144,9 @@ pub(super) enum ApiError {
     /// A round is made by its post.
     #[error("this step of the round is of the post {0} and its superiors: it needs one of the roles {roles}", roles = roles_at(.0))]
     Post(String),
+    /// A purchase is approved along the chain of command.
+    #[error("another post is to approve it now: `waits_for` of the plan names it")]
+    Turn,
     /// The caller's role may not do it.
     #[error("this needs one of the roles {}", roles(*.0))]
     Role(Need),
@@ -359,6 +362,7 @@ impl IntoResponse for ApiError {
             Self::Token | Self::SignIn => (StatusCode::UNAUTHORIZED, "/problems/token", "Not signed in"),
             Self::Role(_)
             | Self::Post(_)
+            | Self::Turn
             | Self::Superior(_)
             | Self::NotTheirs
             | Self::OtherSite(_)

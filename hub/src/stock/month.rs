@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lobby_contract::SiteId;
 use lobby_domain::{
-    calendar::Calendar,
+    calendar::{Calendar, local},
     pack::Item,
     purchase::{Month, Proposal, Stock},
     rule::Rule,
@@ -52,6 +52,11 @@ impl ItemMonth {
             calendar: calendar.unwrap_or_else(|| setup.calendar(site)),
             counters,
         })
+    }
+
+    /// The month that it is at the site.
+    pub fn present(&self, now: Timestamp) -> Month {
+        Month::of(local(now, self.calendar.zone()).date())
     }
 
     /// The statement of a month.

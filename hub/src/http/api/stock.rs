@@ -1,5 +1,6 @@
 //! What is in stock: the ledger, and how long things will last.
 
+mod deciding;
 mod entering;
 mod months;
 
@@ -16,6 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 pub(in crate::http) use self::{
+    deciding::{AgreeError, PlanDecision, PlanError, agree_to_statement, decide_on_plan, speaks_for},
     entering::{NotEntered, correct, enter, told},
     months::*,
 };
@@ -32,7 +34,9 @@ pub(super) fn routes() -> Routes {
     Routes::new()
         .get("/api/v1/stock", Policy::read(About::List), list_stock)
         .get("/api/v1/sites/{site}/stock/{item}/statements/{month}", Policy::read(About::Site), show_statement)
+        .post("/api/v1/sites/{site}/stock/{item}/statements/{month}/agree", Policy::to(Need::Stock, About::Site), agree)
         .get("/api/v1/sites/{site}/stock/{item}/plans/{month}", Policy::read(About::Site), show_plan)
+        .post("/api/v1/sites/{site}/stock/{item}/plans/{month}/{act}", Policy::to(Need::Stock, About::Site), decide)
         .get("/api/v1/stock/movements", Policy::read(About::List), list_movements)
         .post("/api/v1/stock/movements", Policy::to(Need::Stock, About::Handler), make_movement)
         .post("/api/v1/stock/movements/{id}/correct", Policy::to(Need::Stock, About::Handler), correct_movement)

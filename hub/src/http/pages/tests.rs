@@ -3,6 +3,7 @@
 mod areas;
 mod compliance;
 mod grants;
+mod months;
 mod outbox;
 mod register;
 mod roster;

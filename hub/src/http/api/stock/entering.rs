@@ -171,7 +171,8 @@ pub(in crate::http) async fn told(app: &App, site: &SiteId) -> Result<(), ApiErr
     Ok(())
 }
 
-fn signed(caller: &Caller, by: String) -> Result<String, ApiError> {
+/// The name of whoever does it, within its bounds.
+pub(super) fn signed(caller: &Caller, by: String) -> Result<String, ApiError> {
     let who = caller.signs(by).trim().to_owned();
     if who.len() > LONGEST_NAME || who.contains(char::is_control) {
         return Err(wrong("`by` has at most 200 bytes, in one line"));

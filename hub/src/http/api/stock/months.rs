@@ -3,13 +3,14 @@
 use axum::{Json, extract::State};
 use lobby_contract::SiteId;
 use lobby_domain::{
-    purchase::{LaunchDays, Month, Proposal},
+    purchase::{Act, LaunchDays, Month, Proposal},
     statement::{Difference, MachineLine, PlaceLine, Statement as Made},
+    time::Timestamp,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ApiError, App, Path};
+use super::{ApiError, App, Body, Caller, Path, PlanDecision, agree_to_statement, decide_on_plan};
 use crate::{
     stock::month::ItemMonth,
     store::{PurchaseRow, PurchaseStep},
@@ -81,6 +82,41 @@ pub(in crate::http) struct Statement {
     price: Option<i64>,
     /// What was used, in fen, if known.
     cost: Option<i64>,
+    /// Who has agreed to it; null if nobody has.
+    agreed: Option<Agreed>,
+}
+
+/// That somebody has looked at a statement and agrees to it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Agreed {
+    /// Their name; empty if not known.
+    by: String,
+    /// In ms since 1970 UTC.
+    at: i64,
+}
+
+/// Whoever agrees to a statement.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::http) struct NewAgreement {
+    /// Their name; counts only where nobody is signed in.
+    by: String,
+}
+
+/// What is decided about a plan.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct NewPlanStep {
+    /// The number of steps that the plan had when it was looked at.
+    seen: usize,
+    /// Pieces to be bought from then on; for `edit` alone.
+    pieces: Option<i64>,
+    /// Why; `edit` and `return` need it.
+    #[serde(default)]
+    reason: String,
+    /// The name of whoever decides; counts only where nobody is signed in.
+    #[serde(default)]
+    by: String,
 }
 
 /// What is expected of the open days of a month that fall on one weekday.
@@ -223,8 +259,9 @@ impl From<&Difference> for CountedMonth {
 }
 
 impl Statement {
-    fn of(site: &SiteId, item: String, made: &Made) -> Self {
+    fn of(site: &SiteId, item: String, made: &Made, agreed: Option<(String, Timestamp)>) -> Self {
         Self {
+            agreed: agreed.map(|(by, at)| Agreed { by, at: at.millis() }),
             site: site.to_string(),
             item,
             month: made.month.to_string(),
@@ -324,8 +361,36 @@ pub(in crate::http) async fn show_statement(
 ) -> Result<Json<Statement>, ApiError> {
     let (month, of) = asked(&app, &path)?;
     let (site, item, _) = path;
+    statement_of(&app, (site, item, month), &of).await
+}
+
+async fn statement_of(
+    app: &App,
+    (site, item, month): (SiteId, String, Month),
+    of: &ItemMonth,
+) -> Result<Json<Statement>, ApiError> {
     let made = of.statement(&app.store, &app.fleet, (&site, &item), month, app.clock.now()).await?;
-    Ok(Json(Statement::of(&site, item, &made)))
+    let agreed = app.store.closed_statement(&site, &item, month).await?;
+    Ok(Json(Statement::of(&site, item, &made, agreed)))
+}
+
+/// Agrees to the statement of a month that is over. The first who does is noted; again, it changes nothing.
+#[utoipa::path(post, path = "/api/v1/sites/{site}/stock/{item}/statements/{month}/agree", tag = "stock",
+    params(("site" = String, Path, description = "The site"), ("item" = String, Path, description = "Such as `shoe-cover`"),
+        ("month" = String, Path, description = "Such as `2026-11`")),
+    request_body = NewAgreement,
+    responses((status = 200, body = Statement), (status = 400, description = "It is no month, or no name"),
+        (status = 404, description = "There is no such site or item"), (status = 409, description = "The month is not over")))]
+pub(in crate::http) async fn agree(
+    State(app): State<App>,
+    caller: Caller,
+    Path(path): Path<(SiteId, String, String)>,
+    Body(new): Body<NewAgreement>,
+) -> Result<Json<Statement>, ApiError> {
+    let (month, of) = asked(&app, &path)?;
+    let (site, item, _) = path;
+    agree_to_statement(&app, &caller, (&site, &item, month), &of, new.by).await?;
+    statement_of(&app, (site, item, month), &of).await
 }
 
 /// What is to be bought of an item for a month, with every term, and who has approved it.
@@ -340,7 +405,47 @@ pub(in crate::http) async fn show_plan(
 ) -> Result<Json<Plan>, ApiError> {
     let (month, of) = asked(&app, &path)?;
     let (site, item, _) = path;
-    let row = of.plan(&app.store, (&site, &item), month, app.clock.now()).await?;
+    plan_of(&app, (&site, &item, month), &of).await
+}
+
+async fn plan_of(
+    app: &App,
+    (site, item, month): (&SiteId, &str, Month),
+    of: &ItemMonth,
+) -> Result<Json<Plan>, ApiError> {
+    let row = of.plan(&app.store, (site, item), month, app.clock.now()).await?;
     let row = row.ok_or(ApiError::NotFound("plan: nothing has been used yet, so nothing can be proposed"))?;
-    Ok(Json(Plan::of((&site, item, month), &row, &of.item.approved_by)))
+    Ok(Json(Plan::of((site, item.to_owned(), month), &row, &of.item.approved_by)))
+}
+
+/// Edits, submits, approves or sends back what is to be bought for a month. The same once more, by whoever did it, changes nothing.
+#[utoipa::path(post, path = "/api/v1/sites/{site}/stock/{item}/plans/{month}/{act}", tag = "stock",
+    params(("site" = String, Path, description = "The site"), ("item" = String, Path, description = "Such as `shoe-cover`"),
+        ("month" = String, Path, description = "Such as `2026-12`"),
+        ("act" = String, Path, description = "`edit`, `submit`, `approve` or `return`")),
+    request_body = NewPlanStep,
+    responses((status = 200, body = Plan), (status = 400, description = "It is no month, no number of pieces, or a reason is missing"),
+        (status = 403, description = "Another post is to approve it now"),
+        (status = 404, description = "There is no such site, item or act, or nothing has been used yet"),
+        (status = 409, description = "Somebody has done something with it meanwhile, or it is not the time for this")))]
+pub(in crate::http) async fn decide(
+    State(app): State<App>,
+    caller: Caller,
+    Path((site, item, month, act)): Path<(SiteId, String, String, String)>,
+    Body(new): Body<NewPlanStep>,
+) -> Result<Json<Plan>, ApiError> {
+    let path = (site, item, month);
+    let (month, of) = asked(&app, &path)?;
+    let (site, item, _) = path;
+    let act = match (act.as_str(), new.pieces) {
+        ("edit", Some(pieces)) => Act::Edit { pieces },
+        ("edit", None) => return Err(ApiError::Parameter("`pieces` is missing".into())),
+        ("submit", _) => Act::Submit,
+        ("approve", _) => Act::Approve,
+        ("return", _) => Act::Return,
+        _ => return Err(ApiError::NotFound("act: it is `edit`, `submit`, `approve` or `return`")),
+    };
+    let decision = PlanDecision { act: &act, seen: new.seen, reason: new.reason.trim(), by: new.by };
+    decide_on_plan(&app, &caller, (&site, &item, month), &of, decision).await?;
+    plan_of(&app, (&site, &item, month), &of).await
 }

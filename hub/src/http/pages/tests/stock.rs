@@ -66,7 +66,7 @@ impl Hub {
         self.ask(request.body(Body::empty()).unwrap()).await
     }
 
-    async fn posts(&self, role: Role, path: &str, body: &Value, key: Option<&str>) -> (u16, Value) {
+    pub(super) async fn posts(&self, role: Role, path: &str, body: &Value, key: Option<&str>) -> (u16, Value) {
         let mut request = Request::post(path)
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::AUTHORIZATION, format!("Bearer {}", self.token(role).await));
