@@ -320,6 +320,7 @@ fn start_notify(
     let notify = Notify { store, fleet, restraints, clock, findings, progress, settings, watched };
     let notify = Arc::new(notify);
     lifecycle.supervise("notify", Arc::clone(&notify).run(lifecycle.clone()));
+    notify.start_month_reports(lifecycle);
     notify
 }
 

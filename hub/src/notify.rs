@@ -11,6 +11,7 @@ mod email;
 mod feishu;
 mod http;
 mod letter;
+mod month;
 mod ntfy;
 mod outcome;
 mod personal;

@@ -18,6 +18,7 @@ mod fleet;
 mod grants;
 mod labels;
 mod meta;
+mod month_reports;
 mod moves;
 mod notifications;
 mod once;
@@ -74,6 +75,7 @@ pub use self::{
     escalations::{EscalationRow, RaiseError},
     labels::{ItemLabelEvent, LabelRow, Target},
     meta::Meta,
+    month_reports::{ReportLetter, ReportReceiver},
     moves::{Asked, MoveRow},
     notifications::{ChannelRow, DELIVERY_STATES, DeliveryFilter, DeliveryRow, Hold, NotificationCounts},
     outbox::{Attempted, Draft, Outgoing, Queued, Route, Then},

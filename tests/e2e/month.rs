@@ -9,10 +9,11 @@ use lobby_tests::{
     browser::Browser,
     clock,
     hub::{Hub, Options},
+    mail::Mailbox,
     mqtt::Peer,
     people::{enter, fill, sign_in, speak},
     reports::Script,
-    wait,
+    wait, wall,
 };
 use rstest::rstest;
 use serde_json::Value;
@@ -140,5 +141,43 @@ fn the_month_end_goes_from_the_show_flat_to_the_manager_on_a_phone(
     let told = api(&mut browser, &format!("/api/v1/sites/{SITE}/stock/shoe-cover/plans/{}", next.strftime("%Y-%m")))?;
     ensure!(told["pieces"] == 5000 && told["approved"] == true && told["waits_for"].is_null(), "{told}");
     ensure!(told["steps"].as_array().is_some_and(|steps| steps.len() == 4), "{told}");
+    Ok(())
+}
+
+/// Seconds from now until nine in the morning of the first day of a month, where the site is.
+fn until_the_report() -> Result<(i64, Date)> {
+    let now = Timestamp::from_millisecond(clock::now_ms())?;
+    let first = now.to_zoned(TimeZone::UTC).date().last_of_month().tomorrow()?;
+    let due = first.at(9, 0, 0, 0).to_zoned(TimeZone::UTC)?.timestamp();
+    Ok((due.as_second() - now.as_second(), first.yesterday()?))
+}
+
+#[test]
+fn a_report_of_the_month_comes_by_mail_on_the_first_at_nine_and_the_page_tells_to_whom() -> Result<()> {
+    let Some(mut mailbox) = Mailbox::start()? else { return Ok(()) };
+    let (seconds, last) = until_the_report()?;
+    let config = format!(
+        "zone = 'UTC'\n[site.demo]\nname = '云汀案场'\n\
+         [channel.mail]\nkind = 'smtp'\nposts = ['manager']\nhost = '127.0.0.1'\nport = {}\ntls = 'none'\nfrom = 'lobby@hotel.example'\n\
+         to = ['manager@hotel.example']\nretry = '100ms'\n",
+        mailbox.port()
+    );
+    let Some(hub) = wall::Hub::at(seconds - 20, Some(config))? else { return Ok(()) };
+    let script = Script::new(SITE, "lobby-box");
+    let mut peer = Peer::connect(&hub.mqtt, "lobby-box", &[])?;
+    peer.publish(&script.topic("birth"), script.birth(&[(MACHINE, "shoe-cover-machine")]))?;
+    let month = last.strftime("%Y-%m").to_string();
+    let page = || -> Result<String> {
+        let headers = [("accept-language", "zh"), ("accept", "text/html")];
+        Ok(hub.api.get_with(&format!("/compliance/{month}?site={SITE}"), &headers)?.body)
+    };
+    wait::until("the page before it is time", PATIENCE, || {
+        Ok(page()?.contains("本月月报没有发给任何人").then_some(()))
+    })?;
+    let mail = mailbox.next_mail()?;
+    let said = (mail["subject"].as_str().unwrap_or_default(), mail["text"].as_str().unwrap_or_default());
+    ensure!(said.0 == format!("云汀案场 {month} 月报"), "{said:?}");
+    ensure!(said.1.contains("标准执行："), "{said:?}");
+    wait::until("the page to tell that it was sent", PATIENCE, || Ok(page()?.contains("已送达").then_some(())))?;
     Ok(())
 }

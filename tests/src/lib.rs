@@ -38,3 +38,4 @@ pub mod simulation;
 pub mod spool;
 pub mod stored;
 pub mod wait;
+pub mod wall;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lobby_domain::{
     alert::Subject,
     label::{Label, Lang},
-    notice::{About, Deadline, State, What, clipped, head, line, single, subject_line},
+    notice::{About, Deadline, MonthReport, State, What, clipped, head, line, single, subject_line},
     pack::Pack,
     rule::Severity,
     ticket,
@@ -30,9 +30,9 @@ const HEAD: usize = 200;
 pub(crate) struct Letter {
     /// Its id.
     pub id: String,
-    /// `single`, `group`, `digest` or `test`.
+    /// `single`, `group`, `digest`, `report` or `test`.
     pub kind: String,
-    /// `alert.opened`, `alert.acknowledged`, `alert.closed`, `alert.updated`, `alerts.group`, `alerts.digest` or `test`.
+    /// `alert.opened`, `alert.acknowledged`, `alert.closed`, `alert.updated`, `alerts.group`, `alerts.digest`, `month.report` or `test`.
     pub r#type: String,
     /// The gravest severity of what is open in it, or `recovered`.
     pub severity: String,
@@ -172,6 +172,27 @@ pub(super) fn test(channel: &Channel, public_url: Option<&str>, id: Uuid, now: T
         title: title.to_owned(),
         text,
         link: public_url.map(|url| format!("{url}/outbox")),
+        made_at: now.millis(),
+        alerts: Vec::new(),
+    }
+}
+
+/// A message that carries a month's report, which is to be seen at `path`.
+pub(super) fn report(
+    channel: &Channel,
+    public_url: Option<&str>,
+    (id, path): (Uuid, &str),
+    report: &MonthReport,
+    now: Timestamp,
+) -> Letter {
+    Letter {
+        id: id.to_string(),
+        kind: "report".to_owned(),
+        r#type: "month.report".to_owned(),
+        severity: Severity::Info.as_str().to_owned(),
+        title: report.title(channel.lang),
+        text: report.text(channel.lang),
+        link: public_url.map(|url| format!("{url}{path}")),
         made_at: now.millis(),
         alerts: Vec::new(),
     }

@@ -384,6 +384,11 @@ impl Store {
         rows.into_iter().map(with_further).collect()
     }
 
+    /// The same by the names of their channels.
+    pub async fn mailboxes_by_channel(&self) -> Result<BTreeMap<String, Mailbox>, StoreError> {
+        Ok(self.mailboxes().await?.into_iter().map(|one| (channel_of(&one.person), one)).collect())
+    }
+
     /// Why the last message of a channel was not taken; `None` if it was, or if there is none.
     pub async fn last_refused(&self, channel: &str) -> Result<Option<String>, StoreError> {
         let mut tx = self.read().await?;

@@ -159,8 +159,10 @@ statements! {
     FLUSHED = "INSERT INTO flush (channel, site, at) VALUES ($1, $2, $3) ON CONFLICT (channel, site) DO UPDATE SET at = excluded.at";
     FLUSHES = "SELECT site, at FROM flush WHERE channel = $1";
     UNDER_WAY = "SELECT id, next_at, lease_until FROM message WHERE channel = $1 AND state IN ('sending', 'retry')";
-    RESENT = "SELECT m.id, m.next_at FROM delivery d JOIN message m ON m.id = d.message
-        WHERE d.channel = $1 AND d.state = 'retry' AND m.state = 'queued' ORDER BY m.next_at, m.id LIMIT 1";
+    // A message that somebody wants to be sent again, or a report, which carries no deliveries.
+    WAITING = "SELECT m.id, m.next_at FROM message m WHERE m.channel = $1 AND m.state = 'queued'
+            AND (m.kind = 'report' OR EXISTS (SELECT 1 FROM delivery d WHERE d.message = m.id AND d.state = 'retry'))
+        ORDER BY m.next_at, m.id LIMIT 1";
     CLAIM = "UPDATE message SET state = 'sending', attempts = attempts + 1, next_at = NULL, lease_until = $4
         WHERE id = $1 AND ((state IN ('retry', 'queued') AND next_at = $2) OR (state = 'sending' AND lease_until = $3))
         RETURNING letter, attempts, COALESCE(settled_at, created_at)";
@@ -367,14 +369,15 @@ impl Store {
     }
 
     /// The message that a channel has under way: its id, and when it is to be sent again. One that somebody is sending just now is due
-    /// when the lease of that ends. If there is none, the first that somebody wants to be sent again.
+    /// when the lease of that ends. If there is none, the first that waits for the channel: a report, or what
+    /// somebody wants to be sent again.
     pub async fn under_way(&self, channel: &str) -> Result<Option<(Uuid, Timestamp)>, StoreError> {
         let mut tx = self.read().await?;
         let row: Option<(Uuid, Option<i64>, Option<i64>)> = on!(&mut tx, "read what is under way", conn =>
             sqlx::query_as(UNDER_WAY).bind(channel).fetch_optional(conn).await)?;
         if row.is_none() {
-            let row: Option<(Uuid, i64)> = on!(&mut tx, "read what is to be sent again", conn =>
-                sqlx::query_as(RESENT).bind(channel).fetch_optional(conn).await)?;
+            let row: Option<(Uuid, i64)> = on!(&mut tx, "read what waits for its channel", conn =>
+                sqlx::query_as(WAITING).bind(channel).fetch_optional(conn).await)?;
             return Ok(row.map(|(id, next)| (id, Timestamp::from_millis(next))));
         }
         Ok(row.map(|(id, next, lease)| (id, Timestamp::from_millis(next.or(lease).unwrap_or(0)))))

@@ -4,11 +4,13 @@
 mod sites;
 mod tables;
 
+use std::collections::BTreeMap;
+
 use axum::{extract::State, response::Response};
 use lobby_contract::{DeviceId, SiteId};
 use lobby_dashboards::{
-    AvailabilityLine, ClausePage, ComplianceMonth, CompliancePage, DeviceAlertsPage, KeptLine, MonthSitePage, OwedLine,
-    Page, Unkept,
+    AvailabilityLine, ClausePage, ComplianceMonth, CompliancePage, DeliveryState, DeviceAlertsPage, KeptLine,
+    MonthSitePage, OwedLine, Page, ReportSent, Unkept,
 };
 use lobby_domain::{
     access::Need,
@@ -25,11 +27,12 @@ use super::{
     App, Html, Open, PageError, Path, Reader, Scene,
     alerts::{further, row},
     answer::answer,
+    outbox,
 };
 use crate::{
     checks,
     compliance::{MonthOfSite, Tallies},
-    store::{AlertFilter, Cursor},
+    store::{AlertFilter, Cursor, Mailbox, ReportReceiver},
 };
 
 /// Instances, and alerts, on a page.
@@ -150,6 +153,18 @@ fn cannot(scene: &Scene<'_>, of: &MonthOfSite, ledgers: &[String], has_channel: 
     hours.into_iter().chain(rounds).chain(unkept).chain(channel).collect()
 }
 
+/// How the month's report stands with one of those who are sent it.
+fn report(scene: &Scene<'_>, mailboxes: &BTreeMap<String, Mailbox>, one: &ReportReceiver) -> ReportSent {
+    let state = DeliveryState::named(&one.state).unwrap_or(DeliveryState::Queued);
+    let is_refused = matches!(state, DeliveryState::Dead | DeliveryState::Retry);
+    ReportSent {
+        to: outbox::channel_word(scene.reader, mailboxes, &one.channel, scene.texts().separator),
+        state,
+        at: scene.when(one.at),
+        answer: if is_refused { one.answer.clone() } else { String::new() },
+    }
+}
+
 fn owed_line(scene: &Scene<'_>, of: &MonthOfSite, instance: &Instance) -> OwedLine {
     OwedLine {
         duty: instance.duty,
@@ -205,6 +220,8 @@ async fn page(app: &App, reader: &Reader, month: Option<&str>) -> Result<String,
     let kept = app.store.kept_books().await?;
     let ledgers: Vec<String> = kept.into_iter().filter(|(site, _)| *site == of.site).map(|(_, item)| item).collect();
     let has_channel = !app.notify.settings().channels.is_empty();
+    let sent = app.store.month_report(&of.site, of.month).await?;
+    let mailboxes = app.store.mailboxes_by_channel().await?;
     let open = Open::default();
     let page = Scene::with(app, reader, Some(of.site.clone()), &open, |scene| {
         let gaps = Gaps::of(scene.pack);
@@ -229,6 +246,7 @@ async fn page(app: &App, reader: &Reader, month: Option<&str>) -> Result<String,
             without: without(scene, &gaps),
             uncited: gaps.uncited.iter().map(|label| scene.text(label)).collect(),
             cannot,
+            reports: sent.iter().map(|one| report(scene, &mailboxes, one)).collect(),
         })
     })?;
     page.html(reader.fragment)

@@ -22,9 +22,7 @@ use super::{
 use crate::{
     http::api::notifications::{DEAD_FOR, held, standing},
     notify::{Channel, TestError},
-    store::{
-        AlertRow, ChannelRow, Cursor, DeliveryFilter, DeliveryRow, Mailbox, ResendError, channel_of, masked, person_of,
-    },
+    store::{AlertRow, ChannelRow, Cursor, DeliveryFilter, DeliveryRow, Mailbox, ResendError, masked, person_of},
 };
 
 /// Notifications of one page.
@@ -48,8 +46,7 @@ async fn messages(app: &App, reader: &Reader, id: &str) -> Result<String, PageEr
     let filter = DeliveryFilter { alert: Some(id), ..DeliveryFilter::default() };
     let (rows, _) = app.store.deliveries(&filter, None, MOST_OF_ALERT).await??;
     let held = held(app, &rows).await?;
-    let mailboxes: BTreeMap<String, Mailbox> =
-        app.store.mailboxes().await?.into_iter().map(|one| (channel_of(&one.person), one)).collect();
+    let mailboxes = app.store.mailboxes_by_channel().await?;
     let site = alert.site.clone();
     let alerts = BTreeMap::from([(id, alert)]);
     let nothing = Open::default();
@@ -84,8 +81,7 @@ async fn page(app: &App, reader: &Reader) -> Result<String, PageError> {
         }
     }
     let (settings, channels) = (app.notify.settings(), app.store.channels(app.clock.now() - DEAD_FOR).await?);
-    let mailboxes: BTreeMap<String, Mailbox> =
-        app.store.mailboxes().await?.into_iter().map(|one| (channel_of(&one.person), one)).collect();
+    let mailboxes = app.store.mailboxes_by_channel().await?;
     let nothing = Open::default();
     let page = Scene::with(app, reader, site, &nothing, |scene| {
         let card = |channel: &std::sync::Arc<Channel>| {
@@ -114,7 +110,12 @@ async fn page(app: &App, reader: &Reader) -> Result<String, PageError> {
 
 /// What a channel is called. That of a person goes by their name, with their address for themselves and for administrators, and as much of
 /// it as anybody may see for others.
-fn channel_word(reader: &Reader, mailboxes: &BTreeMap<String, Mailbox>, channel: &str, separator: &str) -> String {
+pub(super) fn channel_word(
+    reader: &Reader,
+    mailboxes: &BTreeMap<String, Mailbox>,
+    channel: &str,
+    separator: &str,
+) -> String {
     let Some(person) = person_of(channel) else { return channel.to_owned() };
     let Some(one) = mailboxes.get(channel) else { return person.to_owned() };
     let is_admin = reader.caller.is_admin();

@@ -1,5 +1,6 @@
 //! From the outbox to the channels: nothing is missing, nothing is twice in two messages, and what became needless is not sent.
 
+mod reports;
 mod resend;
 
 use lobby_domain::alert::AlertId;
