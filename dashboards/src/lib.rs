@@ -26,6 +26,7 @@ mod alert;
 mod assets;
 mod audit;
 mod chart;
+mod chat;
 mod check;
 mod chrome;
 mod compliance;
@@ -76,6 +77,7 @@ pub use check::{
     ChecksPage, ItemFlag, ItemLine, ItemSaid, ItemStated, Lack, Passed, PhotoWanted, Readiness, RoundLine, RoundPage,
     RoundStart, RoundState, Signed,
 };
+pub use chat::{ChatField, ChatPart};
 pub use chrome::{Choice, Chrome, Collection, HeldPost, Notice, Page, Sight, Site};
 pub use compliance::{
     AvailabilityLine, ClausePage, ComplianceMonth, CompliancePage, ComplianceTexts, DeviceAlertsPage, KeptLine,

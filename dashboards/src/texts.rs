@@ -17,10 +17,12 @@ macro_rules! texts {
 }
 pub(crate) use texts;
 
+mod chats;
 mod grants;
 mod month;
 mod personal;
 
+pub use chats::ChatTexts;
 pub use grants::GrantTexts;
 pub use month::MonthTexts;
 pub use personal::PersonalTexts;
@@ -1012,6 +1014,7 @@ texts! {
     audit_preference_set: "更改通知偏好", "Changed what they are told";
     audit_person_grant: "增加岗位", "Granted a role";
     audit_person_revoke: "取消岗位", "Took a role away";
+    audit_person_chat_ids: "更改群提醒账号", "Changed the ids for mentions";
     audit_person_erase: "删除个人信息", "Erased somebody";
     person_erased: "已删除", "erased";
     person_erase: "删除个人信息", "Erase";
@@ -1045,6 +1048,7 @@ mod tests {
         hold_for_all(crate::compliance::texts::ALL);
         hold_for_all(personal::ALL);
         hold_for_all(grants::ALL);
+        hold_for_all(chats::ALL);
         hold_for_all(crate::ticket::texts::ALL);
         hold_for_all(crate::overview::texts::ALL);
     }

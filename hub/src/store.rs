@@ -4,6 +4,7 @@
 mod alerts;
 mod audit;
 mod bulk;
+mod chat_ids;
 mod checks;
 mod closings;
 mod commit;

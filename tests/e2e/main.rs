@@ -19,6 +19,7 @@ mod foreign_agent;
 mod hub_kills;
 mod interop;
 mod kills;
+mod mentions;
 mod month;
 mod noise;
 mod notifications;

@@ -5,12 +5,14 @@
 //! everything that is due becomes one digest.
 
 mod bucket;
+mod mention;
 mod personal;
 mod plan;
 mod text;
 
 pub use self::{
     bucket::{Bucket, Rate, RateError, backoff},
+    mention::{Chat, ChatIdError, ChatIds, Holds, holds, is_mobile},
     personal::{Personal, Preferences, QuietHours, QuietHoursError},
     plan::{Fate, Grouping, Kind, Plan, Telling, Waiting, fate, is_due_again, plan},
     text::{About, Deadline, State, clipped, head, line, single, subject_line},

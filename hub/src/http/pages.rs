@@ -9,6 +9,7 @@ mod answer;
 mod areas;
 mod audit;
 mod boards;
+mod chats;
 mod compliance;
 mod device;
 mod engineering;
@@ -117,6 +118,7 @@ pub(super) fn routes() -> Routes {
         .post("/account/contact", Policy::read(About::Nothing), personal::ask)
         .post("/account/contact/confirm", Policy::read(About::Nothing), personal::confirm)
         .post("/account/contact/remove", Policy::read(About::Nothing), personal::remove)
+        .post("/account/chats", Policy::read(About::Nothing), chats::set)
         .post("/account/preferences", Policy::read(About::Nothing), personal::prefer)
         .post("/account/password", Policy::read(About::Nothing), account::change_password)
         .post("/account/sessions/end", Policy::read(About::Nothing), account::end_others)

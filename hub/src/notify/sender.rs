@@ -10,7 +10,7 @@ use std::{
 use lobby_dashboards::FindingKey;
 use lobby_domain::{
     alert::AlertId,
-    notice::{Fate, Kind, Telling, Waiting, What, backoff, plan},
+    notice::{Fate, Holds, Kind, Telling, Waiting, What, backoff, plan},
     rule::Severity,
     time::{Span, Timestamp},
 };
@@ -312,7 +312,9 @@ impl Notify {
             let ticket = alert.ticket.as_ref().and_then(|number| tickets.get(number).cloned().flatten());
             let mut events: Vec<String> = indexes.iter().map(|index| queued[*index].event.clone()).collect();
             events.dedup();
-            let escalation = if events.iter().any(|event| What::of(event) == What::Escalated) {
+            // Whose it is, is told of one matter alone.
+            let is_alone = telling.alerts.len() == 1;
+            let escalation = if is_alone || events.iter().any(|event| What::of(event) == What::Escalated) {
                 match &alert.ticket {
                     Some(number) => self.store.escalation_of_ticket(number).await?,
                     None => self.store.escalation_of_alert(alert.id).await?,
@@ -334,8 +336,11 @@ impl Notify {
             Kind::Group => "group",
             Kind::Digest => "digest",
         };
-        let (letter, taken) =
+        let (mut letter, taken) =
             letter::write(&self.fleet, channel, settings.public_url.as_deref(), (id, kind), &told, now);
+        if let ([one], 1) = (told.as_slice(), telling.alerts.len()) {
+            letter.mention = self.holder_of(one).await?;
+        }
         let whole = taken == telling.alerts.len();
         let carried: Vec<&Queued> = telling.alerts[..taken].iter().flatten().map(|index| &queued[*index]).collect();
         // What did not fit is due at once.
@@ -356,6 +361,15 @@ impl Notify {
             return Ok(Next::Wait(Some(now)));
         }
         Ok(Next::Send(Outgoing { id, letter: text, nth: 1, since: now }))
+    }
+
+    /// The person who has what is told of an alert to see to, if it is one.
+    async fn holder_of(&self, told: &Told) -> Result<Option<String>, StoreError> {
+        match letter::held(told) {
+            None => Ok(None),
+            Some(Holds::Person(id)) => Ok(Some(id.to_owned())),
+            Some(Holds::Named(name)) => self.store.only_one_named(name, &told.alert.site).await,
+        }
     }
 
     /// One attempt, and what follows from it.

@@ -7,7 +7,7 @@ use sqlx::{Executor, SqlSafeStr, SqlitePool};
 
 use super::{Database, Kind, Store};
 use crate::store::{
-    alerts, audit, checks, closings, compliance, contacts, deadlines, delivery, dispensed, escalations, findings,
+    alerts, audit, chat_ids, checks, closings, compliance, contacts, deadlines, delivery, dispensed, escalations, findings,
     fleet, grants, labels, meta, moves, notifications, once, outbox, owed_messages, owed_purchases, owed_register,
     owed_supply, past, people, photos, purchases, queue, records, register, reports, resend, restraints, rollup,
     roster, rounds, schema, started, stock, stock_alerts, stock_takes, ticket_deeds, tickets, tokens,
@@ -23,6 +23,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
     let all = [
         alerts::STATEMENTS,
         audit::STATEMENTS,
+        chat_ids::STATEMENTS,
         checks::STATEMENTS,
         contacts::STATEMENTS,
         deadlines::STATEMENTS,

@@ -10,7 +10,7 @@ fn grant(role: Role, site: Option<&str>) -> Grant {
 }
 
 impl Hub {
-    async fn by(&self, login: &str, method: &str, path: &str, form: &str) -> Answer {
+    pub(super) async fn by(&self, login: &str, method: &str, path: &str, form: &str) -> Answer {
         let accept = if path.starts_with("/api/") { "application/json" } else { "text/html" };
         let request = Request::builder()
             .method(method)
