@@ -18,6 +18,7 @@ mod findings;
 mod fleet;
 mod grants;
 mod labels;
+mod left;
 mod meta;
 mod moves;
 mod notifications;

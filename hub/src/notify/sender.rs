@@ -232,6 +232,9 @@ impl Notify {
                 // They may work elsewhere by now: then there is nothing to take.
                 self.store.cancel_elsewhere(name, sites, now).await?;
             }
+            if let Some(own) = own {
+                self.store.cancel_left(&own.mailbox, now).await?;
+            }
             let claimed = self.store.claim(id, channel.counts_for(), due, now, lease(channel)).await?;
             return Ok(claimed.map_or(Next::Wait(None), Next::Send));
         }
@@ -269,6 +272,12 @@ impl Notify {
             let dropped: Vec<_> =
                 dropped.iter().map(|(one, why)| (one.event.as_str(), one.post.as_str(), *why)).collect();
             self.store.drop_deliveries(name, &dropped).await?;
+        }
+        if let (Some(own), Some(_)) = (own, &plan.telling)
+            && self.store.cancel_left(&own.mailbox, now).await? > 0
+        {
+            // Of what is left another message is made.
+            return Ok(Next::Wait(Some(now)));
         }
         match plan.telling {
             Some(telling) => self.compose(channel, settings, &queued, &alerts, telling, now).await,
