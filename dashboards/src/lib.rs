@@ -73,11 +73,11 @@ pub use assets::{
 };
 pub use audit::{AuditLine, AuditPage};
 pub use chart::{Limit, Series, StateSpan, Window, svg};
+pub use chat::{ChatField, ChatPart};
 pub use check::{
     ChecksPage, ItemFlag, ItemLine, ItemSaid, ItemStated, Lack, Passed, PhotoWanted, Readiness, RoundLine, RoundPage,
     RoundStart, RoundState, Signed,
 };
-pub use chat::{ChatField, ChatPart};
 pub use chrome::{Choice, Chrome, Collection, HeldPost, Notice, Page, Sight, Site};
 pub use compliance::{
     AvailabilityLine, ClausePage, ComplianceMonth, CompliancePage, ComplianceTexts, DeviceAlertsPage, KeptLine,

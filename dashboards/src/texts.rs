@@ -1006,6 +1006,7 @@ texts! {
     stock_arrived: "这张订单已经到齐", "All of this order has come";
     stock_corrected: "这条记录已经冲正过", "This was undone already";
     stock_gone: "这里已经没有这台机器或这种物料", "This machine or item is not here any more";
+    stock_twice: "未批准：您已在下一级批准过，这一级须由另一人批准", "Not approved: you have approved it at a lower level, and another person is to approve it here";
     stock_no_day: "日期请写成 2026-12-01", "A day is written like 2026-12-01";
     // Erasing somebody
     audit_contact_ask: "发送邮箱验证码", "Sent a code to an address";

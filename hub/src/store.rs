@@ -84,7 +84,7 @@ pub use self::{
     people::{LinkFor, PersonError, PersonRow, SessionRow},
     photos::{PhotoRow, Shown, Stage},
     pool::Pool,
-    purchases::{PurchaseDeed, PurchaseError, PurchaseKey, PurchaseRow, PurchaseStep},
+    purchases::{PurchaseDeed, PurchaseError, PurchaseKey, PurchaseRow, PurchaseStep, doer_of},
     queue::QueueCounts,
     reach::Server,
     records::{RecordFilter, RecordRow},

@@ -33,7 +33,7 @@ use super::{
 use crate::{
     export::{self, Cell, Sheet},
     stock::month::ItemMonth,
-    store::{Closing, PurchaseDeed, PurchaseError, PurchaseKey, PurchaseRow, PurchaseStep},
+    store::{Closing, PurchaseDeed, PurchaseError, PurchaseKey, PurchaseRow, PurchaseStep, doer_of},
 };
 
 /// Which of the two pages.
@@ -325,6 +325,7 @@ fn form(caller: &Caller, standing: &Standing, approvers: &[Box<str>]) -> PlanFor
     PlanForm {
         edit: may && !standing.submitted,
         approve: may && standing.turn(approvers).is_some_and(|post| speaks_for(caller, post)),
+        has_approved: standing.has_approval_of(&doer_of(&caller.actor(""), &caller.signs(String::new()))),
     }
 }
 
@@ -441,6 +442,7 @@ async fn decided(
         Err(PurchaseError::Stale) => "conflict",
         Err(PurchaseError::Refused(Refusal::Reason)) => StockMistake::Reason.name(),
         Err(PurchaseError::Refused(Refusal::Pieces)) => StockMistake::Pieces.name(),
+        Err(PurchaseError::Refused(Refusal::Twice)) => StockMistake::Twice.name(),
         Err(PurchaseError::Refused(Refusal::NotYours)) => return Err(PageError::Forbidden),
         Err(PurchaseError::Refused(_)) => "step",
         Err(PurchaseError::Store(error)) => return Err(error.into()),

@@ -4,4 +4,7 @@ CREATE TABLE chat_id (
     chat   TEXT NOT NULL,              -- wecom, dingtalk or feishu
     id     TEXT NOT NULL,
     PRIMARY KEY (person, chat)
-) STRICT;
+);
+
+-- Nobody approves a purchase at two levels: of what was done from now on it is known by whom, also where two people have one name.
+ALTER TABLE purchase_step ADD COLUMN doer TEXT;
