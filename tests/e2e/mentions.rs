@@ -49,13 +49,14 @@ fn a_fault_rings_up_whoever_is_on_duty_in_each_chat_and_its_end_does_not() -> Re
     browser.become_phone()?;
     let receiver = Receiver::start()?;
     let url = receiver.url();
-    let channel = |kind: &str| {
+    let channel = |name: &str, kind: &str, post: &str| {
         format!(
-            "[channel.{kind}]\nkind = '{kind}'\nposts = ['engineering']\nurl = '{url}/{kind}'\nlang = 'zh'\n\
+            "[channel.{name}]\nkind = '{kind}'\nposts = ['{post}']\nurl = '{url}/{name}'\nlang = 'zh'\n\
              rate = '100/1s'\ngroup_wait = '200ms'\ngroup_interval = '200ms'\nretry = '100ms'\ntimeout = '2s'\n"
         )
     };
-    let channels = ["wecom", "dingtalk", "feishu"].map(channel).concat();
+    let channels = ["wecom", "dingtalk", "feishu"].map(|kind| channel(kind, kind, "engineering")).concat();
+    let channels = channels + &channel("others", "dingtalk", "showflat");
     let config = format!("zone = 'UTC'\n[site.demo.shifts]\nwhole = '00:00-00:00'\n{channels}");
     let hub = Hub::with(Options { config: Some(config), ..Options::default() })?;
     let mut script = Script::new(SITE, "box");
@@ -96,6 +97,9 @@ fn a_fault_rings_up_whoever_is_on_duty_in_each_chat_and_its_end_does_not() -> Re
     ensure!(ding.text().lines().any(|line| line == "@13800138000"), "{ding:?}");
     let feishu = heard("/feishu", 1)?;
     ensure!(feishu.text().lines().any(|line| line == "<at user_id=\"ou_7d8a6e6d\"></at>"), "{feishu:?}");
+
+    let others = heard("/others", 1)?;
+    ensure!(others.body.get("at").is_none() && !mentions(&others), "no number is told to other posts: {others:?}");
 
     // That it is over is for nobody to see to.
     let mut reported = Instant::now();

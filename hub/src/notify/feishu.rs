@@ -22,7 +22,9 @@ pub(super) fn post(
     now: Timestamp,
 ) -> Post {
     let at = mention.map(|id| format!("<at user_id=\"{id}\"></at>")).unwrap_or_default();
-    let text = letter.text_mentioning(&at, keyword, MOST);
+    // What devices and guests say mentions nobody, whatever it looks like.
+    let plain = Letter { text: letter.text.replace("<at", "＜at"), ..letter.clone() };
+    let text = plain.text_mentioning(&at, keyword, MOST);
     let mut body = json!({ "msg_type": "text", "content": { "text": text } });
     if let Some(secret) = secret {
         let seconds = now.millis() / 1000;
@@ -69,6 +71,13 @@ mod tests {
     fn whom_it_mentions_stands_in_the_text(#[case] mention: Option<&str>, #[case] expected: &str) {
         let at = Timestamp::from_millis(0);
         assert_eq!(post("http://x/".parse().unwrap(), None, &letter("x"), ("【案场】", mention), at).body, expected);
+    }
+
+    #[test]
+    fn what_was_said_of_a_device_mentions_nobody() {
+        let (said, at) = (letter("屏 <at user_id=\"all\"></at> 黑"), Timestamp::from_millis(0));
+        let body = post("http://x/".parse().unwrap(), None, &said, ("", None), at).body;
+        assert!(!body.contains("<at") && body.contains("＜at user_id"), "{body}");
     }
 
     #[test]

@@ -348,7 +348,7 @@ impl Notify {
         let (mut letter, taken) =
             letter::write(&self.fleet, channel, settings.public_url.as_deref(), (id, kind), &told, now);
         if let ([one], 1) = (told.as_slice(), telling.alerts.len()) {
-            letter.mention = self.holder_of(one).await?;
+            letter.mention = self.holder_of(channel, one).await?;
         }
         let whole = taken == telling.alerts.len();
         let carried: Vec<&Queued> = telling.alerts[..taken].iter().flatten().map(|index| &queued[*index]).collect();
@@ -372,12 +372,25 @@ impl Notify {
         Ok(Next::Send(Outgoing { id, letter: text, nth: 1, since: now }))
     }
 
-    /// The person who has what is told of an alert to see to, if it is one.
-    async fn holder_of(&self, told: &Told) -> Result<Option<String>, StoreError> {
+    /// The person who has what is told of an alert to see to, if it is one, and the channel is one of their post: the groups of other
+    /// posts need not learn by what number they are reached.
+    async fn holder_of(&self, channel: &Channel, told: &Told) -> Result<Option<String>, StoreError> {
+        let serves = |post: &str| channel.posts.iter().any(|served| **served == *post);
         match letter::held(told) {
+            Some(Holds::Person(id)) => {
+                let is_theirs = told.escalation.as_ref().is_some_and(|row| serves(row.escalation.post()));
+                Ok(is_theirs.then(|| id.to_owned()))
+            }
+            Some(Holds::Named(name)) => {
+                let setup = self.fleet.setup();
+                let department =
+                    told.ticket.as_ref().and_then(|ticket| setup.pack.departments.get(&*ticket.department));
+                if !department.is_some_and(|department| serves(&department.post)) {
+                    return Ok(None);
+                }
+                self.store.only_one_named(name, &told.alert.site).await
+            }
             None => Ok(None),
-            Some(Holds::Person(id)) => Ok(Some(id.to_owned())),
-            Some(Holds::Named(name)) => self.store.only_one_named(name, &told.alert.site).await,
         }
     }
 

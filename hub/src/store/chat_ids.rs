@@ -40,7 +40,8 @@ impl Tx {
         let mut all: BTreeMap<String, ChatIds> = BTreeMap::new();
         for (person, chat, id) in rows {
             let known = Chat::ALL.into_iter().find(|known| known.as_str() == chat);
-            let bad = || StoreError::Inconsistent { table: "chat_id", id: person.clone(), what: format!("chat `{chat}`") };
+            let bad =
+                || StoreError::Inconsistent { table: "chat_id", id: person.clone(), what: format!("chat `{chat}`") };
             let known = known.ok_or_else(bad)?;
             all.entry(person).or_default().insert(known, id.into());
         }

@@ -72,10 +72,7 @@ async fn an_id_is_kept_changed_and_forgotten_and_each_change_is_told_once_withou
     let told = |before: &str, after: &str| (before.to_owned(), after.to_owned());
     assert_eq!(
         log(store).await,
-        [
-            told("none", "wecom L…, dingtalk 1…"),
-            told("wecom L…, dingtalk 1…", "dingtalk 1…, feishu ou_7…"),
-        ]
+        [told("none", "wecom L…, dingtalk 1…"), told("wecom L…, dingtalk 1…", "dingtalk 1…, feishu ou_7…"),]
     );
     assert!(matches!(set(store, "nobody", &[], 4).await, Err(PersonError::NotFound(_))));
 }
