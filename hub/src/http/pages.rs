@@ -35,6 +35,7 @@ mod restraints;
 mod roster;
 mod round;
 mod rounds;
+mod same_site;
 mod scene;
 mod sheet;
 mod sign_in;
@@ -46,6 +47,7 @@ mod why;
 
 use axum::{
     extract::{DefaultBodyLimit, State},
+    middleware::from_fn,
     response::Response,
 };
 use lobby_domain::access::Need;
@@ -148,7 +150,7 @@ pub(super) fn routes() -> Routes {
         .merge(with_photos())
         .merge(register::with_photos())
         .merge(with_rosters())
-        .with(|router| router.layer(CompressionLayer::new()))
+        .with(|router| router.layer(from_fn(same_site::keep)).layer(CompressionLayer::new()))
 }
 
 /// How the standards are kept.
