@@ -19,7 +19,7 @@ async fn people_say_by_what_the_chats_know_them_and_what_is_no_id_stays_to_be_me
     let li = hub.person("li", at_hz(Role::Engineering)).await;
     for _ in 0..2 {
         let saved = hub.by("li", "POST", "/account/chats", "wecom=+LiGong+&feishu=").await;
-        assert_eq!((saved.status, saved.header("location")), (StatusCode::SEE_OTHER, "/account?done=saved"));
+        assert_eq!((saved.status, saved.header("location")), (StatusCode::SEE_OTHER, "/account?notice=saved"));
     }
     assert_eq!(kept(&hub, &li).await, [(Chat::Wecom, "LiGong".to_owned())]);
     hub.by("li", "GET", "/account", "").await.says(&["Mentions in chat groups", "value=\"LiGong\""]);
