@@ -34,6 +34,7 @@ mod real_equipment;
 mod register;
 mod register_english;
 mod reports;
+mod roles;
 mod roster;
 mod rounds;
 mod stock;

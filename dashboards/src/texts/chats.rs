@@ -9,7 +9,7 @@ texts! {
     give: "群提醒账号", "Ids for mentions";
     give_why: "由此人负责的事在群里通知时会 @此人。留空则不 @。", "Messages in a group about what they have to see to mention them. Left empty: they do not.";
     wecom: "企业微信账号", "WeCom user id";
-    wecom_rule: "管理后台通讯录里的“账号”，例如 LiGong", "As the address book of the administration has it, such as LiGong";
+    wecom_rule: "管理后台通讯录里的“账号”，例如 chen.gang", "As the address book of the administration has it, such as chen.gang";
     dingtalk: "钉钉手机号或 userId", "DingTalk number or user id";
     dingtalk_rule: "例如 13800138000，境外号码写成 +1-4155550100", "Such as 13800138000, or +1-4155550100 from abroad";
     feishu: "飞书 Open ID", "Feishu open id";
