@@ -22,6 +22,7 @@ pub(super) fn all(s: &Scene) -> Vec<Sample> {
         login: format!("{id}.hz"),
         held,
         holds_more,
+        chats: lobby_dashboards::ChatPart::default(),
         state,
     };
     let people = PeoplePage {

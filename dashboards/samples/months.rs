@@ -32,9 +32,10 @@ pub(super) fn all(s: &Scene) -> Vec<Sample> {
         state: PlanState::Open,
         pieces: 7000,
         steps: s.steps()[..1].to_vec(),
-        form: PlanForm { edit: true, approve: false },
+        form: PlanForm { edit: true, ..PlanForm::default() },
         ..s.plan_figure()
     };
+    let below = Plan { form: PlanForm { edit: false, approve: true, has_approved: true }, ..s.plan_figure() };
     let approved = Plan { state: PlanState::Approved, form: PlanForm::default(), ..s.plan_figure() };
     let refused = |act: &str, mistake, pieces: &str, reason: &str| {
         let (act, pieces, reason) = (act.into(), pieces.into(), reason.into());
@@ -55,6 +56,7 @@ pub(super) fn all(s: &Scene) -> Vec<Sample> {
         ("statement-so-far", statement(StatementPage { is_over: false, agreed: None, ..agreed })),
         ("plan-open", plan(s.plan(Some(edited)))),
         ("plan-approve", plan(s.plan(Some(s.plan_figure())))),
+        ("plan-approved-below", plan(s.plan(Some(below)))),
         ("plan-approved", plan(s.plan(Some(approved)))),
         ("plan-unknown", plan(s.plan(None))),
         ("month-site", (sites.render(), sites.render_main())),
@@ -229,7 +231,7 @@ impl Scene {
             hindsight: vec![seen("2026-09", 6120, 6391, "-4.2 %"), seen("2026-10", 6702, 6377, "+5.1 %")],
             steps: self.steps(),
             seen: 3,
-            form: PlanForm { edit: false, approve: true },
+            form: PlanForm { approve: true, ..PlanForm::default() },
         }
     }
 

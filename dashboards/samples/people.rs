@@ -64,6 +64,7 @@ impl Scene {
                 days: [true, true, true, true, true, false, false],
                 mistake: None,
             }),
+            chats: lobby_dashboards::ChatPart::default(),
             mistake: None,
         }
     }
@@ -195,6 +196,7 @@ impl Scene {
                 may_take: false,
             }],
             holds_more: false,
+            chats: lobby_dashboards::ChatPart::default(),
             state,
         };
         let option = |value: &str, label: String| SelectOption { value: value.into(), label, chosen: false };

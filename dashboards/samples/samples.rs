@@ -6,6 +6,8 @@ mod agents;
 mod areas;
 #[path = "arrivals.rs"]
 mod arrivals;
+#[path = "chats.rs"]
+mod chats;
 #[path = "compliance.rs"]
 mod compliance;
 #[path = "engineering.rs"]
@@ -93,6 +95,7 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         arrivals::all(&s),
         areas::all(&s),
         grants::all(&s),
+        chats::all(&s),
     ]
     .into_iter()
     .flatten()

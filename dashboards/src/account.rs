@@ -4,10 +4,11 @@ use askama::Template;
 use lobby_domain::access::Role;
 
 use crate::{
+    chat::ChatPart,
     chrome::{Chrome, page},
     personal::PersonalPart,
     restraints::SelectOption,
-    texts::{GrantTexts, PersonalTexts, Texts, filled},
+    texts::{ChatTexts, GrantTexts, PersonalTexts, Texts, filled},
     time::When,
 };
 
@@ -150,6 +151,8 @@ pub struct AccountPage {
     pub sessions: Vec<SessionLine>,
     /// How they are told themselves; `None` where nobody is.
     pub personal: Option<PersonalPart>,
+    /// By what the chats know them.
+    pub chats: ChatPart,
     /// What was wrong with the new password.
     pub mistake: Option<Mistake>,
 }
@@ -164,6 +167,10 @@ impl AccountPage {
 
     fn m(&self) -> &'static PersonalTexts {
         self.chrome.lang.personal_texts()
+    }
+
+    fn c(&self) -> &'static ChatTexts {
+        self.chrome.lang.chat_texts()
     }
 }
 
@@ -229,8 +236,17 @@ pub struct PersonLine {
     pub held: Vec<HeldLine>,
     /// Whether they hold something that is not.
     pub holds_more: bool,
+    /// By what the chats know them, where that is the reader's to change.
+    pub chats: ChatPart,
     /// Whether they can sign in.
     pub state: PersonState,
+}
+
+impl PersonLine {
+    /// What tells the fields of their forms from those of others.
+    fn field_end(&self) -> String {
+        format!("-{}", self.id)
+    }
 }
 
 /// `/people`: who may sign in.
@@ -262,6 +278,10 @@ page!(PeoplePage);
 impl PeoplePage {
     fn g(&self) -> &'static GrantTexts {
         self.chrome.lang.grant_texts()
+    }
+
+    fn c(&self) -> &'static ChatTexts {
+        self.chrome.lang.chat_texts()
     }
 
     fn named_roles(&self) -> impl Iterator<Item = (Role, &'static str)> {

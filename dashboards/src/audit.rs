@@ -85,6 +85,7 @@ impl AuditLine {
             "person.disable" => t.audit_person_disable,
             "person.grant" => t.audit_person_grant,
             "person.revoke" => t.audit_person_revoke,
+            "person.chat_ids" => t.audit_person_chat_ids,
             "person.erase" => t.audit_person_erase,
             "person.enable" => t.audit_person_enable,
             "password.choose" => t.audit_password_choose,

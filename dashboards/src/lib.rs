@@ -26,6 +26,7 @@ mod alert;
 mod assets;
 mod audit;
 mod chart;
+mod chat;
 mod check;
 mod chrome;
 mod compliance;
@@ -72,6 +73,7 @@ pub use assets::{
 };
 pub use audit::{AuditLine, AuditPage};
 pub use chart::{Limit, Series, StateSpan, Window, svg};
+pub use chat::{ChatField, ChatPart};
 pub use check::{
     ChecksPage, ItemFlag, ItemLine, ItemSaid, ItemStated, Lack, Passed, PhotoWanted, Readiness, RoundLine, RoundPage,
     RoundStart, RoundState, Signed,

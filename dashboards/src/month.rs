@@ -266,6 +266,8 @@ pub struct PlanForm {
     pub edit: bool,
     /// Approve it, or send it back.
     pub approve: bool,
+    /// They have approved it at a lower level: then they can only send it back.
+    pub has_approved: bool,
 }
 
 /// The figure, and what it is made of.

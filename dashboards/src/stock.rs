@@ -240,11 +240,13 @@ pub enum StockMistake {
     Gone,
     /// No day.
     Day,
+    /// They have approved it at a lower level.
+    Twice,
 }
 
 impl StockMistake {
     /// Every mistake.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Pieces,
         Self::Reason,
         Self::LongReason,
@@ -253,6 +255,7 @@ impl StockMistake {
         Self::Corrected,
         Self::Gone,
         Self::Day,
+        Self::Twice,
     ];
 
     /// Its name in addresses.
@@ -266,6 +269,7 @@ impl StockMistake {
             Self::Corrected => "stock-corrected",
             Self::Gone => "stock-gone",
             Self::Day => "stock-day",
+            Self::Twice => "plan-twice",
         }
     }
 
@@ -284,6 +288,7 @@ impl StockMistake {
             Self::Corrected => t.stock_corrected,
             Self::Gone => t.stock_gone,
             Self::Day => t.stock_no_day,
+            Self::Twice => t.stock_twice,
         }
     }
 }

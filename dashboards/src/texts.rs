@@ -17,10 +17,12 @@ macro_rules! texts {
 }
 pub(crate) use texts;
 
+mod chats;
 mod grants;
 mod month;
 mod personal;
 
+pub use chats::ChatTexts;
 pub use grants::GrantTexts;
 pub use month::MonthTexts;
 pub use personal::PersonalTexts;
@@ -1004,6 +1006,7 @@ texts! {
     stock_arrived: "这张订单已经到齐", "All of this order has come";
     stock_corrected: "这条记录已经冲正过", "This was undone already";
     stock_gone: "这里已经没有这台机器或这种物料", "This machine or item is not here any more";
+    stock_twice: "未批准：您已在下一级批准过，这一级须由另一人批准", "Not approved: you have approved it at a lower level, and another person is to approve it here";
     stock_no_day: "日期请写成 2026-12-01", "A day is written like 2026-12-01";
     // Erasing somebody
     audit_contact_ask: "发送邮箱验证码", "Sent a code to an address";
@@ -1012,6 +1015,7 @@ texts! {
     audit_preference_set: "更改通知偏好", "Changed what they are told";
     audit_person_grant: "增加岗位", "Granted a role";
     audit_person_revoke: "取消岗位", "Took a role away";
+    audit_person_chat_ids: "更改群提醒账号", "Changed the ids for mentions";
     audit_person_erase: "删除个人信息", "Erased somebody";
     person_erased: "已删除", "erased";
     person_erase: "删除个人信息", "Erase";
@@ -1045,6 +1049,7 @@ mod tests {
         hold_for_all(crate::compliance::texts::ALL);
         hold_for_all(personal::ALL);
         hold_for_all(grants::ALL);
+        hold_for_all(chats::ALL);
         hold_for_all(crate::ticket::texts::ALL);
         hold_for_all(crate::overview::texts::ALL);
     }

@@ -211,21 +211,37 @@ impl Notify {
         (sent, took)
     }
 
+    /// By what the group of a channel knows the person whom a message mentions. Looked up for each attempt: who has left is not rung up.
+    async fn mentioned(&self, channel: &Channel, letter: &Letter) -> Option<String> {
+        let (person, chat) = (letter.mention.as_deref()?, channel.target.chat()?);
+        match self.store.mention_of(person, chat).await {
+            Ok(id) => id,
+            // That the message comes counts for more than whose phone rings.
+            Err(cause) => {
+                let cause = format!("{:#}", anyhow::Error::from(cause));
+                warn!(cause, message.id = letter.id, "could not look up whom a message mentions");
+                None
+            }
+        }
+    }
+
     async fn exchange(&self, channel: &Channel, letter: &Letter, now: Timestamp) -> Result<Sent, SecretError> {
         let keyword = channel.keyword.as_str();
+        let mention = self.mentioned(channel, letter).await;
+        let mention = mention.as_deref();
         let secret = |secret: &Option<Kept>| secret.as_ref().map(Kept::read).transpose();
         let place = |url: &Kept| url.read().map(|url| settings::uri(&url));
         let (post, judge): (_, fn(&http::Reply) -> Sent) = match &channel.target {
             Target::Smtp(mail) => return Ok(email::send(channel, mail, letter, now).await),
-            Target::Wecom { url } => (place(url)?.map(|uri| wecom::post(uri, letter, keyword)), wecom::judge),
+            Target::Wecom { url } => (place(url)?.map(|uri| wecom::post(uri, letter, keyword, mention)), wecom::judge),
             Target::Dingtalk { url, secret: key } => {
                 let (url, key) = (url.read()?, secret(key)?);
-                let post = dingtalk::post(&url, key.as_deref(), letter, keyword, now);
+                let post = dingtalk::post(&url, key.as_deref(), letter, (keyword, mention), now);
                 (post.ok_or("is no URL"), dingtalk::judge)
             }
             Target::Feishu { url, secret: key } => {
                 let key = secret(key)?;
-                let post = place(url)?.map(|uri| feishu::post(uri, key.as_deref(), letter, keyword, now));
+                let post = place(url)?.map(|uri| feishu::post(uri, key.as_deref(), letter, (keyword, mention), now));
                 (post, feishu::judge)
             }
             Target::Ntfy { url, topic, secret: key } => {

@@ -4,6 +4,7 @@
 mod alerts;
 mod audit;
 mod bulk;
+mod chat_ids;
 mod checks;
 mod closings;
 mod commit;
@@ -17,6 +18,7 @@ mod findings;
 mod fleet;
 mod grants;
 mod labels;
+mod left;
 mod meta;
 mod month_reports;
 mod moves;
@@ -84,7 +86,7 @@ pub use self::{
     people::{LinkFor, PersonError, PersonRow, SessionRow},
     photos::{PhotoRow, Shown, Stage},
     pool::Pool,
-    purchases::{PurchaseDeed, PurchaseError, PurchaseKey, PurchaseRow, PurchaseStep},
+    purchases::{PurchaseDeed, PurchaseError, PurchaseKey, PurchaseRow, PurchaseStep, doer_of},
     queue::QueueCounts,
     reach::Server,
     records::{RecordFilter, RecordRow},

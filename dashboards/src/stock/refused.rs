@@ -45,7 +45,7 @@ impl StockMistake {
             Self::Reason | Self::LongReason => Some("reason"),
             Self::Place => Some(if kind == "transfer" { "to" } else { "place" }),
             Self::Day => Some("due"),
-            Self::Arrived | Self::Corrected | Self::Gone => None,
+            Self::Arrived | Self::Corrected | Self::Gone | Self::Twice => None,
         }
     }
 }

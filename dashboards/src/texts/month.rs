@@ -96,6 +96,7 @@ texts! {
     act_edit: "修改", "Change";
     act_submit: "提交审批", "Submit";
     act_approve: "批准", "Approve";
+    act_twice: "您已在下一级批准过，这一级须由另一人批准；您仍可退回。", "You have approved it at a lower level: another person is to approve it here. You can still send it back.";
     act_return: "退回", "Send back";
     act_return_why: "退回原因", "Why it goes back";
     hindsight_short: "测算误差", "Past forecasts";

@@ -45,6 +45,7 @@ texts! {
     mistake_day: "至少选一天", "Choose at least one day.";
     why_unwanted: "本人选择不接收", "they want to be told of less";
     why_moved: "已不在该案场", "they work elsewhere now";
+    why_left: "已不在该岗位", "they are no longer at that post";
 }
 
 impl PersonalTexts {

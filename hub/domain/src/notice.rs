@@ -5,6 +5,7 @@
 //! everything that is due becomes one digest.
 
 mod bucket;
+mod mention;
 mod month;
 mod personal;
 mod plan;
@@ -12,6 +13,7 @@ mod text;
 
 pub use self::{
     bucket::{Bucket, Rate, RateError, backoff},
+    mention::{Chat, ChatIdError, ChatIds, Holds, holds, is_mobile},
     month::{ItemOfMonth, MonthReport},
     personal::{Personal, Preferences, QuietHours, QuietHoursError},
     plan::{Fate, Grouping, Kind, Plan, Telling, Waiting, fate, is_due_again, plan},

@@ -305,6 +305,25 @@ pub enum Act {
     Return,
 }
 
+/// Who does something with a proposal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Doer {
+    /// Their id; none if nobody is signed in, or of what was done before ids were kept.
+    pub id: Option<Box<str>>,
+    /// Their name; empty if not known.
+    pub name: Box<str>,
+}
+
+impl Doer {
+    /// Whether both are one and the same. Without an id their names say so; whoever has neither is nobody in particular.
+    pub fn is(&self, other: &Self) -> bool {
+        match (&self.id, &other.id) {
+            (Some(one), Some(another)) => one == another,
+            _ => !self.name.is_empty() && self.name == other.name,
+        }
+    }
+}
+
 /// Where a proposal stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
@@ -312,8 +331,8 @@ pub struct Standing {
     pub pieces: i64,
     /// Whether it was handed up.
     pub submitted: bool,
-    /// How many of those whose approval it needs have given it.
-    pub approved: usize,
+    /// Who of those whose approval it needs has given it, from the lowest up.
+    pub approved: Vec<Doer>,
 }
 
 /// Why something cannot be done with a proposal.
@@ -331,6 +350,9 @@ pub enum Refusal {
     /// It is another post's turn.
     #[error("another post is to approve it now")]
     NotYours,
+    /// They have approved it at a lower level.
+    #[error("you have approved it at a lower level: another person of this post is to approve it")]
+    Twice,
     /// No reason is given.
     #[error("say why, in one line of at most {LONGEST_REASON} characters")]
     Reason,
@@ -345,20 +367,26 @@ pub const MOST: i64 = 10_000_000;
 impl Standing {
     /// A proposal nobody has touched.
     pub fn new(pieces: i64) -> Self {
-        Self { pieces, submitted: false, approved: 0 }
+        Self { pieces, submitted: false, approved: Vec::new() }
     }
 
     /// Whether everybody has approved it, of `approvers`.
     pub fn is_approved(&self, approvers: usize) -> bool {
-        self.submitted && self.approved >= approvers
+        self.submitted && self.approved.len() >= approvers
     }
 
     /// The one of `approvers` whose turn it is: one level after the other, as the chain of command has it (一条线指挥).
     pub fn turn<'a, T>(&self, approvers: &'a [T]) -> Option<&'a T> {
-        approvers.get(self.approved).filter(|_| self.submitted)
+        approvers.get(self.approved.len()).filter(|_| self.submitted)
     }
 
-    /// Does `act`. `posts` are those that whoever does it may speak for; `approvers` the posts that approve, from the lowest up.
+    /// Whether somebody has approved it at one of the levels: then it is for another person to approve it at the next, whatever posts they
+    /// hold. Each level is to look at it with eyes of its own.
+    pub fn has_approval_of(&self, doer: &Doer) -> bool {
+        self.approved.iter().any(|one| one.is(doer))
+    }
+
+    /// Does `act`. `may_speak_for` says of which posts `doer` is; `approvers` are the posts that approve, from the lowest up.
     ///
     /// # Errors
     ///
@@ -367,6 +395,7 @@ impl Standing {
         &mut self,
         act: &Act,
         reason: &str,
+        doer: &Doer,
         may_speak_for: impl Fn(&str) -> bool,
         approvers: &[Box<str>],
     ) -> Result<(), Refusal> {
@@ -396,7 +425,10 @@ impl Standing {
                     return Err(Refusal::NotYours);
                 }
                 if *act == Act::Approve {
-                    self.approved += 1;
+                    if self.has_approval_of(doer) {
+                        return Err(Refusal::Twice);
+                    }
+                    self.approved.push(doer.clone());
                 } else if has_reason {
                     *self = Self::new(self.pieces);
                 } else {

@@ -9,6 +9,7 @@ mod answer;
 mod areas;
 mod audit;
 mod boards;
+mod chats;
 mod compliance;
 mod device;
 mod engineering;
@@ -34,6 +35,7 @@ mod restraints;
 mod roster;
 mod round;
 mod rounds;
+mod same_site;
 mod scene;
 mod sheet;
 mod sign_in;
@@ -45,6 +47,7 @@ mod why;
 
 use axum::{
     extract::{DefaultBodyLimit, State},
+    middleware::from_fn,
     response::Response,
 };
 use lobby_domain::access::Need;
@@ -117,6 +120,7 @@ pub(super) fn routes() -> Routes {
         .post("/account/contact", Policy::read(About::Nothing), personal::ask)
         .post("/account/contact/confirm", Policy::read(About::Nothing), personal::confirm)
         .post("/account/contact/remove", Policy::read(About::Nothing), personal::remove)
+        .post("/account/chats", Policy::read(About::Nothing), chats::set)
         .post("/account/preferences", Policy::read(About::Nothing), personal::prefer)
         .post("/account/password", Policy::read(About::Nothing), account::change_password)
         .post("/account/sessions/end", Policy::read(About::Nothing), account::end_others)
@@ -146,7 +150,7 @@ pub(super) fn routes() -> Routes {
         .merge(with_photos())
         .merge(register::with_photos())
         .merge(with_rosters())
-        .with(|router| router.layer(CompressionLayer::new()))
+        .with(|router| router.layer(from_fn(same_site::keep)).layer(CompressionLayer::new()))
 }
 
 /// How the standards are kept.

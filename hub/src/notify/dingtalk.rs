@@ -1,7 +1,7 @@
 //! Custom robots of `DingTalk`. The signature goes into the query, made anew for each request from the stored address.
 
 use hyper::Uri;
-use lobby_domain::time::Timestamp;
+use lobby_domain::{notice::is_mobile, time::Timestamp};
 use serde_json::json;
 
 use super::{
@@ -14,7 +14,14 @@ use super::{
 /// Most bytes of a text that people still read.
 pub(super) const MOST: usize = 16_000;
 
-pub(super) fn post(url: &str, secret: Option<&str>, letter: &Letter, keyword: &str, now: Timestamp) -> Option<Post> {
+/// Whom it mentions stands in the text and beside it: the one without the other rings no phone.
+pub(super) fn post(
+    url: &str,
+    secret: Option<&str>,
+    letter: &Letter,
+    (keyword, mention): (&str, Option<&str>),
+    now: Timestamp,
+) -> Option<Post> {
     let uri: Uri = match secret {
         Some(secret) => {
             let join = if url.contains('?') { '&' } else { '?' };
@@ -22,9 +29,14 @@ pub(super) fn post(url: &str, secret: Option<&str>, letter: &Letter, keyword: &s
         }
         None => url.parse().ok()?,
     };
-    let text = letter.text_within(keyword, MOST);
-    let body = json!({ "msgtype": "text", "text": { "content": text } }).to_string();
-    Some(Post { uri, headers: Vec::new(), body })
+    let at = mention.map(|id| format!("@{id}")).unwrap_or_default();
+    let text = letter.text_mentioning(&at, keyword, MOST);
+    let mut body = json!({ "msgtype": "text", "text": { "content": text } });
+    if let Some(id) = mention {
+        let list = if is_mobile(id) { "atMobiles" } else { "atUserIds" };
+        body["at"] = json!({ list: [id], "isAtAll": false });
+    }
+    Some(Post { uri, headers: Vec::new(), body: body.to_string() })
 }
 
 fn sign(secret: &str, now: Timestamp) -> String {
@@ -53,13 +65,37 @@ mod tests {
     #[test]
     fn the_address_does_not_grow_from_one_request_to_the_next() {
         let url = "https://oapi.dingtalk.com/robot/send?access_token=T";
-        let uri = |now| post(url, Some("this is secret"), &letter("x"), "", now).unwrap().uri.to_string();
+        let uri = |now| post(url, Some("this is secret"), &letter("x"), ("", None), now).unwrap().uri.to_string();
         let first = uri(NOW);
         assert_eq!(first, format!("{url}&timestamp=1700000000000&sign=sSFWELbV2YwjdDQhWZwTcWlX5BWUx5J6TPpsZmuPii0%3D"));
         let later = uri(NOW.shifted(1000));
         assert_eq!(later.matches("sign=").count(), 1);
         assert_ne!(first, later);
-        assert_eq!(post(url, None, &letter("x"), "", NOW).unwrap().uri.to_string(), url);
+        assert_eq!(post(url, None, &letter("x"), ("", None), NOW).unwrap().uri.to_string(), url);
+    }
+
+    #[rstest]
+    #[case::nobody(None, r##"{"msgtype":"text","text":{"content":"【案场】x\nhttps://hub/t/1\n#01234567"}}"##)]
+    #[case::by_number(
+        Some("13800138000"),
+        r##"{"at":{"atMobiles":["13800138000"],"isAtAll":false},"msgtype":"text","text":{"content":"【案场】x\n@13800138000\nhttps://hub/t/1\n#01234567"}}"##
+    )]
+    #[case::by_id(
+        Some("manager4220"),
+        r##"{"at":{"atUserIds":["manager4220"],"isAtAll":false},"msgtype":"text","text":{"content":"【案场】x\n@manager4220\nhttps://hub/t/1\n#01234567"}}"##
+    )]
+    fn whom_it_mentions_stands_in_the_text_and_beside_it(#[case] mention: Option<&str>, #[case] expected: &str) {
+        assert_eq!(post("http://x/", None, &letter("x"), ("【案场】", mention), NOW).unwrap().body, expected);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_and_the_mention_is_not() {
+        let long = letter(&"门".repeat(10_000));
+        let body = post("http://x/", None, &long, ("", Some("13800138000")), NOW).unwrap().body;
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let text = body["text"]["content"].as_str().unwrap();
+        assert!(text.len() <= MOST && text.len() > MOST - 4, "{}", text.len());
+        assert!(text.ends_with("…\n@13800138000\nhttps://hub/t/1\n#01234567"), "{text}");
     }
 
     #[rstest]

@@ -14,8 +14,17 @@ use super::{
 /// Most bytes of a text: a body has 20 KB, in which a character may take more than in the text.
 pub(super) const MOST: usize = 9_000;
 
-pub(super) fn post(uri: Uri, secret: Option<&str>, letter: &Letter, keyword: &str, now: Timestamp) -> Post {
-    let text = letter.text_within(keyword, MOST);
+pub(super) fn post(
+    uri: Uri,
+    secret: Option<&str>,
+    letter: &Letter,
+    (keyword, mention): (&str, Option<&str>),
+    now: Timestamp,
+) -> Post {
+    let at = mention.map(|id| format!("<at user_id=\"{id}\"></at>")).unwrap_or_default();
+    // What devices and guests say mentions nobody, whatever it looks like.
+    let plain = Letter { text: letter.text.replace("<at", "＜at"), ..letter.clone() };
+    let text = plain.text_mentioning(&at, keyword, MOST);
     let mut body = json!({ "msg_type": "text", "content": { "text": text } });
     if let Some(secret) = secret {
         let seconds = now.millis() / 1000;
@@ -45,12 +54,40 @@ mod tests {
     #[test]
     fn the_signature_is_the_one_that_is_published_and_stands_in_the_body() {
         let now = Timestamp::from_millis(1_700_000_000_999);
-        let post = post("http://x/".parse().unwrap(), Some("this is secret"), &letter("x"), "", now);
+        let post = post("http://x/".parse().unwrap(), Some("this is secret"), &letter("x"), ("", None), now);
         let body: Value = serde_json::from_str(&post.body).unwrap();
         assert_eq!(
             (&body["timestamp"], &body["sign"]),
             (&json!("1700000000"), &json!("OfGzRzoUICBOoc8wVra1e4A1hPfbZ9zqXozA8CWVUuY="))
         );
+    }
+
+    #[rstest]
+    #[case::nobody(None, r##"{"content":{"text":"【案场】x\nhttps://hub/t/1\n#01234567"},"msg_type":"text"}"##)]
+    #[case::somebody(
+        Some("ou_7d8a6e6d"),
+        r##"{"content":{"text":"【案场】x\n<at user_id=\"ou_7d8a6e6d\"></at>\nhttps://hub/t/1\n#01234567"},"msg_type":"text"}"##
+    )]
+    fn whom_it_mentions_stands_in_the_text(#[case] mention: Option<&str>, #[case] expected: &str) {
+        let at = Timestamp::from_millis(0);
+        assert_eq!(post("http://x/".parse().unwrap(), None, &letter("x"), ("【案场】", mention), at).body, expected);
+    }
+
+    #[test]
+    fn what_was_said_of_a_device_mentions_nobody() {
+        let (said, at) = (letter("屏 <at user_id=\"all\"></at> 黑"), Timestamp::from_millis(0));
+        let body = post("http://x/".parse().unwrap(), None, &said, ("", None), at).body;
+        assert!(!body.contains("<at") && body.contains("＜at user_id"), "{body}");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_and_the_mention_is_not() {
+        let (long, at) = (letter(&"门".repeat(10_000)), Timestamp::from_millis(0));
+        let body = post("http://x/".parse().unwrap(), None, &long, ("", Some("ou_7d8a6e6d")), at).body;
+        let body: Value = serde_json::from_str(&body).unwrap();
+        let text = body["content"]["text"].as_str().unwrap();
+        assert!(text.len() <= MOST && text.len() > MOST - 4, "{}", text.len());
+        assert!(text.ends_with("…\n<at user_id=\"ou_7d8a6e6d\"></at>\nhttps://hub/t/1\n#01234567"), "{text}");
     }
 
     #[rstest]

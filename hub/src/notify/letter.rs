@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lobby_domain::{
     alert::Subject,
     label::{Label, Lang},
-    notice::{About, Deadline, MonthReport, State, What, clipped, head, line, single, subject_line},
+    notice::{About, Deadline, Holds, MonthReport, State, What, clipped, head, holds, line, single, subject_line},
     pack::Pack,
     rule::Severity,
     ticket,
@@ -46,6 +46,9 @@ pub(crate) struct Letter {
     pub made_at: i64,
     /// The alerts it tells of.
     pub alerts: Vec<Item>,
+    /// The one person who has what it tells of to see to, by their id: those chats mention them whose id of them is known when it is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mention: Option<String>,
 }
 
 /// An alert in a message, for programs.
@@ -75,7 +78,7 @@ pub(crate) struct Item {
 pub(super) struct Told {
     pub alert: AlertRow,
     pub ticket: Option<TicketRow>,
-    /// How it is followed up, if it is told of that.
+    /// How it is followed up, if it is.
     pub escalation: Option<EscalationRow>,
     /// Events of the outbox.
     pub events: Vec<String>,
@@ -84,9 +87,31 @@ pub(super) struct Told {
 impl Letter {
     /// Its text with the keyword before it, and its link and reference after it, within so many bytes.
     pub(super) fn text_within(&self, keyword: &str, most: usize) -> String {
-        let end = ending(self.link.as_deref(), &self.id);
+        self.text_mentioning("", keyword, most)
+    }
+
+    /// The same with a mention in a line of its own after the text; the bytes are those of all of it, and the text alone is cut.
+    pub(super) fn text_mentioning(&self, mention: &str, keyword: &str, most: usize) -> String {
+        let mention = if mention.is_empty() { String::new() } else { format!("\n{mention}") };
+        let end = mention + &ending(self.link.as_deref(), &self.id);
         let text = clipped(&self.text, most.saturating_sub(keyword.len() + end.len()));
         format!("{keyword}{text}{end}")
+    }
+}
+
+/// Who has what is told of an alert to see to. Nobody of what is over or back with somebody else: then no phone need ring.
+pub(super) fn held(told: &Told) -> Option<Holds<'_>> {
+    let worker = told.ticket.as_ref().filter(|ticket| {
+        use ticket::State::{Accepted, Assigned, InProgress, Waiting};
+        matches!(ticket.state, Assigned | Accepted | InProgress | Waiting)
+    });
+    let worker = worker.map_or("", |ticket| ticket.owner.as_str());
+    let escalation = told.escalation.as_ref().map(|row| &row.escalation);
+    match state(told, "") {
+        // It went to one level, and it is theirs whatever the ticket says.
+        State::Escalated(_) => holds(escalation, ""),
+        State::Open | State::Again | State::Unstable => holds(escalation, worker),
+        State::Acknowledged(_) | State::Rejected | State::Cleared(..) => None,
     }
 }
 
@@ -154,6 +179,7 @@ pub(super) fn write(
         link: public_url.map(|url| format!("{url}{path}")),
         made_at: now.millis(),
         alerts: told.iter().map(item).collect(),
+        mention: None,
     };
     (letter, taken)
 }
@@ -174,6 +200,7 @@ pub(super) fn test(channel: &Channel, public_url: Option<&str>, id: Uuid, now: T
         link: public_url.map(|url| format!("{url}/outbox")),
         made_at: now.millis(),
         alerts: Vec::new(),
+        mention: None,
     }
 }
 
@@ -222,6 +249,7 @@ pub(super) fn code(lang: Lang, code: &str, id: Uuid, now: Timestamp) -> Letter {
         link: None,
         made_at: now.millis(),
         alerts: Vec::new(),
+        mention: None,
     }
 }
 
@@ -397,6 +425,7 @@ pub(super) mod tests {
             link: Some("https://hub/t/1".into()),
             made_at: 1_795_140_000_000,
             alerts: Vec::new(),
+            mention: None,
         }
     }
 

@@ -10,7 +10,7 @@ use std::{
 use lobby_dashboards::FindingKey;
 use lobby_domain::{
     alert::AlertId,
-    notice::{Fate, Kind, Telling, Waiting, What, backoff, plan},
+    notice::{Fate, Holds, Kind, Telling, Waiting, What, backoff, plan},
     rule::Severity,
     time::{Span, Timestamp},
 };
@@ -232,6 +232,9 @@ impl Notify {
                 // They may work elsewhere by now: then there is nothing to take.
                 self.store.cancel_elsewhere(name, sites, now).await?;
             }
+            if let Some(own) = own {
+                self.store.cancel_left(&own.mailbox, now).await?;
+            }
             let claimed = self.store.claim(id, channel.counts_for(), due, now, lease(channel)).await?;
             return Ok(claimed.map_or(Next::Wait(None), Next::Send));
         }
@@ -269,6 +272,12 @@ impl Notify {
             let dropped: Vec<_> =
                 dropped.iter().map(|(one, why)| (one.event.as_str(), one.post.as_str(), *why)).collect();
             self.store.drop_deliveries(name, &dropped).await?;
+        }
+        if let (Some(own), Some(_)) = (own, &plan.telling)
+            && self.store.cancel_left(&own.mailbox, now).await? > 0
+        {
+            // Of what is left another message is made.
+            return Ok(Next::Wait(Some(now)));
         }
         match plan.telling {
             Some(telling) => self.compose(channel, settings, &queued, &alerts, telling, now).await,
@@ -312,7 +321,9 @@ impl Notify {
             let ticket = alert.ticket.as_ref().and_then(|number| tickets.get(number).cloned().flatten());
             let mut events: Vec<String> = indexes.iter().map(|index| queued[*index].event.clone()).collect();
             events.dedup();
-            let escalation = if events.iter().any(|event| What::of(event) == What::Escalated) {
+            // Whose it is, is told of one matter alone.
+            let is_alone = telling.alerts.len() == 1;
+            let escalation = if is_alone || events.iter().any(|event| What::of(event) == What::Escalated) {
                 match &alert.ticket {
                     Some(number) => self.store.escalation_of_ticket(number).await?,
                     None => self.store.escalation_of_alert(alert.id).await?,
@@ -334,8 +345,11 @@ impl Notify {
             Kind::Group => "group",
             Kind::Digest => "digest",
         };
-        let (letter, taken) =
+        let (mut letter, taken) =
             letter::write(&self.fleet, channel, settings.public_url.as_deref(), (id, kind), &told, now);
+        if let ([one], 1) = (told.as_slice(), telling.alerts.len()) {
+            letter.mention = self.holder_of(channel, one).await?;
+        }
         let whole = taken == telling.alerts.len();
         let carried: Vec<&Queued> = telling.alerts[..taken].iter().flatten().map(|index| &queued[*index]).collect();
         // What did not fit is due at once.
@@ -356,6 +370,28 @@ impl Notify {
             return Ok(Next::Wait(Some(now)));
         }
         Ok(Next::Send(Outgoing { id, letter: text, nth: 1, since: now }))
+    }
+
+    /// The person who has what is told of an alert to see to, if it is one, and the channel is one of their post: the groups of other
+    /// posts need not learn by what number they are reached.
+    async fn holder_of(&self, channel: &Channel, told: &Told) -> Result<Option<String>, StoreError> {
+        let serves = |post: &str| channel.posts.iter().any(|served| **served == *post);
+        match letter::held(told) {
+            Some(Holds::Person(id)) => {
+                let is_theirs = told.escalation.as_ref().is_some_and(|row| serves(row.escalation.post()));
+                Ok(is_theirs.then(|| id.to_owned()))
+            }
+            Some(Holds::Named(name)) => {
+                let setup = self.fleet.setup();
+                let department =
+                    told.ticket.as_ref().and_then(|ticket| setup.pack.departments.get(&*ticket.department));
+                if !department.is_some_and(|department| serves(&department.post)) {
+                    return Ok(None);
+                }
+                self.store.only_one_named(name, &told.alert.site).await
+            }
+            None => Ok(None),
+        }
     }
 
     /// One attempt, and what follows from it.

@@ -8,7 +8,7 @@ use hyper::Uri;
 use lobby_contract::SiteId;
 use lobby_domain::{
     label::Lang,
-    notice::{Grouping, Rate},
+    notice::{Chat, Grouping, Rate},
     time::Span,
 };
 use serde::Deserialize;
@@ -29,6 +29,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The chats in whose groups people can be mentioned.
+    pub fn chats(&self) -> Vec<Chat> {
+        let has = |chat: &Chat| self.channels.values().any(|channel| channel.target.chat() == Some(*chat));
+        Chat::ALL.into_iter().filter(has).collect()
+    }
+
     /// Where notifications of posts go.
     pub fn routes(&self) -> Vec<Route> {
         let route = |channel: &Arc<Channel>| Route {
@@ -201,6 +207,16 @@ impl Target {
             Self::Ntfy { .. } => Kind::Ntfy.name(),
             Self::Webhook { .. } => Kind::Webhook.name(),
             Self::Smtp(_) => Kind::Smtp.name(),
+        }
+    }
+
+    /// The chat in whose group it is, if its robot can mention people.
+    pub const fn chat(&self) -> Option<Chat> {
+        match self {
+            Self::Wecom { .. } => Some(Chat::Wecom),
+            Self::Dingtalk { .. } => Some(Chat::Dingtalk),
+            Self::Feishu { .. } => Some(Chat::Feishu),
+            Self::Ntfy { .. } | Self::Webhook { .. } | Self::Smtp(_) => None,
         }
     }
 

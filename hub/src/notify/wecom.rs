@@ -12,9 +12,13 @@ use super::{
 /// Most bytes of a text.
 pub(super) const MOST: usize = 2048;
 
-pub(super) fn post(uri: Uri, letter: &Letter, keyword: &str) -> Post {
-    let text = letter.text_within(keyword, MOST);
-    Post { uri, headers: Vec::new(), body: json!({ "msgtype": "text", "text": { "content": text } }).to_string() }
+/// A text mentions by a list of its own, and the robot writes the name behind the text itself.
+pub(super) fn post(uri: Uri, letter: &Letter, keyword: &str, mention: Option<&str>) -> Post {
+    let mut text = json!({ "content": letter.text_within(keyword, MOST) });
+    if let Some(user) = mention {
+        text["mentioned_list"] = json!([user]);
+    }
+    Post { uri, headers: Vec::new(), body: json!({ "msgtype": "text", "text": text }).to_string() }
 }
 
 /// 45009 and 45033: too often; -1: busy.
@@ -47,8 +51,21 @@ mod tests {
     }
 
     #[test]
-    fn a_text_fits_and_begins_with_the_keyword() {
-        let body = post("http://x/".parse().unwrap(), &letter(&"门".repeat(2000)), "【设备告警】").body;
+    fn a_mention_stands_beside_the_text_which_is_the_same() {
+        let body = |mention| post("http://x/".parse().unwrap(), &letter("门"), "【设备告警】", mention).body;
+        assert_eq!(
+            body(None),
+            r##"{"msgtype":"text","text":{"content":"【设备告警】门\nhttps://hub/t/1\n#01234567"}}"##
+        );
+        assert_eq!(
+            body(Some("LiGong")),
+            r##"{"msgtype":"text","text":{"content":"【设备告警】门\nhttps://hub/t/1\n#01234567","mentioned_list":["LiGong"]}}"##
+        );
+    }
+
+    #[rstest]
+    fn a_text_fits_and_begins_with_the_keyword(#[values(None, Some("LiGong"))] mention: Option<&str>) {
+        let body = post("http://x/".parse().unwrap(), &letter(&"门".repeat(2000)), "【设备告警】", mention).body;
         let body: serde_json::Value = serde_json::from_str(&body).unwrap();
         let text = body["text"]["content"].as_str().unwrap();
         assert!(text.len() <= MOST && text.len() > MOST - 4, "{}", text.len());

@@ -100,7 +100,7 @@ impl Mailbox {
     }
 
     /// Whether they are at a post of a site where no roster is kept.
-    fn is_at(&self, post: &str, site: &SiteId) -> bool {
+    pub(super) fn is_at(&self, post: &str, site: &SiteId) -> bool {
         self.grants.iter().any(|grant| grant.role.as_str() == post && grant.reaches(site))
     }
 }

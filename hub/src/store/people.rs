@@ -449,6 +449,7 @@ impl Store {
         tx.shut_out(&row, now).await?;
         tx.forget_browsers(id).await?;
         tx.forget_contact(id).await?;
+        tx.forget_chat_ids(id).await?;
         tx.forget_grants(id).await?;
         let erased: i64 =
             on!(&mut tx, "count who was erased", conn => sqlx::query_scalar(ERASED).fetch_one(conn).await)?;

@@ -3,7 +3,7 @@
 
 use lobby_contract::SiteId;
 use lobby_domain::{
-    purchase::{Act, Month, Proposal, Refusal, Standing},
+    purchase::{Act, Doer, Month, Proposal, Refusal, Standing},
     time::Timestamp,
 };
 
@@ -14,11 +14,11 @@ statements! {
     HOLD_PURCHASE = "INSERT INTO purchase (site, item, month, terms, steps) VALUES ($1, $2, $3, $4, 0)
         ON CONFLICT (site, item, month) DO UPDATE SET steps = purchase.steps";
     PURCHASE = "SELECT terms FROM purchase WHERE site = $1 AND item = $2 AND month = $3";
-    PURCHASE_STEPS = "SELECT act, pieces, reason, who, post, at FROM purchase_step WHERE site = $1 AND item = $2 AND month = $3
+    PURCHASE_STEPS = "SELECT act, pieces, reason, who, post, at, doer FROM purchase_step WHERE site = $1 AND item = $2 AND month = $3
         ORDER BY no";
     SET_TERMS = "UPDATE purchase SET terms = $4, steps = $5 WHERE site = $1 AND item = $2 AND month = $3";
-    TAKE_PURCHASE_STEP = "INSERT INTO purchase_step (site, item, month, no, act, pieces, reason, who, post, at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    TAKE_PURCHASE_STEP = "INSERT INTO purchase_step (site, item, month, no, act, pieces, reason, who, post, at, doer)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 }
 
 /// What is to be bought for a month.
@@ -41,6 +41,8 @@ pub struct PurchaseStep {
     pub reason: String,
     /// Who, by name; empty if not known.
     pub who: String,
+    /// Their id, or that of the program; none if not known.
+    pub doer: Option<String>,
     /// What they are; empty if not known.
     pub post: String,
     /// When.
@@ -102,7 +104,7 @@ impl PurchaseRow {
             match step.act {
                 Act::Edit { .. } => {}
                 Act::Submit => standing.submitted = true,
-                Act::Approve => standing.approved += 1,
+                Act::Approve => standing.approved.push(step.doer()),
                 Act::Return => standing = Standing::new(step.pieces),
             }
         }
@@ -110,7 +112,22 @@ impl PurchaseRow {
     }
 }
 
+impl PurchaseDeed<'_> {
+    fn doer(&self) -> Doer {
+        doer_of(self.actor, self.who)
+    }
+}
+
+/// Who does something, so that it can be told whether they have done so before.
+pub fn doer_of(actor: &Actor, who: &str) -> Doer {
+    Doer { id: (!actor.id.is_empty()).then(|| actor.id.as_str().into()), name: who.into() }
+}
+
 impl PurchaseStep {
+    fn doer(&self) -> Doer {
+        Doer { id: self.doer.as_deref().map(Into::into), name: self.who.as_str().into() }
+    }
+
     fn says_the_same(&self, deed: &PurchaseDeed<'_>) -> bool {
         self.act == *deed.act && self.reason == deed.reason && self.who == deed.who
     }
@@ -126,7 +143,7 @@ impl PurchaseKey<'_> {
     }
 }
 
-type RawStep = (String, i64, String, String, String, i64);
+type RawStep = (String, i64, String, String, String, i64, Option<String>);
 
 impl Tx {
     pub(super) async fn purchase(&mut self, key: PurchaseKey<'_>) -> Result<Option<PurchaseRow>, StoreError> {
@@ -136,7 +153,7 @@ impl Tx {
         let Some(terms) = terms else { return Ok(None) };
         let raw: Vec<RawStep> = on!(self, "read the steps of a purchase", conn => sqlx::query_as(PURCHASE_STEPS).bind(site)
             .bind(item).bind(&month).fetch_all(conn).await)?;
-        let step = |(act, pieces, reason, who, post, at): RawStep| {
+        let step = |(act, pieces, reason, who, post, at, doer): RawStep| {
             let act = match act.as_str() {
                 "edit" => Act::Edit { pieces },
                 "submit" => Act::Submit,
@@ -144,7 +161,7 @@ impl Tx {
                 "return" => Act::Return,
                 _ => return Err(key.bad(format!("act `{act}`"))),
             };
-            Ok(PurchaseStep { act, pieces, reason, who, post, at: Timestamp::from_millis(at) })
+            Ok(PurchaseStep { act, pieces, reason, who, doer, post, at: Timestamp::from_millis(at) })
         };
         let steps = raw.into_iter().map(step).collect::<Result<_, _>>()?;
         Ok(Some(PurchaseRow { terms: serde_json::from_str(&terms).map_err(|error| key.bad(error))?, steps }))
@@ -179,7 +196,8 @@ impl Store {
         }
         let before = if row.steps.is_empty() { Standing::new(terms.pieces) } else { row.standing() };
         let mut standing = before.clone();
-        standing.take(deed.act, deed.reason, may_speak_for, deed.approvers)?;
+        let doer = deed.doer();
+        standing.take(deed.act, deed.reason, &doer, may_speak_for, deed.approvers)?;
         let no = i64::try_from(deed.seen).unwrap_or(i64::MAX).saturating_add(1);
         let kept = serde_json::to_string(&row.terms).map_err(|error| key.bad(error))?;
         let kept = if matches!(deed.act, Act::Edit { .. } | Act::Submit) { &fresh } else { &kept };
@@ -187,7 +205,7 @@ impl Store {
             .bind(kept).bind(no).execute(conn).await.map(drop))?;
         on!(&mut tx, "note what was done with a purchase", conn => sqlx::query(TAKE_PURCHASE_STEP).bind(site).bind(item)
             .bind(&month).bind(no).bind(deed.act.as_str()).bind(standing.pieces).bind(deed.reason).bind(deed.who)
-            .bind(deed.post).bind(deed.at.millis()).execute(conn).await.map(drop))?;
+            .bind(deed.post).bind(deed.at.millis()).bind(doer.id.as_deref()).execute(conn).await.map(drop))?;
         let action = format!("purchase.{}", deed.act.as_str());
         let told = Change::new(deed.actor, deed.at, action, key.subject()).of_site(Some(key.site));
         let pieces = |standing: &Standing| format!("{} pieces", standing.pieces);

@@ -3,6 +3,7 @@
 mod arrivals;
 mod audit;
 mod backups;
+mod chat_ids;
 mod checks;
 mod compliance;
 mod contacts;

@@ -107,7 +107,42 @@ fn approvers() -> Vec<Box<str>> {
 
 /// Takes acts one after the other, each by whoever speaks for one post.
 fn take(standing: &mut Standing, acts: &[(&str, Act, &str)]) -> Result<(), Refusal> {
-    acts.iter().try_for_each(|(post, act, reason)| standing.take(act, reason, |asked| asked == *post, &approvers()))
+    acts.iter().try_for_each(|(post, act, reason)| {
+        standing.take(act, reason, &doer(post, post), |asked| asked == *post, &approvers())
+    })
+}
+
+fn doer(id: &str, name: &str) -> Doer {
+    Doer { id: (!id.is_empty()).then(|| id.into()), name: name.into() }
+}
+
+#[rstest]
+#[case::the_same_person(("p-1", "Zhou"), ("p-1", "Zhou"), Err(Refusal::Twice))]
+#[case::renamed(("p-1", "Zhou"), ("p-1", "Zhou Lin"), Err(Refusal::Twice))]
+#[case::a_namesake(("p-1", "Zhou"), ("p-2", "Zhou"), Ok(()))]
+#[case::by_name_where_no_id_was_kept(("", "Zhou"), ("p-1", "Zhou"), Err(Refusal::Twice))]
+#[case::another_where_no_id_was_kept(("", "Zhou"), ("p-1", "Li"), Ok(()))]
+#[case::before_anybody_signs_in(("", ""), ("", ""), Ok(()))]
+fn nobody_approves_twice_whatever_posts_they_hold(
+    #[case] first: (&str, &str),
+    #[case] second: (&str, &str),
+    #[case] expected: Result<(), Refusal>,
+) {
+    let mut standing = Standing::new(1900);
+    let mut take = |act: &Act, reason: &str, (id, name)| {
+        standing.take(act, reason, &doer(id, name), |_| true, &approvers()).map(|()| standing.clone())
+    };
+    take(&Act::Submit, "", first).unwrap();
+    let once = take(&Act::Approve, "", first).unwrap();
+    let twice = take(&Act::Approve, "", second);
+    assert_eq!(twice.as_ref().map(drop).map_err(|refusal| *refusal), expected);
+    if twice.is_err() {
+        // They may still send it back, and then it begins anew for them too.
+        assert_eq!(once.turn(&approvers()).map(|post| &**post), Some("manager"));
+        take(&Act::Return, "too much", second).unwrap();
+        take(&Act::Submit, "", second).unwrap();
+        take(&Act::Approve, "", second).unwrap();
+    }
 }
 
 #[test]

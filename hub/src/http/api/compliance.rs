@@ -96,8 +96,8 @@ pub(in crate::http) struct Compliance {
     site: String,
     /// Such as `2026-11`.
     month: String,
-    /// The posts of which alone this tells, separated by commas; null if of all.
-    post: Option<String>,
+    /// The posts of which alone this tells; null if of all.
+    posts: Option<Vec<&'static str>>,
     total: KeptCount,
     before: KeptCount,
     clauses: Vec<KeptClause>,
@@ -181,9 +181,9 @@ pub(in crate::http) async fn show_compliance(
     Ok(Json(Compliance {
         site: of.site.to_string(),
         month: of.month.to_string(),
-        post: match &of.sight {
+        posts: match &of.sight {
             Sight::All => None,
-            Sight::Posts(roles) => Some(roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(",")),
+            Sight::Posts(roles) => Some(roles.iter().map(|role| role.as_str()).collect()),
         },
         total: Tally::of(&of.owed).into(),
         before: Tally::of(&of.before).into(),

@@ -15,6 +15,7 @@ use super::{
     App, Open, PageError, Path, Reader, Scene,
     act::{filled, noticed},
     answer::{Html, answer, document, refuse, see},
+    chats::{self, ChatForm},
     personal::{self, Wishes},
     sign_in::{mistaken, told},
 };
@@ -30,7 +31,7 @@ pub(super) struct ChangeForm {
 
 /// One's own account.
 pub(super) async fn show(State(app): State<App>, reader: Reader) -> Response {
-    answer(&app, &reader, page(&app, &reader, None, (None, None))).await
+    answer(&app, &reader, page(&app, &reader, Shown::default())).await
 }
 
 /// Who is signed in, by which session. Programs, and whoever sits here before anybody was entered, have no account.
@@ -38,15 +39,26 @@ pub(super) fn signed_in(reader: &Reader) -> Result<(&Arc<PersonRow>, &str), Page
     reader.caller.session().ok_or(PageError::NotFound)
 }
 
-/// The page, with what was wrong with a password, and with what was wrong with how they want to be told and what they typed there.
+/// What the page shows besides what is kept.
+#[derive(Default)]
+pub(super) struct Shown<'a> {
+    /// What was wrong with a password.
+    pub mistake: Option<Mistake>,
+    /// What was wrong with how they want to be told, and what they typed there.
+    pub personal: (Option<PersonalMistake>, Option<&'a Wishes>),
+    /// What they typed as ids of chats, if some of it is none.
+    pub chats: Option<&'a ChatForm>,
+}
+
+/// The page.
 pub(super) async fn page(
     app: &App,
     reader: &Reader,
-    mistake: Option<Mistake>,
-    (of_personal, typed): (Option<PersonalMistake>, Option<&Wishes>),
+    Shown { mistake, personal: (of_personal, typed), chats: typed_chats }: Shown<'_>,
 ) -> Result<String, PageError> {
     let (person, this) = signed_in(reader)?;
     let personal = personal::part(app, person, of_personal, typed).await?;
+    let chats = chats::part(app, &app.store.chat_ids(&person.id).await?, typed_chats);
     let sessions = app.store.sessions_of(&person.id, app.clock.now()).await?;
     let open = Open::default();
     let page = Scene::with(app, reader, None, &open, |scene| {
@@ -64,6 +76,7 @@ pub(super) async fn page(
             posts: person.grants().map(|grant| held(scene, grant)).collect(),
             sessions: sessions.iter().map(line).collect(),
             personal,
+            chats,
             mistake,
         })
     })?;
@@ -133,7 +146,7 @@ async fn changed(
         Ok(Err(error)) => (axum::http::StatusCode::UNPROCESSABLE_ENTITY, mistaken(error)?),
         Err(error) => told(error)?,
     };
-    Ok(document(status, page(app, reader, Some(mistake), (None, None)).await?))
+    Ok(document(status, page(app, reader, Shown { mistake: Some(mistake), ..Shown::default() }).await?))
 }
 
 /// Ends one of one's sessions.

@@ -178,6 +178,7 @@ fn line(
         (_, _, "needless") => t.delivery_why_needless,
         (_, _, "unwanted") => m.why_unwanted,
         (_, _, "moved") => m.why_moved,
+        (_, _, "left") => m.why_left,
         (_, _, "channel_removed") => t.delivery_why_removed,
         _ => row.answer.as_str(),
     };

@@ -7,7 +7,7 @@ use axum::{
     response::Response,
 };
 use lobby_contract::SiteId;
-use lobby_dashboards::{HeldLine, Mistake, Page, PeoplePage, PersonLine, PersonState, SelectOption};
+use lobby_dashboards::{ChatPart, HeldLine, Mistake, Page, PeoplePage, PersonLine, PersonState, SelectOption};
 use lobby_domain::access::{Grant, Role};
 use serde::Deserialize;
 
@@ -15,6 +15,7 @@ use super::{
     App, Open, PageError, Path, Reader, Scene,
     act::{filled, noticed},
     answer::{Html, answer, document, refuse, see},
+    chats::{self, ChatForm},
     sign_in::mistaken,
 };
 use crate::{
@@ -49,6 +50,9 @@ pub(super) struct Change {
     /// The only site at which it holds; all of them if it is empty.
     #[serde(default)]
     site: String,
+    /// By what the chats are to know them.
+    #[serde(flatten)]
+    chats: ChatForm,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -56,6 +60,7 @@ pub(super) struct Change {
 enum What {
     Grant,
     Revoke,
+    Chats,
     Link,
     Disable,
     Enable,
@@ -67,6 +72,8 @@ enum What {
 struct Shown {
     link: Option<(String, String)>,
     typed: (String, String),
+    /// Whose ids of chats were typed, and are none.
+    chats: Option<(String, ChatForm)>,
     mistake: Option<Mistake>,
 }
 
@@ -77,7 +84,14 @@ pub(super) async fn show(State(app): State<App>, reader: Reader) -> Response {
 
 async fn page(app: &App, reader: &Reader, shown: Shown) -> Result<String, PageError> {
     let caller = &reader.caller;
-    let people = app.store.people().await?;
+    let (people, chats) = (app.store.people().await?, app.store.all_chat_ids().await?);
+    let chats = |row: &PersonRow| {
+        if row.erased_at.is_some() || !is_theirs(caller, row) {
+            return ChatPart::default();
+        }
+        let typed = shown.chats.as_ref().filter(|(id, _)| *id == row.id).map(|(_, form)| form);
+        chats::part(app, &chats.get(&row.id).cloned().unwrap_or_default(), typed)
+    };
     let open = Open::default();
     let page = Scene::with(app, reader, None, &open, |scene| {
         let line = |row: &PersonRow| PersonLine {
@@ -86,6 +100,7 @@ async fn page(app: &App, reader: &Reader, shown: Shown) -> Result<String, PageEr
             login: row.login.clone(),
             held: row.grants().filter(|grant| caller.may_give(grant)).map(|grant| held(scene, row, grant)).collect(),
             holds_more: !is_theirs(caller, row),
+            chats: chats(row),
             state: match (row.disabled_at, row.has_password) {
                 (Some(_), _) if row.erased_at.is_some() => PersonState::Erased,
                 (Some(_), _) => PersonState::Disabled,
@@ -185,7 +200,7 @@ async fn entered(
     Ok(document(status, page(app, reader, shown).await?))
 }
 
-/// Gives somebody a new link, lets them sign in no longer, or again, or erases them.
+/// Gives somebody a new link, says by what the chats know them, lets them sign in no longer, or again, or erases them.
 pub(super) async fn change(
     State(app): State<App>,
     reader: Reader,
@@ -206,7 +221,7 @@ async fn changed(
     id: &str,
     form: Result<Form<Change>, FormRejection>,
 ) -> Result<Response, PageError> {
-    let Form(Change { what, login, role, site }) = filled(form)?;
+    let Form(Change { what, login, role, site, chats }) = filled(form)?;
     let row = seen(app, &reader.caller, id).await.map_err(refused)?;
     if !matches!(what, What::Grant | What::Revoke) && !is_theirs(&reader.caller, &row) {
         return Err(PageError::Forbidden);
@@ -220,6 +235,13 @@ async fn changed(
     let done = match what {
         What::Grant => turned(Turn::Give).await?,
         What::Revoke => turned(Turn::Take).await?,
+        What::Chats => match chats.given() {
+            Some(given) => app.store.set_chat_ids(id, &given, now, &actor).await,
+            None => {
+                let shown = Shown { chats: Some((id.to_owned(), chats)), ..Shown::default() };
+                return Ok(document(StatusCode::UNPROCESSABLE_ENTITY, page(app, reader, shown).await?));
+            }
+        },
         What::Link => match account::link(&app.store, id, now, &actor).await {
             Ok((row, link)) => {
                 let shown = Shown { link: Some((row.name, origin.to_setup(&link))), ..Shown::default() };

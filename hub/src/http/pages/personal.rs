@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use super::{
     App, PageError, Reader,
-    account::{page, signed_in},
+    account::{Shown, page, signed_in},
     act::{filled, noticed},
     answer::{document, refuse, see},
 };
@@ -138,7 +138,8 @@ async fn answered(app: &App, reader: &Reader, done: Result<Done, PageError>) -> 
         match done? {
             Done::Saved => Ok(see(&noticed("/account", "saved"))),
             Done::Mistaken(mistake, typed) => {
-                let html = page(app, reader, None, (Some(mistake), typed.as_deref())).await?;
+                let html = page(app, reader, Shown { personal: (Some(mistake), typed.as_deref()), ..Shown::default() })
+                    .await?;
                 Ok(document(StatusCode::UNPROCESSABLE_ENTITY, html))
             }
         }

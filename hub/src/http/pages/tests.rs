@@ -1,6 +1,7 @@
 //! Every page over real parts: the router, SQLite in a folder of its own, the built-in standards, and a site that has reported.
 
 mod areas;
+mod chats;
 mod compliance;
 mod grants;
 mod months;

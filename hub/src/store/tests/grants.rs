@@ -224,3 +224,34 @@ async fn people_are_told_what_each_post_that_they_hold_at_the_site_is_told(
     store.cancel_elsewhere(&channel_of(&li.id), &[&other, &"hz-0".parse().unwrap()], at(3)).await.unwrap();
     assert_eq!(told(store, &li).await, ["cancelled"]);
 }
+
+#[rstest]
+#[tokio::test]
+async fn what_waits_for_a_post_is_not_sent_to_whoever_has_lost_it(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, here) = (&database.store, site());
+    let [showflat, engineering] = [Role::Showflat, Role::Engineering].map(|role| grant(role, Some(here.as_str())));
+    let li = reachable(store, "li", showflat.clone()).await;
+    store.give_grant(&li.id, &engineering, at(0), &by()).await.unwrap();
+    let mailbox = async || store.mailboxes().await.unwrap().into_iter().find(|one| one.person == li.id).unwrap();
+    let look = async |minutes: u32| {
+        let one = mailbox().await;
+        store.know_channels(&[&channel_of(&li.id)], at(minutes)).await.unwrap();
+        store.expand_outbox(&[], &[one]).await.unwrap();
+    };
+    look(0).await;
+    commit(&mut writer(store), raise(LED, DARK, at(1))).await;
+    look(1).await;
+    assert_eq!(told(store, &li).await, ["queued"]);
+    // Another post than the one that it waits for.
+    store.take_grant(&li.id, &showflat, at(2), &by()).await.unwrap();
+    assert_eq!(store.cancel_left(&mailbox().await, at(2)).await.unwrap(), 0);
+    store.give_grant(&li.id, &showflat, at(3), &by()).await.unwrap();
+    store.take_grant(&li.id, &engineering, at(3), &by()).await.unwrap();
+    assert_eq!(store.cancel_left(&mailbox().await, at(3)).await.unwrap(), 1);
+    assert_eq!(store.cancel_left(&mailbox().await, at(3)).await.unwrap(), 0, "once");
+    assert_eq!(told(store, &li).await, ["cancelled"]);
+    let filter = DeliveryFilter { channel: Some(channel_of(&li.id)), ..DeliveryFilter::default() };
+    let rows = store.deliveries(&filter, None, 10).await.unwrap().unwrap().0;
+    assert_eq!(rows[0].why, "left");
+}

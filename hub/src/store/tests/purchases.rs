@@ -47,7 +47,7 @@ async fn stands(store: &Store) -> Option<(i64, bool, usize)> {
     let site = site();
     let key = PurchaseKey { site: &site, item: "shoe-cover", month: "2026-12".parse().unwrap() };
     let standing = store.purchase(key).await.unwrap()?.standing();
-    Some((standing.pieces, standing.submitted, standing.approved))
+    Some((standing.pieces, standing.submitted, standing.approved.len()))
 }
 
 #[rstest]
@@ -80,6 +80,47 @@ async fn a_purchase_goes_up_and_what_is_done_twice_is_done_once(#[values(Kind::S
     assert_eq!(steps, expected);
     let (told, _) = store.audit_log(&AuditFilter::default(), None, 100).await.unwrap().unwrap();
     assert_eq!(told.iter().filter(|entry| entry.action.starts_with("purchase.")).count(), 4);
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_is_of_both_posts_approves_at_one_of_them(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(db) = Database::create(kind).await else { return };
+    let store = &db.store;
+    let (site, approvers) = (site(), approvers());
+    let key = PurchaseKey { site: &site, item: "shoe-cover", month: "2026-12".parse().unwrap() };
+    let by = async |seen, id: &str, name: &str, act: Act, reason: &str| {
+        let actor = Actor::person(id, name);
+        let deed = PurchaseDeed {
+            act: &act,
+            seen,
+            reason,
+            who: name,
+            post: "supervisor",
+            approvers: &approvers,
+            at: T0,
+            actor: &actor,
+        };
+        store.act_on_purchase(key, &proposal(1900), deed, |_| true).await
+    };
+    by(0, "p-1", "周琳", Act::Submit, "").await.unwrap();
+    by(1, "p-1", "周琳", Act::Approve, "").await.unwrap();
+    by(1, "p-1", "周琳", Act::Approve, "").await.unwrap();
+    assert_eq!(stands(store).await, Some((1900, true, 1)), "pressed twice it is approved once");
+    let twice = by(2, "p-1", "周琳", Act::Approve, "").await;
+    assert!(matches!(twice, Err(PurchaseError::Refused(Refusal::Twice))), "{twice:?}");
+    let renamed = by(2, "p-1", "周小琳", Act::Approve, "").await;
+    assert!(matches!(renamed, Err(PurchaseError::Refused(Refusal::Twice))), "{renamed:?}");
+    assert_eq!(stands(store).await, Some((1900, true, 1)), "what was refused has left nothing");
+    by(2, "p-2", "周琳", Act::Approve, "").await.unwrap();
+    assert_eq!(stands(store).await, Some((1900, true, 2)), "a namesake is somebody else");
+
+    // What was done before ids were kept has names alone.
+    super::execute(store, "UPDATE purchase_step SET doer = NULL WHERE no = 2".to_owned()).await;
+    super::execute(store, "DELETE FROM purchase_step WHERE no = 3".to_owned()).await;
+    let twice = by(2, "p-9", "周琳", Act::Approve, "").await;
+    assert!(matches!(twice, Err(PurchaseError::Refused(Refusal::Twice))), "{twice:?}");
+    by(2, "p-9", "王敏", Act::Approve, "").await.unwrap();
 }
 
 #[rstest]

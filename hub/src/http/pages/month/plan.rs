@@ -31,7 +31,7 @@ use crate::{
         api::stock::{PlanDecision, PlanError, decide_on_plan, speaks_for},
     },
     stock::month::ItemMonth,
-    store::{PurchaseRow, PurchaseStep},
+    store::{PurchaseRow, PurchaseStep, doer_of},
 };
 
 /// The form by which a plan is edited, submitted, approved or sent back.
@@ -129,6 +129,7 @@ fn form(caller: &Caller, standing: &Standing, approvers: &[Box<str>]) -> PlanFor
     PlanForm {
         edit: may && !standing.submitted,
         approve: may && standing.turn(approvers).is_some_and(|post| speaks_for(caller, post)),
+        has_approved: standing.has_approval_of(&doer_of(&caller.actor(""), &caller.signs(String::new()))),
     }
 }
 
@@ -226,6 +227,7 @@ async fn decided(
         Err(PlanError::Refused(Refusal::Pieces)) => {
             return again(app, reader, &asked, &sent, StockMistake::Pieces).await;
         }
+        Err(PlanError::Refused(Refusal::Twice)) => StockMistake::Twice.name(),
         Err(PlanError::Refused(Refusal::NotYours)) => return Err(PageError::Forbidden),
         Err(PlanError::Refused(_)) => "step",
         Err(PlanError::Nothing) => return Err(PageError::NotFound),

@@ -61,7 +61,7 @@ async fn the_api_tells_the_same_with_a_way_to_each_thing_and_every_way_leads_som
     hub.report("none", 0.0).await;
     hub.open_rounds().await;
     let told = hub.read(MONTH).await;
-    assert_eq!((&told["site"], &told["month"], &told["post"]), (&json!("hz-01"), &json!("2026-11"), &Value::Null));
+    assert_eq!((&told["site"], &told["month"], &told["posts"]), (&json!("hz-01"), &json!("2026-11"), &Value::Null));
     assert_eq!(told["clauses"].as_array().unwrap().len(), Pack::built_in().clauses.len());
     let empty = clause(&told, "ALL-D").unwrap();
     assert_eq!((&empty["kept"]["percent"], &empty["instances"]), (&Value::Null, &json!([])));
@@ -97,7 +97,7 @@ async fn a_post_sees_its_own_clauses_and_no_others() {
     let table = hub.as_role(Role::Concierge, "/compliance/2026-11/table/csv").await;
     assert!(table.body.contains("CON-S9") && !table.body.contains("SHO-D4"), "{}", table.body);
     let told: Value = serde_json::from_str(&hub.as_role(Role::Concierge, MONTH).await.body).unwrap();
-    assert_eq!(told["post"], "concierge");
+    assert_eq!(told["posts"], json!(["concierge"]));
     assert!(clause(&told, "CON-S9").is_some() && clause(&told, "SHO-D4").is_none(), "{told}");
     let own = hub.as_role(Role::Engineering, "/compliance").await;
     own.says(&[">CON-S9</a>"]);

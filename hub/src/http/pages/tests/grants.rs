@@ -10,7 +10,7 @@ fn grant(role: Role, site: Option<&str>) -> Grant {
 }
 
 impl Hub {
-    async fn by(&self, login: &str, method: &str, path: &str, form: &str) -> Answer {
+    pub(super) async fn by(&self, login: &str, method: &str, path: &str, form: &str) -> Answer {
         let accept = if path.starts_with("/api/") { "application/json" } else { "text/html" };
         let request = Request::builder()
             .method(method)
@@ -66,6 +66,25 @@ async fn roles_are_given_and_taken_on_the_page_and_the_header_leads_from_one_to_
         assert_eq!(change("grant", role, site).await.status, StatusCode::BAD_REQUEST, "{role} at {site}");
     }
     hub.by("boss", "GET", "/audit", "").await.says(&["Granted a role", "Took a role away"]);
+}
+
+#[rstest]
+#[case::of_a_site("/account?site=hz-02", "/account?site=hz-02&notice=saved")]
+#[case::of_no_site("/account", "/account?notice=saved")]
+#[case::of_a_site_that_is_not_theirs("/account?site=hz-03", "/account?notice=saved")]
+#[tokio::test]
+async fn after_an_action_the_site_is_shown_again_that_was_looked_at(#[case] page: &str, #[case] expected: &str) {
+    let hub = Hub::new(&["hz-01", "hz-02", "hz-03"]).await;
+    let zhou = hub.person("zhou", grant(Role::Engineering, Some("hz-01"))).await;
+    let second = grant(Role::Supervisor, Some("hz-02"));
+    hub.app.store.give_grant(&zhou, &second, hub.app.clock.now(), &Actor::here("")).await.unwrap();
+    let request = Request::post("/account/chats")
+        .header(header::COOKIE, "lobby_session=proof of zhou")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header(header::REFERER, format!("http://127.0.0.1:8080{page}"))
+        .header("sec-fetch-site", "same-origin");
+    let answer = hub.ask(request.body(Body::from("wecom=Zhou")).unwrap()).await;
+    assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, expected));
 }
 
 #[tokio::test]
