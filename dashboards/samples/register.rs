@@ -77,7 +77,7 @@ impl Scene {
         }
     }
 
-    fn item_form(&self, action: &str) -> ItemForm {
+    pub(super) fn item_form(&self, action: &str) -> ItemForm {
         let option = |value: &str, label: String| SelectOption { value: value.into(), label, chosen: false };
         let input = |field: Field| ItemInput {
             field,
@@ -89,6 +89,7 @@ impl Scene {
                 }
                 _ => vec![],
             },
+            note: None,
         };
         ItemForm {
             action: action.into(),
@@ -96,11 +97,10 @@ impl Scene {
             places: vec![self.say("样板房客厅", "Show flat, living room"), HOSTILE.into()],
             kinds: vec![self.say("陈设", "Furnishing")],
             label: String::new(),
-            mistake: None,
         }
     }
 
-    fn register(&self) -> RegisterPage {
+    pub(super) fn register(&self) -> RegisterPage {
         let choice = |label: String, current| Choice { label, href: "/register?site=demo".into(), current };
         RegisterPage {
             chrome: self.chrome(Page::Register),
@@ -136,14 +136,11 @@ impl Scene {
             ],
             due_after: Some(90),
             key: "1c0ffee0-5a11-4b1d-8e55-0123456789ab".into(),
-            form: ItemForm {
-                mistake: Some(self.say("请填写名称", "Say what people call it")),
-                ..self.item_form("/register/demo")
-            },
+            form: self.item_form("/register/demo"),
         }
     }
 
-    fn register_moves(&self) -> Vec<MoveLine> {
+    pub(super) fn register_moves(&self) -> Vec<MoveLine> {
         let line = |state, own, overdue| MoveLine {
             action: "/register/demo/moves/1c0ffee0-5a11-4b1d-8e55-0123456789ab".into(),
             item: (self.say("沙发", "Sofa"), "/register/demo/00001-3".into()),
@@ -158,6 +155,7 @@ impl Scene {
             decided: (state != MoveState::Asked).then(|| (self.signed(90 * MINUTE), self.say("可以", "Fine"))),
             done: (state == MoveState::Done).then(|| self.signed(MINUTE)),
             own,
+            refused: None,
         };
         vec![
             line(MoveState::Asked, false, true),
@@ -168,7 +166,7 @@ impl Scene {
         ]
     }
 
-    fn item_page(&self) -> ItemPage {
+    pub(super) fn item_page(&self) -> ItemPage {
         let event = |deed, changes, cause: bool| ItemEventLine {
             deed,
             changes,
@@ -212,6 +210,7 @@ impl Scene {
             key: "1c0ffee0-5a11-4b1d-8e55-0123456789ab".into(),
             version: 3,
             form: Some(self.item_form("/register/demo/00003-3")),
+            refused: None,
         }
     }
 

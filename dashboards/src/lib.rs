@@ -102,8 +102,9 @@ pub use personal::{PersonalMistake, PersonalPart};
 pub use photo::{PhotoLine, PhotoMistake, PhotoStage};
 pub use reception::ReceptionPage;
 pub use register::{
-    ImportLine, ItemEventLine, ItemForm, ItemGuestPage, ItemInput, ItemLabelLine, ItemPage, LabelPage, MoveLine,
-    MovesPage, RegisterImportPage, RegisterItem, RegisterPage, RegisterTexts, TakeLine, TakeLink, TakePage,
+    ImportLine, ItemEventLine, ItemForm, ItemGuestPage, ItemInput, ItemLabelLine, ItemMistake, ItemPage, ItemRefused,
+    LabelPage, MoveLine, MoveRefused, MovesPage, RegisterImportPage, RegisterItem, RegisterPage, RegisterTexts,
+    TakeLine, TakeLink, TakePage,
 };
 pub use report::{
     GuestPage, Progress, ReportCard, ReportForm, ReportMistake, ReportPage, ReportReader, Reported, Reporter,

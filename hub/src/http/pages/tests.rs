@@ -5,6 +5,7 @@ mod compliance;
 mod grants;
 mod outbox;
 mod register;
+mod register_refused;
 mod roster;
 mod rounds;
 mod stock;

@@ -32,7 +32,7 @@ macro_rules! by {
 
 impl Hub {
     /// Enters an item with a photo and a label `code-N`.
-    async fn registers(&self, nth: u128, name: &str, device: &str) -> AssetNumber {
+    pub(super) async fn registers(&self, nth: u128, name: &str, device: &str) -> AssetNumber {
         let text = |field| match field {
             Field::Name => name,
             Field::Place => "客厅",
