@@ -2,8 +2,8 @@
 
 use lobby_dashboards::{
     Choice, Chrome, ItemEventLine, ItemForm, ItemGuestPage, ItemInput, ItemLabelLine, ItemPage, LabelPage, MoveLine,
-    MovesPage, Page, PhotoLine, PhotoStage, RegisterItem, RegisterPage, ReportForm, ReportMistake, ReportReader,
-    SelectOption, Signed, TakeLine, TakeLink, TakePage,
+    MovesPage, Page, PhotoLine, PhotoStage, RegisterItem, RegisterPage, ReportForm, ReportMistake, ReportPage,
+    ReportReader, Reported, ReportedItem, SelectOption, Signed, TakeLine, TakeLink, TakePage,
 };
 use lobby_domain::register::{
     Deed, Field, State as ItemState,
@@ -35,6 +35,25 @@ pub(super) fn all(s: &Scene) -> Vec<Sample> {
         back: "/d/7k3f9q2m".into(),
         chrome: Chrome::bare(s.0, s.1.clone(), Page::Report, "/d/7k3f9q2m".into()),
     };
+    let report = ReportPage {
+        item: Some(ReportedItem {
+            name: HOSTILE.into(),
+            number: "00003-3".into(),
+            place: s.say("样板房客厅", "Show flat, living room"),
+            href: "/register/demo/00003-3".into(),
+        }),
+        device: None,
+        devices: vec![],
+        form: ReportForm {
+            action: "/d/7k3f9q2m/report".into(),
+            key: "1c0ffee0-5a11-4b1d-8e55-0123456789ab".into(),
+            what: Reported::Damage,
+            note: HOSTILE.into(),
+            mistake: Some(ReportMistake::TooLong),
+            ..ReportForm::default()
+        },
+        chrome: s.chrome(Page::Report),
+    };
     let thanks = ItemGuestPage { form: None, ..guest.clone() };
     let closed = TakePage { closed: Some(s.signed(MINUTE)), ..s.take(true) };
     let empty = RegisterPage { items: vec![], takes: vec![], places: vec![], missing: 0, waiting: 0, ..s.register() };
@@ -48,6 +67,7 @@ pub(super) fn all(s: &Scene) -> Vec<Sample> {
         ("moves", (moves.render(), moves.render_main())),
         ("label", label(s.register_label(None))),
         ("label-bound", label(s.register_label(Some((s.say("沙发", "Sofa"), "/register/demo/00001-3".into()))))),
+        ("report-item", (report.render(), report.render_main())),
         ("guest-item", (guest.render(), guest.render_main())),
         ("guest-item-thanks", (thanks.render(), thanks.render_main())),
     ];
@@ -207,6 +227,7 @@ impl Scene {
             ],
             take: Some(TAKE.into()),
             label: "/labels?site=demo&item=00003-3".into(),
+            report: Some("/d/7k3f9q2m/report".into()),
             key: "1c0ffee0-5a11-4b1d-8e55-0123456789ab".into(),
             version: 3,
             form: Some(self.item_form("/register/demo/00003-3")),

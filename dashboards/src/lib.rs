@@ -107,7 +107,8 @@ pub use register::{
     TakeLine, TakeLink, TakePage,
 };
 pub use report::{
-    GuestPage, Progress, ReportCard, ReportForm, ReportMistake, ReportPage, ReportReader, Reported, Reporter,
+    GuestPage, Progress, ReportCard, ReportForm, ReportMistake, ReportPage, ReportReader, Reported, ReportedItem,
+    Reporter,
 };
 pub use restraints::{Restrained, RestraintRow, RestraintsPage, SelectOption, Selection};
 pub use roster::{DutyDay, DutyLine, PostNow, Preview, RosterImport, RosterPage, TableMistake};

@@ -289,6 +289,8 @@ pub struct ItemPage {
     pub take: Option<String>,
     /// Where its label is printed.
     pub label: String,
+    /// Where it is reported that it is damaged or lost, by a label that is on it.
+    pub report: Option<String>,
     /// The key of a form that is sent, made with the page.
     pub key: String,
     /// How many events there are.

@@ -80,6 +80,7 @@ async fn page(
             labels: labels.iter().map(|event| labels::event(scene, event)).collect(),
             take: take.map(|take| takes::address(&take)),
             label: format!("/labels?site={site}&item={number}"),
+            report: labels::on_it(&labels).map(|code| format!("/d/{code}/report")),
             key: new_id().to_string(),
             version: row.version,
             form: (row.item.state() != ItemState::WrittenOff).then_some(form),
