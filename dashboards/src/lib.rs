@@ -68,7 +68,8 @@ pub use account::{
 pub use agent::{AgentPage, AgentsPage, Delivery, Loss};
 pub use alert::{AlertFilter, AlertPage, AlertRow, AlertsPage, Clause, Severity};
 pub use assets::{
-    FAVICON, FAVICON_PATH, PRINT_STYLES, PRINT_STYLES_PATH, SCRIPT, SCRIPT_PATH, STYLES, STYLES_PATH, VERSION,
+    FAVICON, FAVICON_PATH, KEPT_SCRIPT, KEPT_SCRIPT_PATH, PRINT_STYLES, PRINT_STYLES_PATH, SCRIPT, SCRIPT_PATH, STYLES,
+    STYLES_PATH, VERSION,
 };
 pub use audit::{AuditLine, AuditPage};
 pub use chart::{Limit, Series, StateSpan, Window, svg};

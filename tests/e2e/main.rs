@@ -34,6 +34,7 @@ mod register;
 mod register_english;
 mod reports;
 mod roster;
+mod round_photos;
 mod rounds;
 mod stock;
 mod tokens;
