@@ -38,7 +38,7 @@ fn edit<'a>(first: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
 async fn an_edit_that_is_refused_comes_back_with_what_was_typed_and_the_reason_beside_the_field() {
     let hub = Hub::reporting().await;
     let sofa = hub.registers(1, "沙发", "").await;
-    hub.registers(2, "入口屏", "entrance-led").await;
+    let screen = hub.registers(2, "入口屏", "entrance-led").await;
     let of = (sofa, "edit");
     let typed = edit(&[("seen", "1"), ("quantity", "1.5"), ("note", "划痕 <3>"), ("reason", "数过"), ("by", "王敏")]);
     hub.refuses_item(of, &typed, 422).await.says(&[
@@ -62,7 +62,7 @@ async fn an_edit_that_is_refused_comes_back_with_what_was_typed_and_the_reason_b
     }
     let typed = edit(&[("seen", "1"), ("device", "entrance-led"), ("reason", "x")]);
     hub.refuses_item(of, &typed, 422).await.says(&[
-        "id=\"f-device-wrong\">Item 00002-6 is this device already",
+        &format!("id=\"f-device-wrong\">Item {screen} is this device already"),
         "<option value=\"entrance-led\" selected>",
     ]);
     hub.takes_item(of, &edit(&[("seen", "1"), ("place", "卧室"), ("reason", "换位置")])).await;
