@@ -4,7 +4,8 @@
 use std::{env, fs, io, path::PathBuf};
 
 use lobby_dashboards::{
-    FAVICON, FAVICON_PATH, Lang, PRINT_STYLES, PRINT_STYLES_PATH, SCRIPT, SCRIPT_PATH, STYLES, STYLES_PATH, VERSION,
+    FAVICON, FAVICON_PATH, KEPT_SCRIPT, KEPT_SCRIPT_PATH, Lang, PRINT_STYLES, PRINT_STYLES_PATH, SCRIPT, SCRIPT_PATH,
+    STYLES, STYLES_PATH, VERSION,
 };
 
 #[path = "../samples/samples.rs"]
@@ -14,9 +15,13 @@ fn main() -> io::Result<()> {
     let folder = PathBuf::from(env::args_os().nth(1).ok_or_else(|| io::Error::other("name the folder to write to"))?);
     let assets = folder.join("static").join(VERSION);
     fs::create_dir_all(&assets)?;
-    for (name, text) in
-        [(STYLES_PATH, STYLES), (PRINT_STYLES_PATH, PRINT_STYLES), (SCRIPT_PATH, SCRIPT), (FAVICON_PATH, FAVICON)]
-    {
+    for (name, text) in [
+        (STYLES_PATH, STYLES),
+        (PRINT_STYLES_PATH, PRINT_STYLES),
+        (SCRIPT_PATH, SCRIPT),
+        (KEPT_SCRIPT_PATH, KEPT_SCRIPT),
+        (FAVICON_PATH, FAVICON),
+    ] {
         fs::write(assets.join(name), text)?;
     }
     let mut index = String::from("<!doctype html><meta charset=\"utf-8\"><title>Gallery</title>");

@@ -2,8 +2,8 @@
 
 use lobby_dashboards::{
     Choice, Chrome, ItemEventLine, ItemForm, ItemGuestPage, ItemInput, ItemLabelLine, ItemPage, LabelPage, MoveLine,
-    MovesPage, Page, PhotoLine, PhotoStage, RegisterItem, RegisterPage, ReportForm, ReportMistake, ReportReader,
-    SelectOption, Signed, TakeLine, TakeLink, TakePage,
+    MovesPage, Page, PhotoLine, PhotoStage, RegisterItem, RegisterPage, ReportForm, ReportMistake, ReportPage,
+    ReportReader, Reported, ReportedItem, SelectOption, Signed, TakeLine, TakeLink, TakePage,
 };
 use lobby_domain::register::{
     Deed, Field, State as ItemState,
@@ -35,6 +35,25 @@ pub(super) fn all(s: &Scene) -> Vec<Sample> {
         back: "/d/7k3f9q2m".into(),
         chrome: Chrome::bare(s.0, s.1.clone(), Page::Report, "/d/7k3f9q2m".into()),
     };
+    let report = ReportPage {
+        item: Some(ReportedItem {
+            name: HOSTILE.into(),
+            number: "00003-3".into(),
+            place: s.say("样板房客厅", "Show flat, living room"),
+            href: "/register/demo/00003-3".into(),
+        }),
+        device: None,
+        devices: vec![],
+        form: ReportForm {
+            action: "/d/7k3f9q2m/report".into(),
+            key: "1c0ffee0-5a11-4b1d-8e55-0123456789ab".into(),
+            what: Reported::Damage,
+            note: HOSTILE.into(),
+            mistake: Some(ReportMistake::TooLong),
+            ..ReportForm::default()
+        },
+        chrome: s.chrome(Page::Report),
+    };
     let thanks = ItemGuestPage { form: None, ..guest.clone() };
     let closed = TakePage { closed: Some(s.signed(MINUTE)), ..s.take(true) };
     let empty = RegisterPage { items: vec![], takes: vec![], places: vec![], missing: 0, waiting: 0, ..s.register() };
@@ -48,6 +67,7 @@ pub(super) fn all(s: &Scene) -> Vec<Sample> {
         ("moves", (moves.render(), moves.render_main())),
         ("label", label(s.register_label(None))),
         ("label-bound", label(s.register_label(Some((s.say("沙发", "Sofa"), "/register/demo/00001-3".into()))))),
+        ("report-item", (report.render(), report.render_main())),
         ("guest-item", (guest.render(), guest.render_main())),
         ("guest-item-thanks", (thanks.render(), thanks.render_main())),
     ];
@@ -77,7 +97,7 @@ impl Scene {
         }
     }
 
-    fn item_form(&self, action: &str) -> ItemForm {
+    pub(super) fn item_form(&self, action: &str) -> ItemForm {
         let option = |value: &str, label: String| SelectOption { value: value.into(), label, chosen: false };
         let input = |field: Field| ItemInput {
             field,
@@ -89,6 +109,7 @@ impl Scene {
                 }
                 _ => vec![],
             },
+            note: None,
         };
         ItemForm {
             action: action.into(),
@@ -96,11 +117,10 @@ impl Scene {
             places: vec![self.say("样板房客厅", "Show flat, living room"), HOSTILE.into()],
             kinds: vec![self.say("陈设", "Furnishing")],
             label: String::new(),
-            mistake: None,
         }
     }
 
-    fn register(&self) -> RegisterPage {
+    pub(super) fn register(&self) -> RegisterPage {
         let choice = |label: String, current| Choice { label, href: "/register?site=demo".into(), current };
         RegisterPage {
             chrome: self.chrome(Page::Register),
@@ -136,14 +156,11 @@ impl Scene {
             ],
             due_after: Some(90),
             key: "1c0ffee0-5a11-4b1d-8e55-0123456789ab".into(),
-            form: ItemForm {
-                mistake: Some(self.say("请填写名称", "Say what people call it")),
-                ..self.item_form("/register/demo")
-            },
+            form: self.item_form("/register/demo"),
         }
     }
 
-    fn register_moves(&self) -> Vec<MoveLine> {
+    pub(super) fn register_moves(&self) -> Vec<MoveLine> {
         let line = |state, own, overdue| MoveLine {
             action: "/register/demo/moves/1c0ffee0-5a11-4b1d-8e55-0123456789ab".into(),
             item: (self.say("沙发", "Sofa"), "/register/demo/00001-3".into()),
@@ -158,6 +175,7 @@ impl Scene {
             decided: (state != MoveState::Asked).then(|| (self.signed(90 * MINUTE), self.say("可以", "Fine"))),
             done: (state == MoveState::Done).then(|| self.signed(MINUTE)),
             own,
+            refused: None,
         };
         vec![
             line(MoveState::Asked, false, true),
@@ -168,7 +186,7 @@ impl Scene {
         ]
     }
 
-    fn item_page(&self) -> ItemPage {
+    pub(super) fn item_page(&self) -> ItemPage {
         let event = |deed, changes, cause: bool| ItemEventLine {
             deed,
             changes,
@@ -209,9 +227,11 @@ impl Scene {
             ],
             take: Some(TAKE.into()),
             label: "/labels?site=demo&item=00003-3".into(),
+            report: Some("/d/7k3f9q2m/report".into()),
             key: "1c0ffee0-5a11-4b1d-8e55-0123456789ab".into(),
             version: 3,
             form: Some(self.item_form("/register/demo/00003-3")),
+            refused: None,
         }
     }
 

@@ -60,6 +60,7 @@ impl Scene {
                 ]
             },
             device,
+            item: None,
             form: ReportForm {
                 action: "/report?site=hz-01".into(),
                 reader: if of_device { ReportReader::Unnamed } else { ReportReader::SignedIn },

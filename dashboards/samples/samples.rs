@@ -22,6 +22,8 @@ mod months;
 mod people;
 #[path = "register.rs"]
 mod register;
+#[path = "register_refused.rs"]
+mod register_refused;
 #[path = "reports.rs"]
 mod reports;
 #[path = "rounds.rs"]
@@ -90,6 +92,7 @@ pub fn all(lang: Lang) -> Vec<Sample> {
         rounds(&s).into(),
         months::all(&s),
         register::all(&s),
+        register_refused::all(&s),
         stock_refused::all(&s),
         compliance::all(&s),
         arrivals::all(&s),

@@ -6,10 +6,13 @@ pub const STYLES: &str = include_str!("../static/lobby.css");
 pub const PRINT_STYLES: &str = include_str!("../static/print.css");
 /// The script, an ES module.
 pub const SCRIPT: &str = include_str!("../static/live.js");
+/// What the script fetches where a form keeps what cannot be sent, an ES module.
+pub const KEPT_SCRIPT: &str = include_str!("../static/kept.js");
 /// The icon, an SVG image.
 pub const FAVICON: &str = include_str!("../static/favicon.svg");
 
-const DIGITS: [u8; 16] = digits(fnv(fnv(fnv(fnv(0xcbf2_9ce4_8422_2325, STYLES), PRINT_STYLES), SCRIPT), FAVICON));
+const DIGITS: [u8; 16] =
+    digits(fnv(fnv(fnv(fnv(fnv(0xcbf2_9ce4_8422_2325, STYLES), PRINT_STYLES), SCRIPT), KEPT_SCRIPT), FAVICON));
 
 /// Sixteen hexadecimal digits that change when any static file does; the static files live under `/static/{VERSION}/`.
 pub const VERSION: &str = match std::str::from_utf8(&DIGITS) {
@@ -23,6 +26,8 @@ pub const STYLES_PATH: &str = "lobby.css";
 pub const PRINT_STYLES_PATH: &str = "print.css";
 /// Where the pages look for [`SCRIPT`]: the name after `/static/{VERSION}/`.
 pub const SCRIPT_PATH: &str = "live.js";
+/// Where [`SCRIPT`] looks for [`KEPT_SCRIPT`]: beside itself.
+pub const KEPT_SCRIPT_PATH: &str = "kept.js";
 /// Where the pages look for [`FAVICON`]: the name after `/static/{VERSION}/`.
 pub const FAVICON_PATH: &str = "favicon.svg";
 
@@ -68,11 +73,12 @@ mod tests {
         assert!(STYLES.len() <= 28 * 1024, "{} bytes of styles", STYLES.len());
         assert!(PRINT_STYLES.len() <= 12 * 1024, "{} bytes of styles for paper", PRINT_STYLES.len());
         assert!(SCRIPT.len() <= 10 * 1024, "{} bytes of script", SCRIPT.len());
+        assert!(KEPT_SCRIPT.len() <= 8 * 1024, "{} bytes of script for forms that keep", KEPT_SCRIPT.len());
     }
 
     #[test]
     fn the_static_files_name_no_other_origin() {
-        for text in [STYLES, PRINT_STYLES, SCRIPT, &FAVICON.replace("http://www.w3.org/2000/svg", "")] {
+        for text in [STYLES, PRINT_STYLES, SCRIPT, KEPT_SCRIPT, &FAVICON.replace("http://www.w3.org/2000/svg", "")] {
             assert!(!text.contains("//cdn") && !text.contains("http:") && !text.contains("https:"));
         }
     }

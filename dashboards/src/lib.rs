@@ -69,7 +69,8 @@ pub use account::{
 pub use agent::{AgentPage, AgentsPage, Delivery, Loss};
 pub use alert::{AlertFilter, AlertPage, AlertRow, AlertsPage, Clause, Severity};
 pub use assets::{
-    FAVICON, FAVICON_PATH, PRINT_STYLES, PRINT_STYLES_PATH, SCRIPT, SCRIPT_PATH, STYLES, STYLES_PATH, VERSION,
+    FAVICON, FAVICON_PATH, KEPT_SCRIPT, KEPT_SCRIPT_PATH, PRINT_STYLES, PRINT_STYLES_PATH, SCRIPT, SCRIPT_PATH, STYLES,
+    STYLES_PATH, VERSION,
 };
 pub use audit::{AuditLine, AuditPage};
 pub use chart::{Limit, Series, StateSpan, Window, svg};
@@ -104,11 +105,13 @@ pub use personal::{PersonalMistake, PersonalPart};
 pub use photo::{PhotoLine, PhotoMistake, PhotoStage};
 pub use reception::ReceptionPage;
 pub use register::{
-    ImportLine, ItemEventLine, ItemForm, ItemGuestPage, ItemInput, ItemLabelLine, ItemPage, LabelPage, MoveLine,
-    MovesPage, RegisterImportPage, RegisterItem, RegisterPage, RegisterTexts, TakeLine, TakeLink, TakePage,
+    ImportLine, ItemEventLine, ItemForm, ItemGuestPage, ItemInput, ItemLabelLine, ItemMistake, ItemPage, ItemRefused,
+    LabelPage, MoveLine, MoveRefused, MovesPage, RegisterImportPage, RegisterItem, RegisterPage, RegisterTexts,
+    TakeLine, TakeLink, TakePage,
 };
 pub use report::{
-    GuestPage, Progress, ReportCard, ReportForm, ReportMistake, ReportPage, ReportReader, Reported, Reporter,
+    GuestPage, Progress, ReportCard, ReportForm, ReportMistake, ReportPage, ReportReader, Reported, ReportedItem,
+    Reporter,
 };
 pub use restraints::{Restrained, RestraintRow, RestraintsPage, SelectOption, Selection};
 pub use roster::{DutyDay, DutyLine, PostNow, Preview, RosterImport, RosterPage, TableMistake};

@@ -1,5 +1,6 @@
 //! The register: the list of items, one item with its history, stock-takes, moves, and what a printed label is on.
 
+mod refused;
 pub(crate) mod texts;
 
 use askama::Template;
@@ -20,6 +21,7 @@ use crate::{
     texts::{Lang, fill, fill2},
     time::When,
 };
+pub use refused::{ItemMistake, ItemRefused, MoveRefused};
 pub use texts::Texts as RegisterTexts;
 
 impl Lang {
@@ -80,11 +82,15 @@ pub struct ItemInput {
     pub value: String,
     /// What can be chosen; anything, if nothing is named.
     pub options: Vec<SelectOption>,
+    /// What is to be said beside it: why it was not taken, or what somebody else has put there meanwhile.
+    pub note: Option<String>,
 }
 
 impl ItemInput {
     const fn kind(&self) -> &'static str {
         match self.field {
+            // A browser shows nothing in a field of these kinds that does not hold what was typed.
+            _ if self.note.is_some() => "text",
             Field::Quantity => "number",
             Field::Acquired => "date",
             _ => "text",
@@ -113,8 +119,6 @@ pub struct ItemForm {
     pub kinds: Vec<String>,
     /// The label that the new item gets, if it is made for one.
     pub label: String,
-    /// Why it was not taken.
-    pub mistake: Option<String>,
 }
 
 /// A stock-take in a list.
@@ -231,12 +235,18 @@ pub struct MoveLine {
     pub done: Option<Signed>,
     /// Whether the reader asked for it.
     pub own: bool,
+    /// The reader's decision that was not taken.
+    pub refused: Option<MoveRefused>,
 }
 
 impl MoveLine {
     /// Whether the item may be missing in the register of another site: one site knows nothing of another's.
     fn is_to_be_entered(&self) -> bool {
         self.way == Way::Out && matches!(self.state, MoveState::Approved | MoveState::Done)
+    }
+
+    fn wrong(&self, lang: &Lang) -> Option<&'static str> {
+        self.refused.as_ref().map(|_| RegisterTexts::no_reason(*lang))
     }
 
     fn words(&self, w: &RegisterTexts) -> String {
@@ -279,12 +289,16 @@ pub struct ItemPage {
     pub take: Option<String>,
     /// Where its label is printed.
     pub label: String,
+    /// Where it is reported that it is damaged or lost, by a label that is on it.
+    pub report: Option<String>,
     /// The key of a form that is sent, made with the page.
     pub key: String,
     /// How many events there are.
     pub version: i64,
     /// The form by which it is changed; none if it is no more.
     pub form: Option<ItemForm>,
+    /// The form that was not taken.
+    pub refused: Option<ItemRefused>,
 }
 
 page!(ItemPage);

@@ -217,6 +217,19 @@ pub struct GuestPage {
 
 page!(GuestPage);
 
+/// An item of the register that is reported about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportedItem {
+    /// What people call it.
+    pub name: String,
+    /// Its asset number.
+    pub number: String,
+    /// Where it belongs.
+    pub place: String,
+    /// Where it is told of.
+    pub href: String,
+}
+
 /// `/report` and `/d/{code}/report`: somebody of the staff reports something.
 #[derive(Debug, Clone, Template)]
 #[template(path = "report.html", blocks = ["main", "lamp"])]
@@ -225,6 +238,8 @@ pub struct ReportPage {
     pub chrome: Chrome,
     /// The device; none for other things.
     pub device: Option<DeviceRef>,
+    /// The item of the register whose label was scanned.
+    pub item: Option<ReportedItem>,
     /// The devices that may be chosen instead, by where they stand.
     pub devices: Vec<Choice>,
     /// The form.

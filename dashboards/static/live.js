@@ -85,7 +85,7 @@ function swap(page) {
   }
   window.scrollTo(x, y);
   tick();
-  sayKept();
+  keeping ? keeping.sayKept() : keep();
   const answer = main.querySelector(".answer")?.textContent;
   if (answer && answer !== said) document.getElementById("said").textContent = answer;
 }
@@ -130,7 +130,7 @@ function hear() {
   const missed = stale() || wanted;
   heard = Date.now();
   document.getElementById("stale").hidden = true;
-  if (missed) { sendKept(); refresh(); }
+  if (missed) { keeping?.sendKept(); refresh(); }
 }
 
 function connect() {
@@ -168,67 +168,14 @@ document.addEventListener("submit", (event) => {
   setTimeout(() => delete event.target.dataset.sent, 5_000);
 });
 
-// A form that keeps: what cannot be sent stays on this device and is sent when the connection is back, with its key, so it is done once.
-// Photos are not kept: there may be no room for them.
+// Forms that keep what cannot be sent need more, on every page as long as something is kept.
+let keeping = null;
 
-const KEPT = "kept ";
-
-function say(form, shown) {
-  form.querySelector(".kept")?.remove();
-  if (!shown) return;
-  const words = document.createElement("p");
-  words.className = "notice offline kept";
-  words.setAttribute("role", "status");
-  words.textContent = form.dataset.kept;
-  form.prepend(words);
+async function keep() {
+  const kept = Object.keys(localStorage).some((key) => key.startsWith("kept "));
+  if (keeping || !(kept || document.querySelector("form.keeps"))) return;
+  keeping = await import("./kept.js");
+  keeping.beginKeeping(swap);
 }
 
-function sayKept() {
-  const unsent = Object.keys(localStorage).filter((key) => key.startsWith(KEPT));
-  for (const form of document.querySelectorAll("form.keeps")) {
-    say(form, unsent.some((key) => key.slice(KEPT.length).startsWith(form.action.replace(/[^/]*$/, ""))));
-  }
-}
-
-// Whether it was taken or refused for good, and then what is shown next.
-async function send(address, body) {
-  const answer = await fetch(address, { method: "POST", headers: { Accept: "text/html" }, body }).catch(() => null);
-  const asksWho = answer?.redirected && new URL(answer.url).pathname === "/sign-in";
-  const over = Boolean(answer) && answer.status < 500 && !asksWho;
-  const show = async () => {
-    if (answer?.redirected) return location.assign(answer.url);
-    if (over) swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
-  };
-  return { over, show };
-}
-
-document.addEventListener("submit", async (event) => {
-  const form = event.target;
-  if (!form.classList.contains("keeps") || event.defaultPrevented) return;
-  event.preventDefault();
-  const address = new URL(event.submitter?.getAttribute("formaction") ?? form.getAttribute("action"), location.href).href;
-  const body = new FormData(form);
-  body.append("sent_at", String(Date.now()));
-  const { over, show } = await send(address, body);
-  delete form.dataset.sent;
-  if (over) localStorage.removeItem(KEPT + address);
-  else localStorage.setItem(KEPT + address, JSON.stringify([...body].filter(([, value]) => typeof value === "string")));
-  sayKept();
-  await show();
-});
-
-async function sendKept() {
-  for (const key of Object.keys(localStorage).filter((key) => key.startsWith(KEPT))) {
-    const address = key.slice(KEPT.length);
-    const body = new FormData();
-    for (const [name, value] of JSON.parse(localStorage.getItem(key))) body.append(name, value);
-    const { over, show } = await send(address, body);
-    if (!over) continue;
-    localStorage.removeItem(key);
-    if (new URL(address).pathname.startsWith(`${location.pathname}/`)) await show();
-  }
-  sayKept();
-}
-
-addEventListener("online", sendKept);
-sendKept();
+keep();

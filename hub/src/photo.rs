@@ -5,7 +5,8 @@ use std::{io::Cursor, sync::Arc};
 
 use bytes::Bytes;
 use image::{
-    DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, codecs::jpeg::JpegEncoder, metadata::Orientation,
+    DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage, codecs::jpeg::JpegEncoder,
+    metadata::Orientation,
 };
 use tokio::{sync::Semaphore, task};
 
@@ -19,6 +20,10 @@ const MOST_MEMORY: u64 = 128 * 1024 * 1024;
 const SIDE: u32 = 1600;
 /// The quality of what is kept, of 100.
 const QUALITY: u8 = 80;
+/// The longer side of what lists show, in pixels: 80 or less of a page, at twice the density.
+const SMALL_SIDE: u32 = 160;
+/// The quality of what lists show, of 100.
+const SMALL_QUALITY: u8 = 70;
 /// So many photos are decoded at once.
 const AT_ONCE: usize = 2;
 /// The most photos of one ticket.
@@ -29,10 +34,19 @@ pub const MOST: usize = 6;
 pub struct Photo {
     /// The file.
     pub jpeg: Vec<u8>,
+    /// The same, small enough for a list: a JPEG too. Nothing of one that was kept without.
+    pub small: Vec<u8>,
     /// Its width in pixels.
     pub width: u32,
     /// Its height in pixels.
     pub height: u32,
+}
+
+impl Photo {
+    /// Its small file, if it has one.
+    pub fn listed(&self) -> Option<&[u8]> {
+        Some(&*self.small).filter(|small| !small.is_empty())
+    }
 }
 
 /// Why a photo was not taken.
@@ -74,10 +88,26 @@ impl Photos {
     ///
     /// If it is none that is taken.
     pub async fn read(&self, file: Bytes) -> Result<Photo, PhotoError> {
+        self.in_turn(move || read(&file)).await
+    }
+
+    /// Makes the small file of a photo that was kept without one.
+    ///
+    /// # Errors
+    ///
+    /// If what is kept cannot be read.
+    pub async fn small(&self, jpeg: Vec<u8>) -> Result<Vec<u8>, PhotoError> {
+        self.in_turn(move || small(&decoded(&jpeg)?)).await
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, PhotoError> + Send + 'static,
+    ) -> Result<T, PhotoError> {
         let turn = Arc::clone(&self.0).acquire_owned().await.expect("the semaphore is never closed");
         let reading = task::spawn_blocking(move || {
             let _turn = turn;
-            read(&file)
+            work()
         });
         // A decoder that panics has met a file that it cannot read.
         reading.await.unwrap_or(Err(PhotoError::Broken))
@@ -85,6 +115,29 @@ impl Photos {
 }
 
 fn read(file: &[u8]) -> Result<Photo, PhotoError> {
+    let image = decoded(file)?;
+    Ok(Photo { jpeg: jpeg(&image, QUALITY)?, small: small(&image)?, width: image.width(), height: image.height() })
+}
+
+fn jpeg(image: &RgbImage, quality: u8) -> Result<Vec<u8>, PhotoError> {
+    let mut jpeg = Vec::new();
+    JpegEncoder::new_with_quality(&mut jpeg, quality).encode_image(image).map_err(|_| PhotoError::Broken)?;
+    Ok(jpeg)
+}
+
+fn small(image: &RgbImage) -> Result<Vec<u8>, PhotoError> {
+    let (width, height) = image.dimensions();
+    let longest = width.max(height);
+    if longest <= SMALL_SIDE {
+        return jpeg(image, SMALL_QUALITY);
+    }
+    let side = |of: u32| (u64::from(of) * u64::from(SMALL_SIDE) / u64::from(longest)).max(1);
+    let side = |of: u32| u32::try_from(side(of)).unwrap_or(SMALL_SIDE);
+    jpeg(&image::imageops::thumbnail(image, side(width), side(height)), SMALL_QUALITY)
+}
+
+/// What a file shows, upright, and no larger than what is kept.
+fn decoded(file: &[u8]) -> Result<RgbImage, PhotoError> {
     if file.len() > LARGEST {
         return Err(PhotoError::TooLarge);
     }
@@ -109,10 +162,7 @@ fn read(file: &[u8]) -> Result<Photo, PhotoError> {
         image = image.thumbnail(SIDE, SIDE);
     }
     image.apply_orientation(turned);
-    let image = image.into_rgb8();
-    let mut jpeg = Vec::new();
-    JpegEncoder::new_with_quality(&mut jpeg, QUALITY).encode_image(&image).map_err(|_| PhotoError::Broken)?;
-    Ok(Photo { jpeg, width: image.width(), height: image.height() })
+    Ok(image.into_rgb8())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]

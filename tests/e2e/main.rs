@@ -36,6 +36,7 @@ mod register_english;
 mod reports;
 mod roles;
 mod roster;
+mod round_photos;
 mod rounds;
 mod stock;
 mod tokens;

@@ -17,15 +17,15 @@ use lobby_tests::{
 };
 use rstest::rstest;
 
-const SITE: &str = "demo";
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const SITE: &str = "demo";
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A text in the language of a test.
 #[derive(Clone, Copy)]
-struct Language(&'static str);
+pub(super) struct Language(pub(super) &'static str);
 
 impl Language {
-    fn say(self, zh: &'static str, en: &'static str) -> &'static str {
+    pub(super) fn say(self, zh: &'static str, en: &'static str) -> &'static str {
         if self.0 == "zh" { zh } else { en }
     }
 }
@@ -45,13 +45,13 @@ fn due(checklist: &str, minutes: &[i64]) -> Result<String> {
 }
 
 /// The text of the page, which is no wider than a phone. A picture of it is kept if that is asked for.
-fn says(browser: &mut Browser, picture: &str) -> Result<String> {
+pub(super) fn says(browser: &mut Browser, picture: &str) -> Result<String> {
     browser.keep(picture)?;
     browser.says_on_phone()
 }
 
 /// A hub with these devices, and the addresses of its open rounds, by when they are due.
-fn with_rounds(
+pub(super) fn with_rounds(
     folder: &Path,
     (checklist, minutes): (&str, &[i64]),
     devices: &[(&str, &str)],
@@ -85,7 +85,7 @@ fn with_rounds(
     Ok((hub, peer, pages))
 }
 
-fn choose(browser: &mut Browser, ids: &[&str]) -> Result<()> {
+pub(super) fn choose(browser: &mut Browser, ids: &[&str]) -> Result<()> {
     let choose = |id: &&str| format!("document.querySelector({:?}).click()", format!("label[for='{id}']"));
     ids.iter().try_for_each(|id| browser.value(&choose(id)).map(drop))
 }
@@ -174,7 +174,7 @@ fn take_over(
     Ok(())
 }
 
-const PATROL: &str = "[checklist.patrol]\nlabel = { zh = '水吧一楼巡场', en = 'Patrol of the ground floor' }
+pub(super) const PATROL: &str = "[checklist.patrol]\nlabel = { zh = '水吧一楼巡场', en = 'Patrol of the ground floor' }
 clauses = ['BAR-S8']\npost = 'waterbar'\ndue = [DUE]\nopens = '60m'\ncloses = '40m'
 [checklist.patrol.items]\ncovers = { label = { zh = '鞋套机可用', en = 'It works' }, devices = ['shoe-cover-machine'] }
 floor = { label = { zh = '地面整洁', en = 'The floor is clean' }, photo = 'optional' }\n";

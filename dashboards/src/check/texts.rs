@@ -61,7 +61,11 @@ texts! {
     check_taken_by: "接班签字：", "Taken over by";
     check_made_by: "签字：", "Signed by";
     check_fail_opens: "选“异常”或数量不足，保存时即生成报修单。", "What is faulty, or fewer than expected, opens a ticket when you save.";
-    check_kept: "没有网络：已存在本机，恢复后自动发送（照片需重选）。", "No connection: kept on this device and sent later (choose photos again).";
+    check_kept: "没有网络：已存在本机，恢复后自动发送。", "No connection: kept on this device and sent later.";
+    check_unkept: "照片存不下，恢复后请重选。", "There is no room for the photos: choose them again then.";
+    check_photos_wait: "照片待发送：{}", "Photos that wait to be sent: {}";
+    check_photos_refused: "照片未被接收：{}", "Photos that were not taken: {}";
+    check_photos_discard: "丢弃", "Discard";
     check_name: "姓名", "Your name";
     ready_title: "开门准备", "Ready to open";
     ready_yes: "可以开门", "Ready";

@@ -265,7 +265,10 @@ async fn narrowed(
         // What is no code may be a device's name: then it is looked for at one of their sites alone.
         About::Device | About::Label => match app.store.device_by_code(params.get(&["code"])).await? {
             Some((site, _)) => Some(site),
-            None => named_site(request.uri()).filter(|site| held.reaches(site)).or(held.first_site().cloned()),
+            None => match app.store.label(params.get(&["code"])).await? {
+                Some(label) => Some(label.site),
+                None => named_site(request.uri()).filter(|site| held.reaches(site)).or(held.first_site().cloned()),
+            },
         },
         About::Round | About::RoundStep => match id() {
             Some(id) => app.store.round(id).await?.map(|round| round.site),

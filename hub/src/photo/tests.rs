@@ -51,8 +51,11 @@ fn claims(width: u32, height: u32) -> Vec<u8> {
 #[case::png(ImageFormat::Png)]
 #[case::webp(ImageFormat::WebP)]
 fn a_photo_is_made_small_and_written_anew_as_jpeg(#[case] format: ImageFormat) {
-    let Photo { jpeg, width, height } = read(&file(&picture(2000, 1000), format)).unwrap();
+    let Photo { jpeg, small, width, height } = read(&file(&picture(2000, 1000), format)).unwrap();
     assert_eq!((width, height), (1600, 800));
+    let listed = image::load_from_memory_with_format(&small, ImageFormat::Jpeg).unwrap();
+    assert_eq!((listed.width(), listed.height()), (160, 80));
+    assert!(small.len() < 8 * 1024, "{} bytes", small.len());
     assert_eq!(image::guess_format(&jpeg).unwrap(), ImageFormat::Jpeg);
     let small = read(&file(&picture(30, 40), format)).unwrap();
     assert_eq!((small.width, small.height), (30, 40), "none is made larger");
@@ -63,10 +66,12 @@ fn what_a_camera_writes_into_a_photo_is_gone_and_it_stands_upright() {
     let marker = "GPS 30.2741N 120.1551E <script>alert(1)</script>";
     let sent = with_exif(6, marker);
     assert!(sent.windows(marker.len()).any(|part| part == marker.as_bytes()));
-    let Photo { jpeg, width, height } = read(&sent).unwrap();
+    let Photo { jpeg, small, width, height } = read(&sent).unwrap();
+    let listed = image::load_from_memory(&small).unwrap();
+    assert_eq!((listed.width(), listed.height()), (20, 40), "none is made larger, and it stands upright too");
     assert_eq!((width, height), (20, 40), "held upright, it lies on its side in the file");
     for part in [marker.as_bytes(), b"Exif", b"GPS"] {
-        assert!(!jpeg.windows(part.len()).any(|window| window == part));
+        assert!([&jpeg, &small].iter().all(|file| !file.windows(part.len()).any(|window| window == part)));
     }
 }
 
@@ -131,6 +136,15 @@ fn a_file_that_is_too_large_is_not_looked_at() {
     let mut large = file(&picture(20, 20), ImageFormat::Jpeg);
     large.resize(LARGEST + 1, 0);
     assert_eq!(read(&large), Err(PhotoError::TooLarge));
+}
+
+#[test]
+fn what_is_long_and_thin_keeps_a_small_file_too() {
+    for (width, height, side) in [(1600, 2, (160, 1)), (3, 1200, (1, 160)), (160, 160, (160, 160))] {
+        let small = read(&file(&picture(width, height), ImageFormat::Png)).unwrap().small;
+        let listed = image::load_from_memory(&small).unwrap();
+        assert_eq!((listed.width(), listed.height()), side);
+    }
 }
 
 #[tokio::test]

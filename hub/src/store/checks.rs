@@ -109,6 +109,9 @@ pub enum RoundError {
     /// There is no such round.
     #[error("there is no such round")]
     NotFound,
+    /// A line has as many photos as it can have.
+    #[error("an item of a round has at most 6 photos")]
+    TooManyPhotos,
     /// It is no step of the round now.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -226,7 +229,8 @@ impl Tx {
             ticket: None,
         };
         let zone = setup.zone_of(&round.site);
-        let photos = &answered.photos;
+        // Those of this upload are kept by now, and others may have come before it, each on its own.
+        let photos = &self.photos_of_line(round.id, &line.id).await?;
         let reporting = Reporting {
             report: &report,
             rule: &rule,
@@ -241,14 +245,16 @@ impl Tx {
     }
 
     /// Writes what is answered anew. Returns the tickets of what fails.
-    async fn answer_lines(&mut self, round: &RoundRow, asked: &Checking<'_>) -> Result<Vec<String>, StoreError> {
+    async fn answer_lines(&mut self, round: &RoundRow, asked: &Checking<'_>) -> Result<Vec<String>, RoundError> {
         let before = self.answers(round.id).await?;
         let mut tickets = Vec::new();
         for answered in asked.answers {
             let Some(line) = round.lines.iter().find(|line| *line.id == *answered.line) else { continue };
             let shown = Shown { stage: Stage::Report, by: asked.by, at: asked.at };
             for photo in &answered.photos {
-                self.keep_round_photo(&round.site, (round.id, &line.id), photo, shown).await?;
+                if !self.keep_round_photo(&round.site, (round.id, &line.id), photo, shown).await? {
+                    return Err(RoundError::TooManyPhotos);
+                }
             }
             let Some(said) = answered.said.filter(|said| said.fits(line)) else { continue };
             let same = |row: &&AnswerRow| row.line == *line.id && row.said == said && row.note == answered.note;

@@ -68,23 +68,26 @@ statements! {
     COUNT_OF_TICKET = "SELECT COUNT(*) FROM photo WHERE ticket = $1";
     COUNT_OF_REPORT = "SELECT COUNT(*) FROM photo WHERE report = $1";
     HOLD_TICKET = "UPDATE ticket SET version = version WHERE number = $1";
-    KEEP = "INSERT INTO photo (id, site, ticket, report, stage, sender, at, width, height, jpeg)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
+    KEEP = "INSERT INTO photo (id, site, ticket, report, stage, sender, at, width, height, jpeg, small)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING";
     OF_TICKET = "SELECT id, report, stage, sender, at, width, height FROM photo
         WHERE ticket = $1 OR report IN (SELECT r.id FROM report r WHERE r.ticket = $1) ORDER BY at, id LIMIT 100";
     OF_ALERT = "SELECT id, report, stage, sender, at, width, height FROM photo
         WHERE report IN (SELECT r.id FROM report r WHERE r.alert = $1) ORDER BY at, id LIMIT 100";
-    KEEP_OF_ROUND = "INSERT INTO photo (id, site, round, line, stage, sender, at, width, height, jpeg)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
+    KEEP_OF_ROUND = "INSERT INTO photo (id, site, round, line, stage, sender, at, width, height, jpeg, small)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING";
+    BYTES_OF_LINE = "SELECT jpeg, small, width, height FROM photo WHERE round = $1 AND line = $2 ORDER BY at, id LIMIT 100";
     COUNT_OF_LINE = "SELECT COUNT(*) FROM photo WHERE round = $1 AND line = $2";
     OF_ROUND = "SELECT id, report, stage, sender, at, width, height, line FROM photo WHERE round = $1 ORDER BY at, id LIMIT 500";
-    KEEP_OF_ITEM = "INSERT INTO photo (id, site, item, stage, sender, at, width, height, jpeg)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
+    KEEP_OF_ITEM = "INSERT INTO photo (id, site, item, stage, sender, at, width, height, jpeg, small)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
     COUNT_OF_ITEM = "SELECT COUNT(*) FROM photo WHERE site = $1 AND item = $2";
     OF_ITEM = "SELECT id, report, stage, sender, at, width, height FROM photo WHERE site = $1 AND item = $2 ORDER BY at, id LIMIT 100";
     NEWEST_OF_ITEMS = "SELECT p.item, p.id FROM photo p WHERE p.site = $1 AND p.item IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM photo q WHERE q.site = p.site AND q.item = p.item AND (q.at > p.at OR (q.at = p.at AND q.id > p.id)))";
     BYTES = "SELECT site, jpeg FROM photo WHERE id = $1";
+    SMALL = "SELECT site, small FROM photo WHERE id = $1 AND small IS NOT NULL";
+    KEEP_SMALL = "UPDATE photo SET small = $2 WHERE id = $1 AND small IS NULL";
 }
 
 type Raw = (String, Option<Uuid>, String, String, i64, i64, i64);
@@ -140,7 +143,7 @@ impl Tx {
                 }
                 on!(self, "keep a photo", conn => sqlx::query(KEEP).bind(&id).bind(site.as_str()).bind(ticket).bind(report)
                     .bind(shown.stage.as_str()).bind(shown.by).bind(shown.at.millis()).bind(i64::from(photo.width))
-                    .bind(i64::from(photo.height)).bind(&photo.jpeg).execute(conn).await.map(drop))?;
+                    .bind(i64::from(photo.height)).bind(&photo.jpeg).bind(photo.listed()).execute(conn).await.map(drop))?;
                 there += 1;
                 any_new = true;
             }
@@ -151,23 +154,43 @@ impl Tx {
 }
 
 impl Tx {
-    /// Keeps a photo of a line of a round, if there is room for one.
+    /// Keeps a photo of a line of a round. Returns whether it is there: that there is room for it, or that it was sent before.
     pub(super) async fn keep_round_photo(
         &mut self,
         site: &SiteId,
         (round, line): (Uuid, &str),
         photo: &Photo,
         shown: Shown<'_>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
+        let id = id(&format!("{round} {line}"), photo);
+        let known: Option<(String, Vec<u8>)> = on!(self, "look for a photo", conn => sqlx::query_as(BYTES).bind(&id)
+            .fetch_optional(conn).await)?;
+        if known.is_some() {
+            return Ok(true);
+        }
         let there: i64 = on!(self, "count a line's photos", conn => sqlx::query_scalar(COUNT_OF_LINE).bind(round).bind(line)
             .fetch_one(conn).await)?;
-        if usize::try_from(there).is_ok_and(|there| there < MOST) {
-            let id = id(&format!("{round} {line}"), photo);
-            on!(self, "keep a round's photo", conn => sqlx::query(KEEP_OF_ROUND).bind(&id).bind(site.as_str()).bind(round)
-                .bind(line).bind(shown.stage.as_str()).bind(shown.by).bind(shown.at.millis()).bind(i64::from(photo.width))
-                .bind(i64::from(photo.height)).bind(&photo.jpeg).execute(conn).await.map(drop))?;
+        if !usize::try_from(there).is_ok_and(|there| there < MOST) {
+            return Ok(false);
         }
-        Ok(())
+        on!(self, "keep a round's photo", conn => sqlx::query(KEEP_OF_ROUND).bind(&id).bind(site.as_str()).bind(round)
+            .bind(line).bind(shown.stage.as_str()).bind(shown.by).bind(shown.at.millis()).bind(i64::from(photo.width))
+            .bind(i64::from(photo.height)).bind(&photo.jpeg).bind(photo.listed()).execute(conn).await.map(drop))?;
+        Ok(true)
+    }
+
+    /// The photos of a line of a round as they are kept, the oldest first.
+    pub(super) async fn photos_of_line(&mut self, round: Uuid, line: &str) -> Result<Vec<Photo>, StoreError> {
+        let rows: Vec<(Vec<u8>, Option<Vec<u8>>, i64, i64)> = on!(self, "read a line's photos", conn =>
+            sqlx::query_as(BYTES_OF_LINE).bind(round).bind(line).fetch_all(conn).await)?;
+        let side = |side: i64| u32::try_from(side).unwrap_or_default();
+        let photo = |(jpeg, small, width, height): (Vec<u8>, Option<Vec<u8>>, i64, i64)| Photo {
+            jpeg,
+            small: small.unwrap_or_default(),
+            width: side(width),
+            height: side(height),
+        };
+        Ok(rows.into_iter().map(photo).collect())
     }
 
     /// The photos of a round with their lines, the oldest first.
@@ -201,7 +224,7 @@ impl Tx {
             let id = id(&format!("{site} item {nth}"), photo);
             any_new |= on!(self, "keep an item's photo", conn => sqlx::query(KEEP_OF_ITEM).bind(&id).bind(site.as_str())
                 .bind(nth).bind(shown.stage.as_str()).bind(shown.by).bind(shown.at.millis()).bind(i64::from(photo.width))
-                .bind(i64::from(photo.height)).bind(&photo.jpeg).execute(conn).await.map(|done| done.rows_affected() > 0))?;
+                .bind(i64::from(photo.height)).bind(&photo.jpeg).bind(photo.listed()).execute(conn).await.map(|done| done.rows_affected() > 0))?;
         }
         Ok(any_new)
     }
@@ -261,11 +284,28 @@ impl Store {
         Ok(rows.into_iter().map(photo).collect())
     }
 
+    /// The site and the small file of a photo; `None` if it is not there, or was kept without one.
+    pub async fn small_photo(&self, id: &str) -> Result<Option<(SiteId, Vec<u8>)>, StoreError> {
+        self.photo_by(SMALL, id).await
+    }
+
+    /// Keeps the small file of a photo that has none.
+    pub async fn keep_small_photo(&self, id: &str, small: &[u8]) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        on!(&mut tx, "keep a small photo", conn => sqlx::query(KEEP_SMALL).bind(id).bind(small).execute(conn).await
+            .map(drop))?;
+        tx.commit().await
+    }
+
     /// The site and the bytes of a photo.
     pub async fn photo(&self, id: &str) -> Result<Option<(SiteId, Vec<u8>)>, StoreError> {
+        self.photo_by(BYTES, id).await
+    }
+
+    async fn photo_by(&self, sql: &'static str, id: &str) -> Result<Option<(SiteId, Vec<u8>)>, StoreError> {
         let mut tx = self.read().await?;
         let row: Option<(String, Vec<u8>)> =
-            on!(&mut tx, "read a photo", conn => sqlx::query_as(BYTES).bind(id).fetch_optional(conn).await)?;
+            on!(&mut tx, "read a photo", conn => sqlx::query_as(sql).bind(id).fetch_optional(conn).await)?;
         let bad = |error: lobby_contract::NameError| StoreError::Inconsistent {
             table: "photo",
             id: id.to_owned(),

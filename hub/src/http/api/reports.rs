@@ -9,9 +9,9 @@ use axum::{
 use lobby_contract::{DeviceId, SiteId};
 use lobby_domain::report::{What, is_phone, masked};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-use super::{About, ApiError, App, Body, Caller, Path, Policy, Routes, alerts::subject, name, restraints::Key};
+use super::{About, ApiError, App, Body, Caller, Path, Policy, Query, Routes, alerts::subject, name, restraints::Key};
 use crate::{
     fleet::Changed,
     http::{
@@ -262,16 +262,56 @@ pub(in crate::http) async fn add_photos(
     Ok(Json(app.store.photos_of_ticket(&number).await?.into_iter().map(Photo::from).collect()))
 }
 
+/// How large a photo is wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct PhotoSize {
+    /// `small` for a list, at most 160 pixels wide and high; as large as it is kept if not given.
+    size: Option<String>,
+}
+
+/// The small file of a photo that was kept without one, which is kept for the next time; what is kept, if it cannot be read.
+async fn shrunk(app: &App, id: &str, jpeg: Vec<u8>) -> Result<Vec<u8>, ApiError> {
+    match app.reports.photos.small(jpeg.clone()).await {
+        Ok(small) => {
+            app.store.keep_small_photo(id, &small).await?;
+            Ok(small)
+        }
+        Err(error) => {
+            tracing::warn!(photo.id = id, %error, "a photo cannot be made small");
+            Ok(jpeg)
+        }
+    }
+}
+
 /// A photo: a JPEG that the hub made.
-#[utoipa::path(get, path = "/api/v1/photos/{id}", tag = "tickets", params(("id" = String, Path, description = "The photo")),
-    responses((status = 200, content_type = "image/jpeg", body = Vec<u8>), (status = 404, description = "There is no such photo")))]
+#[utoipa::path(get, path = "/api/v1/photos/{id}", tag = "tickets",
+    params(("id" = String, Path, description = "The photo"), PhotoSize),
+    responses((status = 200, content_type = "image/jpeg", body = Vec<u8>),
+        (status = 400, description = "There is no such size"), (status = 404, description = "There is no such photo")))]
 pub(in crate::http) async fn show_photo(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
+    Query(PhotoSize { size }): Query<PhotoSize>,
 ) -> Result<Response, ApiError> {
-    let found = app.store.photo(&id).await?.filter(|(site, _)| caller.reaches(site));
-    let (_, jpeg) = found.ok_or(ApiError::NotFound("photo"))?;
+    let is_small = match size.as_deref() {
+        None => false,
+        Some("small") => true,
+        Some(_) => return Err(ApiError::Parameter("`size` is `small`, or not given".to_owned())),
+    };
+    let there = if is_small { app.store.small_photo(&id).await? } else { None };
+    let has_small = there.is_some();
+    let found = match there {
+        Some(found) => Some(found),
+        None => app.store.photo(&id).await?,
+    };
+    let found = found.filter(|(site, _)| caller.reaches(site));
+    let (_, mut jpeg) = found.ok_or(ApiError::NotFound("photo"))?;
+    if is_small && !has_small {
+        jpeg = shrunk(&app, &id, jpeg).await?;
+    }
     let named =
         HeaderValue::from_str(&format!("inline; filename=\"{id}.jpg\"")).map_err(|_| ApiError::NotFound("photo"))?;
     let fixed = [

@@ -2,6 +2,7 @@
 
 mod form;
 mod import;
+mod item;
 mod labels;
 mod moves;
 mod takes;
@@ -14,21 +15,21 @@ use axum::{
     response::Response,
 };
 use lobby_contract::SiteId;
-use lobby_dashboards::{Choice, ItemEventLine, ItemForm, ItemPage, Page, RegisterItem, RegisterPage, Signed};
+use lobby_dashboards::{Choice, ItemForm, Page, RegisterItem, RegisterPage, Signed};
 use lobby_domain::{
     access::Need,
-    register::{AssetNumber, Deed, Field, Item, Mistake, Refusal, State as ItemState, moving},
+    register::{AssetNumber, Field, Item, Mistake, Refusal, State as ItemState, moving},
     time::Timestamp,
 };
 use uuid::Uuid;
 
-use self::form::{form, in_use};
+use self::form::{Filled, form, in_use};
 pub(super) use self::labels::at_label;
 use super::{
     App, Html, Open, PageError, Path, Reader, Scene,
     act::{LONGEST_NAME, noticed, photo_mistake},
     answer::{answer, document, refuse, see},
-    month, report,
+    month,
 };
 use crate::{
     export::{Cell, Sheet},
@@ -39,7 +40,7 @@ use crate::{
     },
     new_code,
     restraints::new_id,
-    store::{Acting, ItemAct, ItemEvent, ItemRow, MoveRow, RegisterError, TakeRow, Target},
+    store::{Acting, ItemRow, MoveRow, RegisterError, TakeRow, Target},
 };
 
 /// What a form says, field by field.
@@ -54,7 +55,7 @@ pub(super) fn routes() -> Routes {
         .get("/register/moves", Policy::read(About::List), moves::show)
         .get("/register/{site}/table/{format}", read, table)
         .get("/register/{site}/import", keep, import::show)
-        .get("/register/{site}/{number}", read, show_item)
+        .get("/register/{site}/{number}", read, item::show)
         .get("/register/{site}/stock-takes/{id}", read, takes::show)
         .post("/register/{site}/labels", keep, labels::print)
         .post("/register/{site}/stock-takes", keep, takes::start)
@@ -74,7 +75,7 @@ pub(super) fn with_photos() -> Routes {
     Routes::new()
         .post("/register/{site}", keep, add)
         .post("/register/{site}/import", keep, import::send)
-        .post("/register/{site}/{number}/{verb}", keep, act)
+        .post("/register/{site}/{number}/{verb}", keep, item::act)
         .post("/register/{site}/stock-takes/{id}/{verb}", keep, takes::act)
         .with(|router| router.layer(DefaultBodyLimit::max(LARGEST_SENT)))
 }
@@ -181,7 +182,7 @@ async fn list(
     reader: &Reader,
     asked: Option<SiteId>,
     fields: &Fields,
-    mistake: Option<&Mistake>,
+    mistake: Option<&(Field, Mistake)>,
 ) -> Result<String, PageError> {
     let open = Open::default();
     let chosen = Scene::with(app, reader, asked, &open, |scene| Ok(scene.chosen().cloned()))?;
@@ -210,6 +211,7 @@ async fn list(
                 chrome,
             });
         };
+        let words = scene.reader.lang.register_texts();
         let wanted = reader.asked.place.as_deref().filter(|place| !place.is_empty());
         let is_wanted = |row: &&ItemRow| wanted.is_none_or(|place| row.item.get(Field::Place) == place);
         let waits = |row: &&MoveRow| {
@@ -219,7 +221,9 @@ async fn list(
         let last = last_whole(&takes);
         let every = app.fleet.setup().stock_take_every(site);
         let is_due = !rows.is_empty() && last.is_none_or(|at| scene.now.since(at) > every);
-        let mut form = form(scene, site, &rows, (format!("/register/{site}"), |field| first(fields, field)), mistake);
+        let wrong = |field: Field| mistake.filter(|(of, _)| *of == field).map(|(_, mistake)| words.mistake(mistake));
+        let fill = |field: Field| Filled { value: first(fields, field), note: wrong(field) };
+        let mut form = form(scene, site, &rows, (format!("/register/{site}"), fill));
         form.label = reader.asked.label.clone().unwrap_or_else(|| one(fields, "label").to_owned());
         Ok(RegisterPage {
             sites: Vec::new(),
@@ -281,7 +285,12 @@ async fn added(app: &App, reader: &Reader, site: &str, request: Request) -> Resu
     let item = match Item::read(|field| Some(one(&fields, field.as_str()))) {
         Ok(item) if ItemState::CHOSEN.contains(&item.state()) && is_device(app, &doer.site, &item) => item,
         wrong => {
-            let mistake = wrong.err().map_or(Mistake::Device, |(_, mistake)| mistake);
+            let mistake = match wrong {
+                // The states in which something can be entered are those to choose from.
+                Ok(item) if is_device(app, &doer.site, &item) => (Field::State, Mistake::State),
+                Ok(_) => (Field::Device, Mistake::Device),
+                Err(mistake) => mistake,
+            };
             let html = list(app, reader, Some(doer.site), &fields, Some(&mistake)).await?;
             return Ok(document(StatusCode::UNPROCESSABLE_ENTITY, html));
         }
@@ -313,125 +322,6 @@ fn is_device(app: &App, site: &SiteId, item: &Item) -> bool {
     let there =
         |id: &lobby_contract::DeviceId| app.fleet.read().get(site).is_some_and(|site| site.device(id).is_some());
     id.is_empty() || id.parse().is_ok_and(|id| there(&id))
-}
-
-/// One item.
-async fn show_item(State(app): State<App>, reader: Reader, Path((site, number)): Path<(String, String)>) -> Response {
-    answer(&app, &reader, item_page(&app, &reader, &site, &number)).await
-}
-
-async fn item_page(app: &App, reader: &Reader, site: &str, number: &str) -> Result<String, PageError> {
-    let site = known(app, reader, site)?;
-    let number: AssetNumber = number.parse().map_err(|_| PageError::NotFound)?;
-    let row = app.store.register_item(&site, number).await?.ok_or(PageError::NotFound)?;
-    let (rows, events) = (app.store.register(&site).await?, app.store.register_events(&site, number).await?);
-    let (photos, moves) =
-        (app.store.photos_of_item(&site, number).await?, app.store.moves_of_item(&site, number).await?);
-    let labels = app.store.label_events_of_item(&site, number).await?;
-    let take = takes::looking_for(app, &site, number).await?;
-    let open = Open::default();
-    let page = Scene::with(app, reader, Some(site.clone()), &open, |scene| {
-        let mut chrome = scene.chrome(Page::Register);
-        chrome.live = false;
-        let shown = [Field::Kind, Field::Post, Field::Serial, Field::Value, Field::Acquired, Field::Note];
-        let fact = |field: Field| {
-            let text = row.item.get(field);
-            let text = if field == Field::Post { scene.post(text) } else { text.to_owned() };
-            (!text.is_empty()).then_some((field, text))
-        };
-        let device = row.item.get(Field::Device);
-        let fill = |field: Field| row.item.get(field).to_owned();
-        let form = form(scene, &site, &rows, (href(&site, number), fill), None);
-        Ok(ItemPage {
-            item: listed(scene, &site, &row),
-            facts: shown.into_iter().filter_map(fact).collect(),
-            device: (!device.is_empty()).then(|| format!("/d/{device}?site={site}")),
-            photos: report::shown(scene, photos.iter()),
-            events: history(scene, &site, &events),
-            moves: moves.iter().map(|line| moves::line(scene, line, "")).collect(),
-            labels: labels.iter().map(|event| labels::event(scene, event)).collect(),
-            take: take.map(|take| takes::address(&take)),
-            label: format!("/labels?site={site}&item={number}"),
-            key: new_id().to_string(),
-            version: row.version,
-            form: (row.item.state() != ItemState::WrittenOff).then_some(form),
-            chrome,
-        })
-    })?;
-    page.html(reader.fragment)
-}
-
-/// What happened to an item, the newest first, each field with what it said before.
-fn history(scene: &Scene<'_>, site: &SiteId, events: &[ItemEvent]) -> Vec<ItemEventLine> {
-    let words = scene.reader.lang.register_texts();
-    let told = |field: Field, text: &str| match field {
-        Field::State => {
-            ItemState::from_text(text).map_or_else(|| text.to_owned(), |state| words.state(state).to_owned())
-        }
-        Field::Post if !text.is_empty() => scene.post(text),
-        _ => text.to_owned(),
-    };
-    let mut item = Item::default();
-    let mut lines = Vec::new();
-    for event in events {
-        let change = |(field, text): (&Field, &String)| (*field, told(*field, item.get(*field)), told(*field, text));
-        let changes = event.set.iter().map(change).collect();
-        let cause = event.cause.filter(|_| event.deed == Deed::Count);
-        lines.push(ItemEventLine {
-            deed: event.deed,
-            changes,
-            reason: event.reason.clone(),
-            cause: cause.map(|id| format!("/register/{site}/stock-takes/{id}")),
-            by: Signed { by: event.who.clone(), at: scene.when(event.at) },
-        });
-        item = item.after(&event.set);
-    }
-    lines.reverse();
-    lines
-}
-
-/// Changes an item, adds photos, asks for a move, or writes it off.
-async fn act(
-    State(app): State<App>,
-    reader: Reader,
-    Path((site, number, verb)): Path<(String, String, String)>,
-    request: Request,
-) -> Response {
-    match acted(&app, &reader, (&site, &number, &verb), request).await {
-        Ok(place) => see(&place),
-        Err(error) => refuse(&app, &reader, error),
-    }
-}
-
-async fn acted(
-    app: &App,
-    reader: &Reader,
-    (site, number, verb): (&str, &str, &str),
-    request: Request,
-) -> Result<String, PageError> {
-    let number: AssetNumber = number.parse().map_err(|_| PageError::NotFound)?;
-    let Sent { typed: fields, photos, .. } = Sent::<Fields>::read(app, request, verb == "photo").await?;
-    let doer = Doer::of(app, reader, site, &fields)?;
-    let back = href(&doer.site, number);
-    let seen = || one(&fields, "seen").parse::<i64>().map_err(|_| PageError::BadRequest);
-    let reason = one(&fields, "reason");
-    let done = match verb {
-        "edit" => match Item::read(|field| Some(one(&fields, field.as_str()))) {
-            Ok(item) if is_device(app, &doer.site, &item) => {
-                app.store.act_on_item(number, ItemAct::Edit(&item), (seen()?, reason), doer.acting()).await
-            }
-            Ok(_) | Err(_) => return Ok(noticed(&back, "invalid")),
-        },
-        "photo" => match photos {
-            Ok(photos) if photos.is_empty() => return Ok(noticed(&back, "empty")),
-            Ok(photos) => app.store.act_on_item(number, ItemAct::Photos(&photos), (0, ""), doer.acting()).await,
-            Err(error) => return Ok(noticed(&back, photo_mistake(error).name())),
-        },
-        "write-off" => app.store.act_on_item(number, ItemAct::WriteOff, (seen()?, reason), doer.acting()).await,
-        "move" => moves::ask(app, &doer, number, &fields).await?,
-        _ => return Err(PageError::NotFound),
-    };
-    Ok(noticed(&back, doer.notice(app, done)?))
 }
 
 /// The register as a table.

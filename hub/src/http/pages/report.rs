@@ -163,8 +163,8 @@ pub(super) async fn show(State(app): State<App>, reader: Reader, Path(code): Pat
         return see(&format!("/d/{code}"));
     }
     let page = async {
-        let (site, device) = device::named(&app, &reader, &code).await?;
-        page(&app, &reader, &Target { site, device: Some(device) }, &Vec::new(), None)
+        let label = item::on_label_of_staff(&app, &reader, &code).await?;
+        page(&app, &reader, Asked::at_label(&label, &code), &Vec::new(), None)
     };
     answer::answer(&app, &reader, page).await
 }
@@ -173,7 +173,7 @@ pub(super) async fn show(State(app): State<App>, reader: Reader, Path(code): Pat
 pub(super) async fn show_all(State(app): State<App>, reader: Reader) -> Response {
     let page = async {
         let site = reader.site()?.or_else(|| first_site(&app, &reader.caller)).ok_or(PageError::NotFound)?;
-        page(&app, &reader, &Target { site, device: None }, &Vec::new(), None)
+        page(&app, &reader, Asked { target: &Target { site, device: None }, item: None }, &Vec::new(), None)
     };
     answer::answer(&app, &reader, page).await
 }
@@ -184,11 +184,25 @@ fn first_site(app: &App, caller: &Caller) -> Option<SiteId> {
     sites.keys().chain(setup.sites.keys()).find(|site| caller.reaches(site)).cloned()
 }
 
+/// What a form of the staff is about.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    target: &'a Target,
+    /// The item, and the code on its label.
+    item: Option<(&'a ItemRow, &'a str)>,
+}
+
+impl<'a> Asked<'a> {
+    fn at_label(label: &'a OnLabel, code: &'a str) -> Self {
+        Self { target: &label.target, item: label.item.as_ref().map(|row| (row, code)) }
+    }
+}
+
 /// The page with the form, and what was filled in that could not be taken.
 fn page(
     app: &App,
     reader: &Reader,
-    target: &Target,
+    Asked { target, item }: Asked<'_>,
     fields: &Fields,
     mistake: Option<ReportMistake>,
 ) -> Result<String, PageError> {
@@ -202,21 +216,25 @@ fn page(
         };
         let kind = device.and_then(|device| device.watch.kind()).map(|kind| &kind.kind);
         let mut form = form(scene.pack.symptoms(kind), reader, fields, mistake);
-        form.action = match device {
-            Some(device) => format!("/d/{}/report?site={}", device.id, target.site),
-            None => format!("/report?site={}", target.site),
+        form.action = match (device, item) {
+            (Some(device), _) => format!("/d/{}/report?site={}", device.id, target.site),
+            (None, Some((_, code))) => format!("/d/{code}/report"),
+            (None, None) => format!("/report?site={}", target.site),
         };
+        if item.is_some() && one(fields, "what").is_empty() {
+            form.what = Reported::Damage;
+        }
         if reader.caller.person().is_none() {
             form.reader = ReportReader::Unnamed;
         }
-        form.asks_thing = device.is_none();
+        form.asks_thing = device.is_none() && item.is_none();
         let choice = |site: &Site, device: &Device| {
             let named = scene.device(site, device);
             let place = if named.place.is_empty() { String::new() } else { format!(" · {}", named.place) };
             let href = format!("/d/{}/report?site={}", device.id, site.id);
             Choice { label: format!("{}{place}", named.name), href, current: false }
         };
-        let others = site.filter(|_| device.is_none()).into_iter().flat_map(|site| {
+        let others = site.filter(|_| form.asks_thing).into_iter().flat_map(|site| {
             let devices = site.devices().filter(|device| device.life != Life::Retired);
             devices.map(move |device| choice(site, device))
         });
@@ -225,6 +243,7 @@ fn page(
         chrome.live = false;
         Ok(ReportPage {
             device: site.zip(device).map(|(site, device)| scene.device(site, device)),
+            item: item.map(|(row, _)| item::reported(&target.site, row)),
             devices: others.collect(),
             form,
             chrome,
@@ -278,29 +297,38 @@ pub(super) async fn send_other(State(app): State<App>, reader: Reader, request: 
 }
 
 async fn by_staff(app: &App, reader: &Reader, code: Option<&str>, request: Request) -> Result<Response, PageError> {
-    let Sent { typed: fields, photos, .. } = Sent::<Fields>::read(app, request, true).await?;
-    let target = if let Some(code) = code {
-        let (site, device) = device::named(app, reader, code).await?;
-        Target { site, device: Some(device) }
+    let Sent { typed: mut fields, photos, .. } = Sent::<Fields>::read(app, request, true).await?;
+    let OnLabel { target, item } = if let Some(code) = code {
+        item::on_label_of_staff(app, reader, code).await?
     } else {
         let site = reader.site()?.or_else(|| first_site(app, &reader.caller)).ok_or(PageError::NotFound)?;
-        Target { site, device: None }
+        OnLabel { target: Target { site, device: None }, item: None }
     };
+    if let Some(row) = &item {
+        // The label says what it is about, whatever the form says.
+        fields.retain(|(field, _)| field != "thing");
+        fields.push(("thing".to_owned(), row.number.to_string()));
+    }
     if !reader.caller.reaches(&target.site) || !is_known(app, &target.site) {
         return Err(PageError::NotFound);
     }
     let (said, photos) = match checked(&fields, photos, (false, target.device.is_none()))? {
-        Ok(checked) => checked,
+        Ok((said, photos)) => match &item {
+            Some(row) => (Filled { thing: item::named(row), ..said }, photos),
+            None => (said, photos),
+        },
         Err(mistake) => {
-            let html = page(app, reader, &target, &fields, Some(mistake))?;
+            let item = item.as_ref().zip(code);
+            let html = page(app, reader, Asked { target: &target, item }, &fields, Some(mistake))?;
             return Ok(document(StatusCode::UNPROCESSABLE_ENTITY, html));
         }
     };
     let (row, _) = take(app, &reader.caller, &target, (said.id(&target), &said), &photos).await?;
-    Ok(see(&match (&row.ticket, &target.device) {
-        (Some(number), _) => noticed(&format!("/t/{number}"), "saved"),
-        (None, Some(device)) => noticed(&format!("/d/{device}?site={}", target.site), "told"),
-        (None, None) => noticed(&format!("/report?site={}", target.site), "told"),
+    Ok(see(&match (&row.ticket, &target.device, &item) {
+        (Some(number), ..) => noticed(&format!("/t/{number}"), "saved"),
+        (None, Some(device), _) => noticed(&format!("/d/{device}?site={}", target.site), "told"),
+        (None, None, Some(row)) => noticed(&format!("/register/{}/{}", target.site, row.number), "told"),
+        (None, None, None) => noticed(&format!("/report?site={}", target.site), "told"),
     }))
 }
 

@@ -7,7 +7,9 @@ use axum::{
     response::Response,
 };
 use lobby_contract::SiteId;
-use lobby_dashboards::{Fact, ItemFlag, ItemLine, ItemSaid, ItemStated, Page, Passed, PhotoWanted, RoundPage, Signed};
+use lobby_dashboards::{
+    Fact, ItemFlag, ItemLine, ItemSaid, ItemStated, Page, Passed, PhotoMistake, PhotoWanted, RoundPage, Signed,
+};
 use lobby_domain::{
     access::Need,
     check::{
@@ -268,6 +270,7 @@ async fn acted(app: &App, reader: &Reader, (id, verb): (&str, &str), request: Re
             if done.lacking.is_empty() { "saved" } else { "lacking" }
         }
         Err(RoundError::NotFound) => return Err(PageError::NotFound),
+        Err(RoundError::TooManyPhotos) => PhotoMistake::TooMany.name(),
         Err(RoundError::Refused(Refusal::SamePerson)) => "two-people",
         Err(RoundError::Refused(_)) => "step",
         Err(RoundError::Store(error)) => return Err(error.into()),

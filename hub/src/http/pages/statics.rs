@@ -6,7 +6,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use lobby_dashboards::{
-    FAVICON, FAVICON_PATH, PRINT_STYLES, PRINT_STYLES_PATH, SCRIPT, SCRIPT_PATH, STYLES, STYLES_PATH, VERSION,
+    FAVICON, FAVICON_PATH, KEPT_SCRIPT, KEPT_SCRIPT_PATH, PRINT_STYLES, PRINT_STYLES_PATH, SCRIPT, SCRIPT_PATH, STYLES,
+    STYLES_PATH, VERSION,
 };
 
 use super::{App, PageError, Path, Reader, answer::refuse};
@@ -22,6 +23,7 @@ pub(super) async fn file(
         STYLES_PATH => ("text/css; charset=utf-8", STYLES),
         PRINT_STYLES_PATH => ("text/css; charset=utf-8", PRINT_STYLES),
         SCRIPT_PATH => ("text/javascript; charset=utf-8", SCRIPT),
+        KEPT_SCRIPT_PATH => ("text/javascript; charset=utf-8", KEPT_SCRIPT),
         FAVICON_PATH => ("image/svg+xml", FAVICON),
         _ => return refuse(&app, &reader, PageError::NotFound),
     };

@@ -7,6 +7,7 @@ mod grants;
 mod months;
 mod outbox;
 mod register;
+mod register_refused;
 mod roster;
 mod rounds;
 mod stock;

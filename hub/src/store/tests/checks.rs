@@ -98,7 +98,7 @@ fn answered(line: &str, said: Said) -> Answered<'_> {
 }
 
 fn photo() -> Photo {
-    Photo { jpeg: vec![0xff, 0xd8, 7], width: 4, height: 3 }
+    Photo { jpeg: vec![0xff, 0xd8, 7], small: vec![0xff, 0xd8], width: 4, height: 3 }
 }
 
 struct By<'a>(&'a str, &'a str);

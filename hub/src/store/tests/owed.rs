@@ -207,7 +207,7 @@ async fn add(store: &Store, at: Timestamp) {
         _ => "",
     };
     let item = Item::read(|field| Some(text(field))).unwrap();
-    let photo = Photo { jpeg: vec![0xff, 0xd8, 7], width: 4, height: 3 };
+    let photo = Photo { jpeg: vec![0xff, 0xd8, 7], small: vec![0xff, 0xd8], width: 4, height: 3 };
     let by = Acting { site: &site(), who: "lin", post: "showflat", actor: &Actor::person("lin", "lin"), at };
     store.add_to_register(Uuid::from_u128(1), &item, &[photo], "code-register", by).await.unwrap();
 }

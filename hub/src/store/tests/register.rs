@@ -29,7 +29,7 @@ fn item(name: &str, quantity: &str, device: &str) -> Item {
 }
 
 fn photo() -> Photo {
-    Photo { jpeg: vec![0xff, 0xd8, 7], width: 4, height: 3 }
+    Photo { jpeg: vec![0xff, 0xd8, 7], small: vec![0xff, 0xd8], width: 4, height: 3 }
 }
 
 /// Whoever does something, by name.

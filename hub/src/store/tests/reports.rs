@@ -292,7 +292,7 @@ pub(super) async fn report_with_photo(store: &Store) {
 }
 
 fn photo(nth: u8) -> Photo {
-    Photo { jpeg: vec![0xff, 0xd8, nth, 0xff, 0xd9], width: 1600, height: 900 }
+    Photo { jpeg: vec![0xff, 0xd8, nth, 0xff, 0xd9], small: vec![0xff, 0xd8], width: 1600, height: 900 }
 }
 
 #[rstest]

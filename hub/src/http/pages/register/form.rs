@@ -6,7 +6,7 @@ use lobby_contract::SiteId;
 use lobby_dashboards::{ItemForm, ItemInput, SelectOption};
 use lobby_domain::{
     device::Life,
-    register::{Field, Mistake, State as ItemState},
+    register::{Field, State as ItemState},
 };
 
 use crate::{http::pages::Scene, store::ItemRow};
@@ -17,13 +17,24 @@ pub(super) fn in_use(rows: &[ItemRow], field: Field) -> Vec<String> {
     said.into_iter().map(str::to_owned).collect()
 }
 
-/// The form of an item, as `value` fills it in.
+/// What stands in a field, and what is to be said beside it.
+pub(super) struct Filled {
+    pub value: String,
+    pub note: Option<String>,
+}
+
+impl From<String> for Filled {
+    fn from(value: String) -> Self {
+        Self { value, note: None }
+    }
+}
+
+/// The form of an item, as `fill` fills it in.
 pub(super) fn form(
     scene: &Scene<'_>,
     site: &SiteId,
     rows: &[ItemRow],
-    (action, value): (String, impl Fn(Field) -> String),
-    mistake: Option<&Mistake>,
+    (action, fill): (String, impl Fn(Field) -> Filled),
 ) -> ItemForm {
     let words = scene.reader.lang.register_texts();
     let option = |chosen: &str, value: &str, label: String| SelectOption {
@@ -55,8 +66,8 @@ pub(super) fn form(
         }
     };
     let input = |field: Field| {
-        let value = value(field);
-        ItemInput { field, options: options(field, &value), value }
+        let Filled { value, note } = fill(field);
+        ItemInput { field, options: options(field, &value), value, note }
     };
     ItemForm {
         action,
@@ -64,6 +75,5 @@ pub(super) fn form(
         places: in_use(rows, Field::Place),
         kinds: in_use(rows, Field::Kind),
         label: String::new(),
-        mistake: mistake.map(|mistake| words.mistake(mistake)),
     }
 }

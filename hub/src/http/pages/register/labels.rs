@@ -48,6 +48,12 @@ pub(super) fn event(scene: &Scene<'_>, event: &ItemLabelEvent) -> ItemLabelLine 
     }
 }
 
+/// The label that is on an item, of what happened to its labels, the newest first.
+pub(super) fn on_it(events: &[ItemLabelEvent]) -> Option<&str> {
+    let last = |event: &&ItemLabelEvent| events.iter().find(|other| other.code == event.code) == Some(*event);
+    events.iter().filter(last).find(|event| event.on).map(|event| event.code.as_str())
+}
+
 /// What a label is on.
 pub(super) async fn show(State(app): State<App>, reader: Reader, Path(code): Path<String>) -> Response {
     answer(&app, &reader, page(&app, &reader, &code)).await

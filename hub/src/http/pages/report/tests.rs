@@ -356,6 +356,37 @@ async fn a_guest_reports_an_item_by_its_label_once_and_the_supervisor_is_told() 
 }
 
 #[tokio::test]
+async fn staff_report_damage_or_loss_of_an_item_by_its_label_to_their_superior() {
+    let (hub, code) = with_item().await;
+    let (place, number) = (format!("/d/{code}"), AssetNumber::of(1));
+    let (staff, viewer) = (signed_in(&hub, Role::Showflat).await, signed_in(&hub, Role::Viewer).await);
+    let item = format!("/register/{SITE}/{number}");
+    assert_eq!(goes_to(&ask(&hub, "GET", &place, Some(&staff), "").await), item);
+    ask(&hub, "GET", &item, Some(&staff), "").await.says(&[&format!("href=\"{place}/report\""), "报告损坏或遗失"]);
+    let form = ask(&hub, "GET", &format!("{place}/report"), Some(&staff), "").await;
+    assert_eq!(form.status, StatusCode::OK, "{}", form.body);
+    form.says(&["青花瓷瓶", &number.to_string(), "客厅", &item, "value=\"damage\" checked", "value=\"loss\""]);
+    assert!(!form.body.contains("name=\"thing\"") && !form.body.contains("name=\"phone\""), "{}", form.body);
+    let refused = ask(&hub, "GET", &format!("{place}/report"), Some(&viewer), "").await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "a viewer reports nothing");
+
+    let long = format!("key={KEY}&what=loss&note={}", "a".repeat(501));
+    let again = ask(&hub, "POST", &format!("{place}/report"), Some(&staff), &long).await;
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
+    again.says(&["青花瓷瓶", &"a".repeat(501), "value=\"loss\" checked", &format!("action=\"{place}/report\"")]);
+    // The label says what is lost, whatever the form says.
+    let lost = format!("key={KEY}&what=loss&thing=another&note=");
+    for _ in 0..2 {
+        let sent = ask(&hub, "POST", &format!("{place}/report"), Some(&staff), &lost).await;
+        assert_eq!(goes_to(&sent), format!("{item}?notice=told"), "sent twice, it is one report");
+    }
+    let alerts = hub.app.store.alerts(&AlertFilter::default(), None, 10).await.unwrap().unwrap().0;
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    assert_eq!(&*alerts[0].title.zh, format!("物品丢失：青花瓷瓶 {number} 客厅"));
+    assert_eq!((&*alerts[0].tells, alerts[0].ticket.is_none()), (&["supervisor".into()][..], true));
+}
+
+#[tokio::test]
 async fn a_label_that_is_void_or_on_nothing_takes_no_report() {
     let (hub, code) = with_item().await;
     let (site, actor) = (SITE.parse().unwrap(), Actor::here(""));

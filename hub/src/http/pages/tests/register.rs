@@ -32,7 +32,7 @@ macro_rules! by {
 
 impl Hub {
     /// Enters an item with a photo and a label `code-N`.
-    async fn registers(&self, nth: u128, name: &str, device: &str) -> AssetNumber {
+    pub(super) async fn registers(&self, nth: u128, name: &str, device: &str) -> AssetNumber {
         let text = |field| match field {
             Field::Name => name,
             Field::Place => "客厅",
@@ -40,8 +40,10 @@ impl Hub {
             Field::Device => device,
             _ => "",
         };
-        let (item, photo) =
-            (Item::read(|field| Some(text(field))).unwrap(), Photo { jpeg: vec![7], width: 4, height: 3 });
+        let (item, photo) = (
+            Item::read(|field| Some(text(field))).unwrap(),
+            Photo { jpeg: vec![7], small: vec![0xff, 0xd8], width: 4, height: 3 },
+        );
         let (id, code) = (Uuid::from_u128(nth), format!("code-{nth}"));
         self.app.store.add_to_register(id, &item, &[photo], &code, by!(self, "lin")).await.unwrap()
     }
@@ -121,6 +123,45 @@ async fn the_list_shows_a_photo_of_each_item_and_the_item_which_labels_it_had() 
     for path in ["/showflat", "/reception", "/"] {
         hub.get(path, "en").await.says(&["<a class=\"quiet\" href=\"/register\">Register</a>"]);
     }
+}
+
+/// The only photo of the sofa, as it is kept: its id and its small file, if there is one.
+async fn kept_photo(hub: &Hub) -> (String, Option<Vec<u8>>) {
+    let crate::store::Store::Sqlite(pool) = &hub.app.store else { panic!("pages are tested on SQLite") };
+    let mut connection = pool.acquire().await.unwrap();
+    sqlx::query_as("SELECT id, small FROM photo").fetch_one(&mut *connection).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_list_shows_small_photos_which_are_made_once() {
+    let hub = Hub::reporting().await;
+    let item = Item::read(|field| Some(if field == Field::Name { "沙发" } else { "" })).unwrap();
+    let mut png = std::io::Cursor::new(Vec::new());
+    image::DynamicImage::new_rgb8(800, 600).write_to(&mut png, image::ImageFormat::Png).unwrap();
+    let photo = hub.app.reports.photos.read(png.into_inner().into()).await.unwrap();
+    hub.app.store.add_to_register(Uuid::from_u128(1), &item, &[photo], "code-1", by!(hub, "lin")).await.unwrap();
+    let (id, kept) = kept_photo(&hub).await;
+    let path = format!("/api/v1/photos/{id}?size=small");
+    hub.get("/register", "en").await.says(&[&format!("src=\"{path}\"")]);
+    let small = image::load_from_memory(&kept.unwrap()).unwrap();
+    assert_eq!((small.width(), small.height()), (160, 120));
+
+    // Of a photo that was kept before there were small ones, it is made when it is first asked for.
+    let crate::store::Store::Sqlite(pool) = &hub.app.store else { panic!("pages are tested on SQLite") };
+    let mut connection = pool.acquire().await.unwrap();
+    sqlx::query("UPDATE photo SET small = NULL").execute(&mut *connection).await.unwrap();
+    drop(connection);
+    for _ in 0..2 {
+        let answer = hub.ask(Request::head(&path).body(Body::empty()).unwrap()).await;
+        assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, "image/jpeg"));
+        assert_eq!(answer.header("cache-control"), "private, max-age=31536000, immutable");
+    }
+    let (_, made) = kept_photo(&hub).await;
+    let made = image::load_from_memory(&made.expect("it is kept for the next time")).unwrap();
+    assert_eq!((made.width(), made.height()), (160, 120));
+    let no_size = hub.get(&format!("/api/v1/photos/{id}?size=huge"), "en").await;
+    assert_eq!(no_size.status, StatusCode::BAD_REQUEST);
+    assert_eq!(hub.get("/api/v1/photos/none?size=small", "en").await.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

@@ -101,6 +101,47 @@ async fn a_photo_is_of_its_item_and_of_the_ticket_that_the_item_opens() {
     hub.get(&format!("/t/{no}"), "zh").await.says(&["/api/v1/photos/"]);
 }
 
+/// Sends a photo of the count's condition alone, as a phone does that kept it, and says with what notice it leads back.
+async fn send_photo(hub: &Hub, path: &str, nth: u32, shade: u8) -> String {
+    let mut png = std::io::Cursor::new(Vec::new());
+    let picture = image::RgbImage::from_pixel(8, 8, image::Rgb([shade; 3]));
+    image::DynamicImage::from(picture).write_to(&mut png, image::ImageFormat::Png).unwrap();
+    let head = format!(
+        "--edge\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\n{KEY}{nth:02}\r\n--edge\r\nContent-Disposition: form-data; \
+         name=\"photo.condition\"; filename=\"a.png\"\r\nContent-Type: image/png\r\n\r\n"
+    );
+    let body = [head.as_bytes(), &png.into_inner(), b"\r\n--edge--\r\n"].concat();
+    let request =
+        Request::post(format!("{path}/save")).header(header::CONTENT_TYPE, "multipart/form-data; boundary=edge");
+    let answer = hub.ask(request.body(Body::from(body)).unwrap()).await;
+    answer.header("location").rsplit_once("notice=").expect("a notice").1.to_owned()
+}
+
+#[tokio::test]
+async fn a_photo_that_comes_before_its_answer_is_there_once_and_on_the_ticket() {
+    let (hub, _) = hub_with_rounds().await;
+    let rounds = hub.open_rounds().await;
+    let path = format!("/checks/{}", rounds.iter().find(|round| round.checklist == "snooker-closing").unwrap().id);
+    let photos = async || {
+        let whole = hub.read(&format!("/api/v1{path}")).await;
+        let lines = whole["lines"].as_array().unwrap().iter();
+        lines.map(|line| line["photos"].as_array().unwrap().len()).sum::<usize>()
+    };
+    for nth in [1, 1, 2] {
+        assert_eq!(send_photo(&hub, &path, nth, 7).await, "saved");
+        assert_eq!(photos().await, 1, "the same photo, under the same key or another");
+    }
+    assert_eq!(send(&hub, &format!("{path}/save"), 3, "Zhang", "said.condition=fail").await, "saved");
+    let no = hub.ticket().await;
+    hub.get(&format!("/t/{no}"), "zh").await.says(&["/api/v1/photos/"]);
+    for nth in 11..16 {
+        assert_eq!(send_photo(&hub, &path, nth, u8::try_from(nth).unwrap() * 8).await, "saved");
+    }
+    assert_eq!(send_photo(&hub, &path, 16, 200).await, "photo-many", "what is not kept is not acknowledged");
+    assert_eq!(send_photo(&hub, &path, 17, 7).await, "saved", "one that is there is");
+    assert_eq!(photos().await, 6);
+}
+
 #[tokio::test]
 async fn what_lacks_before_a_site_opens_is_told_with_names() {
     let hub = Hub::reporting().await;
