@@ -13,14 +13,14 @@ pub(super) fn all(s: &Scene) -> Vec<Sample> {
     let item = |page: ItemPage| (page.render(), page.render_main());
     let mistake = ItemMistake::Field(Field::Quantity, Mistake::Quantity);
     let field =
-        ItemPage { form: Some(s.noted(Field::Quantity, "many", mistake.words(s.0))), ..s.not_taken(mistake, "edit") };
+        ItemPage { form: Some(s.noted(Field::Quantity, "many", &mistake.words(s.0))), ..s.not_taken(mistake, "edit") };
     let stale = ItemPage {
-        form: Some(s.noted(Field::Place, HOSTILE, RegisterTexts::changed_meanwhile(s.0, HOSTILE))),
+        form: Some(s.noted(Field::Place, HOSTILE, &RegisterTexts::changed_meanwhile(s.0, HOSTILE))),
         ..s.not_taken(ItemMistake::Stale, "edit")
     };
     let gone = ItemPage { form: None, ..s.not_taken(ItemMistake::Gone, "edit") };
     let add = RegisterPage {
-        form: s.noted(Field::Name, "", ItemMistake::Field(Field::Name, Mistake::NoName).words(s.0)),
+        form: s.noted(Field::Name, "", &ItemMistake::Field(Field::Name, Mistake::NoName).words(s.0)),
         ..s.register()
     };
     let mut moves = MovesPage { chrome: s.chrome(Page::Register), moves: s.register_moves() };
@@ -57,11 +57,11 @@ impl Scene {
     }
 
     /// The form of an item with something to say beside a field.
-    fn noted(&self, field: Field, value: &str, note: String) -> ItemForm {
+    fn noted(&self, field: Field, value: &str, note: &str) -> ItemForm {
         let mut form = self.item_form("/register/demo/00003-3");
         for input in form.inputs.iter_mut().filter(|input| input.field == field) {
             value.clone_into(&mut input.value);
-            input.note = Some(note.clone());
+            input.note = Some(note.to_owned());
         }
         form
     }

@@ -245,8 +245,8 @@ impl MoveLine {
         self.way == Way::Out && matches!(self.state, MoveState::Approved | MoveState::Done)
     }
 
-    fn wrong(&self, lang: &Lang) -> Option<&'static str> {
-        self.refused.as_ref().map(|_| RegisterTexts::no_reason(*lang))
+    fn wrong(&self, lang: Lang) -> Option<&'static str> {
+        self.refused.as_ref().map(|_| RegisterTexts::no_reason(lang))
     }
 
     fn words(&self, w: &RegisterTexts) -> String {

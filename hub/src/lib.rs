@@ -187,7 +187,6 @@ async fn serve(
     start_timed(&store, &fleet, &clock, config.history, &lifecycle);
 
     let watched = (restraints.clone(), findings.clone(), progress.clone());
-    let staff = demo::Staff::new(&store, &fleet, &clock);
     let notify = start_notify((store.clone(), fleet.clone(), clock.clone()), watched, channels, &lifecycle);
 
     let accounts = Arc::new(Accounts::new(store.clone(), clock.clone(), web.is_local(), &config.data_dir));
@@ -226,14 +225,14 @@ async fn serve(
         timekeeping,
         backups,
         certificates,
-        notify,
+        notify: notify.clone(),
         web: Some(web),
     };
     lifecycle.supervise("inspection", inspection.run(lifecycle.stop_token()));
 
     let broker = mqtt.addresses.mqtt.first().copied();
     if let (Mode::Demo, Some(broker)) = (mode, broker) {
-        start_demo(&lifecycle, broker, &config.data_dir, clock, staff).await?;
+        start_demo(&lifecycle, broker, &config.data_dir, clock, &notify).await?;
     }
     info!(http = %http, https, mqtt = broker.map(tracing::field::display), "the hub is ready");
     ready(Ready { http, https, mqtt: broker });
@@ -250,8 +249,9 @@ async fn start_demo(
     broker: SocketAddr,
     data_dir: &Path,
     clock: Arc<dyn Clock>,
-    staff: demo::Staff,
+    notify: &Notify,
 ) -> anyhow::Result<()> {
+    let staff = demo::Staff::new(&notify.store, &notify.fleet, &clock);
     demo::start(lifecycle, broker, &data_dir.join("demo"), clock, staff).await.context("starting the demonstration")
 }
 

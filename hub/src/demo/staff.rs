@@ -59,7 +59,7 @@ impl Fillings {
     pub(super) fn see(&mut self, record: &HistoryRecord) {
         let number = |fact: &str| match record.facts.get(fact) {
             #[expect(clippy::cast_possible_truncation, reason = "a machine holds a few hundred pieces")]
-            Some(FactValue::Number(number)) => Some(f64::from(*number) as i64),
+            Some(FactValue::Number(number)) => Some(*number as i64),
             _ => None,
         };
         let (Some(left), Some(dispensed)) = (number("covers_left"), number("covers_dispensed")) else { return };

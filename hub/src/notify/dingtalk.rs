@@ -75,14 +75,14 @@ mod tests {
     }
 
     #[rstest]
-    #[case::nobody(None, r##"{"msgtype":"text","text":{"content":"【案场】x\nhttps://hub/t/1\n#01234567"}}"##)]
+    #[case::nobody(None, r#"{"msgtype":"text","text":{"content":"【案场】x\nhttps://hub/t/1\n#01234567"}}"#)]
     #[case::by_number(
         Some("13800138000"),
-        r##"{"at":{"atMobiles":["13800138000"],"isAtAll":false},"msgtype":"text","text":{"content":"【案场】x\n@13800138000\nhttps://hub/t/1\n#01234567"}}"##
+        r#"{"at":{"atMobiles":["13800138000"],"isAtAll":false},"msgtype":"text","text":{"content":"【案场】x\n@13800138000\nhttps://hub/t/1\n#01234567"}}"#
     )]
     #[case::by_id(
         Some("manager4220"),
-        r##"{"at":{"atUserIds":["manager4220"],"isAtAll":false},"msgtype":"text","text":{"content":"【案场】x\n@manager4220\nhttps://hub/t/1\n#01234567"}}"##
+        r#"{"at":{"atUserIds":["manager4220"],"isAtAll":false},"msgtype":"text","text":{"content":"【案场】x\n@manager4220\nhttps://hub/t/1\n#01234567"}}"#
     )]
     fn whom_it_mentions_stands_in_the_text_and_beside_it(#[case] mention: Option<&str>, #[case] expected: &str) {
         assert_eq!(post("http://x/", None, &letter("x"), ("【案场】", mention), NOW).unwrap().body, expected);

@@ -63,10 +63,10 @@ mod tests {
     }
 
     #[rstest]
-    #[case::nobody(None, r##"{"content":{"text":"【案场】x\nhttps://hub/t/1\n#01234567"},"msg_type":"text"}"##)]
+    #[case::nobody(None, r#"{"content":{"text":"【案场】x\nhttps://hub/t/1\n#01234567"},"msg_type":"text"}"#)]
     #[case::somebody(
         Some("ou_7d8a6e6d"),
-        r##"{"content":{"text":"【案场】x\n<at user_id=\"ou_7d8a6e6d\"></at>\nhttps://hub/t/1\n#01234567"},"msg_type":"text"}"##
+        r#"{"content":{"text":"【案场】x\n<at user_id=\"ou_7d8a6e6d\"></at>\nhttps://hub/t/1\n#01234567"},"msg_type":"text"}"#
     )]
     fn whom_it_mentions_stands_in_the_text(#[case] mention: Option<&str>, #[case] expected: &str) {
         let at = Timestamp::from_millis(0);

@@ -222,6 +222,7 @@ pub(super) fn report(
         link: public_url.map(|url| format!("{url}{path}")),
         made_at: now.millis(),
         alerts: Vec::new(),
+        mention: None,
     }
 }
 

@@ -133,7 +133,7 @@ impl Notify {
         let clauses = of.clauses(&setup.pack).map(|(id, (tally, _))| (id.to_owned(), tally)).collect();
         let devices = {
             let sites = self.fleet.read();
-            let judged = sites.get(site).into_iter().flat_map(|site| site.devices());
+            let judged = sites.get(site).into_iter().flat_map(lobby_domain::site::Site::devices);
             let share = |device: &lobby_domain::device::Device| {
                 let availability = of.availability(&device.id, now);
                 let name = if device.name.is_empty() { device.id.to_string() } else { device.name.to_string() };

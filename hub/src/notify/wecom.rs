@@ -53,13 +53,10 @@ mod tests {
     #[test]
     fn a_mention_stands_beside_the_text_which_is_the_same() {
         let body = |mention| post("http://x/".parse().unwrap(), &letter("门"), "【设备告警】", mention).body;
-        assert_eq!(
-            body(None),
-            r##"{"msgtype":"text","text":{"content":"【设备告警】门\nhttps://hub/t/1\n#01234567"}}"##
-        );
+        assert_eq!(body(None), r#"{"msgtype":"text","text":{"content":"【设备告警】门\nhttps://hub/t/1\n#01234567"}}"#);
         assert_eq!(
             body(Some("LiGong")),
-            r##"{"msgtype":"text","text":{"content":"【设备告警】门\nhttps://hub/t/1\n#01234567","mentioned_list":["LiGong"]}}"##
+            r#"{"msgtype":"text","text":{"content":"【设备告警】门\nhttps://hub/t/1\n#01234567","mentioned_list":["LiGong"]}}"#
         );
     }
 

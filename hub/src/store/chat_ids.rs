@@ -26,11 +26,14 @@ statements! {
 
 /// Which chats somebody has given an id of, for the audit log: the ids are nobody else's business for ever.
 fn described(ids: &ChatIds) -> String {
-    let masked = |(chat, id): (&Chat, &Box<str>)| {
-        let first: String = id.chars().take(if *chat == Chat::Feishu { 4 } else { 1 }).collect();
+    let masked = |chat: Chat, id: &str| {
+        let first: String = id.chars().take(if chat == Chat::Feishu { 4 } else { 1 }).collect();
         format!("{} {first}…", chat.as_str())
     };
-    if ids.is_empty() { "none".to_owned() } else { ids.iter().map(masked).collect::<Vec<_>>().join(", ") }
+    if ids.is_empty() {
+        return "none".to_owned();
+    }
+    ids.iter().map(|(chat, id)| masked(*chat, id)).collect::<Vec<_>>().join(", ")
 }
 
 impl Tx {

@@ -181,10 +181,11 @@ impl Tx {
 
     /// The photos of a line of a round as they are kept, the oldest first.
     pub(super) async fn photos_of_line(&mut self, round: Uuid, line: &str) -> Result<Vec<Photo>, StoreError> {
-        let rows: Vec<(Vec<u8>, Option<Vec<u8>>, i64, i64)> = on!(self, "read a line's photos", conn =>
+        type Kept = (Vec<u8>, Option<Vec<u8>>, i64, i64);
+        let rows: Vec<Kept> = on!(self, "read a line's photos", conn =>
             sqlx::query_as(BYTES_OF_LINE).bind(round).bind(line).fetch_all(conn).await)?;
         let side = |side: i64| u32::try_from(side).unwrap_or_default();
-        let photo = |(jpeg, small, width, height): (Vec<u8>, Option<Vec<u8>>, i64, i64)| Photo {
+        let photo = |(jpeg, small, width, height): Kept| Photo {
             jpeg,
             small: small.unwrap_or_default(),
             width: side(width),

@@ -235,13 +235,13 @@ async fn changed(
     let done = match what {
         What::Grant => turned(Turn::Give).await?,
         What::Revoke => turned(Turn::Take).await?,
-        What::Chats => match chats.given() {
-            Some(given) => app.store.set_chat_ids(id, &given, now, &actor).await,
-            None => {
+        What::Chats => {
+            let Some(given) = chats.given() else {
                 let shown = Shown { chats: Some((id.to_owned(), chats)), ..Shown::default() };
                 return Ok(document(StatusCode::UNPROCESSABLE_ENTITY, page(app, reader, shown).await?));
-            }
-        },
+            };
+            app.store.set_chat_ids(id, &given, now, &actor).await
+        }
         What::Link => match account::link(&app.store, id, now, &actor).await {
             Ok((row, link)) => {
                 let shown = Shown { link: Some((row.name, origin.to_setup(&link))), ..Shown::default() };

@@ -148,7 +148,7 @@ async fn agreed(app: &App, reader: &Reader, (site, item, month): (&str, String, 
     let of = ItemMonth::of(&app.fleet, &site, &item, app.clock.now()).ok_or(PageError::NotFound)?;
     let place = About::Statement.address(month, &site, &item);
     match agree_to_statement(app, &reader.caller, (&site, &item, month), &of, String::new()).await {
-        Ok(_) => Ok(noticed(&place, "saved")),
+        Ok(()) => Ok(noticed(&place, "saved")),
         Err(AgreeError::NotOver) => Ok(noticed(&place, "step")),
         Err(AgreeError::Name) => Err(PageError::BadRequest),
         Err(AgreeError::Store(error)) => Err(error.into()),
