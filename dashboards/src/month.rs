@@ -369,8 +369,8 @@ impl PlanPage {
 
     /// What is wrong with the reason that was typed.
     fn wrong_reason(&self, act: &str) -> Option<&'static str> {
-        let refused = self.refused(act).filter(|refused| refused.mistake != StockMistake::Pieces)?;
-        Some(refused.mistake.words(self.chrome.t()))
+        let refused = self.refused(act)?;
+        (refused.mistake == StockMistake::Reason).then(|| self.m().act_no_reason)
     }
 
     fn boxes(&self, plan: &Plan) -> String {

@@ -9,7 +9,7 @@ use lobby_tests::{
     clock,
     hub::{Hub, Options},
     mqtt::Peer,
-    people::{enter, fill, sign_in},
+    people::{enter, fill, sign_in, speak},
     program,
     receiver::{Letter, Receiver},
     reports::Script,
@@ -64,6 +64,7 @@ fn a_fault_rings_up_whoever_is_on_duty_in_each_chat_and_its_end_does_not() -> Re
     peer.publish(&script.topic("birth"), script.birth(&[(DEVICE, "shoe-cover-machine")]))?;
     enter(&mut browser, &hub, "li", "engineering", SITE)?;
     on_duty(&hub, "li")?;
+    speak(&mut browser, &hub, "zh")?;
 
     let account = format!("{}/account", hub.url());
     sign_in(&mut browser, &hub, "li", &account)?;

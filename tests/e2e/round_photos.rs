@@ -14,10 +14,11 @@ use tokio::runtime::Runtime;
 use super::rounds::{Language, PATIENCE, PATROL, SITE, choose, says, with_rounds};
 
 /// No request reaches the hub any more, until another page is opened.
-const CUT: &str = "window.fetch = () => Promise.reject(new TypeError('no connection'))";
+const CUT: &str =
+    "(() => { window.whole = window.fetch; window.fetch = () => Promise.reject(new TypeError('no connection')); })()";
 /// Each request reaches the hub, and no answer comes back.
-const DEAF: &str = "(() => { const real = window.fetch; \
-    window.fetch = (...asked) => real(...asked).then(() => Promise.reject(new TypeError('no answer'))); })()";
+const DEAF: &str =
+    "window.fetch = (...asked) => window.whole(...asked).then(() => Promise.reject(new TypeError('no answer'))); 0";
 /// Counts what waits on the phone, into `window.waiting`.
 const COUNT: &str = "(() => { window.waiting = undefined; const opened = indexedDB.open('kept', 1); \
     opened.onsuccess = () => { const all = opened.result.transaction('photos').objectStore('photos').getAll(); \
@@ -32,12 +33,13 @@ fn waiting(browser: &mut Browser) -> Result<(i64, i64)> {
     Ok((count, largest.as_i64().unwrap_or(-1)))
 }
 
-/// How many photos, and how many tickets, are in the hub's database.
-fn stored(runtime: &Runtime, hub: &Hub) -> Result<(i64, i64)> {
+/// How many photos of rounds, photos of tickets, and tickets are in the hub's database.
+fn stored(runtime: &Runtime, hub: &Hub) -> Result<(i64, i64, i64)> {
     runtime.block_on(async {
         let file = hub.data_dir().join("lobby.db");
         let mut connection = SqliteConnectOptions::new().filename(file).read_only(true).connect().await?;
-        let counts = "SELECT (SELECT COUNT(*) FROM photo), (SELECT COUNT(*) FROM ticket)";
+        let counts = "SELECT (SELECT COUNT(*) FROM photo WHERE round IS NOT NULL),
+            (SELECT COUNT(*) FROM photo WHERE ticket IS NOT NULL), (SELECT COUNT(*) FROM ticket)";
         let found = sqlx::query_as(counts).fetch_one(&mut connection).await?;
         connection.close().await?;
         Ok(found)
@@ -69,19 +71,20 @@ fn a_photo_without_a_connection_waits_on_the_phone_and_is_stored_once(
     ensure!(kept.contains(words.say("照片待发送：1", "Photos that wait to be sent: 1")), "{kept}");
     let (count, bytes) = waiting(&mut browser)?;
     ensure!(count == 1 && (1..200_000).contains(&bytes), "{count} photos of {bytes} bytes wait");
-    ensure!(stored(&runtime, &hub)? == (0, 0), "the hub has nothing");
+    ensure!(stored(&runtime, &hub)? == (0, 0, 0), "the hub has nothing");
 
     // The connection is back for what is sent alone: the hub has the photo, and the phone does not know.
     browser.value(DEAF)?;
     browser.value("window.dispatchEvent(new Event('online'))")?;
-    wait::until("the photo to arrive", PATIENCE, || Ok((stored(&runtime, &hub)? == (1, 0)).then_some(())))?;
+    wait::until("the photo to arrive", PATIENCE, || Ok((stored(&runtime, &hub)? == (1, 0, 0)).then_some(())))?;
     ensure!(waiting(&mut browser)?.0 == 1, "what is not acknowledged stays on the phone");
 
     browser.open(page)?;
     browser.until("what was kept to be sent", "document.body.innerText.includes('2/2')", PATIENCE)?;
     let sent = says(&mut browser, &format!("photo-sent-{language}"))?;
     ensure!(sent.contains(words.say("已完成", "Done")), "the form is sent after its photo: {sent}");
-    ensure!(stored(&runtime, &hub)? == (1, 1), "the photo is there once, and so is the ticket of the wet floor");
+    let found = stored(&runtime, &hub)?;
+    ensure!(found == (1, 1, 1), "the photo is there once, and once on the only ticket of the wet floor: {found:?}");
     ensure!(waiting(&mut browser)?.0 == 0, "nothing waits any more");
     ensure!(browser.value("localStorage.length")? == 0, "nothing is kept any more");
     Ok(())

@@ -93,6 +93,7 @@ texts! {
     did_return: "退回", "Sent back";
     act_pieces: "采购数量", "Pieces to buy";
     act_reason: "原因", "Reason";
+    act_no_reason: "请写明原因（一行，最多 200 字）", "Say why, in one line of at most 200 characters";
     act_edit: "修改", "Change";
     act_submit: "提交审批", "Submit";
     act_approve: "批准", "Approve";

@@ -1,6 +1,6 @@
 //! Measures the product as customers get it, beside what the machine can do at best.
 //!
-//! `cargo run --release -p lobby-tests --bin bench -- [ingest|backlog|latency|memory|history|pages|agent]... [--rounds=N]`; all of them without
+//! `cargo run --release -p lobby-tests --bin bench -- [ingest|backlog|latency|memory|history|pages|sign-ins|agent]... [--rounds=N]`; all of them without
 //! arguments. Build the programs first: `cargo build --release --workspace --bins`. PostgreSQL is measured where `TEST_POSTGRES_URL`
 //! names a server. Figures of a machine that does other things as well are worth little: read medians and ratios. The load runs on the
 //! same cores as the hub.
@@ -15,6 +15,7 @@ mod ingest;
 mod latency;
 mod memory;
 mod pages;
+mod sign_ins;
 
 use std::{env, net::SocketAddr, time::Duration};
 
@@ -23,7 +24,7 @@ use lobby_tests::hub::{Hub, Options};
 
 /// Rounds of each line, unless told otherwise; what is compared takes turns.
 const ROUNDS: u64 = 5;
-const PARTS: [&str; 7] = ["ingest", "backlog", "latency", "memory", "history", "pages", "agent"];
+const PARTS: [&str; 8] = ["ingest", "backlog", "latency", "memory", "history", "pages", "sign-ins", "agent"];
 
 fn main() -> Result<()> {
     if env::args().any(|word| matches!(&*word, "--help" | "-h")) {
@@ -53,6 +54,7 @@ fn main() -> Result<()> {
             "memory" => memory::measure(&runtime)?,
             "history" => history::measure(&runtime)?,
             "pages" => pages::measure(&runtime)?,
+            "sign-ins" => sign_ins::measure()?,
             _ => agent::measure()?,
         }
     }

@@ -279,7 +279,8 @@ async fn printed(app: &App, reader: &Reader, origin: &Origin, month: &str) -> Re
     let Ok(asked) = asked(app, reader, About::Plan, month)? else { return Err(PageError::NotFound) };
     let back = About::Plan.address(asked.month, &asked.site, &asked.item);
     let paper = made(app, reader, &asked, None, |scene, page| PlanSheet {
-        sheet: origin.sheet(scene, back),
+        // No code stands on it.
+        sheet: lobby_dashboards::Sheet { only_here: false, ..origin.sheet(scene, back) },
         site: scene.name_of(&asked.site),
         page,
     });

@@ -180,7 +180,8 @@ async fn printed(app: &App, reader: &Reader, origin: &Origin, month: &str) -> Re
     let Ok(asked) = asked(app, reader, About::Statement, month)? else { return Err(PageError::NotFound) };
     let back = About::Statement.address(asked.month, &asked.site, &asked.item);
     let paper = made(app, reader, &asked, |scene, page| StatementSheet {
-        sheet: origin.sheet(scene, back),
+        // No code stands on it.
+        sheet: lobby_dashboards::Sheet { only_here: false, ..origin.sheet(scene, back) },
         site: scene.name_of(&asked.site),
         page,
     });

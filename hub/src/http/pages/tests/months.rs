@@ -9,16 +9,17 @@ const PLAN: &str = "/stock/plan/hz-01/shoe-cover/2026-12";
 const API: &str = "/api/v1/sites/hz-01/stock/shoe-cover";
 
 impl Hub {
-    /// Something was used on a day that is over, so that something can be proposed.
+    /// Something was used on a whole day that is over, so that something can be proposed.
     async fn with_use() -> Self {
         let hub = Self::reporting().await;
-        for (kind, pieces) in [("receive", 5000), ("hand-out", 400)] {
+        // The first day that is known was perhaps not seen from its beginning.
+        for (kind, pieces, days) in [("receive", 5000, 0), ("hand-out", 10, 1), ("hand-out", 400, 1)] {
             let body =
                 json!({ "site": "hz-01", "item": "shoe-cover", "kind": kind, "pieces": pieces, "reason": "访客" });
             let (status, told) = hub.posts(Role::Showflat, "/api/v1/stock/movements", &body, None).await;
             assert_eq!(status, 201, "{told}");
+            hub.pass(days * 24 * 60 * 60_000);
         }
-        hub.pass(2 * 24 * 60 * 60_000);
         hub
     }
 
@@ -102,7 +103,7 @@ async fn a_month_is_to_be_had_on_paper_with_room_for_names() {
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
         answer.says(says);
     };
-    paper("/stock/statement/2026-11", &["Counted by", "400", "The month is not over"]).await;
+    paper("/stock/statement/2026-11", &["Counted by", "410", "The month is not over"]).await;
     paper("/stock/plan/2026-12", &["Asked for by", "Safety stock"]).await;
     let link = "/stock/plan/2026-12/print?site=hz-01";
     hub.as_role(Role::Showflat, "/stock/plan/2026-12?site=hz-01&item=shoe-cover").await.says(&[link]);
