@@ -115,6 +115,11 @@ impl Findings {
         }
     }
 
+    /// Whether there is a finding of that name that nobody ignores yet.
+    pub fn is_heeded(&self, domain: Domain, id: &str) -> bool {
+        self.lock().found.get(&(domain, id.into())).is_some_and(|finding| !finding.ignored)
+    }
+
     /// Lets a person ignore a finding until it is gone; one that lasts until it is seen is gone by that. `None` if there is none.
     pub fn ignore(&self, domain: Domain, id: &str) -> Option<Finding> {
         let key = (domain, id.into());

@@ -37,9 +37,10 @@ pub(crate) use self::{
 };
 use crate::{
     account::Accounts,
+    audit::{Actor, Change},
     backup,
     clock::Clock,
-    findings::Findings,
+    findings::{Domain, Finding, Findings},
     fleet::Fleet,
     ingest::{Counters, Desk},
     mqtt::Mqtt,
@@ -47,7 +48,7 @@ use crate::{
     progress::Progress,
     reports::Reports,
     restraints::Restraints,
-    store::Store,
+    store::{Store, StoreError},
 };
 
 /// What handlers work with. Cheap to clone.
@@ -87,6 +88,18 @@ pub struct App {
     pub hosts: Arc<Hosts>,
     /// What is needed to take what people report.
     pub reports: Arc<Reports>,
+}
+
+impl App {
+    /// Lets `actor` ignore a finding until it is gone, which the audit log is told first. `None` if there is no such finding.
+    async fn ignore_finding(&self, domain: &str, id: &str, actor: &Actor) -> Result<Option<Finding>, StoreError> {
+        let Some(domain) = Domain::named(domain) else { return Ok(None) };
+        if self.findings.is_heeded(domain, id) {
+            let subject = format!("{}/{id}", domain.as_str());
+            self.store.note(&Change::new(actor, self.clock.now(), "finding.ignore", subject)).await?;
+        }
+        Ok(self.findings.ignore(domain, id))
+    }
 }
 
 /// Every route.

@@ -46,6 +46,7 @@ pub use self::{
     settings::{Channel, ChannelFile, ChannelName, Mail, MailTls, Settings, Target},
 };
 use crate::{
+    audit::{Actor, Change},
     clock::Clock,
     findings::Findings,
     fleet::Fleet,
@@ -146,7 +147,7 @@ impl Notify {
     }
 
     /// Sends a message that says nothing but that messages arrive. One that is taken opens a channel again that was given up.
-    pub async fn test(&self, name: &str) -> Result<Tested, TestError> {
+    pub async fn test(&self, name: &str, actor: &Actor) -> Result<Tested, TestError> {
         let settings = self.settings();
         let channel = settings.channels.get(name).ok_or(TestError::NotFound)?;
         let now = self.clock.now();
@@ -155,7 +156,7 @@ impl Notify {
             return Err(TestError::TooSoon(next.since(now)));
         }
         let id = new_id();
-        self.store.begin_test(id, name, now).await?;
+        self.store.begin_test(id, name, Some(&Change::new(actor, now, "channel.test", name)), now).await?;
         let letter = letter::test(channel, settings.public_url.as_deref(), id, now);
         let (sent, took) = self.send(channel, &letter).await;
         let then = match sent.outcome {

@@ -312,6 +312,8 @@ fn a_lie_with_status_200_is_not_believed_and_what_will_never_be_taken_is_a_findi
     ensure!(receiver.letters_to("/hook").len() == count, "it is off");
     let test = hub.api.post("/api/v1/channels/hook/test", &json!({}))?;
     ensure!(test.status == 200 && test.json()?["taken"] == true, "{test:?}");
+    let told = hub.api.all("/api/v1/audit")?;
+    ensure!(told.iter().any(|entry| entry["action"] == "channel.test" && entry["subject"] == "hook"), "{told:?}");
     wait::until("what waited to be sent", PATIENCE, || {
         let letters = receiver.letters_to("/hook");
         let told =

@@ -199,7 +199,7 @@ impl Notify {
         let (code, id) = (new_code(), new_id());
         let proof = hmac::sign(&key(&person.id, &address), code.as_bytes());
         self.store.ask_contact(person, &address, proof.as_ref(), now).await?;
-        self.store.begin_test(id, channel.counts_for(), now).await?;
+        self.store.begin_test(id, channel.counts_for(), None, now).await?;
         let (sent, took) = self.send(&channel, &letter::code(lang, &code, id, now)).await;
         let attempted = Attempted {
             message: id,

@@ -117,6 +117,11 @@ impl Tx {
 }
 
 impl Store {
+    /// Writes down a change of something that the database does not keep.
+    pub async fn note(&self, change: &Change) -> Result<(), StoreError> {
+        self.begin().await?.commit_with(change).await
+    }
+
     /// One page of the audit log, newest first, and where the next begins.
     pub async fn audit_log(
         &self,

@@ -13,6 +13,7 @@ use lobby_domain::{
 use uuid::Uuid;
 
 use super::{Mailbox, Store, StoreError, Tx, on, statements};
+use crate::audit::Change;
 
 /// Most rows of the outbox that are taken at once.
 const BATCH: i64 = 500;
@@ -434,10 +435,19 @@ impl Store {
     }
 
     /// Notes an attempt that belongs to no message: a test. It counts for the channel's rate.
-    pub async fn begin_test(&self, id: Uuid, channel: &str, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn begin_test(
+        &self,
+        id: Uuid,
+        channel: &str,
+        told: Option<&Change>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         tx.note_attempt(id, 1, channel, now).await?;
-        tx.commit().await
+        match told {
+            Some(change) => tx.commit_with(change).await,
+            None => tx.commit().await,
+        }
     }
 
     /// Stores what came of a test.

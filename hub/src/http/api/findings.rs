@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 
 use lobby_domain::{access::Need, pack::Pack};
 
-use super::{About, ApiError, App, Page, Path, Policy, Routes, Text};
-use crate::findings::{self, Domain};
+use super::{About, ApiError, App, Caller, Page, Path, Policy, Routes, Text};
+use crate::findings;
 
 pub(super) fn routes() -> Routes {
     Routes::new().get("/api/v1/findings", Policy::read(About::AllSites), list_findings).post(
@@ -75,8 +75,9 @@ pub(in crate::http) async fn list_findings(State(app): State<App>) -> Json<Page<
     responses((status = 200, body = Finding), (status = 404, description = "There is no such finding")))]
 pub(in crate::http) async fn ignore_finding(
     State(app): State<App>,
+    caller: Caller,
     Path((domain, id)): Path<(String, String)>,
 ) -> Result<Json<Finding>, ApiError> {
-    let ignored = Domain::named(&domain).and_then(|domain| app.findings.ignore(domain, &id));
+    let ignored = app.ignore_finding(&domain, &id, &caller.actor("")).await?;
     ignored.map(|finding| Json(Finding::new(finding, &app.fleet.setup().pack))).ok_or(ApiError::NotFound("finding"))
 }

@@ -251,10 +251,11 @@ pub(in crate::http) struct TestAnswer {
         (status = 409, description = "The channel has sent as much as its receiver takes")))]
 pub(in crate::http) async fn test_channel(
     State(app): State<App>,
+    caller: Caller,
     Path(name): Path<String>,
     Body(TestRequest {}): Body<TestRequest>,
 ) -> Result<Json<TestAnswer>, ApiError> {
-    let tested = app.notify.test(&name).await?;
+    let tested = app.notify.test(&name, &caller.actor("")).await?;
     let took_ms = tested.took.millis();
     Ok(Json(TestAnswer { id: tested.id.to_string(), taken: tested.taken, answer: tested.answer, took_ms }))
 }

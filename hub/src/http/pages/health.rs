@@ -77,7 +77,9 @@ pub(super) async fn ignore(
     form: Result<Form<Ignore>, FormRejection>,
 ) -> Response {
     let Ok(Form(Ignore { domain, id })) = form else { return refuse(&app, &reader, PageError::BadRequest) };
-    // One that is gone meanwhile needs not be ignored.
-    let _ = Domain::named(&domain).and_then(|domain| app.findings.ignore(domain, &id));
-    see("/health?notice=saved")
+    match app.ignore_finding(&domain, &id, &reader.caller.actor("")).await {
+        // One that is gone meanwhile needs not be ignored.
+        Ok(_) => see("/health?notice=saved"),
+        Err(error) => refuse(&app, &reader, error.into()),
+    }
 }

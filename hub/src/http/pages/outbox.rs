@@ -209,15 +209,20 @@ pub(super) async fn test(
     Path(channel): Path<String>,
     form: Result<Form<Test>, FormRejection>,
 ) -> Response {
-    match tested(&app, &channel, form).await {
+    match tested(&app, &reader, &channel, form).await {
         Ok(place) => see(&place),
         Err(error) => refuse(&app, &reader, error),
     }
 }
 
-async fn tested(app: &App, channel: &str, form: Result<Form<Test>, FormRejection>) -> Result<String, PageError> {
+async fn tested(
+    app: &App,
+    reader: &Reader,
+    channel: &str,
+    form: Result<Form<Test>, FormRejection>,
+) -> Result<String, PageError> {
     let Form(test) = filled(form)?;
-    let notice = match app.notify.test(channel).await {
+    let notice = match app.notify.test(channel, &reader.caller.actor("")).await {
         Ok(tested) if tested.taken => "test-taken",
         Ok(_) => "test-refused",
         Err(TestError::TooSoon(_)) => "test-soon",

@@ -261,7 +261,7 @@ async fn a_channel_that_is_removed_takes_what_waits_along_and_begins_anew_when_i
         then,
         paused_until: Some(at(7)),
     };
-    store.begin_test(Uuid::from_u128(9), OPS, at(3)).await.unwrap();
+    store.begin_test(Uuid::from_u128(9), OPS, None, at(3)).await.unwrap();
     store.end_test(&sent(Then::Sent, true), at(3)).await.unwrap();
     let [row] = store.channels(at(0)).await.unwrap().try_into().unwrap();
     assert_eq!((row.disabled_at, row.taken, row.paused_until), (None, true, Some(at(7))), "a test opened it again");
