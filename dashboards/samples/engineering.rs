@@ -376,6 +376,7 @@ impl Scene {
         };
         EscalationsPage {
             chrome: self.chrome(Page::Escalations),
+            later: 42,
             posts: [
                 ("/escalations", "全部 4", "All 4"),
                 ("/escalations?post=leader", "领班 3", "Shift leader 3"),

@@ -2,6 +2,7 @@
 
 use lobby_dashboards::{
     AccountPage, Choice, Chrome, HeldLine, HeldPost, Mistake, OverviewPage, Page, PeoplePage, PersonLine, PersonState,
+    PostNow,
 };
 use lobby_domain::access::Role;
 
@@ -52,7 +53,12 @@ pub(super) fn all(s: &Scene) -> Vec<Sample> {
         href: format!("/?site={}", sites[site].0),
         current,
     };
+    let on_duty = |post: &str, person: &str| PostNow { post: post.to_owned(), people: vec![person.to_owned()] };
     let of_both = |page| Chrome {
+        duty: vec![
+            on_duty(&s.say("工程", "Engineering"), &s.say("李强", "Li Qiang")),
+            on_duty(&s.say("领班", "Shift leader"), &s.say("周琳", "Zhou Lin")),
+        ],
         person: Some(s.say("周琳", "Zhou Lin")),
         roles: Some(vec![Role::Engineering, Role::Leader]),
         posts: vec![

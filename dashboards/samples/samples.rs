@@ -188,7 +188,7 @@ impl Scene {
         "alerts-all": s.alerts(AlertFilter::All);
         "alerts-empty": AlertsPage { alerts: vec![], open: 0, next: None, ..s.alerts(AlertFilter::Open) };
         "escalations": s.escalations();
-        "escalations-none": EscalationsPage { posts: vec![], lines: vec![], ..s.escalations() };
+        "escalations-none": EscalationsPage { posts: vec![], lines: vec![], later: 0, ..s.escalations() };
         "silences": s.restraints(Restrained::Silences);
         "silences-none": RestraintsPage { rows: vec![], ..s.restraints(Restrained::Silences) };
         "maintenance": s.restraints(Restrained::Maintenance);
@@ -358,6 +358,7 @@ impl Scene {
             person: None,
             roles: None,
             posts: vec![],
+            duty: vec![],
             sight: Sight::AllSites,
             audits: true,
         }

@@ -5,6 +5,7 @@ use lobby_domain::access::{Need, Role};
 
 use crate::{
     photo::PhotoMistake,
+    roster::PostNow,
     state::State,
     stock::StockMistake,
     texts::{Lang, Texts, fill2},
@@ -380,6 +381,8 @@ pub struct Chrome {
     pub roles: Option<Vec<Role>>,
     /// What the reader holds, to change from one to another; empty of whoever holds one role.
     pub posts: Vec<HeldPost>,
+    /// Who is on duty at the site that is shown, those who act before their superiors; nobody if it keeps no roster.
+    pub duty: Vec<PostNow>,
     /// What the reader may see.
     pub sight: Sight,
     /// Whether the page of what was changed everywhere is the reader's.
@@ -466,6 +469,7 @@ impl Chrome {
             person: None,
             roles: None,
             posts: Vec::new(),
+            duty: Vec::new(),
             sight: Sight::Nothing,
             audits: false,
         }

@@ -115,6 +115,8 @@ pub struct EscalationsPage {
     pub posts: Vec<Choice>,
     /// What is followed up, what is due first before the others.
     pub lines: Vec<EscalationLine>,
+    /// How many more there are, whose next step is later.
+    pub later: usize,
 }
 
 page!(EscalationsPage);

@@ -731,6 +731,7 @@ texts! {
     escalations_why: "每件事此刻只有一个责任人；到时无人响应，就逐级上报。", "Each thing has exactly one responsible now; what is not answered in time goes up one level.";
     escalations_mine: "我的", "Mine";
     escalations_all: "全部", "All";
+    escalations_later: "另有 {} 项，下一步时间更晚", "{} more, whose next step is later";
     escalations_empty: "没有待跟进的事项。", "Nothing has to be followed up.";
     escalation_has: "责任人：", "With:";
     escalation_triggered: "待响应", "waits for an answer";
@@ -747,6 +748,8 @@ texts! {
     escalated_same: "{}未响应，再次提醒", "No answer from {}; told again";
     escalated_lapsed: "{}没有进展，重新跟进", "No progress with {}; followed up again";
     escalated_resumed: "重新开始跟进：{}", "Followed up anew: {}";
+    escalated_relieved: "{}换班，由接班人员跟进", "{}: off duty; whoever is on duty now has it";
+    escalated_off_duty: "{}已下班且无人值班，转至{}", "{}: off duty and nobody else is there; it went to {}";
     escalated_by_hand: "{}上报至{}", "Sent up from {} to {}";
     notice_not_above: "不能上报到那一级：它不在当前责任人之上。", "It cannot go there: that post is not above the one that has it.";
     notice_skips: "跨级上报须写明原因并署名。", "To skip a level, give your name and the reason.";

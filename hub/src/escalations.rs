@@ -1,4 +1,4 @@
-//! Sends up what nobody has answered in time, along the chain of command. The times are kept in the database, so a restart forgets none;
+//! Sends up what nobody has answered in time, along the chain of command, and gives on what somebody has who went off duty. The times are kept in the database, so a restart forgets none;
 //! what came to its time meanwhile goes up one level at the start, and has its full time there.
 
 use std::{
@@ -20,6 +20,8 @@ use lobby_domain::{escalation::State, time::Timestamp};
 
 /// How late a step may be.
 const EVERY: Duration = Duration::from_secs(2);
+/// How long something may be with somebody who has gone off duty, and what was imported on the command line be unknown.
+const RELIEVED_EVERY: Duration = Duration::from_secs(30);
 /// Most alerts of one ticket that are looked at for whether something keeps them quiet.
 const ALERTS: i64 = 100;
 
@@ -49,9 +51,14 @@ pub fn start(
         begun: AtomicBool::new(false),
     };
     let escalator = Arc::new(escalator);
+    let reliever = Arc::clone(&escalator);
     lifecycle.repeat("escalations", EVERY, move || {
         let escalator = Arc::clone(&escalator);
         async move { escalator.look().await }
+    });
+    lifecycle.repeat("reliefs", RELIEVED_EVERY, move || {
+        let reliever = Arc::clone(&reliever);
+        async move { reliever.relieve().await }
     });
 }
 
@@ -72,6 +79,24 @@ impl Escalator {
             }
         }
         Ok(())
+    }
+
+    /// Looks who is on duty, and gives them what somebody has who has gone.
+    async fn relieve(&self) -> Result<(), StoreError> {
+        let (setup, now) = (self.fleet.setup(), self.clock.now());
+        self.fleet.duties.read(&self.store, now).await?;
+        let mut after = 0;
+        loop {
+            let rows = self.store.off_duty_escalations(after, now).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = last.no;
+            for row in rows {
+                let site = row.site.clone();
+                if self.store.relieve_escalation(row, &setup, now).await? {
+                    self.fleet.tell(Changed { site, device: None });
+                }
+            }
+        }
     }
 
     /// Whether everything that is still wrong is silenced, under maintenance, or explained by something else.

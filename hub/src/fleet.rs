@@ -25,6 +25,8 @@ use lobby_domain::{
 };
 use tokio::sync::broadcast;
 
+use crate::roster::Duties;
+
 /// How many changes a slow reader may be behind before it is told to reload.
 const BACKLOG: usize = 256;
 
@@ -110,6 +112,8 @@ pub struct Fleet {
     setup: RwLock<Arc<Setup>>,
     admission: Life,
     shared: Arc<Shared>,
+    /// Who is on duty.
+    pub duties: Duties,
     changed: broadcast::Sender<Changed>,
 }
 
@@ -126,8 +130,8 @@ impl Fleet {
     /// No sites yet. `zone` is that of sites whose own is not configured.
     pub fn new(pack: Arc<Pack>, settings: BTreeMap<SiteId, SiteSettings>, zone: TimeZone) -> Self {
         let setup = RwLock::new(Arc::new(Setup { pack, sites: settings, zone }));
-        let shared = Arc::default();
-        Self { sites: RwLock::default(), setup, admission: Life::Live, shared, changed: broadcast::channel(BACKLOG).0 }
+        let (shared, duties, (changed, _)) = (Arc::default(), Duties::default(), broadcast::channel(BACKLOG));
+        Self { sites: RwLock::default(), setup, admission: Life::Live, shared, duties, changed }
     }
 
     /// Lets the life of devices that are first heard of begin at `admission`.

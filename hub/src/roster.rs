@@ -1,6 +1,9 @@
-//! Rosters: what the words of a site's roster mean, and its times as people read them.
+//! Rosters: what the words of a site's roster mean, its times as people read them, and who is on duty now.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use jiff::tz::TimeZone;
 use lobby_contract::SiteId;
@@ -8,16 +11,46 @@ use lobby_domain::{
     calendar::local,
     pack::Pack,
     roster::{
-        Holder, Plan, Shift, Shifts,
+        Duty, Holder, Plan, Shift, Shifts,
         csv::{self, Mistake, Terms},
     },
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 
 use crate::{
     fleet::Setup,
     store::{Store, StoreError},
 };
+
+/// How far ahead duties are known while the database is away.
+const COMING: Span = Span::from_mins(24 * 60);
+
+/// The duties of the coming day at all sites, as the database last told them: every page says who is on duty.
+#[derive(Debug, Default)]
+pub struct Duties(RwLock<Arc<BTreeMap<SiteId, Vec<Duty>>>>);
+
+impl Duties {
+    /// Reads them anew.
+    pub async fn read(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
+        let coming = Arc::new(store.duties_of_all(now, now + COMING).await?);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = coming;
+        Ok(())
+    }
+
+    /// Who is on duty at a site, by post; whoever answers for the post first.
+    pub fn at(&self, site: &SiteId, now: Timestamp) -> BTreeMap<Box<str>, Vec<Holder>> {
+        let known = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
+        let mut posts: BTreeMap<Box<str>, Vec<Holder>> = BTreeMap::new();
+        let here = known.get(site).into_iter().flatten().filter(|duty| duty.from <= now && now < duty.until);
+        for duty in here {
+            let people = posts.entry(duty.post.clone()).or_default();
+            if people.iter().all(|there| there.id != duty.who.id) {
+                people.push(duty.who.clone());
+            }
+        }
+        posts
+    }
+}
 
 /// What the words of a site's roster mean.
 pub struct Words {

@@ -106,6 +106,8 @@ pub enum Why {
     Lapsed,
     /// What kept it quiet is over.
     Resumed,
+    /// Whoever had it went off duty before they answered.
+    OffDuty,
     /// Somebody sent it up.
     ByHand,
 }
@@ -117,6 +119,7 @@ impl Why {
             Self::NoAnswer => "no_answer",
             Self::Lapsed => "lapsed",
             Self::Resumed => "resumed",
+            Self::OffDuty => "off_duty",
             Self::ByHand => "by_hand",
         }
     }
@@ -344,6 +347,33 @@ impl Escalation {
         let skipped = self.settle_at(0, &who);
         self.triggered(now, Span::from_millis(self.route.first_ms), hours);
         Move { why: Why::Resumed, from, to: self.post().into(), skipped }
+    }
+
+    /// Whoever has it and has not answered is no longer on duty: somebody else of that post has it until the same time, or the next post
+    /// where somebody is on duty, which has its full time. Nothing if they are still there, or nobody was named.
+    pub fn relieve(&mut self, now: Timestamp, hours: &ServiceHours, who: impl Fn(&str) -> Staffing) -> Option<Move> {
+        let holder = self.holder.as_ref().filter(|_| self.state == State::Triggered)?;
+        match who(self.post()) {
+            Staffing::Unkept => return None,
+            Staffing::People(people) if people.iter().any(|there| there.id == holder.id) => return None,
+            Staffing::People(_) | Staffing::Nobody => {}
+        }
+        let (from, level): (Box<str>, usize) = (self.post().into(), self.level);
+        let skipped = self.settle_at(level, &who);
+        if self.level != level {
+            self.triggered(now, self.patience(), hours);
+        }
+        Some(Move { why: Why::OffDuty, from, to: self.post().into(), skipped })
+    }
+
+    /// Its priority was changed: it goes on through the same posts at the pace of `pace`, and its next step is due when it would be if that
+    /// had been the pace since it came to whoever has it.
+    pub fn repace(&mut self, pace: &Route, hours: &ServiceHours) {
+        (self.route.first_ms, self.route.lease_ms, self.route.counts) = (pace.first_ms, pace.lease_ms, pace.counts);
+        if self.state == State::Triggered {
+            let wait = if self.level == 0 { Span::from_millis(self.route.first_ms) } else { self.patience() };
+            self.due = Some(after(self.since, wait, hours));
+        }
     }
 
     /// A person sends it up: to the next level where somebody is on duty or, with `reason` and in their own name, to a higher one.

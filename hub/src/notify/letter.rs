@@ -84,6 +84,20 @@ pub(super) struct Told {
     pub events: Vec<String>,
 }
 
+impl Told {
+    /// Who repairs it, as far as its ticket says.
+    fn worker(&self) -> Option<&str> {
+        use ticket::State::{Accepted, Assigned, InProgress, Waiting};
+        let working = |ticket: &&TicketRow| matches!(ticket.state, Assigned | Accepted | InProgress | Waiting);
+        self.ticket.as_ref().filter(working).map(|ticket| ticket.owner.as_str())
+    }
+
+    /// Who has taken notice of it, or repairs it; empty if nobody knows who.
+    fn seen_to_by(&self) -> Option<&str> {
+        self.alert.acked.as_ref().map(|(_, by)| by.as_str()).or_else(|| self.worker())
+    }
+}
+
 impl Letter {
     /// Its text with the keyword before it, and its link and reference after it, within so many bytes.
     pub(super) fn text_within(&self, keyword: &str, most: usize) -> String {
@@ -101,11 +115,7 @@ impl Letter {
 
 /// Who has what is told of an alert to see to. Nobody of what is over or back with somebody else: then no phone need ring.
 pub(super) fn held(told: &Told) -> Option<Holds<'_>> {
-    let worker = told.ticket.as_ref().filter(|ticket| {
-        use ticket::State::{Accepted, Assigned, InProgress, Waiting};
-        matches!(ticket.state, Assigned | Accepted | InProgress | Waiting)
-    });
-    let worker = worker.map_or("", |ticket| ticket.owner.as_str());
+    let worker = told.worker().unwrap_or_default();
     let escalation = told.escalation.as_ref().map(|row| &row.escalation);
     match state(told, "") {
         // It went to one level, and it is theirs whatever the ticket says.
@@ -308,9 +318,9 @@ fn state(told: &Told, post: &str) -> State {
     if tells(|what| what == What::Rejected) {
         State::Rejected
     } else if tells(|what| what == What::Acknowledged)
-        && let Some((_, by)) = &alert.acked
+        && let Some(by) = told.seen_to_by()
     {
-        State::Acknowledged(by.as_str().into())
+        State::Acknowledged(by.into())
     } else if escalated && told.escalation.is_some() {
         State::Escalated(post.into())
     } else if tells(|what| what == What::Unstable) {

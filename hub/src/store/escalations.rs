@@ -13,7 +13,7 @@ use lobby_domain::{
 };
 use uuid::Uuid;
 
-use super::{Store, StoreError, TicketRow, Tx, on, statements};
+use super::{Cursor, CursorError, Store, StoreError, TicketRow, Tx, on, page, statements};
 use crate::{
     audit::{Actor, Change},
     failpoint,
@@ -94,12 +94,21 @@ statements! {
         FROM escalation WHERE alert = $1 AND ticket IS NULL AND ended_at IS NULL";
     OPEN = "SELECT no, site, ticket, alert, phase, route, state, level, holder, holder_name, since, due, version, started_at
         FROM escalation WHERE ended_at IS NULL AND (CAST($1 AS TEXT) IS NULL OR site = $1)
-        ORDER BY CASE WHEN due IS NULL THEN 1 ELSE 0 END, due, no LIMIT $2";
+        AND (COALESCE(due, 9223372036854775807) > $2 OR (COALESCE(due, 9223372036854775807) = $2 AND no > $3))
+        ORDER BY COALESCE(due, 9223372036854775807), no LIMIT $4";
     DUE = "SELECT no, site, ticket, alert, phase, route, state, level, holder, holder_name, since, due, version, started_at
         FROM escalation WHERE ended_at IS NULL AND due <= $1 ORDER BY due, no LIMIT $2";
     BEGIN = "INSERT INTO escalation (site, ticket, alert, phase, route, state, level, holder, holder_name, since, due, version, started_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12) ON CONFLICT DO NOTHING";
-    MOVE = "UPDATE escalation SET state = $3, level = $4, holder = $5, holder_name = $6, since = $7, due = $8, version = version + 1
+    // Whoever is named has not answered and is on duty nowhere at the site.
+    OFF_DUTY = "SELECT no, site, ticket, alert, phase, route, state, level, holder, holder_name, since, due, version, started_at
+        FROM escalation WHERE ended_at IS NULL AND state = 'triggered' AND holder IS NOT NULL AND no > $2
+        AND NOT EXISTS (SELECT 1 FROM duty JOIN person ON person.id = duty.person
+            WHERE duty.site = escalation.site AND duty.person = escalation.holder AND duty.starts_at <= $1 AND duty.ends_at > $1
+            AND (person.disabled_at IS NULL OR person.disabled_at > $1))
+        ORDER BY no LIMIT $3";
+    MOVE = "UPDATE escalation SET state = $3, level = $4, holder = $5, holder_name = $6, since = $7, due = $8, route = $9,
+            version = version + 1
         WHERE no = $1 AND version = $2 AND ended_at IS NULL";
     END = "UPDATE escalation SET ended_at = $2, due = NULL, version = version + 1 WHERE no = $1 AND ended_at IS NULL";
     // Of several alerts one that is there, and of those the newest.
@@ -183,7 +192,7 @@ impl Tx {
         at: Timestamp,
     ) -> Result<Option<EscalationRow>, StoreError> {
         let posts = self.posts(site, &route, at).await?;
-        let way = serde_json::to_string(&route).expect("a route is plain data");
+        let way = way(&route);
         let (hours, counts) = (setup.hours(site), route.counts);
         let (escalation, _) = Escalation::begin(route, at, hours.of(counts), who(&posts));
         let ticket = match of {
@@ -206,7 +215,8 @@ impl Tx {
             .bind(escalation.state.as_str()).bind(level(escalation))
             .bind(escalation.holder.as_ref().map(|holder| &*holder.id))
             .bind(escalation.holder.as_ref().map(|holder| &*holder.name)).bind(escalation.since.millis())
-            .bind(escalation.due.map(Timestamp::millis)).execute(conn).await.map(|done| done.rows_affected() == 1))
+            .bind(escalation.due.map(Timestamp::millis)).bind(way(&escalation.route)).execute(conn).await
+            .map(|done| done.rows_affected() == 1))
     }
 
     async fn end_escalation(&mut self, row: &EscalationRow, at: Timestamp) -> Result<(), StoreError> {
@@ -338,7 +348,39 @@ impl Tx {
         if row.escalation.state == State::Held {
             self.cancel_escalations(row.alert).await?;
         }
-        self.store_escalation(&row).await
+        let ours = self.store_escalation(&row).await?;
+        if ours && (before.state, row.escalation.state) == (State::Triggered, State::Held) {
+            self.tell_taken_on(&row, at).await?;
+        }
+        Ok(ours)
+    }
+
+    /// Tells the posts to which it went up that somebody is at it now; whoever heard nothing of it hears nothing of this.
+    async fn tell_taken_on(&mut self, row: &EscalationRow, at: Timestamp) -> Result<(), StoreError> {
+        let what = format!("acknowledged:{}", at.millis());
+        for post in row.escalation.route.posts.iter().take(row.escalation.level + 1).skip(1) {
+            self.tell_post(&row.site, row.alert, &what, post, at).await?;
+        }
+        Ok(())
+    }
+
+    /// A ticket is given another priority: from now on it is followed up at the pace of that.
+    pub(super) async fn repace_ticket(
+        &mut self,
+        ticket: &TicketRow,
+        priority: &str,
+        setup: &Setup,
+    ) -> Result<(), StoreError> {
+        let ticket = TicketRow { priority: priority.to_owned(), ..ticket.clone() };
+        while let Some(mut row) = self.escalation(Of::Ticket(ticket.number.as_str())).await? {
+            let pace = route(&ticket, row.phase, setup);
+            row.escalation.repace(&pace, setup.hours(&row.site).of(pace.counts));
+            // On PostgreSQL its time may have come at the same moment: then the pace changes where it went.
+            if self.store_escalation(&row).await? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Follows an alert up that has no ticket and that somebody was told of.
@@ -384,17 +426,46 @@ fn route(ticket: &TicketRow, phase: Phase, setup: &Setup) -> Route {
     Route::new(pack, post, &ticket.priority, phase)
 }
 
+fn way(route: &Route) -> String {
+    serde_json::to_string(route).expect("a route is plain data")
+}
+
 fn level(escalation: &Escalation) -> i64 {
     i64::try_from(escalation.level).unwrap_or(i64::MAX)
 }
 
 impl Store {
-    /// What is followed up, of a site or of all, what is due first before the others; some at most.
-    pub async fn escalations(&self, site: Option<&SiteId>, most: i64) -> Result<Vec<EscalationRow>, StoreError> {
-        let mut tx = self.read().await?;
-        let raw: Vec<Raw> = on!(&mut tx, "read escalations", conn => sqlx::query_as(OPEN).bind(site.map(SiteId::as_str))
-            .bind(most).fetch_all(conn).await)?;
-        raw.into_iter().map(EscalationRow::try_from).collect()
+    /// One page of what is followed up, of a site or of all and of what a post has or any, what is due first before the others; and where
+    /// the next begins.
+    pub async fn escalations(
+        &self,
+        (site, post): (Option<&SiteId>, Option<&str>),
+        after: Option<&Cursor>,
+        limit: i64,
+    ) -> Result<Result<(Vec<EscalationRow>, Option<Cursor>), CursorError>, StoreError> {
+        let mut from = match after.map(|after| (after.number(0), after.number(1))) {
+            None => (i64::MIN, 0),
+            Some((Ok(due), Ok(no))) => (due, no),
+            Some(_) => return Ok(Err(CursorError)),
+        };
+        let key = |row: &EscalationRow| (row.escalation.due.map_or(i64::MAX, Timestamp::millis), row.no);
+        let (mut tx, mut found, wanted) = (self.read().await?, Vec::new(), usize::try_from(limit).unwrap_or(0));
+        loop {
+            let raw: Vec<Raw> = on!(&mut tx, "read escalations", conn => sqlx::query_as(OPEN)
+                .bind(site.map(SiteId::as_str)).bind(from.0).bind(from.1).bind(limit + 1).fetch_all(conn).await)?;
+            let is_last = raw.len() <= wanted;
+            let rows = raw.into_iter().map(EscalationRow::try_from).collect::<Result<Vec<_>, _>>()?;
+            from = rows.last().map_or(from, key);
+            found.extend(rows.into_iter().filter(|row| post.is_none_or(|post| row.escalation.post() == post)));
+            if is_last || found.len() > wanted {
+                break;
+            }
+        }
+        let next = page::cut(&mut found, limit, |row| {
+            let (due, no) = key(row);
+            vec![due.to_string(), no.to_string()]
+        });
+        Ok(Ok((found, next)))
     }
 
     /// How a ticket is followed up.
@@ -444,6 +515,33 @@ impl Store {
         }
         tx.tell_move(&row, &moved, "", "", now).await?;
         failpoint::pass("escalation_moved");
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// What somebody has who has not answered and has gone off duty, from number `after` on; some at most.
+    pub async fn off_duty_escalations(&self, after: i64, now: Timestamp) -> Result<Vec<EscalationRow>, StoreError> {
+        let mut tx = self.read().await?;
+        let raw: Vec<Raw> = on!(&mut tx, "look for whoever has gone off duty", conn => sqlx::query_as(OFF_DUTY)
+            .bind(now.millis()).bind(after).bind(AT_ONCE).fetch_all(conn).await)?;
+        raw.into_iter().map(EscalationRow::try_from).collect()
+    }
+
+    /// Gives what somebody has who has gone off duty to whoever is on duty. Returns whether somebody else has it now.
+    pub async fn relieve_escalation(
+        &self,
+        mut row: EscalationRow,
+        setup: &Setup,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let posts = tx.posts(&row.site, &row.escalation.route, now).await?;
+        let (hours, counts) = (setup.hours(&row.site), row.escalation.route.counts);
+        let Some(moved) = row.escalation.relieve(now, hours.of(counts), who(&posts)) else { return Ok(false) };
+        if !tx.store_escalation(&row).await? {
+            return Ok(false);
+        }
+        tx.tell_move(&row, &moved, "", "", now).await?;
         tx.commit().await?;
         Ok(true)
     }

@@ -20,6 +20,11 @@ statements! {
         FROM duty JOIN person ON person.id = duty.person
         WHERE duty.site = $1 AND duty.ends_at > $2 AND duty.starts_at < $3
         ORDER BY duty.starts_at, duty.post, duty.place, person.login";
+    DUTIES_OF_ALL = "SELECT duty.site, duty.day, duty.post, duty.place, duty.person, person.name, duty.starts_at, duty.ends_at,
+            person.disabled_at
+        FROM duty JOIN person ON person.id = duty.person
+        WHERE duty.site IN (SELECT roster.site FROM roster) AND duty.ends_at > $1 AND duty.starts_at < $2
+        ORDER BY duty.site, duty.post, duty.place, duty.starts_at, person.login";
     POSTS = "SELECT DISTINCT post FROM duty WHERE site = $1 AND ends_at > $2 ORDER BY post";
     AT_POST = "SELECT person.id, person.name FROM duty JOIN person ON person.id = duty.person
         WHERE duty.site = $1 AND duty.post = $2 AND duty.starts_at <= $3 AND duty.ends_at > $3
@@ -152,6 +157,29 @@ impl Tx {
 }
 
 impl Store {
+    /// The duties of all sites between two times as they truly are, in the order in which people answer for their posts.
+    pub async fn duties_of_all(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<BTreeMap<SiteId, Vec<Duty>>, StoreError> {
+        type OfSite = (String, String, String, i64, String, String, i64, i64, Option<i64>);
+        let mut tx = self.read().await?;
+        let rows: Vec<OfSite> = on!(&mut tx, "read the rosters", conn => sqlx::query_as(DUTIES_OF_ALL)
+            .bind(from.millis()).bind(until.millis()).fetch_all(conn).await)?;
+        let mut all: BTreeMap<SiteId, Vec<Duty>> = BTreeMap::new();
+        for (site, day, post, place, id, name, starts, ends, disabled) in rows {
+            let site: SiteId = site.parse().map_err(|error| StoreError::Inconsistent {
+                table: "duty",
+                id: day.clone(),
+                what: format!("site: {error}"),
+            })?;
+            let row = duty_row((day, post, place, id, name, starts, ends, disabled))?;
+            all.entry(site).or_default().extend(row.effective());
+        }
+        Ok(all)
+    }
+
     /// Who is on duty at each post of a site's roster at that time; `None` if it keeps none.
     pub async fn on_duty(
         &self,

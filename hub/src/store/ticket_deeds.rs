@@ -373,6 +373,7 @@ impl Store {
         tx.settle_deadlines(number, setup, at).await?;
         let moved = on!(&mut tx, "set a ticket's priority", conn => sqlx::query(SET_PRIORITY).bind(number).bind(version)
             .bind(priority).execute(conn).await.map(|done| done.rows_affected()))?;
+        tx.repace_ticket(&ticket, priority, setup).await?;
         let entry = Entry { actor: by, note, priority: Some(priority), ..Entry::new(at, "priority") };
         let told = Change::new(actor, at, "ticket.priority", number).of_site(Some(&ticket.site));
         let told = told.before(&ticket.priority).after(priority);

@@ -137,6 +137,53 @@ fn outside_the_hours_that_count_it_waits_for_them_with_its_first_post() {
     assert_eq!(escalation.due, Some(begins.shifted(600_000)));
 }
 
+#[test]
+fn whoever_goes_off_duty_before_they_answer_is_relieved_and_the_time_stays() {
+    let (mut escalation, _) = Escalation::begin(urgent(), T0, &ALWAYS, only("engineering leader"));
+    assert_eq!(escalation.relieve(at(1), &ALWAYS, only("engineering leader")), None, "they are still there");
+    let relief = |post: &str| match post {
+        "engineering" => Staffing::People(vec![person("night")]),
+        _ => Staffing::Nobody,
+    };
+    let moved = escalation.relieve(at(4), &ALWAYS, relief).unwrap();
+    assert_eq!((moved.why, &*moved.from, &*moved.to), (Why::OffDuty, "engineering", "engineering"));
+    assert_eq!((escalation.holder.clone(), escalation.due), (Some(person("night")), Some(at(10))));
+    assert_eq!(escalation.relieve(at(5), &ALWAYS, everywhere), None, "no roster says that they have gone");
+    let moved = escalation.relieve(at(6), &ALWAYS, only("supervisor")).unwrap();
+    assert_eq!((&*moved.to, moved.skipped), ("supervisor", vec!["engineering".into(), "leader".into()]));
+    assert_eq!(
+        (escalation.holder.clone(), escalation.due),
+        (Some(person("supervisor")), Some(at(11))),
+        "its full time"
+    );
+    escalation.hold(at(7), &ALWAYS);
+    assert_eq!(escalation.relieve(at(8), &ALWAYS, only("manager")), None, "somebody is at it");
+}
+
+#[test]
+fn another_priority_changes_the_pace_as_if_it_had_been_so_since_whoever_has_it_got_it() {
+    let pack = Pack::built_in();
+    let (slow, fast) = (Route::new(&pack, "engineering", "P3", Phase::Repair), urgent());
+    let minutes = |ms: i64| ms / 60_000;
+    let (mut escalation, _) = Escalation::begin(slow.clone(), T0, &ALWAYS, everywhere);
+    assert_eq!(escalation.due, Some(at(minutes(slow.first_ms))));
+    escalation.repace(&fast, &ALWAYS);
+    assert_eq!(escalation.due, Some(at(10)));
+    escalation.step(at(12), &ALWAYS, everywhere).unwrap();
+    assert_eq!((escalation.post(), escalation.due), ("leader", Some(at(17))));
+    escalation.repace(&slow, &ALWAYS);
+    assert_eq!(escalation.due, Some(at(12 + minutes(slow.first_ms) / 2)));
+    escalation.hold(at(20), &ALWAYS);
+    escalation.repace(&fast, &ALWAYS);
+    assert_eq!(
+        escalation.due,
+        Some(at(20 + minutes(slow.lease_ms))),
+        "the time of whoever is at it is what they were given"
+    );
+    escalation.hold(at(21), &ALWAYS);
+    assert_eq!(escalation.due, Some(at(36)), "and anew at the new pace");
+}
+
 #[rstest]
 #[case::the_next(None, false, Ok("leader"))]
 #[case::the_next_by_name(Some("leader"), false, Ok("leader"))]
@@ -199,6 +246,7 @@ enum Deed {
     Hold,
     Pause,
     Restart,
+    Relieve,
     Raise(Option<usize>, bool),
     Staff(BTreeSet<usize>),
 }
@@ -209,6 +257,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         1 => Just(Deed::Hold),
         1 => Just(Deed::Pause),
         1 => Just(Deed::Restart),
+        2 => Just(Deed::Relieve),
         1 => (proptest::option::of(0usize..4), any::<bool>()).prop_map(|(to, named)| Deed::Raise(to, named)),
         2 => proptest::collection::btree_set(0usize..4, 0..4).prop_map(Deed::Staff),
     ]
@@ -243,6 +292,13 @@ proptest! {
                 Deed::Hold => { escalation.hold(now, &ALWAYS); None }
                 Deed::Pause => { escalation.pause(now, None); None }
                 Deed::Restart => { escalation.restart(now, &ALWAYS, who); None }
+                Deed::Relieve => {
+                    let moved = escalation.relieve(now, &ALWAYS, who);
+                    let there = escalation.holder.as_ref().is_none_or(|holder| matches!(
+                        who(escalation.post()), Staffing::People(people) if people.contains(holder)));
+                    prop_assert!(escalation.state != State::Triggered || there, "{moved:?} leaves it with somebody who has gone");
+                    moved
+                }
                 Deed::Raise(to, named) => {
                     let to = to.map(|place| &*route.posts[place]);
                     escalation.raise(to, named, now, &ALWAYS, who).ok().filter(|_| !named)

@@ -5,8 +5,13 @@ use lobby_domain::access::Need;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{About, ApiError, App, Body, Caller, Page, Path, Policy, Query, Routes, limit, name, tickets::check_texts};
-use crate::{fleet::Changed, store::EscalationRow};
+use super::{
+    About, ApiError, App, Body, Caller, Page, Path, Policy, Query, Routes, cursor, limit, name, tickets::check_texts,
+};
+use crate::{
+    fleet::Changed,
+    store::{Cursor, EscalationRow},
+};
 
 pub(super) fn routes() -> Routes {
     Routes::new().get("/api/v1/escalations", Policy::read(About::List), list_escalations).post(
@@ -71,6 +76,8 @@ pub(in crate::http) struct EscalationQuery {
     site: Option<String>,
     /// Those alone that this post has.
     post: Option<String>,
+    /// Where the list goes on: the `next` of the page before.
+    after: Option<String>,
     /// Items, 1 to 1000, usually 100.
     limit: Option<i64>,
 }
@@ -97,9 +104,11 @@ pub(in crate::http) async fn list_escalations(
     Query(query): Query<EscalationQuery>,
 ) -> Result<Json<Page<Escalation>>, ApiError> {
     let site = name("site", query.site.as_deref())?;
-    let rows = app.store.escalations(site.as_ref(), limit(query.limit)?).await?;
-    let wanted = |row: &EscalationRow| query.post.as_deref().is_none_or(|post| row.escalation.post() == post);
-    Ok(Json(Page { items: rows.into_iter().filter(wanted).map(Escalation::from).collect(), next: None }))
+    let wanted = (site.as_ref(), query.post.as_deref());
+    let after = cursor(query.after.as_deref())?;
+    let (rows, next) = app.store.escalations(wanted, after.as_ref(), limit(query.limit)?).await??;
+    let items = rows.into_iter().map(Escalation::from).collect();
+    Ok(Json(Page { items, next: next.as_ref().map(Cursor::to_string) }))
 }
 
 /// Sends a ticket up the chain of command.

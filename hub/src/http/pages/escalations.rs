@@ -25,8 +25,10 @@ use crate::{
     store::{EscalationRow, RaiseError},
 };
 
-/// Most things that are listed.
-const MOST: i64 = 300;
+/// Most things that are looked through for what the reader wants.
+const MOST: i64 = 10_000;
+/// Most of them that are listed: those whose next step is due first.
+const LISTED: usize = 300;
 /// Chosen instead of a post: what the reader has. No post is called so.
 const MINE: &str = "mine";
 
@@ -52,7 +54,7 @@ pub(super) async fn show(State(app): State<App>, reader: Reader) -> Response {
 
 async fn list(app: &App, reader: &Reader) -> Result<String, PageError> {
     let site = reader.site()?;
-    let rows = app.store.escalations(site.as_ref(), MOST).await?;
+    let (rows, _) = app.store.escalations((site.as_ref(), None), None, MOST).await??;
     let open = Open::read(&app.store, site.as_ref(), app.clock.now()).await?;
     let page = Scene::with(app, reader, site, &open, |scene| {
         let mut posts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -65,8 +67,10 @@ async fn list(app: &App, reader: &Reader) -> Result<String, PageError> {
             Some(MINE) => is_mine(scene, row),
             Some(post) => row.escalation.post() == post,
         });
+        let shown: Vec<&EscalationRow> = shown.collect();
         Ok(EscalationsPage {
-            lines: shown.map(|row| line(scene, row)).collect(),
+            lines: shown.iter().take(LISTED).map(|row| line(scene, row)).collect(),
+            later: shown.len().saturating_sub(LISTED),
             posts: choices(scene, &posts, rows.iter().filter(|row| is_mine(scene, row)).count(), wanted.as_deref()),
             chrome: scene.chrome(Page::Escalations),
         })
@@ -158,6 +162,8 @@ pub(super) fn said(scene: &Scene<'_>, note: &str) -> Option<String> {
         "no_answer" => fill(t.escalated_no_answer, &[&from, &to]),
         "lapsed" => fill(t.escalated_lapsed, &[&from]),
         "resumed" => fill(t.escalated_resumed, &[&to]),
+        "off_duty" if from == to => fill(t.escalated_relieved, &[&from]),
+        "off_duty" => fill(t.escalated_off_duty, &[&from, &to]),
         "by_hand" => fill(t.escalated_by_hand, &[&from, &to]),
         _ => return None,
     };

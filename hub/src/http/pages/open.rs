@@ -72,7 +72,7 @@ impl Open {
         let mut open = Self::of(alerts, tickets);
         open.queued = store.queued(site, now).await?;
         open.rejected = store.rejected_tickets(site).await?;
-        open.follow(store.escalations(site, MOST).await?);
+        open.follow(store.escalations((site, None), None, MOST).await??.0);
         if more.is_some() && site.is_none() {
             open.alert_count = u32::try_from(store.alert_counts().await?.open).unwrap_or(u32::MAX);
         }

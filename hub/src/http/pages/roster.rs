@@ -173,6 +173,8 @@ async fn sent(
         Err(mistakes) => (StatusCode::UNPROCESSABLE_ENTITY, Shown { table: text, mistakes, changes: None }),
         Ok(plan) if import => {
             app.store.import_roster(&site, &plan, now, &reader.caller.actor("")).await?;
+            // It is imported; what the heads of pages say of it comes with the next look at the latest.
+            let _ = app.fleet.duties.read(&app.store, now).await;
             return Ok(see(&noticed(&format!("/roster?site={site}"), "saved")));
         }
         Ok(plan) => {

@@ -8,8 +8,8 @@ use std::{
 use jiff::tz::TimeZone;
 use lobby_contract::SiteId;
 use lobby_dashboards::{
-    Calendar, Choice, Chrome, Clause, Collection, DeviceRef, HeldPost, Lang, Page, SelectOption, Sight, State, Texts,
-    When,
+    Calendar, Choice, Chrome, Clause, Collection, DeviceRef, HeldPost, Lang, Page, PostNow, SelectOption, Sight, State,
+    Texts, When,
 };
 use lobby_domain::{
     access::{Grant, Need, Role},
@@ -20,6 +20,7 @@ use lobby_domain::{
     label::{self, Label},
     pack::Pack,
     restraint::Restraint,
+    roster::Holder,
     site::Site,
     time::Timestamp,
 };
@@ -127,9 +128,20 @@ impl Scene<'_> {
             person: self.reader.caller.person().map(|person| person.name.clone()),
             roles: self.roles(),
             posts: self.posts(),
+            duty: self.duty(),
             sight: if self.reader.caller.is_confined() { Sight::OneSite } else { Sight::AllSites },
             audits: self.audits(),
         }
+    }
+
+    /// Who is on duty at the site that is shown, those who act before their superiors.
+    fn duty(&self) -> Vec<PostNow> {
+        let there = self.chosen.as_ref().map(|site| self.fleet.duties.at(site, self.now)).unwrap_or_default();
+        let level = |post: &str| self.pack.chain.steps.iter().position(|step| **step == *post);
+        let mut posts: Vec<_> = there.into_iter().collect();
+        posts.sort_by_key(|(post, _)| level(post));
+        let names = |people: Vec<Holder>| people.into_iter().map(|holder| holder.name.into()).collect();
+        posts.into_iter().map(|(post, people)| PostNow { post: self.post(&post), people: names(people) }).collect()
     }
 
     /// What the reader is at the site that is shown.

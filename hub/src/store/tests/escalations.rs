@@ -11,7 +11,7 @@ use super::{
     deadlines::{act, at},
     happened, raise, setup, the_ticket, writer,
 };
-use crate::store::{Comment, EscalationRow, RaiseError};
+use crate::store::{Comment, Deed, EscalationRow, RaiseError};
 
 /// A warning without a ticket, told to the show flat.
 const LOW: &str = "covers-low";
@@ -19,7 +19,7 @@ const MACHINE: &str = "covers-1";
 
 /// What is followed up; one at most.
 async fn followed(store: &Store) -> Option<EscalationRow> {
-    let mut rows = store.escalations(None, 10).await.unwrap();
+    let mut rows = store.escalations((None, None), None, 10).await.unwrap().unwrap().0;
     assert!(rows.len() <= 1, "{rows:?}");
     rows.pop()
 }
@@ -259,4 +259,135 @@ async fn whoever_accepts_at_the_moment_it_goes_up_holds_it_where_it_is(
     let (stepped, _) = tokio::join!(store.step_escalation(due, false, &setup, at(10)), act(store, Action::Accept, 10));
     let post = if stepped.unwrap() { "leader" } else { "engineering" };
     assert_eq!(stands(store).await, expect(post, State::Held, 25));
+}
+
+/// What was told of it, to whom, in order.
+async fn told_all(store: &Store) -> Vec<(String, String)> {
+    let mut tx = store.read().await.unwrap();
+    let rows: Vec<(String, String)> = on!(&mut tx, "read the outbox", conn => sqlx::query_as(
+        "SELECT event, post FROM outbox ORDER BY created_at, event, post").fetch_all(conn).await)
+    .unwrap();
+    let what = |event: String| event.split(':').nth(1).unwrap_or_default().to_owned();
+    rows.into_iter().map(|(event, post)| (what(event), post)).collect()
+}
+
+#[rstest]
+#[tokio::test]
+async fn those_to_whom_it_went_up_hear_that_somebody_is_at_it(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    commit(&mut writer(store), raise(LED, DARK, at(0))).await;
+    let taken_on = async || {
+        let all = told_all(store).await.into_iter();
+        all.filter(|(what, _)| what == "acknowledged").map(|(_, post)| post).collect::<Vec<_>>()
+    };
+    for minute in [10, 15] {
+        pass(store, minute).await;
+    }
+    act(store, Action::Accept, 16).await;
+    assert_eq!(taken_on().await, ["leader", "supervisor"], "and nobody to whom it did not go");
+    act(store, Action::Start, 17).await;
+    assert_eq!(taken_on().await.len(), 2, "once");
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_somebody_has_who_goes_off_duty_is_given_to_whoever_is_there(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    for id in ["li", "wang", "zhou"] {
+        super::roster::enter(store, id).await;
+    }
+    // Two shifts of those who repair, and afterwards the leader alone.
+    let day = [("engineering", "li", 0, 1), ("engineering", "wang", 1, 2), ("leader", "zhou", 0, 9)];
+    store.import_roster(&super::site(), &super::roster::plan(20, &day), T0 - MINUTE, &by()).await.unwrap();
+    commit(&mut writer(store), raise(LED, DARK, at(55))).await;
+    let relieve = async |minute: u32| {
+        let mut moved = 0;
+        for row in store.off_duty_escalations(0, at(minute)).await.unwrap() {
+            moved += usize::from(store.relieve_escalation(row, &setup(), at(minute)).await.unwrap());
+        }
+        let row = followed(store).await.unwrap();
+        (moved, row.escalation.holder.map(|holder| holder.id.to_string()).unwrap_or_default())
+    };
+    assert_eq!(relieve(59).await, (0, "li".to_owned()));
+    assert_eq!(relieve(60).await, (1, "wang".to_owned()));
+    assert_eq!(stands(store).await, expect("engineering", State::Triggered, 65), "the time stays");
+    assert_eq!(told(store).await, ["engineering"]);
+    act(store, Action::Accept, 61).await;
+    assert_eq!(relieve(125).await, (0, "wang".to_owned()), "whoever has answered is not taken off it");
+    // It lapses, and Wang has gone meanwhile.
+    pass(store, 76).await;
+    assert_eq!(stands(store).await.1, State::Triggered);
+    assert_eq!(relieve(121).await, (1, "zhou".to_owned()));
+    assert_eq!(stands(store).await, expect("leader", State::Triggered, 126), "another level has its full time");
+    let (_, events) = store.ticket(the_ticket(store).await.number.as_str()).await.unwrap().unwrap();
+    let last = events.last().unwrap();
+    assert_eq!((&*last.what, &*last.note), ("escalated", "off_duty engineering leader\nzhou 工\n"));
+}
+
+#[rstest]
+#[tokio::test]
+async fn another_priority_is_followed_up_at_its_own_pace(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    commit(&mut writer(store), raise(LED, DARK, at(0))).await;
+    let setup = setup();
+    let minutes = |priority: &str| setup.pack.priorities[priority].respond_within.millis() / 60_000;
+    let set = async |priority: &'static str, minute: u32| {
+        let ticket = the_ticket(store).await;
+        let deed = Deed {
+            version: ticket.version,
+            by: "王主管",
+            actor: &by(),
+            note: "",
+            work: None,
+            duplicate_of: None,
+            assignee: None,
+            arrived: None,
+            at: at(minute),
+        };
+        store.set_priority(ticket.number.as_str(), priority, deed, &setup).await.unwrap();
+    };
+    assert_eq!(stands(store).await, expect("engineering", State::Triggered, minutes("P1")));
+    set("P2", 5).await;
+    assert_eq!(stands(store).await, expect("engineering", State::Triggered, minutes("P2")));
+    pass(store, 11).await;
+    assert_eq!(stands(store).await.0, "engineering", "it has longer now");
+    set("P1", 12).await;
+    pass(store, 12).await;
+    assert_eq!(stands(store).await.0, "leader", "that time was over already");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_long_list_is_read_in_pages_and_by_post(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    let mut writer = writer(store);
+    let devices: Vec<String> = (0..7).map(|number| format!("led-{number}")).collect();
+    for (minute, device) in (0..).zip(&devices) {
+        commit(&mut writer, raise(device, DARK, at(minute))).await;
+    }
+    for row in store.due_escalations(at(12)).await.unwrap() {
+        assert!(store.step_escalation(row, false, &setup(), at(12)).await.unwrap());
+    }
+    let pages = async |post: Option<&'static str>| {
+        let (mut after, mut found) = (None, Vec::new());
+        loop {
+            let (rows, next) = store.escalations((None, post), after.as_ref(), 2).await.unwrap().unwrap();
+            found.push(rows.iter().map(|row| row.no).collect::<Vec<_>>());
+            match next {
+                Some(next) => after = Some(next),
+                None => return found,
+            }
+        }
+    };
+    assert_eq!(pages(None).await, [vec![4, 5], vec![6, 7], vec![1, 2], vec![3]], "what is due first before the others");
+    assert_eq!(pages(Some("leader")).await, [vec![1, 2], vec![3]]);
+    assert_eq!(pages(Some("manager")).await, [Vec::<i64>::new()]);
+    let wrong = "nonsense".parse().unwrap();
+    assert!(store.escalations((None, None), Some(&wrong), 2).await.unwrap().is_err());
 }

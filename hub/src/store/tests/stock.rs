@@ -289,7 +289,11 @@ async fn what_runs_low_is_told_once_and_no_agents_data_clear_it(#[values(Kind::S
     let alerts = all_alerts(store).await;
     assert_eq!((alerts.len(), alerts[0].hits, &alerts[0].tells[..]), (1, 1, &["showflat".to_owned()][..]));
     assert_eq!(count(store, "outbox").await, 1);
-    assert_eq!(store.escalations(None, 10).await.unwrap().len(), 1, "it goes up if nobody answers");
+    assert_eq!(
+        store.escalations((None, None), None, 10).await.unwrap().unwrap().0.len(),
+        1,
+        "it goes up if nobody answers"
+    );
     assert!(store.site(&site()).await.unwrap().open_alerts.is_empty(), "after a restart it is in no rule's memory");
     store.tell_low(&site(), &[], &open, &setup, at(5)).await.unwrap();
     assert!(store.open_low(&site()).await.unwrap().is_empty());
