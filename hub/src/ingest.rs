@@ -62,6 +62,9 @@ use crate::{
 
 /// How long an ordinary record may wait for others to share its commit. An alert closes the batch at once.
 const LINGER: Duration = Duration::from_millis(5);
+/// While a fault waits for the batch before to be stored, so many more records may come into its batch: more of them would hold it up,
+/// and with none a storm of faults would be stored one by one.
+const BESIDE_A_FAULT: usize = 64;
 /// How often time passes for the rules.
 const TICK: Duration = Duration::from_secs(1);
 /// When the rules have not been evaluated for longer, ingest could not work meanwhile.
@@ -110,7 +113,8 @@ struct Gathered {
     changes: BTreeMap<SiteId, Changes>,
     receipts: Vec<Receipt>,
     records: usize,
-    urgent: bool,
+    /// How many records were gathered when the first fault among them was found.
+    urgent: Option<usize>,
     /// What people have changed, to be stored with the changes of the same site.
     told: BTreeMap<SiteId, Vec<Change>>,
     replies: Vec<Reply>,
@@ -224,7 +228,7 @@ impl Ingest {
     async fn gather(&self, first: Inbound, inbound: &mut Queue, course: &Course, gathered: &mut Gathered) {
         self.take(first, course, gathered);
         let until = Instant::now() + LINGER;
-        while !self.is_full(gathered) && !gathered.urgent {
+        while !self.is_full(gathered) && gathered.urgent.is_none() {
             let message = match inbound.try_recv() {
                 Some(message) => message,
                 None => match timeout_at(until, inbound.recv()).await {
@@ -258,7 +262,8 @@ impl Ingest {
     }
 
     fn is_full(&self, gathered: &Gathered) -> bool {
-        gathered.records >= self.counters.pace.most()
+        let enough = gathered.urgent.map_or(usize::MAX, |records| records + BESIDE_A_FAULT);
+        gathered.records >= self.counters.pace.most().min(enough)
     }
 
     fn take(&self, inbound: Inbound, course: &Course, gathered: &mut Gathered) {
@@ -279,8 +284,9 @@ impl Ingest {
             return scarcity::judge(live, &agent, message, received_at, changes);
         }
         judge(live, &agent, message, received_at, changes);
-        gathered.urgent |= !changes.alerts.is_empty();
+        let is_urgent = !changes.alerts.is_empty();
         gathered.records += changes.records.len() - before;
+        gathered.urgent = gathered.urgent.or(is_urgent.then_some(gathered.records));
         gathered.receipts.extend(receipt);
         self.counters.spent(Stage::Judge, begun.elapsed());
     }

@@ -251,7 +251,7 @@ impl Tx {
             let is_here = |channel: &String| here.iter().any(|one| person_of(channel) == Some(&one.person));
             return Ok(heard.into_iter().filter(is_here).collect());
         }
-        let there: Vec<&Mailbox> = match self.staffing(site, post, at).await? {
+        let there: Vec<&Mailbox> = match self.posts(site, at).await?.at(post) {
             Staffing::Nobody => Vec::new(),
             Staffing::Unkept => here.into_iter().filter(|one| one.is_at(post, site)).collect(),
             Staffing::People(people) => {

@@ -1,13 +1,11 @@
 //! What is followed up along the chain of command: written with the change of the ticket or alert that it follows from, and moved on when
 //! its time is over (see [`lobby_domain::escalation`]). Each step is guarded by the row's version, so that of two hubs one takes it.
 
-use std::collections::BTreeMap;
-
 use lobby_contract::SiteId;
 use lobby_domain::{
     alert::{AlertId, Raise},
     escalation::{Escalation, Move, Phase, Refusal, Route, State},
-    roster::{Holder, Staffing},
+    roster::Holder,
     ticket,
     time::{Span, Timestamp},
 };
@@ -99,7 +97,7 @@ statements! {
     DUE = "SELECT no, site, ticket, alert, phase, route, state, level, holder, holder_name, since, due, version, started_at
         FROM escalation WHERE ended_at IS NULL AND due <= $1 ORDER BY due, no LIMIT $2";
     BEGIN = "INSERT INTO escalation (site, ticket, alert, phase, route, state, level, holder, holder_name, since, due, version, started_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12) ON CONFLICT DO NOTHING";
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12) ON CONFLICT DO NOTHING RETURNING no";
     // Whoever is named has not answered and is on duty nowhere at the site.
     OFF_DUTY = "SELECT no, site, ticket, alert, phase, route, state, level, holder, holder_name, since, due, version, started_at
         FROM escalation WHERE ended_at IS NULL AND state = 'triggered' AND holder IS NOT NULL AND no > $2
@@ -153,14 +151,6 @@ impl TryFrom<Raw> for EscalationRow {
     }
 }
 
-/// Who is at which post, as far as it was asked.
-type Posts = BTreeMap<Box<str>, Staffing>;
-
-/// Looks posts up. One that was not asked about is nobody's.
-fn who(posts: &Posts) -> impl Fn(&str) -> Staffing + '_ {
-    |post| posts.get(post).cloned().unwrap_or(Staffing::Nobody)
-}
-
 impl Tx {
     async fn escalation(&mut self, of: Of<'_>) -> Result<Option<EscalationRow>, StoreError> {
         let raw: Option<Raw> = match of {
@@ -172,16 +162,6 @@ impl Tx {
         raw.map(EscalationRow::try_from).transpose()
     }
 
-    /// Who is at the posts of a route.
-    async fn posts(&mut self, site: &SiteId, route: &Route, now: Timestamp) -> Result<Posts, StoreError> {
-        let mut posts = Posts::new();
-        for post in &route.posts {
-            let staffing = self.staffing(site, post, now).await?;
-            posts.insert(post.clone(), staffing);
-        }
-        Ok(posts)
-    }
-
     async fn begin_escalation(
         &mut self,
         site: &SiteId,
@@ -191,21 +171,23 @@ impl Tx {
         setup: &Setup,
         at: Timestamp,
     ) -> Result<Option<EscalationRow>, StoreError> {
-        let posts = self.posts(site, &route, at).await?;
+        let posts = self.posts(site, at).await?;
         let way = way(&route);
         let (hours, counts) = (setup.hours(site), route.counts);
-        let (escalation, _) = Escalation::begin(route, at, hours.of(counts), who(&posts));
+        let (escalation, _) = Escalation::begin(route, at, hours.of(counts), |post| posts.at(post));
         let ticket = match of {
             Of::Ticket(number) => Some(number),
             Of::Alert(_) => None,
         };
-        on!(self, "begin an escalation", conn => sqlx::query(BEGIN).bind(site.as_str()).bind(ticket).bind(alert.0)
+        let no: Option<i64> = on!(self, "begin an escalation", conn => sqlx::query_scalar(BEGIN).bind(site.as_str()).bind(ticket).bind(alert.0)
             .bind(phase.as_str()).bind(&way).bind(escalation.state.as_str()).bind(level(&escalation))
             .bind(escalation.holder.as_ref().map(|holder| &*holder.id))
             .bind(escalation.holder.as_ref().map(|holder| &*holder.name)).bind(escalation.since.millis())
-            .bind(escalation.due.map(Timestamp::millis)).bind(at.millis()).execute(conn).await.map(drop))?;
+            .bind(escalation.due.map(Timestamp::millis)).bind(at.millis()).fetch_optional(conn).await)?;
         failpoint::pass("escalation_begun");
-        self.escalation(of).await
+        let Some(no) = no else { return self.escalation(of).await };
+        let (site, ticket) = (site.clone(), ticket.map(str::to_owned));
+        Ok(Some(EscalationRow { no, site, ticket, alert, phase, escalation, started_at: at, version: 1 }))
     }
 
     /// Stores how an escalation stands. False if somebody else moved it since it was read.
@@ -337,8 +319,8 @@ impl Tx {
             State::Triggered
                 if before.state == State::Held || (before.state == State::Paused && before.due.is_none()) =>
             {
-                let posts = self.posts(&row.site, &row.escalation.route, at).await?;
-                row.escalation.restart(at, hours, who(&posts));
+                let posts = self.posts(&row.site, at).await?;
+                row.escalation.restart(at, hours, |post| posts.at(post));
             }
             State::Triggered => {}
         }
@@ -501,10 +483,10 @@ impl Store {
             tx.commit().await?;
             return Ok(ours);
         }
-        let posts = tx.posts(&row.site, &row.escalation.route, now).await?;
+        let posts = tx.posts(&row.site, now).await?;
         let (hours, counts) = (setup.hours(&row.site), row.escalation.route.counts);
         let was_held = row.escalation.state == State::Held;
-        let Some(moved) = row.escalation.step(now, hours.of(counts), who(&posts)) else { return Ok(false) };
+        let Some(moved) = row.escalation.step(now, hours.of(counts), |post| posts.at(post)) else { return Ok(false) };
         if !tx.store_escalation(&row).await? {
             return Ok(false);
         }
@@ -535,9 +517,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
-        let posts = tx.posts(&row.site, &row.escalation.route, now).await?;
+        let posts = tx.posts(&row.site, now).await?;
         let (hours, counts) = (setup.hours(&row.site), row.escalation.route.counts);
-        let Some(moved) = row.escalation.relieve(now, hours.of(counts), who(&posts)) else { return Ok(false) };
+        let Some(moved) = row.escalation.relieve(now, hours.of(counts), |post| posts.at(post)) else { return Ok(false) };
         if !tx.store_escalation(&row).await? {
             return Ok(false);
         }
@@ -574,10 +556,10 @@ impl Store {
     ) -> Result<EscalationRow, RaiseError> {
         let mut tx = self.begin().await?;
         let mut row = tx.escalation(Of::Ticket(number)).await?.ok_or(RaiseError::NotFound)?;
-        let posts = tx.posts(&row.site, &row.escalation.route, at).await?;
+        let posts = tx.posts(&row.site, at).await?;
         let (hours, counts) = (setup.hours(&row.site), row.escalation.route.counts);
         let named = !by.is_empty() && !reason.is_empty();
-        let moved = row.escalation.raise(to, named, at, hours.of(counts), who(&posts))?;
+        let moved = row.escalation.raise(to, named, at, hours.of(counts), |post| posts.at(post))?;
         if !tx.store_escalation(&row).await? {
             return Err(RaiseError::Conflict);
         }

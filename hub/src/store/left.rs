@@ -43,7 +43,7 @@ impl Store {
             };
             let site: SiteId = site.parse().map_err(bad)?;
             let is_theirs = goes_on || one.is_at(post, &site) || {
-                let at_post = tx.staffing(&site, post, Timestamp::from_millis(*at)).await?;
+                let at_post = tx.posts(&site, Timestamp::from_millis(*at)).await?.at(post);
                 matches!(at_post, Staffing::People(people) if people.iter().any(|person| *person.id == *one.person))
             };
             if is_theirs {

@@ -26,12 +26,11 @@ statements! {
         WHERE duty.site IN (SELECT roster.site FROM roster) AND duty.ends_at > $1 AND duty.starts_at < $2
         ORDER BY duty.site, duty.post, duty.place, duty.starts_at, person.login";
     POSTS = "SELECT DISTINCT post FROM duty WHERE site = $1 AND ends_at > $2 ORDER BY post";
-    AT_POST = "SELECT person.id, person.name FROM duty JOIN person ON person.id = duty.person
-        WHERE duty.site = $1 AND duty.post = $2 AND duty.starts_at <= $3 AND duty.ends_at > $3
-        AND (person.disabled_at IS NULL OR person.disabled_at > $3)
-        ORDER BY duty.place, duty.starts_at, person.login";
-    KEPT = "SELECT COUNT(*) > 0 FROM duty WHERE site = $1 AND starts_at <= $2 AND ends_at > $3
-        AND (CAST($4 AS TEXT) IS NULL OR post = $4)";
+    THERE = "SELECT duty.post, person.id, person.name FROM duty JOIN person ON person.id = duty.person
+        WHERE duty.site = $1 AND duty.starts_at <= $2 AND duty.ends_at > $2
+        AND (person.disabled_at IS NULL OR person.disabled_at > $2)
+        ORDER BY duty.post, duty.place, duty.starts_at, person.login";
+    KEPT = "SELECT DISTINCT post FROM duty WHERE site = $1 AND starts_at <= $2 AND ends_at > $3";
     BEGIN_DUTY = "INSERT INTO duty (site, day, post, person, starts_at, ends_at, place) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     END_DUTY = "UPDATE duty SET ends_at = $6 WHERE site = $1 AND day = $2 AND post = $3 AND person = $4 AND starts_at = $5";
     FORGET_DUTY = "DELETE FROM duty WHERE site = $1 AND day = $2 AND post = $3 AND person = $4 AND starts_at = $5";
@@ -66,6 +65,21 @@ pub struct Coming {
     pub gaps: Vec<Gap>,
 }
 
+/// Who is on duty at the posts of a site of which a roster is kept.
+#[derive(Debug)]
+pub(super) struct Posts(BTreeMap<Box<str>, Vec<Holder>>);
+
+impl Posts {
+    /// Who is at a post.
+    pub(super) fn at(&self, post: &str) -> Staffing {
+        match self.0.get(post) {
+            None => Staffing::Unkept,
+            Some(people) if people.is_empty() => Staffing::Nobody,
+            Some(people) => Staffing::People(people.clone()),
+        }
+    }
+}
+
 type RawDuty = (String, String, i64, String, String, i64, i64, Option<i64>);
 
 fn duty_row((day, post, place, id, name, from, until, disabled_at): RawDuty) -> Result<DutyRow, StoreError> {
@@ -94,26 +108,24 @@ fn described(duties: &[Duty]) -> String {
 }
 
 impl Tx {
-    /// Who is on duty at a post of a site at that time.
-    pub(super) async fn staffing(&mut self, site: &SiteId, post: &str, at: Timestamp) -> Result<Staffing, StoreError> {
-        let rows: Vec<(String, String)> = on!(self, "look up who is on duty", conn => sqlx::query_as(AT_POST)
-            .bind(site.as_str()).bind(post).bind(at.millis()).fetch_all(conn).await)?;
-        let mut people: Vec<Holder> = Vec::new();
-        for (id, name) in rows {
-            if !people.iter().any(|known| *known.id == *id) {
+    /// Who is on duty at the posts of a site at that time. Of a post a roster is kept from its first duty on until [`KEPT_FOR`] after its
+    /// last.
+    pub(super) async fn posts(&mut self, site: &SiteId, at: Timestamp) -> Result<Posts, StoreError> {
+        let kept: Vec<String> = on!(self, "look of which posts a roster is kept", conn => sqlx::query_scalar(KEPT)
+            .bind(site.as_str()).bind(at.millis()).bind((at - KEPT_FOR).millis()).fetch_all(conn).await)?;
+        let mut posts: BTreeMap<Box<str>, Vec<Holder>> = kept.into_iter().map(|post| (post.into(), Vec::new())).collect();
+        if posts.is_empty() {
+            return Ok(Posts(posts));
+        }
+        let there: Vec<(String, String, String)> = on!(self, "look up who is on duty", conn => sqlx::query_as(THERE)
+            .bind(site.as_str()).bind(at.millis()).fetch_all(conn).await)?;
+        for (post, id, name) in there {
+            let people = posts.entry(post.into()).or_default();
+            if people.iter().all(|known| *known.id != *id) {
                 people.push(Holder { id: id.into(), name: name.into() });
             }
         }
-        if !people.is_empty() {
-            return Ok(Staffing::People(people));
-        }
-        Ok(if self.keeps_roster(site, Some(post), at).await? { Staffing::Nobody } else { Staffing::Unkept })
-    }
-
-    /// Whether a site keeps a roster, of this post if one is given, at that time: from its first duty on until [`KEPT_FOR`] after its last.
-    async fn keeps_roster(&mut self, site: &SiteId, post: Option<&str>, at: Timestamp) -> Result<bool, StoreError> {
-        on!(self, "look whether a roster is kept", conn => sqlx::query_scalar(KEPT).bind(site.as_str()).bind(at.millis())
-            .bind((at - KEPT_FOR).millis()).bind(post).fetch_one(conn).await)
+        Ok(Posts(posts))
     }
 
     pub(super) async fn duties(
@@ -187,23 +199,19 @@ impl Store {
         at: Timestamp,
     ) -> Result<Option<BTreeMap<Box<str>, Vec<Holder>>>, StoreError> {
         let mut tx = self.read().await?;
-        if !tx.keeps_roster(site, None, at).await? {
+        let Posts(mut posts) = tx.posts(site, at).await?;
+        if posts.is_empty() {
             return Ok(None);
         }
-        let mut posts = BTreeMap::new();
         for post in tx.roster_posts(site, at).await? {
-            let people = match tx.staffing(site, &post, at).await? {
-                Staffing::People(people) => people,
-                Staffing::Nobody | Staffing::Unkept => Vec::new(),
-            };
-            posts.insert(post, people);
+            posts.entry(post).or_default();
         }
         Ok(Some(posts))
     }
 
     /// Who is on duty at a post of a site at that time.
     pub async fn staffing(&self, site: &SiteId, post: &str, at: Timestamp) -> Result<Staffing, StoreError> {
-        self.read().await?.staffing(site, post, at).await
+        Ok(self.read().await?.posts(site, at).await?.at(post))
     }
 
     /// A site's duties between two times, in order.

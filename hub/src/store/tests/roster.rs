@@ -53,7 +53,7 @@ pub(super) fn plan(day: i8, duties: &[(&str, &str, i64, i64)]) -> Plan {
 
 async fn staffing(store: &Store, post: &str, hours: i64) -> Staffing {
     let mut tx = store.begin().await.unwrap();
-    let found = tx.staffing(&site(), post, at(hours)).await.unwrap();
+    let found = tx.posts(&site(), at(hours)).await.unwrap().at(post);
     assert_eq!(found, store.staffing(&site(), post, at(hours)).await.unwrap());
     found
 }
