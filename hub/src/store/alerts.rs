@@ -183,8 +183,9 @@ statements! {
     HOLD_OPEN = "UPDATE alert SET hits = hits WHERE id = $1 AND cleared_at IS NULL";
     CLEAR = "UPDATE alert SET cleared_at = $4, clear_reason = $5, cleared_by = $6
         WHERE site = $1 AND subject = $2 AND rule = $3 AND cleared_at IS NULL RETURNING id, CASE WHEN victim_of IS NULL THEN ticket END";
-    ATTACH = "UPDATE alert SET ticket = $2, victim_of = NULL WHERE id = $1";
-    ATTACH_VICTIMS = "UPDATE alert SET ticket = $2 WHERE victim_of = $1 AND cleared_at IS NULL";
+    // With its victims that are still there.
+    ATTACH = "UPDATE alert SET ticket = $2, victim_of = CASE WHEN id = $1 THEN NULL ELSE victim_of END
+        WHERE id = $1 OR (victim_of = $1 AND cleared_at IS NULL)";
     ATTACH_VICTIM = "UPDATE alert SET victim_of = $2, ticket = (SELECT cause.ticket FROM alert cause WHERE cause.id = $2)
         WHERE id = $1 RETURNING ticket";
     TELL = "INSERT INTO outbox (event, post, site, alert, created_at, state) VALUES ($1, $2, $3, $4, $5, 'queued')
@@ -386,11 +387,8 @@ impl Tx {
 
     /// Joins an alert, and those that are its consequences, to a ticket.
     pub(super) async fn attach_alert(&mut self, id: AlertId, ticket: &str) -> Result<(), StoreError> {
-        for sql in [ATTACH, ATTACH_VICTIMS] {
-            on!(self, "attach an alert to its ticket", conn => sqlx::query(sql).bind(id.0).bind(ticket)
-                .execute(conn).await.map(drop))?;
-        }
-        Ok(())
+        on!(self, "attach an alert to its ticket", conn => sqlx::query(ATTACH).bind(id.0).bind(ticket)
+            .execute(conn).await.map(drop))
     }
 
     /// Notes an alert on the ticket of its cause, which may have none yet.

@@ -322,10 +322,8 @@ impl Writer {
     async fn take_step(&self, tx: &mut Tx, batch: &Batch, raise: &Raise) -> Result<(), StoreError> {
         match (raise.step, &raise.rule.ticket) {
             (Step::Open, Some(rule)) => {
-                let number = tx.ticket_for(&batch.site, &batch.zone, &self.setup, raise, rule).await?;
-                tx.attach_alert(raise.id, &number).await?;
-                failpoint::pass("ticket_attached");
-                tx.follow_ticket(&number, &self.setup, raise.at, false).await
+                let place = (&batch.site, &batch.zone);
+                tx.put_on_ticket(raise.id, place, &self.setup, raise, rule).await.map(drop)
             }
             (Step::Victim(source), _) => tx.attach_victim(raise, source).await,
             (Step::None, _) => tx.follow_alert(&batch.site, raise, &self.setup).await,

@@ -37,6 +37,37 @@ statements! {
     SITE_OF = "SELECT site FROM ticket WHERE number = $1";
 }
 
+/// What is kept of a ticket's deadlines.
+pub(super) struct Kept {
+    /// By when each promise is due, in ms.
+    pub(super) due: [i64; 3],
+    /// When the next reminder is due, in ms.
+    pub(super) next: Option<i64>,
+    /// What was reminded of.
+    pub(super) reminded: String,
+}
+
+impl Kept {
+    /// What is not due now keeps the time of `before`, for which it was due last.
+    fn of(deadlines: &Deadlines, reminded: Reminded, before: [i64; 3]) -> Self {
+        let due = deadlines.due();
+        Self {
+            due: std::array::from_fn(|promise| due[promise].map_or(before[promise], Timestamp::millis)),
+            next: deadlines.next(&reminded).map(Timestamp::millis),
+            reminded: to_text(reminded),
+        }
+    }
+
+    /// That of a ticket that is opened at `at`.
+    pub(super) fn of_new(site: &SiteId, priority: &str, setup: &Setup, at: Timestamp) -> Self {
+        // A priority that the standards do not have sets no limit.
+        let promised = setup.pack.priorities.get(priority);
+        let stage = promised.map(|promised| Stage { at, state: State::New, limits: promised.limits() });
+        let (hours, counts) = (setup.hours(site), promised.map(|promised| promised.counts).unwrap_or_default());
+        Self::of(&Deadlines::of(stage.as_slice(), hours.of(counts)), Reminded::default(), [at.millis(); 3])
+    }
+}
+
 #[derive(sqlx::FromRow)]
 struct Terms {
     site: String,
@@ -67,14 +98,10 @@ impl Tx {
         let deadlines = Deadlines::of(&stages, hours.of(counts));
         let mut reminded = from_text(&terms.reminded);
         let news = deadlines.reminders(&mut reminded, now);
-        // What is not due now keeps the time for which it was due last.
         let before = [terms.respond_by, terms.arrive_by, terms.complete_by];
-        let due = deadlines.due();
-        let [respond, arrive, complete] =
-            std::array::from_fn(|promise| due[promise].map_or(before[promise], Timestamp::millis));
-        let next = deadlines.next(&reminded).map(Timestamp::millis);
+        let Kept { due: [respond, arrive, complete], next, reminded } = Kept::of(&deadlines, reminded, before);
         let settled = on!(self, "write a ticket's deadlines", conn => sqlx::query(SETTLE).bind(number).bind(respond).bind(arrive)
-            .bind(complete).bind(next).bind(to_text(reminded)).bind(&terms.reminded).execute(conn).await
+            .bind(complete).bind(next).bind(reminded).bind(&terms.reminded).execute(conn).await
             .map(|done| done.rows_affected()))?;
         if settled == 0 {
             // On PostgreSQL another transaction said the same a moment ago.

@@ -6,6 +6,7 @@ use lobby_domain::{
     alert::{AlertId, Raise},
     escalation::{Escalation, Move, Phase, Refusal, Route, State},
     roster::Holder,
+    rule::TicketRule,
     ticket,
     time::{Span, Timestamp},
 };
@@ -243,6 +244,19 @@ impl Tx {
         Ok(())
     }
 
+    /// Begins to follow up a ticket that was just opened for an alert.
+    pub(super) async fn follow_new_ticket(
+        &mut self,
+        site: &SiteId,
+        (number, alert): (&str, AlertId),
+        ticket: &TicketRule,
+        setup: &Setup,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let route = Route::new(&setup.pack, repairer(setup, &ticket.department), &ticket.priority, Phase::Repair);
+        self.begin_escalation(site, Of::Ticket(number), alert, (Phase::Repair, route), setup, at).await.map(drop)
+    }
+
     /// Follows a ticket up as it stands now. To be called after each change of its state, and after what a person did with it.
     pub(super) async fn follow_ticket(
         &mut self,
@@ -402,10 +416,14 @@ impl Tx {
 
 /// The way of a ticket.
 fn route(ticket: &TicketRow, phase: Phase, setup: &Setup) -> Route {
-    let pack = &setup.pack;
-    let repairs = || pack.departments.get(&*ticket.department).map_or(&*pack.chain.last_resort, |of| &*of.post);
-    let post = if phase == Phase::Confirm { &*ticket.confirmed_by } else { repairs() };
-    Route::new(pack, post, &ticket.priority, phase)
+    let confirms = phase == Phase::Confirm;
+    let post = if confirms { &*ticket.confirmed_by } else { repairer(setup, &ticket.department) };
+    Route::new(&setup.pack, post, &ticket.priority, phase)
+}
+
+/// The post that repairs for a department.
+fn repairer<'a>(setup: &'a Setup, department: &str) -> &'a str {
+    setup.pack.departments.get(department).map_or(&*setup.pack.chain.last_resort, |of| &*of.post)
 }
 
 fn way(route: &Route) -> String {
@@ -519,7 +537,9 @@ impl Store {
         let mut tx = self.begin().await?;
         let posts = tx.posts(&row.site, now).await?;
         let (hours, counts) = (setup.hours(&row.site), row.escalation.route.counts);
-        let Some(moved) = row.escalation.relieve(now, hours.of(counts), |post| posts.at(post)) else { return Ok(false) };
+        let Some(moved) = row.escalation.relieve(now, hours.of(counts), |post| posts.at(post)) else {
+            return Ok(false);
+        };
         if !tx.store_escalation(&row).await? {
             return Ok(false);
         }

@@ -238,18 +238,18 @@ impl Tx {
         };
         let (alert, joined) = self.state(&report.site, &raise).await?;
         let ticket = match (&joined, &rule.ticket) {
-            (Some(number), _) => Some(self.join_ticket(number, setup, &raise).await?),
-            (None, Some(opens)) => Some(self.ticket_for(&report.site, zone, setup, &raise, opens).await?),
+            (Some(number), _) => {
+                let number = self.join_ticket(number, setup, &raise).await?;
+                self.follow_ticket(&number, setup, report.at, false).await?;
+                Some(number)
+            }
+            (None, Some(opens)) => Some(self.put_on_ticket(alert, (&report.site, zone), setup, &raise, opens).await?),
+            (None, None) if alert == raise.id => {
+                self.follow_alert(&report.site, &raise, setup).await?;
+                None
+            }
             (None, None) => None,
         };
-        if let (None, Some(number)) = (&joined, &ticket) {
-            self.attach_alert(alert, number).await?;
-        }
-        match &ticket {
-            Some(number) => self.follow_ticket(number, setup, report.at, false).await?,
-            None if alert == raise.id => self.follow_alert(&report.site, &raise, setup).await?,
-            None => {}
-        }
         let row = ReportRow { alert, ticket, ..report.clone() };
         if !self.write_report(&row).await? {
             return Ok(None);

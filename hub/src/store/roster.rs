@@ -113,7 +113,8 @@ impl Tx {
     pub(super) async fn posts(&mut self, site: &SiteId, at: Timestamp) -> Result<Posts, StoreError> {
         let kept: Vec<String> = on!(self, "look of which posts a roster is kept", conn => sqlx::query_scalar(KEPT)
             .bind(site.as_str()).bind(at.millis()).bind((at - KEPT_FOR).millis()).fetch_all(conn).await)?;
-        let mut posts: BTreeMap<Box<str>, Vec<Holder>> = kept.into_iter().map(|post| (post.into(), Vec::new())).collect();
+        let mut posts: BTreeMap<Box<str>, Vec<Holder>> =
+            kept.into_iter().map(|post| (post.into(), Vec::new())).collect();
         if posts.is_empty() {
             return Ok(Posts(posts));
         }

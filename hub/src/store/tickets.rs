@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use lobby_contract::SiteId;
 use lobby_domain::{
-    alert::{Raise, Subject},
+    alert::{AlertId, Raise, Subject},
     calendar::local,
     label::Label,
     rule::TicketRule,
@@ -12,7 +12,9 @@ use lobby_domain::{
     work::{Fen, Work, WorkError},
 };
 
-use super::{Arrived, Cursor, CursorError, Store, StoreError, Tx, joined, on, page, split, statements};
+use super::{
+    Arrived, Cursor, CursorError, Store, StoreError, Tx, deadlines::Kept, joined, on, page, split, statements,
+};
 use crate::{failpoint, fleet::Setup};
 
 /// A ticket as it was stored.
@@ -179,8 +181,8 @@ statements! {
     NEXT_NUMBER = "INSERT INTO ticket_count (month, count) VALUES ($1, 1)
         ON CONFLICT (month) DO UPDATE SET count = ticket_count.count + 1 RETURNING count";
     OPEN = "INSERT INTO ticket (number, site, subject, fault_class, rule, clauses, department, priority, confirmed_by, title_zh, title_en,
-            state, version, owner, opened_at, respond_by, arrive_by, complete_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'new', 1, '', $12, $12, $12, $12)";
+            state, version, owner, opened_at, respond_by, arrive_by, complete_by, remind_at, reminded)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'new', 1, '', $12, $13, $14, $15, $16, $17)";
     // Never sets `closed`. On PostgreSQL a person may have closed the ticket since it was looked at; then it is open again.
     SET_STATE = "UPDATE ticket SET state = $2, version = version + 1, closed_at = NULL WHERE number = $1 AND state <> $2";
     REOPEN = "UPDATE ticket SET state = 'new', version = version + 1, owner = '', accepted_at = NULL, started_at = NULL,
@@ -244,11 +246,12 @@ impl TryFrom<Raw> for TicketRow {
 }
 
 impl Tx {
-    /// Opens, joins or re-opens the ticket of an alert that was just raised. Returns its number.
-    pub(super) async fn ticket_for(
+    /// Puts `alert`, which was just raised, on the ticket that its rule asks for: one that is opened, joined or re-opened, and followed up
+    /// from now on. Returns its number.
+    pub(super) async fn put_on_ticket(
         &mut self,
-        site: &SiteId,
-        zone: &TimeZone,
+        alert: AlertId,
+        (site, zone): (&SiteId, &TimeZone),
         setup: &Setup,
         raise: &Raise,
         ticket: &TicketRule,
@@ -266,10 +269,23 @@ impl Tx {
             Ok::<_, StoreError>(Last { state, closed_at: closed_at.map(Timestamp::from_millis), rejected })
         });
         let decision = on_raise(known.transpose()?, raise.at);
-        match last {
-            Some((number, ..)) if decision != OnRaise::Open => self.go_on_with(number, decision, setup, raise).await,
-            _ => self.open_ticket(site, zone, setup, raise, ticket).await,
-        }
+        let number = match last {
+            Some((number, ..)) if decision != OnRaise::Open => {
+                let number = self.go_on_with(number, decision, setup, raise).await?;
+                self.attach_alert(alert, &number).await?;
+                failpoint::pass("ticket_attached");
+                self.follow_ticket(&number, setup, raise.at, false).await?;
+                number
+            }
+            _ => {
+                let number = self.open_ticket(site, zone, setup, raise, ticket).await?;
+                self.attach_alert(alert, &number).await?;
+                failpoint::pass("ticket_attached");
+                self.follow_new_ticket(site, (&number, alert), ticket, setup, raise.at).await?;
+                number
+            }
+        };
+        Ok(number)
     }
 
     /// An alert that is open already, and has this ticket, was raised again. Returns the ticket's number.
@@ -323,11 +339,14 @@ impl Tx {
         let count: i64 = on!(self, "take a ticket number", conn => sqlx::query_scalar(NEXT_NUMBER).bind(month)
             .fetch_one(conn).await)?;
         let number = TicketNumber::new(opened.year(), opened.month(), count).to_string();
+        let Kept { due: [respond, arrive, complete], next, reminded } =
+            Kept::of_new(site, &ticket.priority, setup, raise.at);
         on!(self, "open a ticket", conn => sqlx::query(OPEN)
             .bind(&number).bind(site.as_str()).bind(raise.subject.to_string()).bind(&*ticket.fault_class)
             .bind(&*raise.rule.id).bind(joined(&raise.rule.clauses)).bind(&*ticket.department).bind(&*ticket.priority)
             .bind(&*ticket.confirmed_by).bind(&*raise.rule.title.zh).bind(&*raise.rule.title.en)
-            .bind(raise.at.millis()).execute(conn).await.map(drop))?;
+            .bind(raise.at.millis()).bind(respond).bind(arrive).bind(complete).bind(next).bind(reminded)
+            .execute(conn).await.map(drop))?;
         failpoint::pass("ticket_opened");
         let entry = Entry {
             note: &raise.rule.title.zh,
@@ -336,7 +355,6 @@ impl Tx {
             ..Entry::new(raise.at, "opened")
         };
         self.ticket_entry(&number, entry).await?;
-        self.settle_deadlines(&number, setup, raise.at).await?;
         Ok(number)
     }
 
