@@ -241,7 +241,7 @@ fn a_finding_is_ignored_on_the_page_of_the_systems_own_health() -> Result<()> {
     assert_eq!(counted(&mut browser)?.as_i64(), before.as_i64().map(|before| before - 1));
     let told = site.hub.api.all("/api/v1/audit")?;
     let ignored: Vec<_> = told.iter().filter(|entry| entry["action"] == "finding.ignore").collect();
-    assert!(matches!(*ignored, [entry] if entry["subject"] == format!("configuration/no_hours:{SITE}")), "{told:?}");
+    assert!(matches!(*ignored, [entry] if entry["subject"] == format!("estate/no_hours:{SITE}")), "{told:?}");
     Ok(())
 }
 

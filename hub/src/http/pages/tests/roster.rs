@@ -66,6 +66,8 @@ async fn a_roster_is_previewed_imported_and_shown_and_the_same_again_is_no_chang
     assert!(!page.body.contains("multipart"), "a viewer imports nothing");
     send(&hub, Role::Admin, PATH, &[("table", TABLE), ("what", "preview")]).await.says(&["nothing changes"]);
 
+    read(&hub, "/alerts").await.says(&["id=\"duty\"", "<strong>zhao &#60;b&#62;</strong>"]);
+
     let now = read(&hub, "/api/v1/roster/now").await;
     let now: serde_json::Value = serde_json::from_str(&now.body).unwrap();
     assert_eq!(now["items"][0]["post"], "concierge");
@@ -78,6 +80,7 @@ async fn a_roster_is_previewed_imported_and_shown_and_the_same_again_is_no_chang
     }
     hub.pass(2 * 3_600_000);
     read(&hub, "/api/v1/roster/now").await.says(&["\"people\":[]"]);
+    assert!(!read(&hub, "/alerts").await.body.contains("id=\"duty\""), "they have gone home");
 }
 
 #[tokio::test]
