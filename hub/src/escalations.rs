@@ -1,5 +1,6 @@
-//! Sends up what nobody has answered in time, along the chain of command, and gives on what somebody has who went off duty. The times are kept in the database, so a restart forgets none;
-//! what came to its time meanwhile goes up one level at the start, and has its full time there.
+//! Sends up what nobody has answered in time, along the chain of command, and gives on what somebody has who went off duty. The times are
+//! kept in the database, so a restart forgets none; what came to its time meanwhile goes up one level at the start, and has its full
+//! time there.
 
 use std::{
     sync::{

@@ -247,6 +247,11 @@ fn staffed(route: &Route, level: usize, who: &impl Fn(&str) -> Staffing) -> (usi
     (route.posts.len(), None, skipped)
 }
 
+/// Whether this moment is in the hours that count.
+fn counts(now: Timestamp, hours: &ServiceHours) -> bool {
+    hours.counted(now, now.shifted(1)) != Span::ZERO
+}
+
 /// When `span` of the hours that count is over; in plain time where none ever count.
 fn after(from: Timestamp, span: Span, hours: &ServiceHours) -> Timestamp {
     hours.after(from, span).unwrap_or(from + span)
@@ -261,7 +266,7 @@ impl Escalation {
         hours: &ServiceHours,
         who: impl Fn(&str) -> Staffing,
     ) -> (Self, Vec<Box<str>>) {
-        if hours.counted(now, now.shifted(1)) == Span::ZERO
+        if !counts(now, hours)
             && let Some(begins) = hours.after(now, Span::from_millis(1))
         {
             let waits = Self { route, state: State::Paused, level: 0, holder: None, since: now, due: Some(begins) };
@@ -350,9 +355,13 @@ impl Escalation {
     }
 
     /// Whoever has it and has not answered is no longer on duty: somebody else of that post has it until the same time, or the next post
-    /// where somebody is on duty, which has its full time. Nothing if they are still there, or nobody was named.
+    /// where somebody is on duty, which has its full time. Nothing if they are still there, or nobody was named; outside the hours that count
+    /// it waits for them, as what begins there does.
     pub fn relieve(&mut self, now: Timestamp, hours: &ServiceHours, who: impl Fn(&str) -> Staffing) -> Option<Move> {
         let holder = self.holder.as_ref().filter(|_| self.state == State::Triggered)?;
+        if !counts(now, hours) {
+            return None;
+        }
         match who(self.post()) {
             Staffing::Unkept => return None,
             Staffing::People(people) if people.iter().any(|there| there.id == holder.id) => return None,

@@ -138,6 +138,20 @@ fn outside_the_hours_that_count_it_waits_for_them_with_its_first_post() {
 }
 
 #[test]
+fn whoever_goes_home_when_the_hours_end_is_relieved_when_they_begin_again() {
+    // 10:00 in Shanghai, and duty until 10:05 and from 09:00 on.
+    let shift = Shift { from: time(9, 0, 0, 0), until: time(10, 5, 0, 0) };
+    let zone = TimeZone::get("Asia/Shanghai").unwrap();
+    let hours = ServiceHours::Within { zone, weekly: Box::new([Some(shift); 7]), exceptions: BTreeMap::new() };
+    let (mut escalation, _) = Escalation::begin(urgent(), T0, &hours, only("engineering manager"));
+    assert_eq!(escalation.relieve(at(6), &hours, only("manager")), None, "nobody is woken for it");
+    let day = 23 * 60;
+    assert_eq!(escalation.due, Some(at(day + 5)));
+    let moved = escalation.relieve(at(day), &hours, only("supervisor manager")).unwrap();
+    assert_eq!((&*moved.to, escalation.due), ("supervisor", Some(at(day + 5))));
+}
+
+#[test]
 fn whoever_goes_off_duty_before_they_answer_is_relieved_and_the_time_stays() {
     let (mut escalation, _) = Escalation::begin(urgent(), T0, &ALWAYS, only("engineering leader"));
     assert_eq!(escalation.relieve(at(1), &ALWAYS, only("engineering leader")), None, "they are still there");
