@@ -86,18 +86,8 @@ impl Escalator {
     async fn relieve(&self) -> Result<(), StoreError> {
         let (setup, now) = (self.fleet.setup(), self.clock.now());
         self.fleet.duties.read(&self.store, now).await?;
-        let mut after = 0;
-        loop {
-            let rows = self.store.off_duty_escalations(after, now).await?;
-            let Some(last) = rows.last() else { return Ok(()) };
-            after = last.no;
-            for row in rows {
-                let site = row.site.clone();
-                if self.store.relieve_escalation(row, &setup, now).await? {
-                    self.fleet.tell(Changed { site, device: None });
-                }
-            }
-        }
+        let moved = |site| self.fleet.tell(Changed { site, device: None });
+        self.store.relieve_escalations(&setup, now, moved).await
     }
 
     /// Whether everything that is still wrong is silenced, under maintenance, or explained by something else.

@@ -16,6 +16,7 @@ mod dispensed;
 mod escalations;
 mod findings;
 mod fleet;
+mod followed;
 mod grants;
 mod labels;
 mod left;
@@ -75,6 +76,7 @@ pub use self::{
     delivery::{LostReason, LostRow},
     dispensed::{Counter, Dispensed, HeldVerdict},
     escalations::{EscalationRow, RaiseError},
+    followed::Followed,
     labels::{ItemLabelEvent, LabelRow, Target},
     meta::Meta,
     month_reports::{ReportLetter, ReportReceiver},

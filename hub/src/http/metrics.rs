@@ -107,8 +107,8 @@ fn health(app: &App, page: &mut Page) {
 }
 
 async fn stored(app: &App, page: &mut Page) -> Result<(), StoreError> {
-    let alerts = app.store.alert_counts().await?;
-    page.metric("alerts_open", "gauge", "Alerts that are open.", [(String::new(), signed(alerts.open))]);
+    let open = app.store.open_alerts(None).await?;
+    page.metric("alerts_open", "gauge", "Alerts that are open.", [(String::new(), f64::from(open))]);
     notifications(app, page).await?;
     let tickets = app.store.ticket_counts().await?;
     let tickets = tickets.into_iter().map(|(state, count)| (label("state", state), signed(count)));

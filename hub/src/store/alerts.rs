@@ -164,6 +164,24 @@ struct Raw {
     device_place: Option<String>,
 }
 
+/// Reads the columns of a [`Raw`].
+macro_rules! alert_rows {
+    () => {
+        "SELECT a.id, a.site, a.subject, a.rule, a.clauses, a.severity, a.department, a.tells, a.title_zh, a.title_en,
+            a.evidence_zh, a.evidence_en, a.since, a.opened_at, a.cleared_at, a.clear_reason, a.cleared_by, a.ticket, a.victim_of, a.late, a.reported,
+            a.acked_at, a.acked_by, a.hits, a.last_seen, a.previous,
+            d.agent AS device_agent, d.kind AS device_kind, d.place AS device_place
+        FROM alert a LEFT JOIN device d ON d.site = a.site AND d.id = a.subject"
+    };
+}
+
+/// Puts severities in order, the gravest first.
+macro_rules! gravity {
+    ($severity:literal) => {
+        concat!("CASE ", $severity, " WHEN 'critical' THEN 0 WHEN 'major' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END")
+    };
+}
+
 statements! {
     RAISE = "INSERT INTO alert (id, site, subject, rule, clauses, severity, department, tells, title_zh, title_en,
             evidence_zh, evidence_en, since, opened_at, last_seen, reported, previous)
@@ -194,31 +212,22 @@ statements! {
     TELL_MORE = "INSERT INTO outbox (event, post, site, alert, created_at, state)
         SELECT DISTINCT CAST($2 AS TEXT), post, site, alert, CAST($3 AS BIGINT), 'queued' FROM outbox
         WHERE alert = $1 AND (event LIKE '%:raised' OR event LIKE '%:escalated:%') ON CONFLICT DO NOTHING";
-    LIST = "SELECT a.id, a.site, a.subject, a.rule, a.clauses, a.severity, a.department, a.tells, a.title_zh, a.title_en,
-            a.evidence_zh, a.evidence_en, a.since, a.opened_at, a.cleared_at, a.clear_reason, a.cleared_by, a.ticket, a.victim_of, a.late, a.reported,
-            a.acked_at, a.acked_by, a.hits, a.last_seen, a.previous,
-            d.agent AS device_agent, d.kind AS device_kind, d.place AS device_place
-        FROM alert a LEFT JOIN device d ON d.site = a.site AND d.id = a.subject
-        WHERE (CAST($1 AS TEXT) IS NULL OR a.site = $1) AND (CAST($2 AS TEXT) IS NULL OR a.subject = $2)
+    LIST = concat!(alert_rows!(), " WHERE (CAST($1 AS TEXT) IS NULL OR a.site = $1) AND (CAST($2 AS TEXT) IS NULL OR a.subject = $2)
             AND (CAST($3 AS BOOLEAN) IS NULL OR (a.cleared_at IS NULL) = $3) AND (CAST($4 AS TEXT) IS NULL OR a.ticket = $4)
             AND (CAST($8 AS BIGINT) IS NULL OR (a.opened_at <= $8 AND (a.cleared_at IS NULL OR a.cleared_at > $8)))
             AND (CAST($9 AS BIGINT) IS NULL OR (a.opened_at < $10 AND (a.cleared_at IS NULL OR a.cleared_at > $9)))
             AND (a.opened_at, a.id) < ($5, $6)
-        ORDER BY a.opened_at DESC, a.id DESC LIMIT $7";
-    ONE = "SELECT a.id, a.site, a.subject, a.rule, a.clauses, a.severity, a.department, a.tells, a.title_zh, a.title_en,
-            a.evidence_zh, a.evidence_en, a.since, a.opened_at, a.cleared_at, a.clear_reason, a.cleared_by, a.ticket, a.victim_of, a.late, a.reported,
-            a.acked_at, a.acked_by, a.hits, a.last_seen, a.previous,
-            d.agent AS device_agent, d.kind AS device_kind, d.place AS device_place
-        FROM alert a LEFT JOIN device d ON d.site = a.site AND d.id = a.subject WHERE a.id = $1";
-    OF_CHANNEL = "SELECT a.id, a.site, a.subject, a.rule, a.clauses, a.severity, a.department, a.tells, a.title_zh, a.title_en,
-            a.evidence_zh, a.evidence_en, a.since, a.opened_at, a.cleared_at, a.clear_reason, a.cleared_by, a.ticket, a.victim_of, a.late, a.reported,
-            a.acked_at, a.acked_by, a.hits, a.last_seen, a.previous,
-            d.agent AS device_agent, d.kind AS device_kind, d.place AS device_place
-        FROM alert a LEFT JOIN device d ON d.site = a.site AND d.id = a.subject
-        WHERE a.id IN (SELECT n.alert FROM delivery n WHERE n.channel = $1 AND n.state = 'queued')";
+        ORDER BY a.opened_at DESC, a.id DESC LIMIT $7");
+    ONE = concat!(alert_rows!(), " WHERE a.id = $1");
+    OF_CHANNEL = concat!(alert_rows!(), "
+        WHERE a.id IN (SELECT n.alert FROM delivery n WHERE n.channel = $1 AND n.state = 'queued')");
+    // Which ones is found in the index `alert_gravest` alone.
+    GRAVEST = concat!(alert_rows!(), " JOIN (SELECT id AS listed FROM alert
+            WHERE cleared_at IS NULL AND (CAST($1 AS TEXT) IS NULL OR site = $1)
+            ORDER BY ", gravity!("severity"), ", since, id LIMIT $2) AS gravest ON a.id = listed
+        ORDER BY ", gravity!("a.severity"), ", a.since, a.id");
     OPEN = "SELECT id, ticket FROM alert WHERE site = $1 AND subject = $2 AND rule = $3 AND cleared_at IS NULL";
-    COUNT_OPEN = "SELECT COUNT(*) FROM alert WHERE cleared_at IS NULL";
-    COUNT_ALL = "SELECT COUNT(*) FROM alert";
+    COUNT_OPEN = "SELECT COUNT(*) FROM alert WHERE cleared_at IS NULL AND (CAST($1 AS TEXT) IS NULL OR site = $1)";
 }
 
 impl TryFrom<Raw> for AlertRow {
@@ -400,15 +409,6 @@ impl Tx {
     }
 }
 
-/// Numbers for the metrics page.
-#[derive(Debug, Clone, Copy)]
-pub struct AlertCounts {
-    /// Open alerts.
-    pub open: i64,
-    /// All alerts ever.
-    pub all: i64,
-}
-
 impl Store {
     /// One page of alerts, newest first, and where the next begins.
     pub async fn alerts(
@@ -490,14 +490,19 @@ impl Store {
         tx.commit().await
     }
 
-    /// Numbers for the metrics page.
-    pub async fn alert_counts(&self) -> Result<AlertCounts, StoreError> {
+    /// The gravest open alerts of a site or of all, of those the oldest first.
+    pub async fn gravest_alerts(&self, site: Option<&SiteId>, limit: i64) -> Result<Vec<AlertRow>, StoreError> {
         let mut tx = self.read().await?;
-        let mut counts = [0; 2];
-        for (count, sql) in counts.iter_mut().zip([COUNT_OPEN, COUNT_ALL]) {
-            *count = on!(&mut tx, "count alerts", conn => sqlx::query_scalar(sql).fetch_one(conn).await)?;
-        }
-        let [open, all] = counts;
-        Ok(AlertCounts { open, all })
+        let raw: Vec<Raw> = on!(&mut tx, "read the gravest alerts", conn => sqlx::query_as(GRAVEST)
+            .bind(site.map(SiteId::as_str)).bind(limit).fetch_all(conn).await)?;
+        raw.into_iter().map(AlertRow::try_from).collect()
+    }
+
+    /// How many alerts are open at a site or at all.
+    pub async fn open_alerts(&self, site: Option<&SiteId>) -> Result<u32, StoreError> {
+        let mut tx = self.read().await?;
+        let open: i64 = on!(&mut tx, "count open alerts", conn => sqlx::query_scalar(COUNT_OPEN)
+            .bind(site.map(SiteId::as_str)).fetch_one(conn).await)?;
+        Ok(u32::try_from(open).unwrap_or(u32::MAX))
     }
 }

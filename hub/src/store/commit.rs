@@ -188,6 +188,10 @@ impl Writer {
         failpoint::pass("records_written");
         let due = self.known.newly_due(rows.iter().map(|row| (row.device_no, row.at)), now);
         tx.note_due(&due).await?;
+        let mut alerts = batches.iter().flat_map(|batch| &batch.changes.alerts);
+        if alerts.any(|change| !matches!(change, AlertChange::Clear(_))) {
+            tx.await_openers().await?;
+        }
         for batch in batches {
             self.write_delivery(tx, batch, now).await?;
             self.write_alerts(tx, batch, &mut done).await?;

@@ -1,6 +1,8 @@
 //! What is followed up along the chain of command: written with the change of the ticket or alert that it follows from, and moved on when
 //! its time is over (see [`lobby_domain::escalation`]). Each step is guarded by the row's version, so that of two hubs one takes it.
 
+use std::collections::BTreeMap;
+
 use lobby_contract::SiteId;
 use lobby_domain::{
     alert::{AlertId, Raise},
@@ -12,14 +14,14 @@ use lobby_domain::{
 };
 use uuid::Uuid;
 
-use super::{Cursor, CursorError, Store, StoreError, TicketRow, Tx, on, page, statements};
+use super::{Store, StoreError, TicketRow, Tx, on, statements};
 use crate::{
     audit::{Actor, Change},
     failpoint,
     fleet::Setup,
 };
 
-/// Most escalations that are looked at in one go.
+/// Most tickets that are looked at in one go.
 const AT_ONCE: i64 = 200;
 /// How often it is looked whether what keeps an incident quiet is over.
 const QUIET_FOR: Span = Span::from_secs(30);
@@ -46,7 +48,7 @@ pub struct EscalationRow {
 
 /// What an escalation is of.
 #[derive(Debug, Clone, Copy)]
-enum Of<'a> {
+pub(super) enum Of<'a> {
     Ticket(&'a str),
     Alert(AlertId),
 }
@@ -69,7 +71,7 @@ pub enum RaiseError {
 }
 
 #[derive(sqlx::FromRow)]
-struct Raw {
+pub(super) struct Raw {
     no: i64,
     site: String,
     ticket: Option<String>,
@@ -86,26 +88,19 @@ struct Raw {
     started_at: i64,
 }
 
+/// Reads the columns of a [`Raw`].
+macro_rules! escalation_rows {
+    () => {
+        "SELECT no, site, ticket, alert, phase, route, state, level, holder, holder_name, since, due, version, started_at FROM escalation"
+    };
+}
+pub(super) use escalation_rows;
+
 statements! {
-    OF_TICKET = "SELECT no, site, ticket, alert, phase, route, state, level, holder, holder_name, since, due, version, started_at
-        FROM escalation WHERE ticket = $1 AND ended_at IS NULL";
-    OF_ALERT = "SELECT no, site, ticket, alert, phase, route, state, level, holder, holder_name, since, due, version, started_at
-        FROM escalation WHERE alert = $1 AND ticket IS NULL AND ended_at IS NULL";
-    OPEN = "SELECT no, site, ticket, alert, phase, route, state, level, holder, holder_name, since, due, version, started_at
-        FROM escalation WHERE ended_at IS NULL AND (CAST($1 AS TEXT) IS NULL OR site = $1)
-        AND (COALESCE(due, 9223372036854775807) > $2 OR (COALESCE(due, 9223372036854775807) = $2 AND no > $3))
-        ORDER BY COALESCE(due, 9223372036854775807), no LIMIT $4";
-    DUE = "SELECT no, site, ticket, alert, phase, route, state, level, holder, holder_name, since, due, version, started_at
-        FROM escalation WHERE ended_at IS NULL AND due <= $1 ORDER BY due, no LIMIT $2";
+    OF_TICKET = concat!(escalation_rows!(), " WHERE ticket = $1 AND ended_at IS NULL");
+    OF_ALERT = concat!(escalation_rows!(), " WHERE alert = $1 AND ticket IS NULL AND ended_at IS NULL");
     BEGIN = "INSERT INTO escalation (site, ticket, alert, phase, route, state, level, holder, holder_name, since, due, version, started_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12) ON CONFLICT DO NOTHING RETURNING no";
-    // Whoever is named has not answered and is on duty nowhere at the site.
-    OFF_DUTY = "SELECT no, site, ticket, alert, phase, route, state, level, holder, holder_name, since, due, version, started_at
-        FROM escalation WHERE ended_at IS NULL AND state = 'triggered' AND holder IS NOT NULL AND no > $2
-        AND NOT EXISTS (SELECT 1 FROM duty JOIN person ON person.id = duty.person
-            WHERE duty.site = escalation.site AND duty.person = escalation.holder AND duty.starts_at <= $1 AND duty.ends_at > $1
-            AND (person.disabled_at IS NULL OR person.disabled_at > $1))
-        ORDER BY no LIMIT $3";
     MOVE = "UPDATE escalation SET state = $3, level = $4, holder = $5, holder_name = $6, since = $7, due = $8, route = $9,
             version = version + 1
         WHERE no = $1 AND version = $2 AND ended_at IS NULL";
@@ -153,7 +148,7 @@ impl TryFrom<Raw> for EscalationRow {
 }
 
 impl Tx {
-    async fn escalation(&mut self, of: Of<'_>) -> Result<Option<EscalationRow>, StoreError> {
+    pub(super) async fn escalation(&mut self, of: Of<'_>) -> Result<Option<EscalationRow>, StoreError> {
         let raw: Option<Raw> = match of {
             Of::Ticket(number) => on!(self, "read an escalation", conn => sqlx::query_as(OF_TICKET).bind(number)
                 .fetch_optional(conn).await)?,
@@ -435,57 +430,6 @@ fn level(escalation: &Escalation) -> i64 {
 }
 
 impl Store {
-    /// One page of what is followed up, of a site or of all and of what a post has or any, what is due first before the others; and where
-    /// the next begins.
-    pub async fn escalations(
-        &self,
-        (site, post): (Option<&SiteId>, Option<&str>),
-        after: Option<&Cursor>,
-        limit: i64,
-    ) -> Result<Result<(Vec<EscalationRow>, Option<Cursor>), CursorError>, StoreError> {
-        let mut from = match after.map(|after| (after.number(0), after.number(1))) {
-            None => (i64::MIN, 0),
-            Some((Ok(due), Ok(no))) => (due, no),
-            Some(_) => return Ok(Err(CursorError)),
-        };
-        let key = |row: &EscalationRow| (row.escalation.due.map_or(i64::MAX, Timestamp::millis), row.no);
-        let (mut tx, mut found, wanted) = (self.read().await?, Vec::new(), usize::try_from(limit).unwrap_or(0));
-        loop {
-            let raw: Vec<Raw> = on!(&mut tx, "read escalations", conn => sqlx::query_as(OPEN)
-                .bind(site.map(SiteId::as_str)).bind(from.0).bind(from.1).bind(limit + 1).fetch_all(conn).await)?;
-            let is_last = raw.len() <= wanted;
-            let rows = raw.into_iter().map(EscalationRow::try_from).collect::<Result<Vec<_>, _>>()?;
-            from = rows.last().map_or(from, key);
-            found.extend(rows.into_iter().filter(|row| post.is_none_or(|post| row.escalation.post() == post)));
-            if is_last || found.len() > wanted {
-                break;
-            }
-        }
-        let next = page::cut(&mut found, limit, |row| {
-            let (due, no) = key(row);
-            vec![due.to_string(), no.to_string()]
-        });
-        Ok(Ok((found, next)))
-    }
-
-    /// How a ticket is followed up.
-    pub async fn escalation_of_ticket(&self, number: &str) -> Result<Option<EscalationRow>, StoreError> {
-        self.read().await?.escalation(Of::Ticket(number)).await
-    }
-
-    /// How an alert without a ticket is followed up.
-    pub async fn escalation_of_alert(&self, id: AlertId) -> Result<Option<EscalationRow>, StoreError> {
-        self.read().await?.escalation(Of::Alert(id)).await
-    }
-
-    /// What has come to its time by `now`; some at most, the longest due first.
-    pub async fn due_escalations(&self, now: Timestamp) -> Result<Vec<EscalationRow>, StoreError> {
-        let mut tx = self.read().await?;
-        let raw: Vec<Raw> = on!(&mut tx, "look for what is to go up", conn => sqlx::query_as(DUE).bind(now.millis())
-            .bind(AT_ONCE).fetch_all(conn).await)?;
-        raw.into_iter().map(EscalationRow::try_from).collect()
-    }
-
     /// Moves on what has come to its time, or leaves it be for a while if something keeps it quiet. Returns false if somebody else did.
     pub async fn step_escalation(
         &self,
@@ -519,33 +463,35 @@ impl Store {
         Ok(true)
     }
 
-    /// What somebody has who has not answered and has gone off duty, from number `after` on; some at most.
-    pub async fn off_duty_escalations(&self, after: i64, now: Timestamp) -> Result<Vec<EscalationRow>, StoreError> {
-        let mut tx = self.read().await?;
-        let raw: Vec<Raw> = on!(&mut tx, "look for whoever has gone off duty", conn => sqlx::query_as(OFF_DUTY)
-            .bind(now.millis()).bind(after).bind(AT_ONCE).fetch_all(conn).await)?;
-        raw.into_iter().map(EscalationRow::try_from).collect()
-    }
-
-    /// Gives what somebody has who has gone off duty to whoever is on duty. Returns whether somebody else has it now.
-    pub async fn relieve_escalation(
+    /// Gives what somebody has who has not answered and has gone off duty to whoever is on duty, and says at which site. The database is
+    /// written to only where somebody takes over.
+    pub async fn relieve_escalations(
         &self,
-        mut row: EscalationRow,
         setup: &Setup,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let mut tx = self.begin().await?;
-        let posts = tx.posts(&row.site, now).await?;
-        let (hours, counts) = (setup.hours(&row.site), row.escalation.route.counts);
-        let Some(moved) = row.escalation.relieve(now, hours.of(counts), |post| posts.at(post)) else {
-            return Ok(false);
-        };
-        if !tx.store_escalation(&row).await? {
-            return Ok(false);
+        mut moved_at: impl FnMut(SiteId),
+    ) -> Result<(), StoreError> {
+        let (mut posts, mut after) = (BTreeMap::new(), 0);
+        loop {
+            let rows = self.off_duty_escalations(after, now).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = last.no;
+            for mut row in rows {
+                if !posts.contains_key(&row.site) {
+                    posts.insert(row.site.clone(), self.read().await?.posts(&row.site, now).await?);
+                }
+                let (there, hours, counts) = (&posts[&row.site], setup.hours(&row.site), row.escalation.route.counts);
+                let Some(moved) = row.escalation.relieve(now, hours.of(counts), |post| there.at(post)) else {
+                    continue;
+                };
+                let mut tx = self.begin().await?;
+                if tx.store_escalation(&row).await? {
+                    tx.tell_move(&row, &moved, "", "", now).await?;
+                    tx.commit().await?;
+                    moved_at(row.site);
+                }
+            }
         }
-        tx.tell_move(&row, &moved, "", "", now).await?;
-        tx.commit().await?;
-        Ok(true)
     }
 
     /// Begins to follow up tickets that nobody follows up: those that were opened by an earlier version. Returns how many were looked at.

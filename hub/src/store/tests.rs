@@ -33,7 +33,10 @@ mod tickets;
 mod troubles;
 mod unanswered;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use jiff::tz::TimeZone;
 use lobby_contract::{AgentId, DeviceId, Reach, Record, SiteId};
@@ -68,6 +71,12 @@ fn site() -> SiteId {
 /// Whoever sits at this computer.
 fn by() -> Actor {
     Actor::here("")
+}
+
+/// The same, for as long as it is wanted.
+fn doer() -> &'static Actor {
+    static HERE: LazyLock<Actor> = LazyLock::new(by);
+    &HERE
 }
 
 /// Of whoever has scanned the label of the device.

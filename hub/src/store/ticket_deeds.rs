@@ -47,6 +47,13 @@ pub struct Deed<'a> {
     pub at: Timestamp,
 }
 
+impl<'a> Deed<'a> {
+    /// Nothing but that it was done.
+    pub const fn new(version: i64, by: &'a str, actor: &'a Actor, at: Timestamp) -> Self {
+        Self { version, by, actor, note: "", work: None, duplicate_of: None, assignee: None, arrived: None, at }
+    }
+}
+
 /// What a person says about an open ticket.
 #[derive(Debug, Clone, Copy)]
 pub struct Comment<'a> {
@@ -263,8 +270,7 @@ impl Store {
         let Deed { version, by, actor, note, work, duplicate_of, assignee, arrived, at } = deed;
         let mut tx = self.begin().await?;
         let ticket = tx.seen(number, version).await?;
-        let faulty = tx.is_faulty(number).await?;
-        let state = act(ticket.state, action, faulty)?;
+        let state = act(ticket.state, action, ticket.faulty)?;
         let closed = (state == State::Closed).then(|| at.millis());
         let waiting_for = match action {
             Action::Wait(waiting_for) => waiting_for.as_str(),
@@ -291,7 +297,7 @@ impl Store {
             return Err(ActError::NoArrival);
         }
         if !original.is_empty() {
-            let faulty = faulty || tx.is_reported(number).await?;
+            let faulty = ticket.faulty || tx.is_reported(number).await?;
             tx.take_over(&ticket, original, faulty, at, setup).await?;
         }
         tx.settle_deadlines(number, setup, at).await?;

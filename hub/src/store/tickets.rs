@@ -17,6 +17,9 @@ use super::{
 };
 use crate::{failpoint, fleet::Setup};
 
+/// Names on PostgreSQL what those who open tickets wait for: a number that nothing else of the database uses.
+const OPENING: i64 = 0x006c_6f62_6279_0001;
+
 /// A ticket as it was stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TicketRow {
@@ -68,6 +71,8 @@ pub struct TicketRow {
     pub rejected: Option<Rejection>,
     /// The ticket that has its faults now, if it was a duplicate.
     pub duplicate_of: Option<TicketNumber>,
+    /// Whether data says that a fault of it is still there.
+    pub faulty: bool,
 }
 
 /// One entry of a ticket's history.
@@ -148,6 +153,7 @@ pub(super) struct Raw {
     closed_at: Option<i64>,
     rejected: String,
     duplicate_of: String,
+    faulty: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -171,6 +177,18 @@ impl RawEvent {
     }
 }
 
+/// Reads the columns of a [`Raw`] from what has those of `ticket`. Whether a fault is still there is asked of its alerts: consequences end
+/// by themselves, or get their own ticket; what people report ends with the ticket.
+macro_rules! ticket_rows {
+    () => {
+        "SELECT number, site, subject, rule, clauses, department, priority, confirmed_by, title_zh, title_en, state, version,
+            owner, waiting_for, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, arrival, fixed_at,
+            closed_at, rejected, duplicate_of, EXISTS (SELECT 1 FROM alert a
+                WHERE a.ticket = number AND a.cleared_at IS NULL AND a.victim_of IS NULL AND NOT a.reported) AS faulty"
+    };
+}
+pub(super) use ticket_rows;
+
 statements! {
     SITE_OF = "SELECT site FROM ticket WHERE number = $1";
     // What people report of a device is of any class: it joins the device's open ticket, and what is found out then joins that.
@@ -187,27 +205,16 @@ statements! {
     SET_STATE = "UPDATE ticket SET state = $2, version = version + 1, closed_at = NULL WHERE number = $1 AND state <> $2";
     REOPEN = "UPDATE ticket SET state = 'new', version = version + 1, owner = '', accepted_at = NULL, started_at = NULL,
             arrival = '', fixed_at = NULL, closed_at = NULL, rejected = '', duplicate_of = '' WHERE number = $1";
-    // Consequences end by themselves, or get their own ticket; what people report ends with the ticket.
-    OPEN_ALERTS = "SELECT COUNT(*) FROM alert WHERE ticket = $1 AND cleared_at IS NULL AND victim_of IS NULL AND NOT reported";
-    REJECTED = "SELECT number, site, subject, rule, clauses, department, priority, confirmed_by, title_zh, title_en, state, version,
-            owner, waiting_for, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, arrival, fixed_at,
-            closed_at, rejected, duplicate_of
-        FROM ticket WHERE (CAST($1 AS TEXT) IS NULL OR site = $1) AND rejected <> ''
-            AND number IN (SELECT a.ticket FROM alert a WHERE a.cleared_at IS NULL)";
+    REJECTED = concat!(ticket_rows!(), " FROM ticket WHERE (CAST($1 AS TEXT) IS NULL OR site = $1) AND rejected <> ''
+            AND number IN (SELECT a.ticket FROM alert a WHERE a.cleared_at IS NULL)");
     EVENT = "INSERT INTO ticket_event (ticket, at, what, actor, note, state, priority, cause, materials, cost_fen, arrival, key)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     EVENTS = "SELECT at, what, actor, note, cause, materials, cost_fen, arrival FROM ticket_event WHERE ticket = $1 ORDER BY no";
-    BY_NUMBER = "SELECT number, site, subject, rule, clauses, department, priority, confirmed_by, title_zh, title_en, state, version,
-            owner, waiting_for, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, arrival, fixed_at,
-            closed_at, rejected, duplicate_of
-        FROM ticket WHERE number = $1";
-    LIST = "SELECT number, site, subject, rule, clauses, department, priority, confirmed_by, title_zh, title_en, state, version,
-            owner, waiting_for, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, arrival, fixed_at,
-            closed_at, rejected, duplicate_of
-        FROM ticket
+    BY_NUMBER = concat!(ticket_rows!(), " FROM ticket WHERE number = $1");
+    LIST = concat!(ticket_rows!(), " FROM ticket
         WHERE (CAST($1 AS TEXT) IS NULL OR site = $1) AND (CAST($2 AS TEXT) IS NULL OR subject = $2)
             AND (CAST($3 AS BOOLEAN) IS NULL OR (state <> 'closed') = $3) AND (opened_at, number) < ($4, $5)
-        ORDER BY opened_at DESC, number DESC LIMIT $6";
+        ORDER BY opened_at DESC, number DESC LIMIT $6");
     COUNTS = "SELECT state, COUNT(*) FROM ticket GROUP BY state";
 }
 
@@ -241,6 +248,7 @@ impl TryFrom<Raw> for TicketRow {
             closed_at: raw.closed_at.map(Timestamp::from_millis),
             rejected: Rejection::from_text(&raw.rejected),
             duplicate_of: (!raw.duplicate_of.is_empty()).then(|| TicketNumber::from_text(&raw.duplicate_of)),
+            faulty: raw.faulty,
         })
     }
 }
@@ -256,6 +264,7 @@ impl Tx {
         raise: &Raise,
         ticket: &TicketRule,
     ) -> Result<String, StoreError> {
+        self.await_openers().await?;
         let subject = raise.subject.to_string();
         let last: Option<(String, String, Option<i64>, String)> = on!(self, "look for the device's ticket", conn =>
             sqlx::query_as(LAST).bind(site.as_str()).bind(&subject).bind(&*ticket.fault_class).fetch_optional(conn).await)?;
@@ -286,6 +295,15 @@ impl Tx {
             }
         };
         Ok(number)
+    }
+
+    /// Waits until no other transaction may open a ticket or let something join one, and keeps them waiting until this one ends: what people
+    /// report and what data show of a device at the same moment is one ticket, though of two classes. SQLite has one writer anyway. Who
+    /// will change several tickets waits before the first.
+    pub(super) async fn await_openers(&mut self) -> Result<(), StoreError> {
+        let Self::Postgres(tx) = self else { return Ok(()) };
+        let locked = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(OPENING).execute(&mut **tx).await;
+        locked.map(drop).map_err(super::doing("wait for others who open tickets"))
     }
 
     /// An alert that is open already, and has this ticket, was raised again. Returns the ticket's number.
@@ -365,10 +383,7 @@ impl Tx {
         setup: &Setup,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        if self.is_faulty(number).await? {
-            return Ok(());
-        }
-        let Some(ticket) = self.ticket(number).await? else { return Ok(()) };
+        let Some(ticket) = self.ticket(number).await?.filter(|ticket| !ticket.faulty) else { return Ok(()) };
         self.settle_deadlines(number, setup, at).await?;
         // Data cannot tell that what people saw is gone.
         let state = if self.is_reported(number).await? { None } else { on_clear(ticket.state) };
@@ -378,12 +393,6 @@ impl Tx {
         self.ticket_entry(number, Entry { state, ..Entry::new(at, "recovered") }).await?;
         self.settle_deadlines(number, setup, at).await?;
         self.follow_ticket(number, setup, at, false).await
-    }
-
-    pub(super) async fn is_faulty(&mut self, number: &str) -> Result<bool, StoreError> {
-        let open: i64 = on!(self, "count a ticket's open alerts", conn => sqlx::query_scalar(OPEN_ALERTS).bind(number)
-            .fetch_one(conn).await)?;
-        Ok(open > 0)
     }
 
     async fn set_ticket_state(&mut self, number: &str, state: State) -> Result<(), StoreError> {

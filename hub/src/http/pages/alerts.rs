@@ -26,11 +26,11 @@ async fn list(app: &App, reader: &Reader) -> Result<String, PageError> {
         ..store::AlertFilter::default()
     };
     let (rows, next) = app.store.alerts(&wanted, after.as_ref(), ROWS).await??;
-    let open = Open::read(&app.store, site.as_ref(), app.clock.now()).await?;
-    let page = Scene::with(app, reader, site, &open, |scene| {
+    let open = app.store.open_alerts(site.as_ref()).await?;
+    let page = Scene::with(app, reader, site, &Open::default(), |scene| {
         Ok(AlertsPage {
             filter,
-            open: open.alert_count,
+            open,
             alerts: rows.iter().map(|alert| row(scene, alert)).collect(),
             next: next.map(|next| further(reader, &next)),
             chrome: scene.chrome(Page::Alerts),

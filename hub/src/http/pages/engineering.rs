@@ -16,7 +16,7 @@ use super::{App, Html, Open, PageError, Reader, Scene, alerts, answer::answer, i
 use crate::store::{QueueCounts, TicketRow};
 
 /// The most alerts listed; the page of alerts has all.
-const MOST_ALERTS: usize = 30;
+const MOST_ALERTS: i64 = 30;
 /// The most agents listed; the page of agents has all.
 const MOST_AGENTS: usize = 30;
 
@@ -45,7 +45,7 @@ async fn page(app: &App, reader: &Reader) -> Result<String, PageError> {
         groups.push((group, tickets.len(), tickets));
     }
     let tickets = groups.iter_mut().flat_map(|(.., tickets)| std::mem::take(tickets)).collect();
-    let open = Open::beside(&app.store, site.as_ref(), tickets, now).await?;
+    let open = Open::queue(&app.store, site.as_ref(), tickets, MOST_ALERTS, now).await?;
     let page = Scene::with(app, reader, site, &open, |scene| {
         let mut tickets = scene.open.tickets.iter();
         let queue = groups.iter().map(|(group, count, _)| {
@@ -58,8 +58,6 @@ async fn page(app: &App, reader: &Reader) -> Result<String, PageError> {
 }
 
 fn build(scene: &Scene<'_>, queue: Vec<(Group, Vec<QueueTicket>)>, skip: i64) -> EngineeringPage {
-    let mut gravest: Vec<_> = scene.open.alerts.iter().collect();
-    gravest.sort_by_key(|alert| (incident::severity(&alert.severity), alert.since));
     let mut agents: Vec<_> = scene.shown().flat_map(|site| site.agents().map(move |agent| (site, agent))).collect();
     agents.sort_by_key(|(_, agent)| matches!(agent.link, agent::Link::Up));
     let counts = QueueCounts::sum(scene.open.queued.values());
@@ -74,7 +72,7 @@ fn build(scene: &Scene<'_>, queue: Vec<(Group, Vec<QueueTicket>)>, skip: i64) ->
         queue: queue.into_iter().map(group).collect(),
         counts: counts.groups,
         overdue: counts.overdue,
-        alerts: gravest.into_iter().take(MOST_ALERTS).map(|alert| alerts::row(scene, alert)).collect(),
+        alerts: scene.open.alerts.iter().map(|alert| alerts::row(scene, alert)).collect(),
         alerts_open: scene.open.alert_count,
         newcomers: scene.shown().flat_map(|site| newcomers(scene, site)).collect(),
         agents_known: u32::try_from(agents.len()).unwrap_or(u32::MAX),
@@ -120,18 +118,18 @@ pub(super) fn queued(scene: &Scene<'_>, ticket: &TicketRow) -> QueueTicket {
         owner: incident::person(ticket),
         waiting_for: incident::waiting_for(ticket),
         recovered: ticket.state == ticket::State::SelfRecovered,
-        actions: next_action(scene, ticket).into_iter().collect(),
+        actions: next_action(ticket).into_iter().collect(),
     }
 }
 
 /// What engineering may do next. The reporting post confirms, on its own board or on the ticket's page; engineering does where it is
 /// that post.
-fn next_action(scene: &Scene<'_>, ticket: &TicketRow) -> Option<Action> {
+fn next_action(ticket: &TicketRow) -> Option<Action> {
     if ticket.state == ticket::State::Waiting {
         return Some(Action::Resume);
     }
     let action = incident::step(ticket).next_action()?;
-    let theirs = ticket.confirmed_by == "engineering" && !scene.open.is_faulty(ticket);
+    let theirs = ticket.confirmed_by == "engineering" && !ticket.faulty;
     (action != Action::Confirm || theirs).then_some(action)
 }
 

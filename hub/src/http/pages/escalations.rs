@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     fleet::Changed,
-    store::{EscalationRow, RaiseError},
+    store::{EscalationRow, Followed, RaiseError},
 };
 
 /// Most things that are looked through for what the reader wants.
@@ -54,24 +54,23 @@ pub(super) async fn show(State(app): State<App>, reader: Reader) -> Response {
 
 async fn list(app: &App, reader: &Reader) -> Result<String, PageError> {
     let site = reader.site()?;
-    let (rows, _) = app.store.escalations((site.as_ref(), None), None, MOST).await??;
-    let open = Open::read(&app.store, site.as_ref(), app.clock.now()).await?;
-    let page = Scene::with(app, reader, site, &open, |scene| {
+    let all = app.store.followed(site.as_ref(), MOST).await?;
+    let page = Scene::with(app, reader, site, &Open::default(), |scene| {
         let mut posts: BTreeMap<&str, usize> = BTreeMap::new();
-        for row in &rows {
-            *posts.entry(row.escalation.post()).or_default() += 1;
+        for one in &all {
+            *posts.entry(one.row.escalation.post()).or_default() += 1;
         }
         let wanted = reader.asked.post.clone().filter(|post| !post.is_empty());
-        let shown = rows.iter().filter(|row| match wanted.as_deref() {
+        let shown = all.iter().filter(|one| match wanted.as_deref() {
             None => true,
-            Some(MINE) => is_mine(scene, row),
-            Some(post) => row.escalation.post() == post,
+            Some(MINE) => is_mine(scene, one),
+            Some(post) => one.row.escalation.post() == post,
         });
-        let shown: Vec<&EscalationRow> = shown.collect();
+        let shown: Vec<&Followed> = shown.collect();
         Ok(EscalationsPage {
-            lines: shown.iter().take(LISTED).map(|row| line(scene, row)).collect(),
+            lines: shown.iter().take(LISTED).map(|one| line(scene, one)).collect(),
             later: shown.len().saturating_sub(LISTED),
-            posts: choices(scene, &posts, rows.iter().filter(|row| is_mine(scene, row)).count(), wanted.as_deref()),
+            posts: choices(scene, &posts, all.iter().filter(|one| is_mine(scene, one)).count(), wanted.as_deref()),
             chrome: scene.chrome(Page::Escalations),
         })
     })?;
@@ -79,13 +78,12 @@ async fn list(app: &App, reader: &Reader) -> Result<String, PageError> {
 }
 
 /// Whether the reader has it: their post does, a roster names them, or they work the ticket.
-fn is_mine(scene: &Scene<'_>, row: &EscalationRow) -> bool {
+fn is_mine(scene: &Scene<'_>, Followed { row, owner, .. }: &Followed) -> bool {
     let Some(person) = scene.reader.caller.person() else { return false };
-    let works = || row.ticket.as_deref().and_then(|number| scene.open.ticket(number)).map(|ticket| &ticket.owner);
     match &row.escalation.holder {
         Some(holder) if *holder.id == *person.id => true,
         None if scene.reader.caller.at(&row.site).is_at(row.escalation.post()) => true,
-        _ => works().is_some_and(|owner| *owner == person.name),
+        _ => *owner == person.name,
     }
 }
 
@@ -108,17 +106,12 @@ fn choices(scene: &Scene<'_>, posts: &BTreeMap<&str, usize>, mine: usize, wanted
     first.chain(posts.iter().map(|(id, number)| choice(scene.post(id), Some(id), *number))).collect()
 }
 
-fn line(scene: &Scene<'_>, row: &EscalationRow) -> EscalationLine {
-    let ticket = row.ticket.as_deref().and_then(|number| scene.open.ticket(number));
-    let alert = scene.open.alerts.iter().find(|alert| alert.id == row.alert);
-    let title = ticket.map(|ticket| &ticket.title).or(alert.map(|alert| &alert.title));
-    let subject = ticket.map(|ticket| &ticket.subject).or(alert.map(|alert| &alert.subject));
-    let subject = subject.map(|subject| scene.subject(&row.site, subject));
+fn line(scene: &Scene<'_>, Followed { row, subject, title, .. }: &Followed) -> EscalationLine {
+    let subject = scene.subject(&row.site, subject);
     let (site, gap) = (scene.site_name(&row.site), scene.texts().separator);
-    let parts = site.into_iter().chain(subject.into_iter().flat_map(|subject| [subject.place, subject.name]));
+    let parts = site.into_iter().chain([subject.place, subject.name]);
     EscalationLine {
-        // More is followed up than was read: the number leads on.
-        title: title.map_or_else(|| row.ticket.clone().unwrap_or_default(), |title| scene.text(title)),
+        title: scene.text(title),
         href: row.ticket.as_ref().map_or_else(|| format!("/alerts?site={}", row.site), |number| format!("/t/{number}")),
         ticket: row.ticket.clone(),
         subject: parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(&format!(" {gap} ")),

@@ -1,6 +1,6 @@
 //! What is open in the database: alerts and tickets, read in one call each and found again by what they are about.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use lobby_contract::SiteId;
 use lobby_domain::{
@@ -48,8 +48,6 @@ struct Found {
     /// What follows a ticket, and an alert without one.
     followed: HashMap<Box<str>, usize>,
     followed_alerts: HashMap<AlertId, usize>,
-    /// The tickets of which a fault is still there.
-    faulty: HashSet<Box<str>>,
 }
 
 impl Open {
@@ -57,25 +55,29 @@ impl Open {
     pub async fn read(store: &Store, site: Option<&SiteId>, now: Timestamp) -> Result<Self, PageError> {
         let filter = TicketFilter { site: site.cloned(), open: Some(true), ..TicketFilter::default() };
         let (tickets, _) = store.tickets(&filter, None, MOST).await??;
-        Self::beside(store, site, tickets, now).await
-    }
-
-    /// What is open beside these tickets.
-    pub async fn beside(
-        store: &Store,
-        site: Option<&SiteId>,
-        tickets: Vec<TicketRow>,
-        now: Timestamp,
-    ) -> Result<Self, PageError> {
         let filter = AlertFilter { site: site.cloned(), open: Some(true), ..AlertFilter::default() };
         let (alerts, more) = store.alerts(&filter, None, MOST).await??;
         let mut open = Self::of(alerts, tickets);
         open.queued = store.queued(site, now).await?;
         open.rejected = store.rejected_tickets(site).await?;
         open.follow(store.escalations((site, None), None, MOST).await??.0);
-        if more.is_some() && site.is_none() {
-            open.alert_count = u32::try_from(store.alert_counts().await?.open).unwrap_or(u32::MAX);
+        if more.is_some() {
+            open.alert_count = store.open_alerts(site).await?;
         }
+        Ok(open)
+    }
+
+    /// These tickets of a queue, and the gravest alerts.
+    pub async fn queue(
+        store: &Store,
+        site: Option<&SiteId>,
+        tickets: Vec<TicketRow>,
+        alerts: i64,
+        now: Timestamp,
+    ) -> Result<Self, PageError> {
+        let mut open = Self::of(store.gravest_alerts(site, alerts).await?, tickets);
+        open.alert_count = store.open_alerts(site).await?;
+        open.queued = store.queued(site, now).await?;
         Ok(open)
     }
 
@@ -89,11 +91,6 @@ impl Open {
         let mut found = Found::default();
         for (index, alert) in alerts.iter().enumerate() {
             found.about.entry((alert.site.clone(), alert.subject.clone())).or_default().push(index);
-            // A ticket may have taken over the faults of a duplicate, which is about something else. Consequences end by themselves, and
-            // what people report with the ticket.
-            if let Some(number) = alert.ticket.as_deref().filter(|_| alert.victim_of.is_none() && !alert.reported) {
-                found.faulty.insert(number.into());
-            }
         }
         for (index, ticket) in tickets.iter().enumerate() {
             found.tickets.insert(ticket.number.as_str().into(), index);
@@ -137,14 +134,9 @@ impl Open {
         self.found.followed_alerts.get(&id).map(|index| &self.followed[*index])
     }
 
-    /// Whether a fault of the ticket is still there.
-    pub fn is_faulty(&self, ticket: &TicketRow) -> bool {
-        self.found.faulty.contains(ticket.number.as_str())
-    }
-
     /// The ticket about a subject that only waits to be confirmed.
     pub fn to_confirm(&self, site: &SiteId, subject: &Subject) -> Option<&TicketRow> {
         let done = self.found.done.get(&(site.clone(), subject.clone()));
-        done.into_iter().flatten().map(|index| &self.tickets[*index]).find(|ticket| !self.is_faulty(ticket))
+        done.into_iter().flatten().map(|index| &self.tickets[*index]).find(|ticket| !ticket.faulty)
     }
 }

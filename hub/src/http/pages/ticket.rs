@@ -106,8 +106,7 @@ async fn page(app: &App, reader: &Reader, no: &str, draft: Draft) -> Result<Stri
     let of_site = TicketFilter { site: Some(case.row.site.clone()), open: Some(true), ..TicketFilter::default() };
     let (mut others, _) = app.store.tickets(&of_site, None, MOST_OTHERS).await??;
     others.retain(|ticket| ticket.number != case.row.number);
-    let open = Open::of(case.attached.iter().filter(|alert| alert.cleared_at.is_none()).cloned().collect(), Vec::new());
-    let page = Scene::with(app, reader, case.site(app), &open, |scene| {
+    let page = Scene::with(app, reader, case.site(app), &Open::default(), |scene| {
         Ok(TicketPage { draft, ..build(scene, &case, &others) })
     })?;
     page.html(reader.fragment)
@@ -148,9 +147,9 @@ fn build(scene: &Scene<'_>, case: &Case, others: &[TicketRow]) -> TicketPage {
         evidence: attached.iter().rev().map(|alert| evidence(scene, alert)).collect(),
         alerts: attached.iter().map(|alert| alerts::row(scene, alert)).collect(),
         timeline: events.iter().rev().map(|event| entry(scene, event, attached)).collect(),
-        actions: actions(row.state, scene.open.is_faulty(row), &scene.reader.caller.at(&row.site)),
+        actions: actions(row.state, row.faulty, &scene.reader.caller.at(&row.site)),
         rejected: incident::rejected(row, events.iter().rfind(|event| event.what == "reject")),
-        reasons: reasons(row.state, scene.open.is_faulty(row), repairs, !others.is_empty()),
+        reasons: reasons(row.state, row.faulty, repairs, !others.is_empty()),
         others: others.iter().map(|ticket| (ticket.number.to_string(), scene.text(&ticket.title))).collect(),
         repair: repair(case),
         draft: Draft::default(),

@@ -5,7 +5,7 @@ use rstest::rstest;
 use uuid::Uuid;
 
 use super::{
-    DARK, Database, Kind, LED, MINUTE, Store, T0, TicketRow, by, clear, commit, happened, raise, setup, the_ticket,
+    DARK, Database, Kind, LED, MINUTE, Store, T0, TicketRow, clear, commit, doer, happened, raise, setup, the_ticket,
     writer,
 };
 use crate::store::{ActError, Arrived, AuditFilter, Deed};
@@ -21,17 +21,7 @@ async fn arrive(
     note: &str,
 ) -> Result<TicketRow, ActError> {
     let number = the_ticket(store).await.number;
-    let deed = Deed {
-        version,
-        by: who,
-        actor: &by(),
-        note,
-        work: None,
-        duplicate_of: None,
-        assignee: None,
-        arrived,
-        at: T0 + MINUTE,
-    };
+    let deed = Deed { note, arrived, ..Deed::new(version, who, doer(), T0 + MINUTE) };
     store.act_on_ticket(number.as_str(), Action::Start, deed, &setup()).await
 }
 

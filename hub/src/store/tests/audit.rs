@@ -49,17 +49,8 @@ async fn what_is_done_with_a_ticket_is_told_with_who_did_it_and_what_fails_is_no
     commit(&mut writer, raise(LED, DARK, T0)).await;
     let number = the_ticket(store).await.number.to_string();
     let li = Actor::person("p1", "李工");
-    let deed = |version| Deed {
-        version,
-        by: "李工",
-        actor: &li,
-        note: "马上到",
-        work: None,
-        duplicate_of: None,
-        assignee: None,
-        arrived: by_label(),
-        at: T0 + MINUTE,
-    };
+    let deed =
+        |version| Deed { note: "马上到", arrived: by_label(), ..Deed::new(version, "李工", &li, T0 + MINUTE) };
     store.act_on_ticket(&number, Action::Accept, deed(1), &setup()).await.unwrap();
     let late = store.act_on_ticket(&number, Action::Accept, deed(1), &setup()).await;
     assert!(matches!(late, Err(ActError::Conflict { .. })), "{late:?}");
@@ -68,17 +59,7 @@ async fn what_is_done_with_a_ticket_is_told_with_who_did_it_and_what_fails_is_no
     let program = Actor::program("t1", "night watch");
     let priority = the_ticket(store).await.priority;
     let other = if priority == "P3" { "P2" } else { "P3" };
-    let deed = Deed {
-        version: 2,
-        by: "",
-        actor: &program,
-        note: "",
-        work: None,
-        duplicate_of: None,
-        assignee: None,
-        arrived: by_label(),
-        at: T0 + MINUTE,
-    };
+    let deed = Deed { arrived: by_label(), ..Deed::new(2, "", &program, T0 + MINUTE) };
     store.set_priority(&number, other, deed, &setup()).await.unwrap();
     let expected = [
         format!("person 李工 ticket.accept {number} new accepted"),

@@ -8,7 +8,7 @@ use lobby_domain::{
 use rstest::rstest;
 
 use super::{
-    DARK, Database, Kind, LED, MINUTE, Store, T0, TicketRow, by, by_label, clear, commit, happened, raise, setup,
+    DARK, Database, Kind, LED, MINUTE, Store, T0, TicketRow, by, by_label, clear, commit, doer, happened, raise, setup,
     the_ticket, writer,
 };
 use crate::{
@@ -19,17 +19,7 @@ use crate::{
 /// Moves the only ticket, as somebody who has just looked at it.
 pub(super) async fn act(store: &Store, action: Action, minutes: u32) -> TicketRow {
     let seen = the_ticket(store).await;
-    let deed = Deed {
-        version: seen.version,
-        by: "李工",
-        actor: &by(),
-        note: "",
-        work: None,
-        duplicate_of: None,
-        assignee: None,
-        arrived: by_label(),
-        at: at(minutes),
-    };
+    let deed = Deed { arrived: by_label(), ..Deed::new(seen.version, "李工", doer(), at(minutes)) };
     store.act_on_ticket(seen.number.as_str(), action, deed, &setup()).await.unwrap()
 }
 
@@ -125,17 +115,10 @@ async fn another_priority_moves_the_deadlines_and_is_told(#[values(Kind::Sqlite,
     let seen = act(store, Action::Accept, 5).await;
     let number = seen.number.as_str();
     let actor = by();
-    let deed = |version| Deed {
-        version,
-        by: "陈主管",
-        actor: &actor,
-        note: "备用屏可用",
-        work: None,
-        duplicate_of: None,
-        assignee: None,
-        arrived: by_label(),
-        at: at(30),
-    };
+    let deed =
+        |version| Deed {
+            note: "备用屏可用", arrived: by_label(), ..Deed::new(version, "陈主管", &actor, at(30))
+        };
     let unknown = store.set_priority(number, "P9", deed(seen.version), &setup()).await;
     assert!(matches!(unknown, Err(ActError::NoPriority { .. })), "{unknown:?}");
     let stale = store.set_priority(number, "P2", deed(seen.version - 1), &setup()).await;
@@ -157,17 +140,7 @@ async fn deadlines_count_in_the_hours_of_duty_of_their_site(#[values(Kind::Sqlit
     let settings = crate::fleet::SiteSettings { duty, ..Default::default() };
     let setup = Setup { sites: [(super::site(), settings)].into(), ..setup() };
     let seen = the_ticket(store).await;
-    let deed = Deed {
-        version: seen.version,
-        by: "",
-        actor: &by(),
-        note: "",
-        work: None,
-        duplicate_of: None,
-        assignee: None,
-        arrived: by_label(),
-        at: T0,
-    };
+    let deed = Deed { arrived: by_label(), ..Deed::new(seen.version, "", doer(), T0) };
     let ticket = store.set_priority(seen.number.as_str(), "P2", deed, &setup).await.unwrap();
     // It was opened at ten: 24 hours of duty are eight today, ten on each of the next days, and six on the last.
     assert_eq!(ticket.complete_by, at(2 * 24 * 60 + 4 * 60));

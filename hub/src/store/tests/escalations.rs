@@ -9,7 +9,7 @@ use rstest::rstest;
 use super::{
     DARK, Database, Kind, LED, MINUTE, Store, T0, all_alerts, by, clear, commit, count,
     deadlines::{act, at},
-    happened, raise, setup, the_ticket, writer,
+    doer, happened, raise, setup, the_ticket, writer,
 };
 use crate::store::{Comment, Deed, EscalationRow, RaiseError};
 
@@ -306,9 +306,7 @@ async fn what_somebody_has_who_goes_off_duty_is_given_to_whoever_is_there(
     commit(&mut writer(store), raise(LED, DARK, at(55))).await;
     let relieve = async |minute: u32| {
         let mut moved = 0;
-        for row in store.off_duty_escalations(0, at(minute)).await.unwrap() {
-            moved += usize::from(store.relieve_escalation(row, &setup(), at(minute)).await.unwrap());
-        }
+        store.relieve_escalations(&setup(), at(minute), |_| moved += 1).await.unwrap();
         let row = followed(store).await.unwrap();
         (moved, row.escalation.holder.map(|holder| holder.id.to_string()).unwrap_or_default())
     };
@@ -338,17 +336,7 @@ async fn another_priority_is_followed_up_at_its_own_pace(#[values(Kind::Sqlite, 
     let minutes = |priority: &str| setup.pack.priorities[priority].respond_within.millis() / 60_000;
     let set = async |priority: &'static str, minute: u32| {
         let ticket = the_ticket(store).await;
-        let deed = Deed {
-            version: ticket.version,
-            by: "王主管",
-            actor: &by(),
-            note: "",
-            work: None,
-            duplicate_of: None,
-            assignee: None,
-            arrived: None,
-            at: at(minute),
-        };
+        let deed = Deed::new(ticket.version, "王主管", doer(), at(minute));
         store.set_priority(ticket.number.as_str(), priority, deed, &setup).await.unwrap();
     };
     assert_eq!(stands(store).await, expect("engineering", State::Triggered, minutes("P1")));

@@ -69,17 +69,7 @@ async fn take_with(
 async fn act(store: &Store, action: Action, at: Timestamp) -> State {
     let seen = the_ticket(store).await;
     let actor = by();
-    let deed = Deed {
-        version: seen.version,
-        by: "李工",
-        actor: &actor,
-        note: "",
-        work: None,
-        duplicate_of: None,
-        assignee: None,
-        arrived: by_label(),
-        at,
-    };
+    let deed = Deed { arrived: by_label(), ..Deed::new(seen.version, "李工", &actor, at) };
     store.act_on_ticket(seen.number.as_str(), action, deed, &setup()).await.unwrap().state
 }
 
@@ -129,6 +119,21 @@ async fn a_report_joins_the_ticket_that_there_is_and_the_other_way_round(
     commit(&mut writer, raise("led-2", DARK, T0 + MINUTE)).await;
     commit(&mut writer, raise("led-2", MUTED, T0 + MINUTE)).await;
     assert_eq!(all_tickets(store).await.len(), 2, "what is measured later is the same fault");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_report_and_data_of_the_same_moment_are_one_ticket(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    let devices: Vec<String> = (0..20).map(|number| format!("led-{number}")).collect();
+    for (nth, device) in (1..).zip(&devices) {
+        let row = report(nth, What::Fault, Some(device), T0);
+        let (reported, _) = tokio::join!(take(store, &row, false), commit(&mut writer, raise(device, DARK, T0)));
+        reported.unwrap();
+    }
+    assert_eq!(open_alerts(store).await, 40);
+    assert_eq!(all_tickets(store).await.len(), devices.len());
 }
 
 #[rstest]
@@ -183,17 +188,7 @@ async fn a_report_goes_with_its_ticket_to_the_one_that_it_is_a_duplicate_of(
     let (first, other) = (first.ticket.unwrap(), other.ticket.unwrap());
     let (actor, at) = (by(), T0 + MINUTE.times(2));
     let duplicate_of = Some(first.as_str());
-    let deed = Deed {
-        version: 1,
-        by: "李工",
-        actor: &actor,
-        note: "",
-        work: None,
-        duplicate_of,
-        assignee: None,
-        arrived: None,
-        at,
-    };
+    let deed = Deed { duplicate_of, ..Deed::new(1, "李工", &actor, at) };
     store.act_on_ticket(&other, Action::Reject(Rejection::Duplicate), deed, &setup()).await.unwrap();
     assert_eq!(open_alerts(store).await, 2);
     assert_eq!(store.reports_of_ticket(&first).await.unwrap().len(), 2);

@@ -8,10 +8,10 @@ use sqlx::{Executor, SqlSafeStr, SqlitePool};
 use super::{Database, Kind, Store};
 use crate::store::{
     alerts, audit, chat_ids, checks, closings, compliance, contacts, deadlines, delivery, dispensed, escalations,
-    findings, fleet, grants, labels, left, meta, month_reports, moves, notifications, once, outbox, owed_messages,
-    owed_purchases, owed_register, owed_supply, past, people, photos, purchases, queue, records, register, reports,
-    resend, restraints, rollup, roster, rounds, schema, started, stock, stock_alerts, stock_takes, ticket_deeds,
-    tickets, tokens,
+    findings, fleet, followed, grants, labels, left, meta, month_reports, moves, notifications, once, outbox,
+    owed_messages, owed_purchases, owed_register, owed_supply, past, people, photos, purchases, queue, records,
+    register, reports, resend, restraints, rollup, roster, rounds, schema, started, stock, stock_alerts, stock_takes,
+    ticket_deeds, tickets, tokens,
 };
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
@@ -32,6 +32,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         dispensed::STATEMENTS,
         escalations::STATEMENTS,
         findings::STATEMENTS,
+        followed::STATEMENTS,
         fleet::STATEMENTS,
         labels::STATEMENTS,
         left::STATEMENTS,

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     Batch, DARK, Database, Kind, LED, MINUTE, MUTED, Store, T0, TicketRow, TimeZone, Timestamp, alerts, all_tickets,
-    by, by_label, clear, clear_because, commit, happened, numbers, raise, rule, setup, the_ticket, told, writer,
+    by, by_label, clear, clear_because, commit, doer, happened, numbers, raise, rule, setup, the_ticket, told, writer,
 };
 use crate::store::{ActError, Comment, Deed};
 
@@ -22,17 +22,7 @@ async fn act_as(
     by: &str,
     at: Timestamp,
 ) -> Result<TicketRow, ActError> {
-    let deed = Deed {
-        version: seen.version,
-        by,
-        actor: &super::by(),
-        note: "",
-        work: None,
-        duplicate_of: None,
-        assignee: None,
-        arrived: by_label(),
-        at,
-    };
+    let deed = Deed { arrived: by_label(), ..Deed::new(seen.version, by, doer(), at) };
     store.act_on_ticket(seen.number.as_str(), action, deed, &setup()).await
 }
 
@@ -183,17 +173,7 @@ async fn whoever_decides_on_an_old_version_is_told_the_present_one(#[values(Kind
     let late = act_as(store, &seen, Action::Start, "王工", T0).await;
     assert!(matches!(late, Err(ActError::Conflict { current: 2 })), "{late:?}");
     assert_eq!(happened(store).await, ["opened", "accept"]);
-    let deed = Deed {
-        version: 1,
-        by: "",
-        actor: &by(),
-        note: "",
-        work: None,
-        duplicate_of: None,
-        assignee: None,
-        arrived: None,
-        at: T0,
-    };
+    let deed = Deed::new(1, "", doer(), T0);
     let none = store.act_on_ticket("BX-202611-9999", Action::Accept, deed, &setup()).await;
     assert!(matches!(none, Err(ActError::NotFound)), "{none:?}");
     let unfit = act(store, Action::Confirm, T0).await;
@@ -319,17 +299,7 @@ async fn what_is_said_of_a_repair_stays_with_it_when_it_turns_out_to_be_none(
     let (first, second) = (work("接口松动", 0), work("", 1250));
     for said in [Some(&first), None, Some(&second)] {
         let seen = the_ticket(store).await;
-        let deed = Deed {
-            version: seen.version,
-            by: "李工",
-            actor: &by(),
-            note: "",
-            work: said,
-            duplicate_of: None,
-            assignee: None,
-            arrived: by_label(),
-            at: T0,
-        };
+        let deed = Deed { work: said, arrived: by_label(), ..Deed::new(seen.version, "李工", doer(), T0) };
         store.act_on_ticket(seen.number.as_str(), Action::Finish, deed, &setup()).await.unwrap();
         act(store, Action::Reopen, T0).await.unwrap();
     }
@@ -347,17 +317,10 @@ async fn reject(
     at: Timestamp,
 ) -> Result<TicketRow, ActError> {
     let (seen, _) = store.ticket(number).await.unwrap().unwrap();
-    let deed = Deed {
-        version: seen.version,
-        by: "李工",
-        actor: &by(),
-        note: "是预定关机",
-        work: None,
-        duplicate_of,
-        assignee: None,
-        arrived: by_label(),
-        at,
-    };
+    let deed =
+        Deed {
+            note: "是预定关机", duplicate_of, arrived: by_label(), ..Deed::new(seen.version, "李工", doer(), at)
+        };
     store.act_on_ticket(number, Action::Reject(reason), deed, &setup()).await
 }
 
@@ -467,17 +430,8 @@ async fn a_ticket_is_given_to_somebody_who_then_accepts_it(#[values(Kind::Sqlite
     commit(&mut writer(store), raise(LED, DARK, T0)).await;
     let assign = async |assignee: Option<&'static str>| {
         let seen = the_ticket(store).await;
-        let deed = Deed {
-            version: seen.version,
-            by: "王主管",
-            actor: &by(),
-            note: "请先看电源",
-            work: None,
-            duplicate_of: None,
-            assignee,
-            arrived: None,
-            at: T0 + MINUTE,
-        };
+        let deed =
+            Deed { note: "请先看电源", assignee, ..Deed::new(seen.version, "王主管", doer(), T0 + MINUTE) };
         store.act_on_ticket(seen.number.as_str(), Action::Assign, deed, &setup()).await
     };
     for nobody in [None, Some("")] {

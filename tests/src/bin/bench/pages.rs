@@ -18,8 +18,19 @@ const TICKETS: u32 = 10_000;
 /// Machines of one agent; each has a site of its own.
 const EACH: u32 = 100;
 const TIMES: usize = 50;
-const PAGES: [&str; 5] =
-    ["/engineering", "/engineering?state=due", "/engineering?state=reported&after=5000", "/", "/stock?site=site-0"];
+const PAGES: [&str; 11] = [
+    "/engineering",
+    "/engineering?state=due",
+    "/engineering?state=reported&after=5000",
+    "/engineering?site=site-0",
+    "/alerts",
+    "/escalations",
+    "/escalations?site=site-0",
+    "/",
+    "/?site=site-0",
+    "/concierge?site=site-0",
+    "/stock?site=site-0",
+];
 /// How one site, and all of them beside each other, kept the standards in the month of all these faults.
 const COMPLIANCE: [&str; 2] = ["?site=site-0", ""];
 
