@@ -9,6 +9,7 @@ use lobby_tests::{
     browser::Browser,
     hub::{Hub, Options, ticket_of},
     mqtt::Peer,
+    people::{create, put_on_duty, token},
     receiver::{Letter, Receiver},
     reports::Script,
     wait,
@@ -182,6 +183,15 @@ fn what_nobody_answers_reaches_the_manager_level_by_level_and_everybody_told_hea
     browser.press("main button.main")?;
     let row = reached(&hub, "manager")?;
     ensure!(row["state"] == "held", "somebody is at it: {row}");
+    for post in &POSTS[1..] {
+        let heard = wait::until(&format!("{post} to hear that somebody is at it"), PATIENCE, || {
+            Ok(told(&receiver, post, ":acknowledged:").into_values().next())
+        })?;
+        ensure!(heard.len() == 1, "{post} was told of it in {} messages", heard.len());
+        let letter = receiver.letters_to(&format!("/{post}")).pop().context("a message")?;
+        ensure!(letter.body["type"] == "alert.acknowledged", "{}", letter.body);
+        ensure!(letter.text().contains("已有人处理") && letter.text().contains(&ticket), "{}", letter.text());
+    }
 
     report(&hub, &mut script.in_epoch(2), "on")?;
     hub.api.cleared_alert(SITE, "entrance-led", "display-dark", PATIENCE)?;
@@ -197,5 +207,37 @@ fn what_nobody_answers_reaches_the_manager_level_by_level_and_everybody_told_hea
         hub.api.post(&format!("/api/v1/tickets/{ticket}/confirm"), &json!({ "version": version, "by": "小周" }))?;
     ensure!(confirmed.status == 200, "{}", confirmed.body);
     ensure!(hub.api.all("/api/v1/escalations")?.is_empty(), "nothing is left to be followed up");
+    Ok(())
+}
+
+#[test]
+fn what_somebody_has_not_answered_who_goes_off_duty_is_told_to_whoever_comes_on() -> Result<()> {
+    let receiver = Receiver::start()?;
+    let shifts = "zone = 'UTC'\n[site.demo.shifts]\nwhole = '00:00-00:00'\n";
+    let channels = ["engineering", "leader"].map(|post| channel(post, &receiver)).concat();
+    let mut hub = Hub::with(Options { config: Some(format!("{shifts}{channels}")), ..Options::default() })?;
+    hub.api = hub.api.clone().with_token(&token(hub.data_dir(), &["create", "--role", "viewer"])?);
+    for login in ["li", "wang"] {
+        create(&hub, login, "engineering", SITE)?;
+    }
+    put_on_duty(&hub, "li", "engineering", SITE)?;
+    let mut script = Script::new(SITE, "lobby-box");
+    report(&hub, &mut script, "standby")?;
+    let ticket = ticket_of(&hub.api.open_alert(SITE, "entrance-led", "display-dark", PATIENCE)?)?.to_owned();
+    let row = reached(&hub, "engineering")?;
+    ensure!(row["person"] == "li" && row["state"] == "triggered", "{row}");
+
+    put_on_duty(&hub, "wang", "engineering", SITE)?;
+    let relieved = wait::until("Wang to have it", PATIENCE, || {
+        Ok(Some(reached(&hub, "engineering")?).filter(|row| row["person"] == "wang"))
+    })?;
+    ensure!(relieved["due"] == row["due"] && relieved["state"] == "triggered", "the time stays: {row} {relieved}");
+    ensure!(steps(&hub, &ticket)? == ["off_duty engineering engineering"], "{:?}", steps(&hub, &ticket)?);
+    let heard = wait::until("Wang to be told", PATIENCE, || {
+        Ok(receiver.letters_to("/engineering").into_iter().find(|letter| letter.body["type"] == "alert.escalated"))
+    })?;
+    ensure!(heard.text().contains("wang") && heard.text().contains(&ticket), "{}", heard.text());
+    ensure!(told(&receiver, "engineering", ":escalated:").len() == 1, "once");
+    ensure!(receiver.letters_to("/leader").is_empty(), "nobody above is told that somebody went home");
     Ok(())
 }

@@ -1,16 +1,13 @@
 //! Whoever is on duty is rung up: what is theirs to see to mentions them in the groups of three chats, as each wants it.
 
-use std::{fs, process::Command, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use lobby_tests::{
     browser::Browser,
-    clock,
     hub::{Hub, Options},
     mqtt::Peer,
-    people::{enter, fill, sign_in, speak},
-    program,
+    people::{enter, fill, put_on_duty, sign_in, speak},
     receiver::{Letter, Receiver},
     reports::Script,
     wait,
@@ -23,25 +20,6 @@ const SITE: &str = "demo";
 const PATIENCE: Duration = Duration::from_secs(90);
 const HEARTBEAT: Duration = Duration::from_secs(5);
 const DEVICE: &str = "covers-1";
-
-/// Lets somebody be on duty at engineering around the clock.
-fn on_duty(hub: &Hub, login: &str) -> Result<()> {
-    let today = Timestamp::from_millisecond(clock::now_ms())?.to_zoned(TimeZone::UTC).date();
-    let days = [today.yesterday()?, today, today.checked_add(1.day())?];
-    let lines = days.map(|day| format!("{day},engineering,whole,{login}\n")).concat();
-    let file = hub.data_dir().join("roster.csv");
-    fs::write(&file, format!("date,post,shift,person\n{lines}"))?;
-    let imported = Command::new(program::own("lobby-hub")?)
-        .args(["roster", "import", "--site", SITE])
-        .arg(&file)
-        .arg("--config")
-        .arg(hub.data_dir().join("hub.toml"))
-        .arg("--data-dir")
-        .arg(hub.data_dir())
-        .output()?;
-    ensure!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
-    Ok(())
-}
 
 #[test]
 fn a_fault_rings_up_whoever_is_on_duty_in_each_chat_and_its_end_does_not() -> Result<()> {
@@ -63,7 +41,7 @@ fn a_fault_rings_up_whoever_is_on_duty_in_each_chat_and_its_end_does_not() -> Re
     let mut peer = Peer::connect(&hub.mqtt_url(), "box", &[])?;
     peer.publish(&script.topic("birth"), script.birth(&[(DEVICE, "shoe-cover-machine")]))?;
     enter(&mut browser, &hub, "li", "engineering", SITE)?;
-    on_duty(&hub, "li")?;
+    put_on_duty(&hub, "li", "engineering", SITE)?;
     speak(&mut browser, &hub, "zh")?;
 
     let account = format!("{}/account", hub.url());

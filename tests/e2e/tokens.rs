@@ -1,21 +1,10 @@
 //! Tokens of programs, made beside a running hub and before its first start.
 
-use std::{path::Path, process::Command};
-
 use anyhow::{Context, Result, ensure};
 use lobby_tests::{
     hub::{Hub, Options},
-    program,
+    people::token,
 };
-
-/// What `lobby-hub token` prints, or says if it fails.
-fn token(data: &Path, arguments: &[&str]) -> Result<String> {
-    let output =
-        Command::new(program::own("lobby-hub")?).arg("token").args(arguments).arg("--data-dir").arg(data).output()?;
-    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    ensure!(output.status.success(), "{}{}", said(&output.stdout), said(&output.stderr));
-    Ok(said(&output.stdout))
-}
 
 fn last_line(printed: &str) -> Result<&str> {
     printed.lines().next_back().context("a last line")

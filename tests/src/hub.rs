@@ -144,6 +144,7 @@ fn listening(process: &mut Process, what: &str) -> Result<SocketAddr> {
 pub struct Api {
     base: String,
     client: ureq::Agent,
+    token: Option<String>,
 }
 
 /// What came back for one request.
@@ -177,7 +178,13 @@ impl Api {
             .timeout_global(Some(Duration::from_secs(10)))
             .proxy(None)
             .build();
-        Self { base: format!("http://{address}"), client: config.into() }
+        Self { base: format!("http://{address}"), client: config.into(), token: None }
+    }
+
+    /// The same, asked by a program with a token: what `lobby-hub token create` printed.
+    #[must_use]
+    pub fn with_token(self, printed: &str) -> Self {
+        Self { token: printed.lines().next_back().map(|token| format!("Bearer {token}")), ..self }
     }
 
     /// Gets `path` with the given headers.
@@ -185,6 +192,9 @@ impl Api {
         let mut request = self.client.get(format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, *value);
+        }
+        if let Some(token) = &self.token {
+            request = request.header("authorization", token);
         }
         answer(request.call().with_context(|| format!("GET {path}"))?)
     }
