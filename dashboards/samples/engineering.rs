@@ -162,6 +162,8 @@ impl Scene {
             ],
             ticket: Some("BX-202611-0042".into()),
             reported: false,
+            may_answer: true,
+            may_silence: true,
         }
     }
 

@@ -84,7 +84,9 @@ impl Scene {
             completed_at: done.then(|| self.at(2 * MINUTE)),
             waiting_for: None,
             assignees: match step {
-                TicketStep::Reported => Some(vec![self.say("李工", "Li"), self.say("王工", "Wang")]),
+                TicketStep::Reported => {
+                    Some(vec![("li".to_owned(), self.say("李工", "Li")), ("wang".to_owned(), self.say("王工", "Wang"))])
+                }
                 TicketStep::Accepted => Some(Vec::new()),
                 _ => None,
             },

@@ -79,6 +79,10 @@ pub struct AlertRow {
     pub ticket: Option<String>,
     /// Whether people report it and ask for no repair: then its own page tells what they say.
     pub reported: bool,
+    /// Whether the reader may take notice of it.
+    pub may_answer: bool,
+    /// Whether the reader may silence it.
+    pub may_silence: bool,
 }
 
 /// `/alerts/{id}`: what do people report?

@@ -264,6 +264,8 @@ pub enum Notice {
     NotTheirs,
     /// It is over already.
     Over,
+    /// More is open at all sites than one page shows.
+    Cut,
     /// The test message was taken.
     TestTaken,
     /// The test message was not taken.
@@ -290,6 +292,7 @@ impl Notice {
             Self::WrongStep => t.notice_wrong_step,
             Self::Invalid => t.notice_invalid,
             Self::Over => t.notice_over,
+            Self::Cut => t.notice_cut,
             Self::NoOriginal => t.notice_no_original,
             Self::NotAbove => t.notice_not_above,
             Self::Skips => t.notice_skips,

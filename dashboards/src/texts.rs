@@ -327,6 +327,7 @@ texts! {
     notice_device_taken: "该设备已对应另一件物品", "Another item is this device already";
     notice_not_theirs: "由开始盘点的人或经理完成", "Whoever began the stock-take closes it, or a manager";
     register: "物品登记", "Register";
+    notice_cut: "未处理的报警过多，本页未全部列出：请选择单个案场查看", "More is open than this page can show: choose a site to see all that is open there";
     notice_over: "已经结束，无需操作", "It is over already; nothing was changed";
     // The product's own health
     nav_health: "系统", "System";
@@ -822,6 +823,7 @@ texts! {
     event_confirmed: "确认已恢复", "Confirmed";
     event_reopened: "重新打开", "Reopened";
     event_escalated: "上报", "Escalated";
+    event_followed_up: "跟进", "Followed up";
     event_overdue: "超过时限", "Time limit passed";
     event_reminded: "时限提醒", "Reminder";
     event_waiting: "暂停处理", "Waiting";

@@ -375,6 +375,8 @@ pub enum TicketEvent {
     Reopened,
     /// It went up the chain of command.
     Escalated,
+    /// It stays at its level of the chain of command, with somebody else or from the beginning.
+    FollowedUp,
     /// Much of a time limit is gone.
     Reminded,
     /// A time limit passed.
@@ -407,6 +409,7 @@ impl TicketEvent {
             Self::Confirmed => t.event_confirmed,
             Self::Reopened => t.event_reopened,
             Self::Escalated => t.event_escalated,
+            Self::FollowedUp => t.event_followed_up,
             Self::Reminded => t.event_reminded,
             Self::Overdue => t.event_overdue,
             Self::Waiting => t.event_waiting,
@@ -482,8 +485,9 @@ pub struct TicketPage {
     pub completed_at: Option<When>,
     /// What is waited for.
     pub waiting_for: Option<WaitingFor>,
-    /// Whom the reader may give it to, by name; none if they may not. Without a name to choose, it is typed.
-    pub assignees: Option<Vec<String>>,
+    /// Whom the reader may give it to, by what they sign in with, and in words; none if they may not. With nobody to choose, a name is
+    /// typed.
+    pub assignees: Option<Vec<(String, String)>>,
     /// Whether the reader may say that something has to be waited for.
     pub may_wait: bool,
     /// The priorities it may be given: the id and the words of each; none if it may not.

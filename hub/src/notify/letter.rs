@@ -85,16 +85,15 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Who repairs it, as far as its ticket says.
-    fn worker(&self) -> Option<&str> {
+    /// Its ticket while somebody works it.
+    fn worked(&self) -> Option<&TicketRow> {
         use ticket::State::{Accepted, Assigned, InProgress, Waiting};
-        let working = |ticket: &&TicketRow| matches!(ticket.state, Assigned | Accepted | InProgress | Waiting);
-        self.ticket.as_ref().filter(working).map(|ticket| ticket.owner.as_str())
+        self.ticket.as_ref().filter(|ticket| matches!(ticket.state, Assigned | Accepted | InProgress | Waiting))
     }
 
     /// Who has taken notice of it, or repairs it; empty if nobody knows who.
     fn seen_to_by(&self) -> Option<&str> {
-        self.alert.acked.as_ref().map(|(_, by)| by.as_str()).or_else(|| self.worker())
+        self.alert.acked.as_ref().map(|(_, by)| by.as_str()).or_else(|| Some(&self.worked()?.owner))
     }
 }
 
@@ -115,11 +114,12 @@ impl Letter {
 
 /// Who has what is told of an alert to see to. Nobody of what is over or back with somebody else: then no phone need ring.
 pub(super) fn held(told: &Told) -> Option<Holds<'_>> {
-    let worker = told.worker().unwrap_or_default();
+    let worked = told.worked().filter(|ticket| !ticket.owner.is_empty());
+    let worker = worked.map(|ticket| ticket.owner_id.as_deref().unwrap_or_default());
     let escalation = told.escalation.as_ref().map(|row| &row.escalation);
     match state(told, "") {
         // It went to one level, and it is theirs whatever the ticket says.
-        State::Escalated(_) => holds(escalation, ""),
+        State::Escalated(_) => holds(escalation, None),
         State::Open | State::Again | State::Unstable => holds(escalation, worker),
         State::Acknowledged(_) | State::Rejected | State::Cleared(..) => None,
     }

@@ -348,7 +348,7 @@ impl Notify {
         let (mut letter, taken) =
             letter::write(&self.fleet, channel, settings.public_url.as_deref(), (id, kind), &told, now);
         if let ([one], 1) = (told.as_slice(), telling.alerts.len()) {
-            letter.mention = self.holder_of(channel, one).await?;
+            letter.mention = self.holder_of(channel, one);
         }
         let whole = taken == telling.alerts.len();
         let carried: Vec<&Queued> = telling.alerts[..taken].iter().flatten().map(|index| &queued[*index]).collect();
@@ -374,23 +374,21 @@ impl Notify {
 
     /// The person who has what is told of an alert to see to, if it is one, and the channel is one of their post: the groups of other
     /// posts need not learn by what number they are reached.
-    async fn holder_of(&self, channel: &Channel, told: &Told) -> Result<Option<String>, StoreError> {
+    fn holder_of(&self, channel: &Channel, told: &Told) -> Option<String> {
         let serves = |post: &str| channel.posts.iter().any(|served| **served == *post);
         match letter::held(told) {
             Some(Holds::Person(id)) => {
                 let is_theirs = told.escalation.as_ref().is_some_and(|row| serves(row.escalation.post()));
-                Ok(is_theirs.then(|| id.to_owned()))
+                is_theirs.then(|| id.to_owned())
             }
-            Some(Holds::Named(name)) => {
+            Some(Holds::Worker(id)) => {
                 let setup = self.fleet.setup();
                 let department =
                     told.ticket.as_ref().and_then(|ticket| setup.pack.departments.get(&*ticket.department));
-                if !department.is_some_and(|department| serves(&department.post)) {
-                    return Ok(None);
-                }
-                self.store.only_one_named(name, &told.alert.site).await
+                let is_theirs = department.is_some_and(|department| serves(&department.post));
+                (is_theirs && !id.is_empty()).then(|| id.to_owned())
             }
-            None => Ok(None),
+            None => None,
         }
     }
 

@@ -12,6 +12,7 @@ use lobby_domain::{
     time::Timestamp,
     watch::Unstable,
 };
+use sqlx::{Database, Encode, QueryBuilder, Type};
 use uuid::Uuid;
 
 use super::{Cursor, CursorError, Store, StoreError, Tx, joined, on, page, split, statements};
@@ -124,6 +125,55 @@ pub struct AlertFilter {
     pub within: Option<(Timestamp, Timestamp)>,
 }
 
+/// Reads the columns of a [`Raw`].
+macro_rules! alert_rows {
+    () => {
+        "SELECT a.id, a.site, a.subject, a.rule, a.clauses, a.severity, a.department, a.tells, a.title_zh, a.title_en,
+            a.evidence_zh, a.evidence_en, a.since, a.opened_at, a.cleared_at, a.clear_reason, a.cleared_by, a.ticket, a.victim_of, a.late, a.reported,
+            a.acked_at, a.acked_by, a.hits, a.last_seen, a.previous,
+            d.agent AS device_agent, d.kind AS device_kind, d.place AS device_place
+        FROM alert a LEFT JOIN device d ON d.site = a.site AND d.id = a.subject"
+    };
+}
+
+impl AlertFilter {
+    /// The newest first, after the one of `key`. It says no more than is asked: a condition that may hold of everything keeps the database
+    /// from finding the few that are wanted by their index.
+    pub(super) fn query<D: Database>(&self, (at, id): (i64, Uuid), most: i64) -> QueryBuilder<D>
+    where
+        i64: for<'q> Encode<'q, D> + Type<D>,
+        String: for<'q> Encode<'q, D> + Type<D>,
+        Uuid: for<'q> Encode<'q, D> + Type<D>,
+    {
+        let mut query = QueryBuilder::new(concat!(alert_rows!(), " WHERE (a.opened_at, a.id) < ("));
+        query.push_bind(at).push(", ").push_bind(id).push(")");
+        if let Some(site) = &self.site {
+            query.push(" AND a.site = ").push_bind(site.to_string());
+        }
+        if let Some(subject) = &self.subject {
+            query.push(" AND a.subject = ").push_bind(subject.to_string());
+        }
+        match self.open {
+            Some(true) => drop(query.push(" AND a.cleared_at IS NULL")),
+            Some(false) => drop(query.push(" AND a.cleared_at IS NOT NULL")),
+            None => {}
+        }
+        if let Some(ticket) = &self.ticket {
+            query.push(" AND a.ticket = ").push_bind(ticket.clone());
+        }
+        if let Some(at) = self.open_at {
+            query.push(" AND a.opened_at <= ").push_bind(at.millis());
+            query.push(" AND (a.cleared_at IS NULL OR a.cleared_at > ").push_bind(at.millis()).push(")");
+        }
+        if let Some((from, to)) = self.within {
+            query.push(" AND a.opened_at < ").push_bind(to.millis());
+            query.push(" AND (a.cleared_at IS NULL OR a.cleared_at > ").push_bind(from.millis()).push(")");
+        }
+        query.push(" ORDER BY a.opened_at DESC, a.id DESC LIMIT ").push_bind(most);
+        query
+    }
+}
+
 /// An alert that was open until now.
 #[derive(Debug)]
 pub(super) struct Cleared {
@@ -164,17 +214,6 @@ struct Raw {
     device_place: Option<String>,
 }
 
-/// Reads the columns of a [`Raw`].
-macro_rules! alert_rows {
-    () => {
-        "SELECT a.id, a.site, a.subject, a.rule, a.clauses, a.severity, a.department, a.tells, a.title_zh, a.title_en,
-            a.evidence_zh, a.evidence_en, a.since, a.opened_at, a.cleared_at, a.clear_reason, a.cleared_by, a.ticket, a.victim_of, a.late, a.reported,
-            a.acked_at, a.acked_by, a.hits, a.last_seen, a.previous,
-            d.agent AS device_agent, d.kind AS device_kind, d.place AS device_place
-        FROM alert a LEFT JOIN device d ON d.site = a.site AND d.id = a.subject"
-    };
-}
-
 /// Puts severities in order, the gravest first.
 macro_rules! gravity {
     ($severity:literal) => {
@@ -212,16 +251,10 @@ statements! {
     TELL_MORE = "INSERT INTO outbox (event, post, site, alert, created_at, state)
         SELECT DISTINCT CAST($2 AS TEXT), post, site, alert, CAST($3 AS BIGINT), 'queued' FROM outbox
         WHERE alert = $1 AND (event LIKE '%:raised' OR event LIKE '%:escalated:%') ON CONFLICT DO NOTHING";
-    LIST = concat!(alert_rows!(), " WHERE (CAST($1 AS TEXT) IS NULL OR a.site = $1) AND (CAST($2 AS TEXT) IS NULL OR a.subject = $2)
-            AND (CAST($3 AS BOOLEAN) IS NULL OR (a.cleared_at IS NULL) = $3) AND (CAST($4 AS TEXT) IS NULL OR a.ticket = $4)
-            AND (CAST($8 AS BIGINT) IS NULL OR (a.opened_at <= $8 AND (a.cleared_at IS NULL OR a.cleared_at > $8)))
-            AND (CAST($9 AS BIGINT) IS NULL OR (a.opened_at < $10 AND (a.cleared_at IS NULL OR a.cleared_at > $9)))
-            AND (a.opened_at, a.id) < ($5, $6)
-        ORDER BY a.opened_at DESC, a.id DESC LIMIT $7");
     ONE = concat!(alert_rows!(), " WHERE a.id = $1");
     OF_CHANNEL = concat!(alert_rows!(), "
         WHERE a.id IN (SELECT n.alert FROM delivery n WHERE n.channel = $1 AND n.state = 'queued')");
-    // Which ones is found in the index `alert_gravest` alone.
+    // Which ones is found in the index `alert_open_of_site` alone.
     GRAVEST = concat!(alert_rows!(), " JOIN (SELECT id AS listed FROM alert
             WHERE cleared_at IS NULL AND (CAST($1 AS TEXT) IS NULL OR site = $1)
             ORDER BY ", gravity!("severity"), ", since, id LIMIT $2) AS gravest ON a.id = listed
@@ -383,14 +416,11 @@ impl Tx {
     pub(super) async fn alerts(
         &mut self,
         filter: &AlertFilter,
-        (at, id): (i64, Uuid),
+        key: (i64, Uuid),
         most: i64,
     ) -> Result<Vec<AlertRow>, StoreError> {
-        let raw: Vec<Raw> = on!(self, "read alerts", conn => sqlx::query_as(LIST)
-            .bind(filter.site.as_ref().map(SiteId::as_str)).bind(filter.subject.as_ref().map(Subject::to_string))
-            .bind(filter.open).bind(filter.ticket.as_deref()).bind(at).bind(id).bind(most)
-            .bind(filter.open_at.map(Timestamp::millis)).bind(filter.within.map(|(from, _)| from.millis()))
-            .bind(filter.within.map(|(_, to)| to.millis())).fetch_all(conn).await)?;
+        let raw: Vec<Raw> =
+            on!(self, "read alerts", conn => filter.query(key, most).build_query_as().fetch_all(conn).await)?;
         raw.into_iter().map(AlertRow::try_from).collect()
     }
 

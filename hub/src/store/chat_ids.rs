@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use lobby_contract::SiteId;
 use lobby_domain::{
     notice::{Chat, ChatIds},
     time::Timestamp,
@@ -18,10 +17,6 @@ statements! {
     // Whoever may sign in no longer is not rung up any more.
     MENTION = "SELECT c.id FROM chat_id c JOIN person p ON p.id = c.person
         WHERE c.person = $1 AND c.chat = $2 AND p.disabled_at IS NULL";
-    // A ticket has its worker's name alone.
-    NAMED = "SELECT p.id FROM person p WHERE p.name = $1 AND p.disabled_at IS NULL AND (p.site IS NULL OR p.site = $2
-            OR EXISTS (SELECT 1 FROM person_grant g WHERE g.person = p.id AND (g.site = '' OR g.site = $2)))
-        ORDER BY p.id LIMIT 2";
 }
 
 /// Which chats somebody has given an id of, for the audit log: the ids are nobody else's business for ever.
@@ -122,17 +117,5 @@ impl Store {
         let mut tx = self.read().await?;
         on!(&mut tx, "look whom a message mentions", conn => sqlx::query_scalar(MENTION).bind(person).bind(chat.as_str())
             .fetch_optional(conn).await)
-    }
-
-    /// The one person of that name at a site; `None` if there are several, of whom nobody knows which is meant.
-    ///
-    /// # Errors
-    ///
-    /// If the database fails.
-    pub async fn only_one_named(&self, name: &str, site: &SiteId) -> Result<Option<String>, StoreError> {
-        let mut tx = self.read().await?;
-        let mut people: Vec<String> = on!(&mut tx, "look somebody up by name", conn => sqlx::query_scalar(NAMED).bind(name)
-            .bind(site.as_str()).fetch_all(conn).await)?;
-        Ok(if people.len() == 1 { people.pop() } else { None })
     }
 }

@@ -159,7 +159,7 @@ statements! {
         WHERE channel = $1 AND state IN ('queued', 'sending', 'retry')
             AND (replace(CAST($2 AS TEXT), ',' || site || ',', '') = CAST($2 AS TEXT) OR message IN (SELECT m.id FROM message m WHERE m.channel = $1 AND m.state = 'cancelled'))";
     // Of each alert that waits for somebody: the priority of its ticket, and whether it is theirs to see to.
-    FACTS = "SELECT a.id, t.priority, CASE WHEN e.holder = $2 OR t.owner = $3 THEN TRUE ELSE FALSE END FROM alert a
+    FACTS = "SELECT a.id, t.priority, CASE WHEN e.holder = $2 OR t.owner_id = $2 THEN TRUE ELSE FALSE END FROM alert a
         LEFT JOIN ticket t ON t.number = a.ticket
         LEFT JOIN escalation e ON e.ended_at IS NULL AND (e.ticket = a.ticket OR (e.alert = a.id AND e.ticket IS NULL))
         WHERE a.id IN (SELECT d.alert FROM delivery d WHERE d.channel = $1 AND d.state = 'queued')";
@@ -412,7 +412,7 @@ impl Store {
     pub async fn waits_for(&self, one: &Mailbox) -> Result<BTreeMap<AlertId, (Option<String>, bool)>, StoreError> {
         let mut tx = self.read().await?;
         let rows: Vec<(Uuid, Option<String>, bool)> = on!(&mut tx, "read what waits for somebody", conn =>
-            sqlx::query_as(FACTS).bind(channel_of(&one.person)).bind(&one.person).bind(&one.name).fetch_all(conn).await)?;
+            sqlx::query_as(FACTS).bind(channel_of(&one.person)).bind(&one.person).fetch_all(conn).await)?;
         let mut facts = BTreeMap::new();
         for (alert, priority, held) in rows {
             let (_, is_held) = facts.entry(AlertId(alert)).or_insert((priority, false));

@@ -22,7 +22,7 @@ statements! {
         ORDER BY COALESCE(due, 9223372036854775807), no LIMIT $4");
     LISTED = "SELECT e.no, e.site, e.ticket, e.alert, e.phase, e.route, e.state, e.level, e.holder, e.holder_name, e.since, e.due,
             e.version, e.started_at, COALESCE(t.subject, a.subject) AS subject, COALESCE(t.title_zh, a.title_zh) AS title_zh,
-            COALESCE(t.title_en, a.title_en) AS title_en, COALESCE(t.owner, '') AS owner
+            COALESCE(t.title_en, a.title_en) AS title_en, t.owner_id AS owner
         FROM escalation e JOIN alert a ON a.id = e.alert LEFT JOIN ticket t ON t.number = e.ticket
         WHERE e.ended_at IS NULL AND (CAST($1 AS TEXT) IS NULL OR e.site = $1)
         ORDER BY COALESCE(e.due, 9223372036854775807), e.no LIMIT $2";
@@ -44,8 +44,8 @@ pub struct Followed {
     pub subject: Subject,
     /// The fault in words.
     pub title: Label,
-    /// Who works the ticket; empty while nobody does.
-    pub owner: String,
+    /// The id of whoever works the ticket, if that is known.
+    pub owner: Option<String>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -55,7 +55,7 @@ struct RawFollowed {
     subject: String,
     title_zh: String,
     title_en: String,
-    owner: String,
+    owner: Option<String>,
 }
 
 impl TryFrom<RawFollowed> for Followed {

@@ -14,6 +14,11 @@ statements! {
     PEOPLE = "SELECT id, login, name, role, site, password IS NOT NULL, created_at, disabled_at, erased_at FROM person ORDER BY login";
     PERSON = "SELECT id, login, name, role, site, password IS NOT NULL, created_at, disabled_at, erased_at FROM person WHERE id = $1";
     PERSON_BY_LOGIN = "SELECT id, login, name, role, site, password IS NOT NULL, created_at, disabled_at, erased_at FROM person WHERE login = $1";
+    // Whoever signs in by it before those who are called so, of whom there may be several.
+    MEANT = "SELECT p.id, p.name, p.login = $2 FROM person p WHERE (p.name = $1 OR p.login = $2) AND p.disabled_at IS NULL
+            AND (p.site IS NULL OR p.site = $3
+                OR EXISTS (SELECT 1 FROM person_grant g WHERE g.person = p.id AND (g.site = '' OR g.site = $3)))
+        ORDER BY p.login = $2 DESC, p.id LIMIT 2";
     PASSWORD = "SELECT password FROM person WHERE id = $1";
     MAKE_PERSON = "INSERT INTO person (id, login, name, role, site, created_at) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (login) DO NOTHING";
@@ -204,6 +209,16 @@ impl Tx {
         let Some(row) = row.map(person).transpose()? else { return Ok(None) };
         let further = self.further_of(&row.id).await?;
         Ok(Some(PersonRow { further, ..row }))
+    }
+
+    /// The one person whom `said` means at a site, by what they sign in with or are called: the id and the name. Nobody if several are
+    /// called so.
+    pub(super) async fn meant(&mut self, said: &str, site: &SiteId) -> Result<Option<(String, String)>, StoreError> {
+        let mut found: Vec<(String, String, bool)> = on!(self, "look who is meant", conn => sqlx::query_as(MEANT).bind(said)
+            .bind(said.to_lowercase()).bind(site.as_str()).fetch_all(conn).await)?;
+        let alone = found.len() == 1 || found.first().is_some_and(|(.., signs_in)| *signs_in);
+        found.truncate(usize::from(alone));
+        Ok(found.pop().map(|(id, name, _)| (id, name)))
     }
 
     /// Somebody who was not erased.

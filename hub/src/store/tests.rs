@@ -32,6 +32,7 @@ mod stock;
 mod tickets;
 mod troubles;
 mod unanswered;
+mod workers;
 
 use std::{
     collections::BTreeMap,

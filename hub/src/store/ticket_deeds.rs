@@ -1,5 +1,6 @@
 //! What people do with repair tickets: move them under the version that they saw, give them another priority, comment.
 
+use lobby_contract::SiteId;
 use lobby_domain::{
     alert::{AlertId, Subject},
     ticket::{Action, Refusal, Rejection, State, act, arrival::Arrival, taken},
@@ -10,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Store, StoreError, TicketRow, Tx, on, statements, tickets::Entry};
 use crate::{
-    audit::{Actor, Change},
+    audit::{Actor, ActorKind, Change},
     failpoint,
     fleet::Setup,
 };
@@ -39,7 +40,7 @@ pub struct Deed<'a> {
     pub work: Option<&'a Work>,
     /// The ticket that it is a duplicate of, where it is rejected as one.
     pub duplicate_of: Option<&'a str>,
-    /// Whom it is given to, where it is assigned.
+    /// Whom it is given to, where it is assigned: what they sign in with, or are called.
     pub assignee: Option<&'a str>,
     /// How it is shown that they are there, where they begin.
     pub arrived: Option<Arrived>,
@@ -132,6 +133,7 @@ impl Keyed {
 statements! {
     MOVE = "UPDATE ticket SET state = $3, version = version + 1,
             owner = CASE WHEN $7 = 'assign' THEN $11 WHEN $4 <> '' AND $7 NOT IN ('confirm', 'reject') THEN $4 ELSE owner END,
+            owner_id = CASE WHEN $7 = 'assign' OR ($4 <> '' AND $7 NOT IN ('confirm', 'reject')) THEN $13 ELSE owner_id END,
             accepted_at = CASE WHEN $7 = 'assign' THEN NULL WHEN $7 IN ('accept', 'start') THEN COALESCE(accepted_at, $5) ELSE accepted_at END,
             started_at = CASE WHEN $7 = 'start' THEN $5 ELSE started_at END,
             arrival = CASE WHEN $7 = 'start' THEN $12 ELSE arrival END,
@@ -153,6 +155,20 @@ impl Tx {
     async fn seen(&mut self, number: &str, version: i64) -> Result<TicketRow, ActError> {
         let ticket = self.ticket(number).await?.ok_or(ActError::NotFound)?;
         if ticket.version == version { Ok(ticket) } else { Err(ActError::Conflict { current: ticket.version }) }
+    }
+
+    /// Who `name` is who works a ticket from now on: whoever is signed in, where they act in their own name, or the one person meant.
+    async fn worker(
+        &mut self,
+        name: &str,
+        actor: Option<&Actor>,
+        site: &SiteId,
+    ) -> Result<Option<(String, String)>, StoreError> {
+        match actor {
+            Some(Actor { kind: ActorKind::Person, id, .. }) => Ok(Some((id.clone(), name.to_owned()))),
+            _ if name.is_empty() => Ok(None),
+            _ => self.meant(name, site).await,
+        }
     }
 
     /// Whoever was told of a fault hears that those who repair will not, while it is still there.
@@ -285,9 +301,15 @@ impl Store {
             _ => "",
         };
         let assignee = match action {
-            Action::Assign => assignee.filter(|name| !name.is_empty()).ok_or(ActError::NoAssignee)?,
-            _ => "",
+            Action::Assign => Some(assignee.filter(|name| !name.is_empty()).ok_or(ActError::NoAssignee)?),
+            _ => None,
         };
+        let worker = tx.worker(assignee.unwrap_or(by), assignee.is_none().then_some(actor), &ticket.site).await?;
+        let (assignee, worker) = match worker {
+            Some((id, name)) => (assignee.map(|_| name), Some(id)),
+            None => (assignee.map(str::to_owned), None),
+        };
+        let assignee = assignee.as_deref().unwrap_or_default();
         // What is no device has no label to be scanned. A program that does not say it leaves it unshown; people are asked on the page.
         let arrived = match (action, &ticket.subject) {
             (Action::Start, Subject::Device(_)) => arrived,
@@ -303,7 +325,7 @@ impl Store {
         tx.settle_deadlines(number, setup, at).await?;
         let moved = on!(&mut tx, "move a ticket", conn => sqlx::query(MOVE).bind(number).bind(version).bind(state.as_str())
             .bind(by).bind(at.millis()).bind(closed).bind(action.as_str()).bind(waiting_for).bind(rejected).bind(original)
-            .bind(assignee).bind(arrived.map_or("", |arrived| arrived.by.as_str()))
+            .bind(assignee).bind(arrived.map_or("", |arrived| arrived.by.as_str())).bind(worker)
             .execute(conn).await
             .map(|done| done.rows_affected()))?;
         if moved == 1 && state == State::Closed {

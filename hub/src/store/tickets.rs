@@ -11,6 +11,7 @@ use lobby_domain::{
     time::Timestamp,
     work::{Fen, Work, WorkError},
 };
+use sqlx::{Database, Encode, QueryBuilder, Type};
 
 use super::{
     Arrived, Cursor, CursorError, Store, StoreError, Tx, deadlines::Kept, joined, on, page, split, statements,
@@ -47,6 +48,8 @@ pub struct TicketRow {
     pub version: i64,
     /// Who works it; empty while nobody has accepted it.
     pub owner: String,
+    /// Their id, if more than a name is known of them.
+    pub owner_id: Option<String>,
     /// What is waited for.
     pub waiting_for: Option<WaitingFor>,
     /// When it was opened.
@@ -115,6 +118,18 @@ impl<'a> Entry<'a> {
     }
 }
 
+/// Reads the columns of a [`Raw`] from what has those of `ticket`. Whether a fault is still there is asked of its alerts: consequences end
+/// by themselves, or get their own ticket; what people report ends with the ticket.
+macro_rules! ticket_rows {
+    () => {
+        "SELECT number, site, subject, rule, clauses, department, priority, confirmed_by, title_zh, title_en, state, version,
+            owner, owner_id, waiting_for, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, arrival, fixed_at,
+            closed_at, rejected, duplicate_of, EXISTS (SELECT 1 FROM alert a
+                WHERE a.ticket = number AND a.cleared_at IS NULL AND a.victim_of IS NULL AND NOT a.reported) AS faulty"
+    };
+}
+pub(super) use ticket_rows;
+
 /// Which tickets are wanted.
 #[derive(Debug, Clone, Default)]
 pub struct TicketFilter {
@@ -124,6 +139,31 @@ pub struct TicketFilter {
     pub subject: Option<Subject>,
     /// Open ones only, or closed ones only.
     pub open: Option<bool>,
+}
+
+impl TicketFilter {
+    /// The newest first, after the one of `key`; see [`super::AlertFilter`] for why it says no more than is asked.
+    pub(super) fn query<D: Database>(&self, (at, number): (i64, String), most: i64) -> QueryBuilder<D>
+    where
+        i64: for<'q> Encode<'q, D> + Type<D>,
+        String: for<'q> Encode<'q, D> + Type<D>,
+    {
+        let mut query = QueryBuilder::new(concat!(ticket_rows!(), " FROM ticket WHERE (opened_at, number) < ("));
+        query.push_bind(at).push(", ").push_bind(number).push(")");
+        if let Some(site) = &self.site {
+            query.push(" AND site = ").push_bind(site.to_string());
+        }
+        if let Some(subject) = &self.subject {
+            query.push(" AND subject = ").push_bind(subject.to_string());
+        }
+        match self.open {
+            Some(true) => drop(query.push(" AND state <> 'closed'")),
+            Some(false) => drop(query.push(" AND state = 'closed'")),
+            None => {}
+        }
+        query.push(" ORDER BY opened_at DESC, number DESC LIMIT ").push_bind(most);
+        query
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -141,6 +181,7 @@ pub(super) struct Raw {
     state: String,
     version: i64,
     owner: String,
+    owner_id: Option<String>,
     waiting_for: String,
     opened_at: i64,
     respond_by: i64,
@@ -177,18 +218,6 @@ impl RawEvent {
     }
 }
 
-/// Reads the columns of a [`Raw`] from what has those of `ticket`. Whether a fault is still there is asked of its alerts: consequences end
-/// by themselves, or get their own ticket; what people report ends with the ticket.
-macro_rules! ticket_rows {
-    () => {
-        "SELECT number, site, subject, rule, clauses, department, priority, confirmed_by, title_zh, title_en, state, version,
-            owner, waiting_for, opened_at, respond_by, arrive_by, complete_by, accepted_at, started_at, arrival, fixed_at,
-            closed_at, rejected, duplicate_of, EXISTS (SELECT 1 FROM alert a
-                WHERE a.ticket = number AND a.cleared_at IS NULL AND a.victim_of IS NULL AND NOT a.reported) AS faulty"
-    };
-}
-pub(super) use ticket_rows;
-
 statements! {
     SITE_OF = "SELECT site FROM ticket WHERE number = $1";
     // What people report of a device is of any class: it joins the device's open ticket, and what is found out then joins that.
@@ -203,7 +232,7 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'new', 1, '', $12, $13, $14, $15, $16, $17)";
     // Never sets `closed`. On PostgreSQL a person may have closed the ticket since it was looked at; then it is open again.
     SET_STATE = "UPDATE ticket SET state = $2, version = version + 1, closed_at = NULL WHERE number = $1 AND state <> $2";
-    REOPEN = "UPDATE ticket SET state = 'new', version = version + 1, owner = '', accepted_at = NULL, started_at = NULL,
+    REOPEN = "UPDATE ticket SET state = 'new', version = version + 1, owner = '', owner_id = NULL, accepted_at = NULL, started_at = NULL,
             arrival = '', fixed_at = NULL, closed_at = NULL, rejected = '', duplicate_of = '' WHERE number = $1";
     REJECTED = concat!(ticket_rows!(), " FROM ticket WHERE (CAST($1 AS TEXT) IS NULL OR site = $1) AND rejected <> ''
             AND number IN (SELECT a.ticket FROM alert a WHERE a.cleared_at IS NULL)");
@@ -211,11 +240,9 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     EVENTS = "SELECT at, what, actor, note, cause, materials, cost_fen, arrival FROM ticket_event WHERE ticket = $1 ORDER BY no";
     BY_NUMBER = concat!(ticket_rows!(), " FROM ticket WHERE number = $1");
-    LIST = concat!(ticket_rows!(), " FROM ticket
-        WHERE (CAST($1 AS TEXT) IS NULL OR site = $1) AND (CAST($2 AS TEXT) IS NULL OR subject = $2)
-            AND (CAST($3 AS BOOLEAN) IS NULL OR (state <> 'closed') = $3) AND (opened_at, number) < ($4, $5)
-        ORDER BY opened_at DESC, number DESC LIMIT $6");
-    COUNTS = "SELECT state, COUNT(*) FROM ticket GROUP BY state";
+    // Counting all of an index is much less work than reading where every ticket stands.
+    COUNTS = "SELECT state, COUNT(*) FROM ticket WHERE state <> 'closed' GROUP BY state
+        UNION ALL SELECT 'closed', (SELECT COUNT(*) FROM ticket) - (SELECT COUNT(*) FROM ticket WHERE state <> 'closed')";
 }
 
 impl TryFrom<Raw> for TicketRow {
@@ -236,6 +263,7 @@ impl TryFrom<Raw> for TicketRow {
             title: Label::new(raw.title_zh, raw.title_en),
             version: raw.version,
             owner: raw.owner,
+            owner_id: raw.owner_id,
             waiting_for: WaitingFor::from_text(&raw.waiting_for),
             opened_at: Timestamp::from_millis(raw.opened_at),
             respond_by: Timestamp::from_millis(raw.respond_by),
@@ -453,9 +481,8 @@ impl Store {
         };
         let Ok((at, number)) = key else { return Ok(Err(CursorError)) };
         let mut tx = self.read().await?;
-        let raw: Vec<Raw> = on!(&mut tx, "read tickets", conn => sqlx::query_as(LIST)
-            .bind(filter.site.as_ref().map(SiteId::as_str)).bind(filter.subject.as_ref().map(Subject::to_string))
-            .bind(filter.open).bind(at).bind(number).bind(limit + 1).fetch_all(conn).await)?;
+        let raw: Vec<Raw> = on!(&mut tx, "read tickets", conn =>
+            filter.query((at, number), limit + 1).build_query_as().fetch_all(conn).await)?;
         let mut rows = raw.into_iter().map(TicketRow::try_from).collect::<Result<Vec<_>, _>>()?;
         let next = page::cut(&mut rows, limit, |row| vec![row.opened_at.millis().to_string(), row.number.to_string()]);
         Ok(Ok((rows, next)))

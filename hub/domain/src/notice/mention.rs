@@ -91,16 +91,16 @@ pub type ChatIds = BTreeMap<Chat, Box<str>>;
 pub enum Holds<'a> {
     /// The one with this id: the roster had them on duty when the post's turn came.
     Person(&'a str),
-    /// Whoever works its ticket, by the name that the ticket has.
-    Named(&'a str),
+    /// Whoever works its ticket: their id, empty where nothing but a name is known of them.
+    Worker(&'a str),
 }
 
 /// Who has an open incident to see to: whoever works its ticket, as long as nobody above was asked in vain, and otherwise whoever has the
-/// present level of the chain of command. Nobody where only a post has it. `worker` is who works the ticket, or empty.
-pub fn holds<'a>(escalation: Option<&'a Escalation>, worker: &'a str) -> Option<Holds<'a>> {
+/// present level of the chain of command. Nobody where only a post has it. `worker` is the id of who works the ticket, if somebody does.
+pub fn holds<'a>(escalation: Option<&'a Escalation>, worker: Option<&'a str>) -> Option<Holds<'a>> {
     let is_theirs = escalation.is_none_or(|one| one.level == 0 || one.state == escalation::State::Held);
-    if !worker.is_empty() && is_theirs {
-        return Some(Holds::Named(worker));
+    if let Some(worker) = worker.filter(|_| is_theirs) {
+        return Some(Holds::Worker(worker));
     }
     escalation.and_then(|one| one.holder.as_ref()).map(|holder| Holds::Person(&holder.id))
 }
@@ -171,17 +171,17 @@ mod tests {
     }
 
     #[rstest]
-    #[case::nobody_knows(None, "", None)]
-    #[case::assigned(None, "Li", Some(Holds::Named("Li")))]
-    #[case::on_duty(Some((escalation::State::Triggered, 0, Some("p-1"))), "", Some(Holds::Person("p-1")))]
-    #[case::a_post_alone(Some((escalation::State::Triggered, 0, None)), "", None)]
-    #[case::assigned_to_another(Some((escalation::State::Triggered, 0, Some("p-1"))), "Li", Some(Holds::Named("Li")))]
-    #[case::silent_until_it_went_up(Some((escalation::State::Triggered, 1, Some("p-2"))), "Li", Some(Holds::Person("p-2")))]
-    #[case::went_up_to_a_post(Some((escalation::State::Triggered, 1, None)), "Li", None)]
-    #[case::at_it_after_it_went_up(Some((escalation::State::Held, 1, Some("p-2"))), "Li", Some(Holds::Named("Li")))]
+    #[case::nobody_knows(None, None, None)]
+    #[case::assigned(None, Some("p-1"), Some(Holds::Worker("p-1")))]
+    #[case::on_duty(Some((escalation::State::Triggered, 0, Some("p-1"))), None, Some(Holds::Person("p-1")))]
+    #[case::a_post_alone(Some((escalation::State::Triggered, 0, None)), None, None)]
+    #[case::worked_by_somebody_of_whom_a_name_is_known(Some((escalation::State::Triggered, 0, Some("p-1"))), Some(""), Some(Holds::Worker("")))]
+    #[case::silent_until_it_went_up(Some((escalation::State::Triggered, 1, Some("p-2"))), Some("p-1"), Some(Holds::Person("p-2")))]
+    #[case::went_up_to_a_post(Some((escalation::State::Triggered, 1, None)), Some("p-1"), None)]
+    #[case::at_it_after_it_went_up(Some((escalation::State::Held, 1, Some("p-2"))), Some("p-1"), Some(Holds::Worker("p-1")))]
     fn one_person_or_nobody_has_it(
         #[case] at: Option<(escalation::State, usize, Option<&str>)>,
-        #[case] worker: &str,
+        #[case] worker: Option<&str>,
         #[case] expected: Option<Holds<'_>>,
     ) {
         let escalation = at.map(|(state, level, holder)| escalation(state, level, holder));

@@ -224,7 +224,7 @@ pub(in crate::http) struct Act {
     reason: Option<Rejection>,
     /// Of `reject` with the reason `duplicate`: the other open ticket of the site, which gets the faults that are still there.
     duplicate_of: Option<String>,
-    /// Of `assign`: the name of whoever is to work the ticket.
+    /// Of `assign`: whoever is to work the ticket, by what they sign in with or are called.
     assignee: Option<String>,
     /// The priority that `priority` sets.
     priority: Option<String>,

@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use axum::{extract::State, response::Response};
 use lobby_dashboards::{AlertFilter, AlertRow, AlertsPage, Page};
+use lobby_domain::access::Need;
 
 use super::{App, Html, Open, PageError, Reader, Scene, answer, incident, overlay};
 use crate::store::{self, Cursor};
@@ -52,6 +53,7 @@ pub(super) fn further(reader: &Reader, next: &impl Display) -> String {
 
 /// An alert in a list.
 pub(super) fn row(scene: &Scene<'_>, alert: &store::AlertRow) -> AlertRow {
+    let caller = scene.reader.caller.at(&alert.site);
     AlertRow {
         id: alert.id.to_string(),
         device: scene.subject(&alert.site, &alert.subject),
@@ -66,5 +68,7 @@ pub(super) fn row(scene: &Scene<'_>, alert: &store::AlertRow) -> AlertRow {
         ticket: alert.ticket.clone(),
         // Elsewhere nothing more is told of it than here.
         reported: alert.reported && alert.ticket.is_none(),
+        may_answer: caller.may(Need::Answer),
+        may_silence: caller.may(Need::Restrain),
     }
 }

@@ -102,6 +102,7 @@ fn newcomers<'s>(scene: &'s Scene<'_>, site: &'s Site) -> impl Iterator<Item = N
 
 /// A ticket in a list.
 pub(super) fn queued(scene: &Scene<'_>, ticket: &TicketRow) -> QueueTicket {
+    let caller = scene.reader.caller.at(&ticket.site);
     QueueTicket {
         no: ticket.number.to_string(),
         version: ticket.version,
@@ -118,7 +119,7 @@ pub(super) fn queued(scene: &Scene<'_>, ticket: &TicketRow) -> QueueTicket {
         owner: incident::person(ticket),
         waiting_for: incident::waiting_for(ticket),
         recovered: ticket.state == ticket::State::SelfRecovered,
-        actions: next_action(ticket).into_iter().collect(),
+        actions: next_action(ticket).filter(|action| caller.may(action.need())).into_iter().collect(),
     }
 }
 

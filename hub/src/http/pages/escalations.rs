@@ -83,7 +83,7 @@ fn is_mine(scene: &Scene<'_>, Followed { row, owner, .. }: &Followed) -> bool {
     match &row.escalation.holder {
         Some(holder) if *holder.id == *person.id => true,
         None if scene.reader.caller.at(&row.site).is_at(row.escalation.post()) => true,
-        _ => *owner == person.name,
+        _ => owner.as_ref() == Some(&person.id),
     }
 }
 
@@ -142,6 +142,12 @@ pub(super) fn standing(scene: &Scene<'_>, row: &EscalationRow) -> Escalation {
         at: escalation.due.map(|due| scene.when(due)),
         above: above.map(|post| (post.to_string(), scene.post(post))).collect(),
     }
+}
+
+/// Whether a step that a ticket's history tells of led to no other post.
+pub(super) fn stays(note: &str) -> bool {
+    let mut step = note.lines().next().unwrap_or_default().split(' ').skip(1);
+    step.next().is_some_and(|from| step.next() == Some(from))
 }
 
 /// What a ticket's history says of a step: why, from where, to where; whose it is; and what was said.

@@ -53,7 +53,7 @@ fn of_alert(scene: &Scene<'_>, device: &Device, alert: &AlertRow) -> Incident {
             None => scene.open.followed_alert(alert.id),
         }
         .map(|row| standing(scene, row)),
-        ticket: ticket.or(rejected).map(|ticket| line(ticket)),
+        ticket: ticket.or(rejected).map(|ticket| line(scene, ticket)),
     }
 }
 
@@ -70,7 +70,7 @@ fn to_confirm(scene: &Scene<'_>, device: &Device, ticket: &TicketRow) -> Inciden
             .to_owned(),
         deadline: None,
         escalation: scene.open.followed(ticket.number.as_str()).map(|row| standing(scene, row)),
-        ticket: Some(line(ticket)),
+        ticket: Some(line(scene, ticket)),
     }
 }
 
@@ -166,13 +166,14 @@ pub(super) fn person(ticket: &TicketRow) -> Option<String> {
     (!ticket.owner.is_empty()).then(|| ticket.owner.clone())
 }
 
-fn line(ticket: &TicketRow) -> TicketLine {
+fn line(scene: &Scene<'_>, ticket: &TicketRow) -> TicketLine {
     let step = step(ticket);
+    let confirms = scene.reader.caller.at(&ticket.site).may(lobby_dashboards::Action::Confirm.need());
     TicketLine {
         no: ticket.number.to_string(),
         version: ticket.version,
         step,
         rejected: rejected(ticket, None),
-        may_confirm: step == TicketStep::AwaitingConfirmation && !ticket.faulty,
+        may_confirm: step == TicketStep::AwaitingConfirmation && !ticket.faulty && confirms,
     }
 }

@@ -12,8 +12,8 @@ use lobby_domain::{
 use super::{PageError, rounds::OnDuty};
 use crate::store::{AlertFilter, AlertRow, EscalationRow, QueueCounts, RoundRow, Store, TicketFilter, TicketRow};
 
-/// The most alerts, and the most tickets, of one page: far more than anybody reads.
-const MOST: i64 = 1000;
+/// The most alerts, tickets and things followed up that a page is made of: far more than are ever open.
+const MOST: i64 = 10_000;
 
 /// Alerts and tickets that are open.
 #[derive(Debug, Default)]
@@ -22,6 +22,8 @@ pub(super) struct Open {
     pub alerts: Vec<AlertRow>,
     /// How many alerts are open, listed or not.
     pub alert_count: u32,
+    /// Whether more is open than was read: then a page says so, and draws no conclusion from what is not among it.
+    pub is_cut: bool,
     /// The open tickets, newest first.
     pub tickets: Vec<TicketRow>,
     /// The rejected tickets whose faults are still there.
@@ -54,16 +56,15 @@ impl Open {
     /// What is open at one site, or at all.
     pub async fn read(store: &Store, site: Option<&SiteId>, now: Timestamp) -> Result<Self, PageError> {
         let filter = TicketFilter { site: site.cloned(), open: Some(true), ..TicketFilter::default() };
-        let (tickets, _) = store.tickets(&filter, None, MOST).await??;
+        let (tickets, more_tickets) = store.tickets(&filter, None, MOST).await??;
         let filter = AlertFilter { site: site.cloned(), open: Some(true), ..AlertFilter::default() };
-        let (alerts, more) = store.alerts(&filter, None, MOST).await??;
+        let (alerts, more_alerts) = store.alerts(&filter, None, MOST).await??;
         let mut open = Self::of(alerts, tickets);
         open.queued = store.queued(site, now).await?;
         open.rejected = store.rejected_tickets(site).await?;
-        open.follow(store.escalations((site, None), None, MOST).await??.0);
-        if more.is_some() {
-            open.alert_count = store.open_alerts(site).await?;
-        }
+        let (followed, more_followed) = store.escalations((site, None), None, MOST).await??;
+        open.follow(followed);
+        open.is_cut = more_alerts.or(more_tickets).or(more_followed).is_some();
         Ok(open)
     }
 

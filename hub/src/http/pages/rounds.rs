@@ -221,6 +221,10 @@ pub(super) fn current(scene: &Scene<'_>, post: &str) -> Vec<RoundLine> {
 /// What lacks before each site shown can open: while its staff prepare, and as long as something still lacks (CON-S1, PAS-S1).
 pub(super) fn readiness(scene: &Scene<'_>) -> Vec<Readiness> {
     let mut all = Vec::new();
+    // What was not read may lack.
+    if scene.open.is_cut {
+        return all;
+    }
     for site in scene.shown().filter(|site| site.calendar.is_known()) {
         let part = site.calendar.part_of_day(scene.now);
         let Some(hours) = site.calendar.on(local(scene.now, site.calendar.zone()).date()) else { continue };

@@ -8,8 +8,8 @@ use std::{
 use jiff::tz::TimeZone;
 use lobby_contract::SiteId;
 use lobby_dashboards::{
-    Calendar, Choice, Chrome, Clause, Collection, DeviceRef, HeldPost, Lang, Page, PostNow, SelectOption, Sight, State,
-    Texts, When,
+    Calendar, Choice, Chrome, Clause, Collection, DeviceRef, HeldPost, Lang, Notice, Page, PostNow, SelectOption,
+    Sight, State, Texts, When,
 };
 use lobby_domain::{
     access::{Grant, Need, Role},
@@ -121,7 +121,7 @@ impl Scene<'_> {
             sites: self.choices(page),
             collection: self.collection(self.shown()),
             troubles: self.troubles,
-            notice: self.reader.notice(),
+            notice: self.reader.notice().or_else(|| self.open.is_cut.then_some(Notice::Cut)),
             demo: self.demo,
             // What is shown once, and what is being typed, must not go because something changed elsewhere.
             live: !matches!(page, Page::Error | Page::Account | Page::People | Page::Roster),

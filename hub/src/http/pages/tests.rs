@@ -1,5 +1,6 @@
 //! Every page over real parts: the router, SQLite in a folder of its own, the built-in standards, and a site that has reported.
 
+mod all_sites;
 mod areas;
 mod chats;
 mod compliance;

@@ -46,8 +46,8 @@ pub(super) struct Case {
     pub events: Vec<store::TicketEvent>,
     /// Its alerts, the newest first.
     pub attached: Vec<AlertRow>,
-    /// The names of those who repair at its site.
-    pub repairers: Vec<String>,
+    /// Those who repair at its site: what they sign in with, and what they are called.
+    pub repairers: Vec<(String, String)>,
     /// How it is followed up, unless it is closed.
     pub escalation: Option<EscalationRow>,
     /// What people reported, the oldest first.
@@ -69,7 +69,7 @@ impl Case {
         let people = app.store.people().await?.into_iter();
         let repairs =
             |person: &PersonRow| person.disabled_at.is_none() && person.held().at(row.site.clone()).may(Need::Repair);
-        let repairers = people.filter(repairs).map(|person| person.name).collect();
+        let repairers = people.filter(repairs).map(|person| (person.login, person.name)).collect();
         let reports = app.store.reports_of_ticket(no).await?;
         let photos = app.store.photos_of_ticket(no).await?;
         Ok(Self { row, events, attached, repairers, escalation, reports, photos })
@@ -112,6 +112,15 @@ async fn page(app: &App, reader: &Reader, no: &str, draft: Draft) -> Result<Stri
     page.html(reader.fragment)
 }
 
+/// People with what they sign in with, and in words: names that several have with that beside them.
+fn told_apart(people: &[(String, String)]) -> Vec<(String, String)> {
+    let shared = |name: &str| people.iter().filter(|(_, other)| other == name).count() > 1;
+    let words = |(login, name): &(String, String)| {
+        (login.clone(), if shared(name) { format!("{name} ({login})") } else { name.clone() })
+    };
+    people.iter().map(words).collect()
+}
+
 fn build(scene: &Scene<'_>, case: &Case, others: &[TicketRow]) -> TicketPage {
     let Case { row, events, attached, reports, photos, .. } = case;
     let open = row.closed_at.is_none();
@@ -140,7 +149,7 @@ fn build(scene: &Scene<'_>, case: &Case, others: &[TicketRow]) -> TicketPage {
         completed_at: row.fixed_at.or(row.closed_at).map(|at| scene.when(at)),
         waiting_for: incident::waiting_for(row),
         assignees: (repairs && ticket::act(row.state, ticket::Action::Assign, false).is_ok())
-            .then(|| case.repairers.clone()),
+            .then(|| told_apart(&case.repairers)),
         may_wait: repairs && ticket::act(row.state, ticket::Action::Wait(ticket::WaitingFor::Parts), false).is_ok(),
         priorities: if open && repairs { priorities(scene, row) } else { Vec::new() },
         escalation: case.escalation.as_ref().map(|row| escalations::standing(scene, row)),
@@ -266,6 +275,7 @@ pub(super) fn entry(scene: &Scene<'_>, event: &store::TicketEvent, attached: &[A
         "duplicate" => TicketEvent::TookOver,
         "reminded" => TicketEvent::Reminded,
         "overdue" => TicketEvent::Overdue,
+        "escalated" if escalations::stays(&event.note) => TicketEvent::FollowedUp,
         "escalated" => TicketEvent::Escalated,
         _ => TicketEvent::Noted,
     };
@@ -273,13 +283,14 @@ pub(super) fn entry(scene: &Scene<'_>, event: &store::TicketEvent, attached: &[A
     let alert = attached.iter().find(|alert| event.actor.is_empty() && *alert.title.zh == *event.note);
     let limit =
         matches!(what, TicketEvent::Reminded | TicketEvent::Overdue).then(|| limit(scene, &event.note)).flatten();
-    let up = (what == TicketEvent::Escalated).then(|| escalations::said(scene, &event.note)).flatten();
+    let is_step = event.what == "escalated";
+    let up = is_step.then(|| escalations::said(scene, &event.note)).flatten();
     let note =
         limit.or(up).unwrap_or_else(|| alert.map_or_else(|| event.note.clone(), |alert| scene.text(&alert.title)));
     let by_hub = matches!(
         event.what.as_str(),
         "opened" | "joined" | "victim" | "reopened" | "recovered" | "unstable" | "reminded" | "overdue" | "duplicate"
-    ) || (what == TicketEvent::Escalated && event.actor.is_empty() && !event.note.starts_with("by_hand"));
+    ) || (is_step && event.actor.is_empty() && !event.note.starts_with("by_hand"));
     let note = event.work.as_ref().map_or_else(|| note.clone(), |work| said(scene, &note, work));
     let proof = event.arrival.map(|arrival| arrival_proof(arrival, scene.reader.lang));
     let note =

@@ -8,7 +8,7 @@ use lobby_domain::{
 };
 use rstest::rstest;
 
-use super::{Database, Kind, MINUTE, Store, T0, Timestamp, site};
+use super::{Database, Kind, MINUTE, Store, T0, Timestamp};
 use crate::{
     audit::Actor,
     store::{AuditFilter, PersonError, PersonRow},
@@ -18,7 +18,7 @@ fn at(minutes: u32) -> Timestamp {
     T0 + MINUTE.times(minutes)
 }
 
-async fn person(store: &Store, login: &str, name: &str, at_site: Option<&str>) -> PersonRow {
+pub(super) async fn person(store: &Store, login: &str, name: &str, at_site: Option<&str>) -> PersonRow {
     let grant = Grant { role: Role::Engineering, site: at_site.map(|site| site.parse().unwrap()) };
     crate::account::enter(store, (login, name), grant, at(0), &Actor::here("")).await.unwrap().0
 }
@@ -94,25 +94,4 @@ async fn whoever_may_sign_in_no_longer_is_not_rung_up_and_whoever_is_erased_leav
     assert_eq!(super::count(store, "chat_id").await, 0);
     let refused = set(store, &li.id, &[(Chat::Wecom, Some("LiGong"))], 5).await;
     assert!(matches!(refused, Err(PersonError::Erased)), "{refused:?}");
-}
-
-#[rstest]
-#[tokio::test]
-async fn a_name_means_the_one_person_who_has_it_at_the_site(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
-    let Some(database) = Database::create(kind).await else { return };
-    let store = &database.store;
-    let here = site().to_string();
-    let li = person(store, "li", "李工", Some(&here)).await;
-    let elsewhere = person(store, "li.else", "李工", Some("other")).await;
-    let named = async |name| store.only_one_named(name, &site()).await.unwrap();
-    assert_eq!(named("李工").await.as_deref(), Some(li.id.as_str()));
-    assert_eq!(named("李").await, None);
-    // By a second role the other one works here too.
-    let second = Grant { role: Role::Leader, site: Some(site()) };
-    store.give_grant(&elsewhere.id, &second, at(1), &Actor::here("")).await.unwrap();
-    assert_eq!(named("李工").await, None, "nobody knows which of them is meant");
-    store.set_disabled(&li.id, true, at(2), &Actor::here("")).await.unwrap();
-    assert_eq!(named("李工").await.as_deref(), Some(elsewhere.id.as_str()));
-    let all = person(store, "all", "赵总", None).await;
-    assert_eq!(named("赵总").await.as_deref(), Some(all.id.as_str()), "whoever works everywhere works here");
 }

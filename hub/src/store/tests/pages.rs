@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use lobby_domain::alert::Subject;
 use proptest::prelude::*;
 use rstest::rstest;
+use sqlx::Sqlite;
+use uuid::Uuid;
 
 use super::{
     AlertFilter, DARK, Database, Kind, MINUTE, T0, TicketFilter, alerts, raise, record, reports, site, writer,
@@ -99,7 +102,7 @@ async fn lists_hold_what_was_asked_for_and_nothing_else(#[values(Kind::Sqlite, K
     changes.push(super::clear("led-0", DARK, T0 + MINUTE));
     writer(store).commit(&[alerts(changes)], T0).await.unwrap();
     let elsewhere = "elsewhere".parse().ok();
-    let subject = Some(lobby_domain::alert::Subject::Device("led-1".parse().unwrap()));
+    let subject = Some(Subject::Device("led-1".parse().unwrap()));
     let count = async |filter: AlertFilter| store.alerts(&filter, None, 100).await.unwrap().unwrap().0.len();
     assert_eq!(count(AlertFilter { open: Some(true), ..AlertFilter::default() }).await, 2);
     assert_eq!(count(AlertFilter { open: Some(false), ..AlertFilter::default() }).await, 1);
@@ -119,7 +122,7 @@ async fn lists_hold_what_was_asked_for_and_nothing_else(#[values(Kind::Sqlite, K
     assert_eq!(outbox, 8);
     let mut states = store.ticket_counts().await.unwrap();
     states.sort();
-    assert_eq!(states, [("new".to_owned(), 2), ("self_recovered".to_owned(), 1)]);
+    assert_eq!(states, [("closed".to_owned(), 0), ("new".to_owned(), 2), ("self_recovered".to_owned(), 1)]);
 }
 
 #[rstest]
@@ -147,5 +150,46 @@ proptest! {
             Ok(cursor) => prop_assert_eq!(cursor.to_string(), text),
             Err(CursorError) => prop_assert!(text.is_empty() || text.len() > 200),
         }
+    }
+}
+
+/// How SQLite finds what a statement asks for.
+async fn plan(store: &Store, sql: impl std::fmt::Display) -> String {
+    let Store::Sqlite(pool) = store else { unreachable!("asked of SQLite alone") };
+    let mut tx = pool.begin().await.unwrap();
+    let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+    let steps: Vec<(i64, i64, i64, String)> = sqlx::query_as(explained).fetch_all(&mut *tx).await.unwrap();
+    steps.into_iter().map(|(.., step)| step + "\n").collect()
+}
+
+/// What was over long ago is not read to find what is open, or what belongs to one thing: there is more of it every day.
+#[tokio::test]
+async fn what_is_open_is_found_without_reading_all_that_ever_was() {
+    let database = Database::create(Kind::Sqlite).await.unwrap();
+    let store = &database.store;
+    let (here, open) = (Some(site()), Some(true));
+    let subject: Option<Subject> = "entrance-led".parse().ok();
+    let alerts = [
+        ("alert_open_by_time", AlertFilter { open, ..AlertFilter::default() }),
+        ("alert_open_of_site", AlertFilter { open, site: here.clone(), ..AlertFilter::default() }),
+        ("alert_by_ticket", AlertFilter { ticket: Some("BX-202611-0001".into()), ..AlertFilter::default() }),
+        ("alert_by_ticket", AlertFilter { open, ticket: Some("BX-202611-0001".into()), ..AlertFilter::default() }),
+        (
+            "(site=? AND subject=?)",
+            AlertFilter { site: here.clone(), subject: subject.clone(), ..AlertFilter::default() },
+        ),
+    ];
+    for (index, filter) in alerts {
+        let plan = plan(store, filter.query::<Sqlite>((0, Uuid::nil()), 1).sql().as_str()).await;
+        assert!(plan.contains(index), "{filter:?} is not found by {index}:\n{plan}");
+    }
+    let tickets = [
+        ("ticket_open_by_time", TicketFilter { open, ..TicketFilter::default() }),
+        ("ticket_queue", TicketFilter { open, site: here.clone(), ..TicketFilter::default() }),
+        ("ticket_by_subject", TicketFilter { site: here, subject, ..TicketFilter::default() }),
+    ];
+    for (index, filter) in tickets {
+        let plan = plan(store, filter.query::<Sqlite>((0, String::new()), 1).sql().as_str()).await;
+        assert!(plan.contains(index), "{filter:?} is not found by {index}:\n{plan}");
     }
 }
