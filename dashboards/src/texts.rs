@@ -928,6 +928,7 @@ texts! {
     told_rejected: "维修不受理", "not repaired";
     told_cleared: "结束", "over";
     told_escalated: "升级", "went up";
+    told_assigned: "派单", "given to somebody";
     told_other: "更新", "update";
     // Problems
     error: "出错", "Problem";

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use lobby_tests::{
     browser::Browser,
     hub::{Hub, Options},
@@ -80,6 +80,18 @@ fn a_fault_rings_up_whoever_is_on_duty_in_each_chat_and_its_end_does_not() -> Re
     let others = heard("/others", 1)?;
     ensure!(others.body.get("at").is_none() && !mentions(&others), "no number is told to other posts: {others:?}");
 
+    // Whoever is given the ticket is told, and rung up.
+    let text = wecom.text();
+    let number =
+        text.find("BX-").and_then(|at| text.get(at..at + "BX-202611-0001".len())).context("a ticket's number")?;
+    browser.open(&format!("{}/t/{number}", hub.url()))?;
+    browser.value("document.getElementById('assign').open = true")?;
+    browser.press("#assign form button")?;
+    let given = heard("/wecom", 2)?;
+    ensure!(given.text().contains("已派给li") && given.text().contains(number), "{given:?}");
+    ensure!(given.body["text"]["mentioned_list"] == json!(["LiGong"]), "{given:?}");
+    heard("/dingtalk", 2)?;
+
     // That it is over is for nobody to see to.
     let mut reported = Instant::now();
     wait::until("the end to be told", PATIENCE, || {
@@ -87,9 +99,9 @@ fn a_fault_rings_up_whoever_is_on_duty_in_each_chat_and_its_end_does_not() -> Re
             say("ok")?;
             reported = Instant::now();
         }
-        Ok((receiver.letters_to("/wecom").len() > 1 && receiver.letters_to("/dingtalk").len() > 1).then_some(()))
+        Ok((receiver.letters_to("/wecom").len() > 2 && receiver.letters_to("/dingtalk").len() > 2).then_some(()))
     })?;
-    let (wecom, ding) = (heard("/wecom", 2)?, heard("/dingtalk", 2)?);
+    let (wecom, ding) = (heard("/wecom", 3)?, heard("/dingtalk", 3)?);
     ensure!(wecom.text().contains("已恢复") && wecom.body["text"].get("mentioned_list").is_none(), "{wecom:?}");
     ensure!(ding.body.get("at").is_none() && !mentions(&ding), "{ding:?}");
     Ok(())

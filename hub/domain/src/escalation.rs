@@ -308,8 +308,9 @@ impl Escalation {
         match self.state {
             State::Paused => Some(self.restart(now, hours, who)),
             State::Held => {
-                let from: Box<str> = self.post().into();
+                let (from, held): (Box<str>, _) = (self.post().into(), self.holder.clone());
                 let skipped = self.settle_at(self.level, &who);
+                self.stay_with(held, *self.post() == *from, &who);
                 self.triggered(now, self.patience(), hours);
                 Some(Move { why: Why::Lapsed, from, to: self.post().into(), skipped })
             }
@@ -344,6 +345,14 @@ impl Escalation {
         }
         self.state = State::Paused;
         self.due = until;
+    }
+
+    /// Who works it is known: as long as it did not go up it is theirs. `None` if nothing but a name is known of them, which is nobody of
+    /// the roster.
+    pub fn worked_by(&mut self, worker: Option<Holder>) {
+        if self.level == 0 {
+            self.holder = worker;
+        }
     }
 
     /// What kept it quiet is over, and it is still there: it begins anew with its first post.
@@ -425,6 +434,19 @@ impl Escalation {
         self.level = level;
         self.holder = holder;
         skipped
+    }
+
+    /// Whoever was at it is asked again, if they are still there: of a post without a roster nobody knows better.
+    fn stay_with(&mut self, held: Option<Holder>, same_post: bool, who: &impl Fn(&str) -> Staffing) {
+        let Some(held) = held.filter(|_| same_post) else { return };
+        let is_there = match who(self.post()) {
+            Staffing::Unkept => self.level == 0,
+            Staffing::People(people) => people.iter().any(|there| there.id == held.id),
+            Staffing::Nobody => false,
+        };
+        if is_there {
+            self.holder = Some(held);
+        }
     }
 
     fn triggered(&mut self, now: Timestamp, wait: Span, hours: &ServiceHours) {

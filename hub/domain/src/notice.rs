@@ -33,6 +33,8 @@ pub enum What {
     Again,
     /// It went up along the chain of command, or is to be seen to by the same post once more.
     Escalated,
+    /// Its ticket was given to somebody.
+    Assigned,
     /// It comes and goes.
     Unstable,
     /// Somebody has taken notice.
@@ -55,6 +57,7 @@ impl What {
             "unmuted" => Self::Unmuted(Timestamp::from_millis(time.unwrap_or(0))),
             "again" => Self::Again,
             "escalated" => Self::Escalated,
+            "assigned" => Self::Assigned,
             "unstable" => Self::Unstable,
             "acknowledged" => Self::Acknowledged,
             "rejected" => Self::Rejected,
@@ -65,7 +68,7 @@ impl What {
 
     /// Whether it tells that something has begun which a person has to see to.
     pub const fn is_beginning(self) -> bool {
-        matches!(self, Self::Raised | Self::Unmuted(_) | Self::Escalated)
+        matches!(self, Self::Raised | Self::Unmuted(_) | Self::Escalated | Self::Assigned)
     }
 }
 
@@ -83,6 +86,7 @@ mod tests {
     #[case("a-1:rejected:5", What::Rejected)]
     #[case("a-1:cleared", What::Cleared)]
     #[case("a-1:escalated:2", What::Escalated)]
+    #[case("a-1:assigned:2", What::Assigned)]
     #[case("a-1:renamed", What::Other)]
     #[case("", What::Other)]
     fn an_event_is_known_by_its_name(#[case] event: &str, #[case] what: What) {

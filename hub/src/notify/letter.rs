@@ -32,7 +32,7 @@ pub(crate) struct Letter {
     pub id: String,
     /// `single`, `group`, `digest`, `report` or `test`.
     pub kind: String,
-    /// `alert.opened`, `alert.acknowledged`, `alert.closed`, `alert.updated`, `alerts.group`, `alerts.digest`, `month.report` or `test`.
+    /// `alert.opened`, `alert.acknowledged`, `alert.assigned`, `alert.closed`, `alert.updated`, `alerts.group`, `alerts.digest`, `month.report` or `test`.
     pub r#type: String,
     /// The gravest severity of what is open in it, or `recovered`.
     pub severity: String,
@@ -114,12 +114,13 @@ impl Letter {
 
 /// Who has what is told of an alert to see to. Nobody of what is over or back with somebody else: then no phone need ring.
 pub(super) fn held(told: &Told) -> Option<Holds<'_>> {
-    let worked = told.worked().filter(|ticket| !ticket.owner.is_empty());
-    let worker = worked.map(|ticket| ticket.owner_id.as_deref().unwrap_or_default());
+    let ticket = told.worked().filter(|ticket| !ticket.owner.is_empty());
+    let worker = ticket.map(|ticket| ticket.owner_id.as_deref().unwrap_or_default());
     let escalation = told.escalation.as_ref().map(|row| &row.escalation);
     match state(told, "") {
         // It went to one level, and it is theirs whatever the ticket says.
         State::Escalated(_) => holds(escalation, None),
+        State::Assigned(_) => worker.map(Holds::Worker),
         State::Open | State::Again | State::Unstable => holds(escalation, worker),
         State::Acknowledged(_) | State::Rejected | State::Cleared(..) => None,
     }
@@ -271,6 +272,7 @@ fn type_of(told: &[Told], kind: &str) -> &'static str {
             State::Acknowledged(_) => "alert.acknowledged",
             State::Open => "alert.opened",
             State::Escalated(_) => "alert.escalated",
+            State::Assigned(_) => "alert.assigned",
             State::Again | State::Unstable | State::Rejected => "alert.updated",
         },
         _ if kind == "digest" => "alerts.digest",
@@ -317,6 +319,11 @@ fn state(told: &Told, post: &str) -> State {
     let tells = |wanted: fn(What) -> bool| told.events.iter().any(|event| wanted(What::of(event)));
     if tells(|what| what == What::Rejected) {
         State::Rejected
+    } else if tells(|what| what == What::Assigned)
+        && let Some(ticket) = told.worked()
+    {
+        let to = ticket.owner.as_str().into();
+        if ticket.state == ticket::State::Assigned { State::Assigned(to) } else { State::Acknowledged(to) }
     } else if tells(|what| what == What::Acknowledged)
         && let Some(by) = told.seen_to_by()
     {

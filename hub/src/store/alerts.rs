@@ -247,10 +247,10 @@ statements! {
         WHERE id = $1 RETURNING ticket";
     TELL = "INSERT INTO outbox (event, post, site, alert, created_at, state) VALUES ($1, $2, $3, $4, $5, 'queued')
         ON CONFLICT DO NOTHING";
-    // To whoever was told of it: the posts of its rule, and those to whom it went up.
+    // To whoever was told of it: the posts of its rule, those to whom it went up, and those one of whom was given it.
     TELL_MORE = "INSERT INTO outbox (event, post, site, alert, created_at, state)
         SELECT DISTINCT CAST($2 AS TEXT), post, site, alert, CAST($3 AS BIGINT), 'queued' FROM outbox
-        WHERE alert = $1 AND (event LIKE '%:raised' OR event LIKE '%:escalated:%') ON CONFLICT DO NOTHING";
+        WHERE alert = $1 AND (event LIKE '%:raised' OR event LIKE '%:escalated:%' OR event LIKE '%:assigned:%') ON CONFLICT DO NOTHING";
     ONE = concat!(alert_rows!(), " WHERE a.id = $1");
     OF_CHANNEL = concat!(alert_rows!(), "
         WHERE a.id IN (SELECT n.alert FROM delivery n WHERE n.channel = $1 AND n.state = 'queued')");

@@ -169,6 +169,7 @@ statements! {
             AND o.state IN ('queued', 'sending', 'retry', 'sent', 'digested'))";
     // Whoever heard of an alert through a post hears through it how it goes on.
     HEARD = "SELECT DISTINCT channel FROM delivery WHERE alert = $1 AND post = $2 AND channel LIKE 'person:%'";
+    WORKER = "SELECT t.owner_id FROM alert a JOIN ticket t ON t.number = a.ticket WHERE a.id = $1";
     HOLDER = "SELECT holder FROM escalation WHERE ended_at IS NULL AND holder IS NOT NULL
         AND (alert = $1 OR ticket = (SELECT a.ticket FROM alert a WHERE a.id = $1))";
 }
@@ -250,6 +251,15 @@ impl Tx {
                 .bind(post).fetch_all(conn).await)?;
             let is_here = |channel: &String| here.iter().any(|one| person_of(channel) == Some(&one.person));
             return Ok(heard.into_iter().filter(is_here).collect());
+        }
+        if what == What::Assigned {
+            // It was given to one person, on duty or not.
+            let worker: Option<Option<String>> = on!(self, "look who was given a ticket", conn =>
+                sqlx::query_scalar(WORKER).bind(alert).fetch_optional(conn).await)?;
+            if let Some(worker) = worker.flatten() {
+                let theirs = here.into_iter().filter(|one| one.person == worker);
+                return Ok(theirs.map(|one| channel_of(&one.person)).collect());
+            }
         }
         let there: Vec<&Mailbox> = match self.posts(site, at).await?.at(post) {
             Staffing::Nobody => Vec::new(),

@@ -333,6 +333,11 @@ impl Tx {
             }
             State::Triggered => {}
         }
+        if row.phase == Phase::Repair && !ticket.owner.is_empty() {
+            let worker = ticket.owner_id.as_ref();
+            let worker = worker.map(|id| Holder { id: id.as_str().into(), name: ticket.owner.as_str().into() });
+            row.escalation.worked_by(worker);
+        }
         if row.escalation == before {
             return Ok(true);
         }
@@ -353,6 +358,13 @@ impl Tx {
             self.tell_post(&row.site, row.alert, &what, post, at).await?;
         }
         Ok(())
+    }
+
+    /// Tells the post that repairs that a ticket was given to one of them.
+    pub(super) async fn tell_assigned(&mut self, ticket: &TicketRow, at: Timestamp) -> Result<(), StoreError> {
+        let Some(row) = self.escalation(Of::Ticket(ticket.number.as_str())).await? else { return Ok(()) };
+        let Some(post) = row.escalation.route.posts.first() else { return Ok(()) };
+        self.tell_post(&row.site, row.alert, &format!("assigned:{}", at.millis()), post, at).await
     }
 
     /// A ticket is given another priority: from now on it is followed up at the pace of that.

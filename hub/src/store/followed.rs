@@ -27,8 +27,9 @@ statements! {
         WHERE e.ended_at IS NULL AND (CAST($1 AS TEXT) IS NULL OR e.site = $1)
         ORDER BY COALESCE(e.due, 9223372036854775807), e.no LIMIT $2";
     DUE = concat!(escalation_rows!(), " WHERE ended_at IS NULL AND due <= $1 ORDER BY due, no LIMIT $2");
-    // Whoever is named has not answered and is on duty nowhere at the site.
+    // Whoever is named has not answered and is on duty nowhere at the site. Who was given it by name has it until its time is over.
     OFF_DUTY = concat!(escalation_rows!(), " WHERE ended_at IS NULL AND state = 'triggered' AND holder IS NOT NULL AND no > $2
+        AND NOT EXISTS (SELECT 1 FROM ticket WHERE ticket.number = escalation.ticket AND ticket.owner_id = escalation.holder)
         AND NOT EXISTS (SELECT 1 FROM duty JOIN person ON person.id = duty.person
             WHERE duty.site = escalation.site AND duty.person = escalation.holder AND duty.starts_at <= $1 AND duty.ends_at > $1
             AND (person.disabled_at IS NULL OR person.disabled_at > $1))

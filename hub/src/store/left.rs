@@ -21,7 +21,7 @@ type Waiting = (String, String, String, i64, Option<Uuid>);
 
 impl Store {
     /// Cancels what waits for somebody as one of a post at which they are no longer: neither do they hold it at that site, nor had a roster
-    /// them there when it came. How something goes on of which they have heard is told to them all the same. A message that was made
+    /// them there when it came. How something goes on of which they have heard, and what they were given by name, is told to them all the same. A message that was made
     /// before says what it says: it is sent if it tells anything that is still theirs. Returns how many deliveries were cancelled.
     ///
     /// # Errors
@@ -35,7 +35,8 @@ impl Store {
         let (mut left, mut theirs) = (Vec::new(), BTreeSet::new());
         for row in &waiting {
             let (event, post, site, at, message) = row;
-            let goes_on = matches!(What::of(event), What::Cleared | What::Acknowledged | What::Rejected);
+            let goes_on =
+                matches!(What::of(event), What::Cleared | What::Acknowledged | What::Rejected | What::Assigned);
             let bad = |error| StoreError::Inconsistent {
                 table: "delivery",
                 id: event.clone(),

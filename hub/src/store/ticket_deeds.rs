@@ -228,11 +228,14 @@ impl Tx {
             return Err(ActError::Conflict { current: version + 1 });
         }
         failpoint::pass("ticket_moved");
-        let at = entry.at;
+        let Entry { at, what, .. } = entry;
         self.ticket_entry(number, entry).await?;
         self.settle_deadlines(number, setup, at).await?;
         self.follow_ticket(number, setup, at, true).await?;
         let ticket = self.ticket(number).await?.ok_or(ActError::NotFound)?;
+        if what == Action::Assign.as_str() {
+            self.tell_assigned(&ticket, at).await?;
+        }
         self.commit_with(told).await?;
         failpoint::pass("ticket_committed");
         Ok(ticket)

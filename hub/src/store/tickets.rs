@@ -142,7 +142,7 @@ pub struct TicketFilter {
 }
 
 impl TicketFilter {
-    /// The newest first, after the one of `key`; see [`super::AlertFilter`] for why it says no more than is asked.
+    /// The newest first, after the one of `key`; it says no more than is asked, as that of alerts does.
     pub(super) fn query<D: Database>(&self, (at, number): (i64, String), most: i64) -> QueryBuilder<D>
     where
         i64: for<'q> Encode<'q, D> + Type<D>,

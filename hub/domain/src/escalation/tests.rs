@@ -175,6 +175,37 @@ fn whoever_goes_off_duty_before_they_answer_is_relieved_and_the_time_stays() {
 }
 
 #[test]
+fn whoever_works_it_has_it_as_long_as_it_did_not_go_up() {
+    let duty = |people: &'static [&'static str]| {
+        move |post: &str| match post {
+            "engineering" if people.is_empty() => Staffing::Nobody,
+            "engineering" => Staffing::People(people.iter().map(|id| person(id)).collect()),
+            _ => Staffing::People(vec![person(post)]),
+        }
+    };
+    let begin = || Escalation::begin(urgent(), T0, &ALWAYS, duty(&["wang", "li"])).0;
+    let lapsed = |who: &dyn Fn(&str) -> Staffing| {
+        let mut escalation = begin();
+        escalation.hold(at(1), &ALWAYS);
+        escalation.worked_by(Some(person("li")));
+        escalation.step(at(16), &ALWAYS, who).unwrap();
+        (escalation.post().to_owned(), escalation.holder.map(|holder| holder.id.to_string()))
+    };
+    let engineering = |who: Option<&str>| ("engineering".to_owned(), who.map(str::to_owned));
+    assert_eq!(lapsed(&duty(&["wang", "li"])), engineering(Some("li")), "who was at it is asked again");
+    assert_eq!(lapsed(&everywhere), engineering(Some("li")), "no roster says that somebody else is there");
+    assert_eq!(lapsed(&duty(&["wang"])), engineering(Some("wang")), "they have gone");
+    assert_eq!(lapsed(&duty(&[])), ("leader".to_owned(), Some("leader".to_owned())));
+
+    let mut escalation = begin();
+    escalation.worked_by(None);
+    assert_eq!(escalation.holder, None, "of whom a name alone is known");
+    escalation.step(at(10), &ALWAYS, everywhere).unwrap();
+    escalation.worked_by(Some(person("li")));
+    assert_eq!((escalation.post(), &escalation.holder), ("leader", &None), "the leader has it, whoever works it");
+}
+
+#[test]
 fn another_priority_changes_the_pace_as_if_it_had_been_so_since_whoever_has_it_got_it() {
     let pack = Pack::built_in();
     let (slow, fast) = (Route::new(&pack, "engineering", "P3", Phase::Repair), urgent());

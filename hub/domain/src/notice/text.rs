@@ -13,6 +13,8 @@ pub enum State {
     Again,
     /// This post has it now; see [`crate::escalation`].
     Escalated(Box<str>),
+    /// It was given to this person, who has not answered yet.
+    Assigned(Box<str>),
     /// It comes and goes.
     Unstable,
     /// This person has taken notice; empty if nobody knows who.
@@ -93,6 +95,7 @@ fn word(lang: Lang, about: &About) -> String {
             Lang::Zh => format!("请{post}处理"),
             Lang::En => format!("For {post}"),
         },
+        State::Assigned(to) => format!("{}{to}", pick(lang, "已派给", "Given to ")),
         State::Unstable => pick(lang, "时好时坏", "Comes and goes").to_owned(),
         State::Acknowledged(by) if by.is_empty() => pick(lang, "已有人处理", "Being seen to").to_owned(),
         State::Acknowledged(by) => format!("{}{by}", pick(lang, "已有人处理：", "Being seen to by ")),
@@ -245,6 +248,7 @@ mod tests {
     #[case::unstable(State::Unstable, "时好时坏", "Comes and goes")]
     #[case::again(State::Again, "仍未恢复", "Still there")]
     #[case::escalated(State::Escalated("主管".into()), "请主管处理", "For 主管")]
+    #[case::assigned(State::Assigned("李工".into()), "已派给李工", "Given to 李工")]
     fn every_state_has_its_words_and_an_end_that_is_no_recovery_does_not_say_so(
         #[case] state: State,
         #[case] zh: &str,

@@ -162,6 +162,7 @@ fn line(
         What::Rejected => t.told_rejected,
         What::Cleared => t.told_cleared,
         What::Escalated => t.told_escalated,
+        What::Assigned => t.told_assigned,
         What::Other => t.told_other,
     };
     let about = alerts.get(&row.alert).map(|alert| {

@@ -2,12 +2,13 @@
 
 use lobby_domain::{
     access::{Grant, Role},
+    escalation::State,
     ticket::Action,
 };
 use rstest::rstest;
 
 use super::{
-    DARK, Database, Kind, LED, MINUTE, T0, by_label, chat_ids::person, clear, commit, doer, raise, setup, site,
+    DARK, Database, Kind, LED, MINUTE, Store, T0, by_label, chat_ids::person, clear, commit, doer, raise, setup, site,
     the_ticket, writer,
 };
 use crate::{
@@ -59,4 +60,44 @@ async fn whoever_works_a_ticket_is_the_one_who_is_meant(#[values(Kind::Sqlite, K
     commit(&mut writer(store), raise(LED, DARK, T0 + MINUTE.times(2))).await;
     let reopened = the_ticket(store).await;
     assert_eq!((&*reopened.owner, reopened.owner_id), ("", None));
+}
+
+/// Which post is told that somebody was given a ticket.
+async fn told(store: &Store) -> Vec<(String, String)> {
+    let mut tx = store.read().await.unwrap();
+    let rows: Vec<(String, String)> = on!(&mut tx, "read the outbox", conn => sqlx::query_as(
+        "SELECT event, post FROM outbox WHERE event LIKE '%:assigned:%' ORDER BY created_at").fetch_all(conn).await)
+    .unwrap();
+    rows.into_iter().map(|(event, post)| (event.split_once(':').unwrap().1.to_owned(), post)).collect()
+}
+
+#[rstest]
+#[tokio::test]
+async fn whoever_is_given_a_ticket_has_it_and_is_told(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    for id in ["li", "wang"] {
+        super::roster::enter(store, id).await;
+    }
+    let day = [("engineering", "wang", 0, 9)];
+    store.import_roster(&site(), &super::roster::plan(20, &day), T0 - MINUTE, doer()).await.unwrap();
+    commit(&mut writer(store), raise(LED, DARK, T0)).await;
+    let holder = async || {
+        let row = store.escalations((None, None), None, 10).await.unwrap().unwrap().0.remove(0);
+        (row.escalation.state, row.escalation.holder.map(|holder| holder.id.to_string()).unwrap_or_default())
+    };
+    assert_eq!(holder().await, (State::Triggered, "wang".to_owned()));
+    let assign = async |said: &'static str, minute: u32| {
+        let seen = the_ticket(store).await;
+        let at = T0 + MINUTE.times(minute);
+        let deed = Deed { assignee: Some(said), ..Deed::new(seen.version, "王主管", doer(), at) };
+        store.act_on_ticket(seen.number.as_str(), Action::Assign, deed, &setup()).await.unwrap();
+    };
+    assign("li", 1).await;
+    assert_eq!(holder().await, (State::Triggered, "li".to_owned()), "one person has it, and both say who");
+    assert_eq!(told(store).await, [("assigned:1795140060000".to_owned(), "engineering".to_owned())]);
+    let moved = |_| unreachable!("whoever was given it by name has it until its time is over");
+    store.relieve_escalations(&setup(), T0 + MINUTE.times(2), moved).await.unwrap();
+    assign("somebody", 3).await;
+    assert_eq!(holder().await, (State::Triggered, String::new()), "of whom a name alone is known");
 }
