@@ -35,7 +35,7 @@ pub(in crate::http) struct Escalation {
     state: &'static str,
     /// The post that has it.
     post: String,
-    /// Who of that post has it, if the site keeps a roster.
+    /// Who has it: whoever works the ticket before it went up, or else who of that post is on duty by the roster, if the site keeps one.
     person: Option<String>,
     /// The posts it goes through, from the one that acts to the highest.
     route: Vec<String>,
