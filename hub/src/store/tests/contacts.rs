@@ -4,17 +4,20 @@ use lobby_domain::{
     access::{Grant, Role},
     notice::{Preferences, QuietHours},
     rule::Severity,
+    ticket::Action,
 };
 use rstest::rstest;
 use uuid::Uuid;
 
 use super::{
-    DARK, Database, Kind, LED, MINUTE, Span, Store, T0, Timestamp, all_alerts, clear, commit, raise, site, writer,
+    DARK, Database, Kind, LED, MINUTE, Span, Store, T0, Timestamp, all_alerts, clear, commit, doer, raise, setup, site,
+    the_ticket, writer,
 };
 use crate::{
     audit::Actor,
     store::{
-        Attempted, ContactError, DeliveryFilter, Draft, Mailbox, PersonRow, PreferenceRow, Then, channel_of, person_of,
+        Attempted, ContactError, Deed, DeliveryFilter, Draft, Mailbox, PersonRow, PreferenceRow, Then, channel_of,
+        person_of,
     },
 };
 
@@ -223,4 +226,31 @@ async fn what_somebody_has_chosen_is_kept_and_in_the_audit_log_once(
     let count = audit.iter().filter(|entry| format!("{entry:?}").contains("preference.set")).count();
     assert_eq!(count, 1);
     assert_eq!(all_alerts(store).await.len(), 0);
+}
+
+#[rstest]
+#[tokio::test]
+async fn whoever_is_given_a_ticket_is_told_alone_whatever_their_post(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    let (li, wang) =
+        (reachable(store, "li", Role::Engineering).await, reachable(store, "wang", Role::Engineering).await);
+    let boss = reachable(store, "boss", Role::Manager).await;
+    look(store, at(0)).await;
+    commit(&mut writer(store), raise(LED, DARK, at(0))).await;
+    look(store, at(0)).await;
+    for (minute, to) in [(1, "wang"), (2, "boss")] {
+        let seen = the_ticket(store).await;
+        let deed = Deed { assignee: Some(to), ..Deed::new(seen.version, "陈主管", doer(), at(minute)) };
+        store.act_on_ticket(seen.number.as_str(), Action::Assign, deed, &setup()).await.unwrap();
+        look(store, at(minute)).await;
+    }
+    assert_eq!(told(store, &li).await, named(&[("raised", "queued")]));
+    assert_eq!(told(store, &wang).await, named(&[("assigned", "queued"), ("raised", "queued")]));
+    assert_eq!(told(store, &boss).await, named(&[("assigned", "queued")]), "they are not at the post that repairs");
+    for one in store.mailboxes().await.unwrap() {
+        assert_eq!(store.cancel_left(&one, at(3)).await.unwrap(), 0, "what was given to {} is theirs", one.name);
+    }
 }
