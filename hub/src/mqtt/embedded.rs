@@ -42,6 +42,7 @@ mod access;
 mod hook;
 mod listener;
 pub(super) mod login;
+mod pubacks;
 pub(super) mod settings;
 pub(super) mod users;
 mod wills;

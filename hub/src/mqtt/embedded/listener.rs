@@ -27,6 +27,7 @@ use tokio_tungstenite::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::pubacks::Pubacks;
 use crate::{
     door::{Door, Ticket},
     lifecycle::Lifecycle,
@@ -164,7 +165,8 @@ impl Broker {
 
 async fn dressed(stream: TcpStream, dress: Dress) -> Result<BrokerTransport, HandshakeError> {
     Ok(match dress {
-        Dress::Plain => BrokerTransport::tcp(stream),
+        // The kind that takes any stream.
+        Dress::Plain => BrokerTransport::WebSocket(Box::new(Pubacks::on(stream))),
         Dress::Tls(acceptor) => {
             let stream = acceptor.accept(stream).await.map_err(HandshakeError::Tls)?;
             BrokerTransport::tls(TlsStreamWrapper::new(stream))
