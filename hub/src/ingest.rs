@@ -5,10 +5,10 @@
 //!                  judging                storing            saying
 //! ```
 //!
-//! Each part is one task, and there is one way from one to the next, so the order of each agent's messages is kept. While a commit is
+//! Each part is a thread, and there is one way from one to the next, so the order of each agent's messages is kept. While a commit is
 //! under way the next batch is judged, so the busier the hub, the larger its batches, up to what is stored in a moment (see `pace`); then
-//! messages wait in the queue, which is fair to agents. So a fault waits for a turn and for three batches at most, however much comes. The
-//! live state is ahead of the database by what is under way. A batch that cannot be stored is tried again until it can: nothing is
+//! messages wait in the queue, which is fair to agents. What a site with a fault has come to is stored before what was gathered of others. So
+//! a fault waits for a turn and for three batches at most, however much comes. The live state is ahead of the database by what is under way. A batch that cannot be stored is tried again until it can: nothing is
 //! acknowledged meanwhile, and agents keep their records. When the disk is full, alerts are stored and records wait (see `scarcity`).
 //! Time in which ingest could not work is no silence of agents, and a clock that is set moves no timer (see `timekeeper`).
 
@@ -22,6 +22,7 @@ mod timekeeper;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -34,7 +35,7 @@ use lobby_domain::{
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
-    time::{Instant, Interval, MissedTickBehavior, interval, timeout_at},
+    time::{Instant, Interval, MissedTickBehavior, interval, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -65,6 +66,7 @@ const LINGER: Duration = Duration::from_millis(5);
 /// While a fault waits for the batch before to be stored, so many more records may come into its batch: more of them would hold it up,
 /// and with none a storm of faults would be stored one by one.
 const BESIDE_A_FAULT: usize = 64;
+const THREAD: &str = "starting a thread";
 /// How often time passes for the rules.
 const TICK: Duration = Duration::from_secs(1);
 /// When the rules have not been evaluated for longer, ingest could not work meanwhile.
@@ -111,13 +113,35 @@ struct Course {
 #[derive(Default)]
 struct Gathered {
     changes: BTreeMap<SiteId, Changes>,
-    receipts: Vec<Receipt>,
+    receipts: Vec<(SiteId, Receipt)>,
     records: usize,
     /// How many records were gathered when the first fault among them was found.
     urgent: Option<usize>,
     /// What people have changed, to be stored with the changes of the same site.
     told: BTreeMap<SiteId, Vec<Change>>,
     replies: Vec<Reply>,
+}
+
+impl Gathered {
+    /// Takes out the sites of which there are faults, if much else would be stored with them. Sites have nothing to do with each other, so
+    /// theirs may come first.
+    fn take_urgent(&mut self) -> Option<Self> {
+        if self.urgent.is_none() || !self.replies.is_empty() {
+            return None;
+        }
+        let is_urgent = |changes: &Changes| !changes.alerts.is_empty();
+        let others = self.changes.values().filter(|changes| !is_urgent(changes));
+        let records = others.map(|changes| changes.records.len()).sum();
+        if records <= BESIDE_A_FAULT {
+            return None;
+        }
+        let mut urgent = Self { records: self.records.saturating_sub(records), ..Self::default() };
+        (self.records, urgent.urgent) = (records, self.urgent.take());
+        urgent.changes.extend(self.changes.extract_if(.., |_, changes| is_urgent(changes)));
+        urgent.receipts.extend(self.receipts.extract_if(.., |(site, _)| urgent.changes.contains_key(site)));
+        urgent.told.extend(self.told.extract_if(.., |site, _| urgent.changes.contains_key(site)));
+        Some(urgent)
+    }
 }
 
 /// A person who waits for an answer, and what it is once the batch is stored.
@@ -151,15 +175,16 @@ pub fn start(
     inbound: Queue,
     broker: watch::Receiver<BrokerState>,
     lifecycle: &Lifecycle,
-) {
+) -> anyhow::Result<()> {
     // The turn allows one batch only, so it is never full.
     let (judged, to_be_stored) = mpsc::channel(1);
     let handover = Handover { judged, turn: Arc::new(Semaphore::new(1)) };
     let (stored, to_be_said) = mpsc::channel(saying::MOST);
     let saying = Saying::of(&storing);
-    lifecycle.supervise("saying", saying.run(to_be_said));
-    lifecycle.supervise("storing", storing.run(to_be_stored, stored));
-    lifecycle.supervise("ingest", ingest.run(inbound, broker, handover, lifecycle.stop_token()));
+    lifecycle.supervise_on_thread("saying", saying.run(to_be_said)).context(THREAD)?;
+    lifecycle.supervise_on_thread("storing", storing.run(to_be_stored, stored)).context(THREAD)?;
+    let judging = ingest.run(inbound, broker, handover, lifecycle.stop_token());
+    lifecycle.supervise_on_thread("ingest", judging).context(THREAD)
 }
 
 impl Handover {
@@ -205,7 +230,12 @@ impl Ingest {
                 Some(setup) = self.setups.recv() => gathered.changes = self.fleet.reconfigure(setup, self.clock.now()),
                 Some(asked) = self.asked.recv() => self.decide(asked, &mut gathered),
             }
-            let turn = self.await_turn(&handover, &mut sources, &mut course, &mut gathered).await?;
+            let mut turn = self.await_turn(&handover, &mut sources, &mut course, &mut gathered).await?;
+            if let Some(urgent) = gathered.take_urgent() {
+                self.hand_over(urgent, turn, &handover).await?;
+                // What becomes urgent meanwhile goes with the rest: nothing is put off twice.
+                turn = self.await_turn(&handover, &mut sources, &mut course, &mut gathered).await?;
+            }
             self.hand_over(gathered, turn, &handover).await?;
         }
     }
@@ -227,14 +257,17 @@ impl Ingest {
     /// Takes in what comes within the linger.
     async fn gather(&self, first: Inbound, inbound: &mut Queue, course: &Course, gathered: &mut Gathered) {
         self.take(first, course, gathered);
-        let until = Instant::now() + LINGER;
+        // One for all of them: from here, to set an alarm is to wake another thread.
+        let mut linger = pin!(sleep(LINGER));
         while !self.is_full(gathered) && gathered.urgent.is_none() {
-            let message = match inbound.try_recv() {
-                Some(message) => message,
-                None => match timeout_at(until, inbound.recv()).await {
-                    Ok(Some(message)) => message,
-                    Ok(None) | Err(_) => return,
-                },
+            let message = if let Some(message) = inbound.try_recv() {
+                message
+            } else {
+                tokio::select! {
+                    biased;
+                    Some(message) = inbound.recv() => message,
+                    () = &mut linger => return,
+                }
             };
             self.take(message, course, gathered);
         }
@@ -277,7 +310,7 @@ impl Ingest {
         if let Some(at) = connected_at {
             live.broker_found(brought_over(at));
         }
-        let changes = gathered.changes.entry(site).or_default();
+        let changes = gathered.changes.entry(site.clone()).or_default();
         let before = changes.records.len();
         if self.counters.is_scarce() {
             // Not acknowledged to a broker either: it, or the agent, keeps the message and sends it again.
@@ -287,7 +320,7 @@ impl Ingest {
         let is_urgent = !changes.alerts.is_empty();
         gathered.records += changes.records.len() - before;
         gathered.urgent = gathered.urgent.or(is_urgent.then_some(gathered.records));
-        gathered.receipts.extend(receipt);
+        gathered.receipts.extend(receipt.map(|receipt| (site, receipt)));
         self.counters.spent(Stage::Judge, begun.elapsed());
     }
 
@@ -345,6 +378,7 @@ impl Ingest {
         }
         self.counters.spent(Stage::Judge, begun.elapsed());
         failpoint::pass("judged");
+        let receipts = receipts.into_iter().map(|(_, receipt)| receipt).collect();
         let judged = Judged { batches, receipts, replies, follow_ups, turn };
         handover.judged.send(judged).await.ok().context("storing has ended")
     }

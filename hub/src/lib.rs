@@ -183,7 +183,7 @@ async fn serve(
         progress: progress.clone(),
         reserve: reserve.clone(),
     };
-    ingest::start(ingest, storing, inbound, mqtt.events.clone(), &lifecycle);
+    ingest::start(ingest, storing, inbound, mqtt.events.clone(), &lifecycle)?;
     start_timed(&store, &fleet, &clock, config.history, &lifecycle);
 
     let watched = (restraints.clone(), findings.clone(), progress.clone());

@@ -1,8 +1,12 @@
 //! Tasks that start together, stop together, and never die unnoticed.
 
-use std::{future::Future, time::Duration};
+use std::{fmt::Display, future::Future, thread, time::Duration};
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::{
+    runtime::Handle,
+    sync::oneshot,
+    time::{MissedTickBehavior, interval},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, error, info, info_span, warn};
 
@@ -47,9 +51,34 @@ impl Lifecycle {
     where
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
-        let this = self.clone();
         #[expect(clippy::disallowed_methods, reason = "this is the one place that spawns")]
         let running = tokio::spawn(task.instrument(info_span!("task", name)));
+        self.watch(name, running);
+    }
+
+    /// The same on a thread of its own. Elsewhere a task that waits for many things one after the other takes its turn behind every
+    /// connection after each of them.
+    pub fn supervise_on_thread<F>(&self, name: &'static str, task: F) -> std::io::Result<()>
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let (runtime, (ended, running)) = (Handle::current(), oneshot::channel());
+        let task = task.instrument(info_span!("task", name));
+        // What panics never says how it ended. Nor does anybody listen when everything is over.
+        let run = move || drop(ended.send(runtime.block_on(task)));
+        thread::Builder::new().name(name.into()).spawn(run)?;
+        self.watch(name, running);
+        Ok(())
+    }
+
+    fn watch<E>(
+        &self,
+        name: &'static str,
+        running: impl Future<Output = Result<anyhow::Result<()>, E>> + Send + 'static,
+    ) where
+        E: Display + Send,
+    {
+        let this = self.clone();
         self.tasks.spawn(async move {
             match running.await {
                 Ok(Ok(())) if this.stop.is_cancelled() => return,
@@ -175,6 +204,23 @@ mod tests {
     async fn a_task_that_panics_stops_everything() {
         let lifecycle = Lifecycle::new();
         lifecycle.supervise("panicking", async { panic!("a bug") });
+        assert_eq!(ending_of(&lifecycle).await, Ending::Failed);
+    }
+
+    #[tokio::test]
+    async fn a_task_on_a_thread_of_its_own_is_watched_as_any_other() {
+        let lifecycle = Lifecycle::new();
+        let stop = lifecycle.stop_token();
+        let here = thread::current().id();
+        let well_behaved = async move {
+            assert_ne!(thread::current().id(), here);
+            stop.cancelled().await;
+            Ok(())
+        };
+        lifecycle.supervise_on_thread("well-behaved", well_behaved).unwrap();
+        assert_eq!(lifecycle.run(async { "test" }, GRACE).await, Ending::Clean);
+        let lifecycle = Lifecycle::new();
+        lifecycle.supervise_on_thread("panicking", async { panic!("a bug") }).unwrap();
         assert_eq!(ending_of(&lifecycle).await, Ending::Failed);
     }
 

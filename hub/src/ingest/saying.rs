@@ -3,6 +3,7 @@
 //! it covers the others; and where nobody waits for more than that, it is said a few times a second at most, however small the batches are.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
@@ -59,8 +60,8 @@ pub(super) struct FollowUp {
 /// When complaints were last logged, by site, agent and cause.
 type Logged = BTreeMap<(SiteId, AgentId, &'static str), Instant>;
 
-/// The acknowledgements of some batches, by agent and epoch.
-type Acks = BTreeMap<(SiteId, AgentId, u64), u64>;
+/// The acknowledgements of some batches, by agent and epoch: first those of sites of which there is more to tell.
+type Acks = BTreeMap<(Reverse<bool>, SiteId, AgentId, u64), u64>;
 
 impl Saying {
     /// With what `storing` works with.
@@ -83,13 +84,16 @@ impl Saying {
             let begun = Instant::now();
             next = begun + TOGETHER;
             let mut acks = Acks::new();
+            let urgent: BTreeSet<SiteId> =
+                follow_ups.iter().filter(|one| one.is_urgent()).map(|one| one.site.clone()).collect();
             for follow_up in &mut follow_ups {
                 for (agent, ack) in follow_up.acks.drain(..) {
-                    let committed = acks.entry((follow_up.site.clone(), agent, ack.epoch)).or_default();
+                    let first = Reverse(urgent.contains(&follow_up.site));
+                    let committed = acks.entry((first, follow_up.site.clone(), agent, ack.epoch)).or_default();
                     *committed = ack.committed.max(*committed);
                 }
             }
-            for ((site, agent, epoch), committed) in acks {
+            for ((_, site, agent, epoch), committed) in acks {
                 self.acknowledge(&site, &agent, &Ack { epoch, committed }).await;
             }
             for follow_up in follow_ups {

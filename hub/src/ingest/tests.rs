@@ -3,6 +3,7 @@
 mod by_hand;
 mod peer;
 mod reload;
+mod urgent;
 
 use std::time::Duration;
 
