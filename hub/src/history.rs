@@ -200,6 +200,8 @@ impl History {
     pub async fn forget(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         let before = now - self.settings.raw;
+        // What comes after years is old as soon as it comes.
+        self.store.merge_all().await?;
         for device in self.store.aged_devices(before).await? {
             loop {
                 let begun = Instant::now();

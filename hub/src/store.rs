@@ -47,6 +47,7 @@ mod rollup;
 mod roster;
 mod rounds;
 mod schema;
+mod staged;
 mod started;
 mod stock;
 mod stock_alerts;
@@ -113,13 +114,13 @@ pub(crate) use self::{
     audit::{AUDIT_FROM, AUDIT_HEAD, AUDIT_SINCE, Raw as AuditRaw, Walk as AuditWalk},
     reach::reach,
     schema::META_SINCE,
+    staged::merge_copy,
 };
 
 /// How long a writer waits for another one.
 pub(crate) const BUSY: Duration = Duration::from_secs(10);
-/// Pages of SQLite's write-ahead log after which a commit also copies them into the database file: 32 MB. A batch touches a page of
-/// each device it is of, mostly the same ones as the batch before, so the fewer copies are made, the less is written, and the seldomer a
-/// fault waits for one.
+/// Pages of SQLite's write-ahead log after which a commit also copies them into the database file: 32 MB. Batches touch mostly the same
+/// pages as the batch before, so the fewer copies are made, the less is written, and the seldomer a fault waits for one.
 const LOG_PAGES: &str = "8000";
 
 /// What the hub's connections are called on the database server.
@@ -336,10 +337,9 @@ async fn sqlite(path: PathBuf, missing: Missing) -> Result<Pool<Sqlite>, StoreEr
     let pool = SqlitePoolOptions::new().max_connections(3).acquire_timeout(BUSY);
     let pool = Pool::connect(pool, options.clone()).await.map_err(doing("open the SQLite database"))?;
     // Batches always have the same connection: the driver hands its connections out in turn, and what another one has written, a
-    // connection does not find in its cache, but must read from the file again. Room for the pages that a batch touches: each device's
-    // records end on another. It is taken only as it is used.
+    // connection does not find in its cache, but must read from the file again.
     let one = SqlitePoolOptions::new().max_connections(1).acquire_timeout(BUSY);
-    Ok(pool.and_for_batches(one, options.pragma("cache_size", "-8000")))
+    Ok(pool.and_for_batches(one, options))
 }
 
 impl Tx {

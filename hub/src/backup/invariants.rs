@@ -10,6 +10,54 @@ pub(super) struct Invariant {
     pub count: &'static str,
 }
 
+/// What is promised of the records in a table since a schema.
+macro_rules! of_records {
+    (epochs, $since:literal, $table:literal) => {
+        Invariant {
+            since: $since,
+            broken: "epochs have records, and no note of what was taken in of them",
+            count: concat!(
+                "SELECT COUNT(*) FROM (SELECT DISTINCT agent_no, epoch FROM ",
+                $table,
+                ") r LEFT JOIN stream s ON s.agent_no = r.agent_no AND s.epoch = r.epoch WHERE s.agent_no IS NULL"
+            ),
+        }
+    };
+    (counts, $since:literal, $table:literal) => {
+        Invariant {
+            since: $since,
+            broken: "epochs have a record that follows what was taken in, and is not counted",
+            count: concat!(
+                "SELECT COUNT(*) FROM stream s JOIN ",
+                $table,
+                " r ON r.agent_no = s.agent_no AND r.epoch = s.epoch AND r.seq = s.committed + 1"
+            ),
+        }
+    };
+    (devices, $since:literal, $table:literal) => {
+        Invariant {
+            since: $since,
+            broken: "devices of records are not there",
+            count: concat!(
+                "SELECT COUNT(*) FROM (SELECT DISTINCT device_no FROM ",
+                $table,
+                ") r LEFT JOIN device d ON d.no = r.device_no WHERE d.no IS NULL"
+            ),
+        }
+    };
+    (forms, $since:literal, $table:literal) => {
+        Invariant {
+            since: $since,
+            broken: "forms of records are not there",
+            count: concat!(
+                "SELECT COUNT(*) FROM (SELECT DISTINCT form FROM ",
+                $table,
+                ") r LEFT JOIN form f ON f.no = r.form WHERE f.no IS NULL"
+            ),
+        }
+    };
+}
+
 /// All of them.
 pub(super) const INVARIANTS: &[Invariant] = &[
     Invariant {
@@ -40,28 +88,12 @@ pub(super) const INVARIANTS: &[Invariant] = &[
         broken: "notifications name an alert that is not there",
         count: "SELECT COUNT(*) FROM outbox o LEFT JOIN alert a ON a.id = o.alert WHERE a.id IS NULL",
     },
-    Invariant {
-        since: 1,
-        broken: "epochs have records, and no note of what was taken in of them",
-        count: "SELECT COUNT(*) FROM (SELECT DISTINCT agent_no, epoch FROM record) r
-            LEFT JOIN stream s ON s.agent_no = r.agent_no AND s.epoch = r.epoch WHERE s.agent_no IS NULL",
-    },
-    Invariant {
-        since: 1,
-        broken: "epochs have a record that follows what was taken in, and is not counted",
-        count: "SELECT COUNT(*) FROM stream s JOIN record r
-            ON r.agent_no = s.agent_no AND r.epoch = s.epoch AND r.seq = s.committed + 1",
-    },
-    Invariant {
-        since: 1,
-        broken: "devices of records are not there",
-        count: "SELECT COUNT(*) FROM (SELECT DISTINCT device_no FROM record) r
-            LEFT JOIN device d ON d.no = r.device_no WHERE d.no IS NULL",
-    },
-    Invariant {
-        since: 6,
-        broken: "forms of records are not there",
-        count: "SELECT COUNT(*) FROM (SELECT DISTINCT form FROM record) r
-            LEFT JOIN form f ON f.no = r.form WHERE f.no IS NULL",
-    },
+    of_records!(epochs, 1, "record"),
+    of_records!(counts, 1, "record"),
+    of_records!(devices, 1, "record"),
+    of_records!(forms, 6, "record"),
+    of_records!(epochs, 39, "record_staged"),
+    of_records!(counts, 39, "record_staged"),
+    of_records!(devices, 39, "record_staged"),
+    of_records!(forms, 39, "record_staged"),
 ];

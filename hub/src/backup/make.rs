@@ -24,7 +24,7 @@ use crate::{
     failpoint,
     installation::sync_folder,
     storage::{PRODUCT, reader},
-    store::{META_SINCE, newest_schema, sqlite_path},
+    store::{META_SINCE, merge_copy, newest_schema, sqlite_path},
 };
 
 /// Between two lines about how far a copy is.
@@ -76,6 +76,7 @@ async fn make_part(url: &str, part: &Path, now: Timestamp, say: Say<'_>) -> Resu
         "postgres"
     };
     let mut connection = writer(part, SqliteSynchronous::Full).await.map_err(doing("open the backup"))?;
+    merge_copy(&mut connection).await.map_err(doing("merge staged records"))?;
     let manifest = describe(&mut connection, source, now, say).await?;
     manifest.write(&mut connection).await.map_err(doing("write the backup's manifest"))?;
     connection.close().await.map_err(doing("close the backup"))?;

@@ -21,13 +21,15 @@ pub enum Stage {
     Execute,
     /// Making them durable.
     Commit,
+    /// Merging staged records.
+    Merge,
     /// Acknowledgements, orders, and telling readers.
     Say,
 }
 
 impl Stage {
     /// Every stage.
-    pub const ALL: [Self; 5] = [Self::Judge, Self::Encode, Self::Execute, Self::Commit, Self::Say];
+    pub const ALL: [Self; 6] = [Self::Judge, Self::Encode, Self::Execute, Self::Commit, Self::Merge, Self::Say];
 
     /// As it stands in metrics.
     pub const fn as_str(self) -> &'static str {
@@ -36,6 +38,7 @@ impl Stage {
             Self::Encode => "encode",
             Self::Execute => "execute",
             Self::Commit => "commit",
+            Self::Merge => "merge",
             Self::Say => "say",
         }
     }
@@ -114,8 +117,9 @@ impl Counters {
     }
 
     pub(super) fn stored(&self, spent: Spent) {
+        let Spent { encode, execute, commit, merge } = spent;
         for (stage, time) in
-            [(Stage::Encode, spent.encode), (Stage::Execute, spent.execute), (Stage::Commit, spent.commit)]
+            [(Stage::Encode, encode), (Stage::Execute, execute), (Stage::Commit, commit), (Stage::Merge, merge)]
         {
             self.stages[stage as usize].store(nanos(time), Relaxed);
         }

@@ -27,6 +27,9 @@ use crate::{
 /// How long to wait before a failed commit is tried again, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
+/// So many staged records hold up what comes until they are merged.
+const MOST_STAGED: usize = 65_536;
+
 /// What storing works with.
 pub struct Storing {
     /// Where everything goes.
@@ -63,6 +66,7 @@ impl Storing {
         stored: mpsc::Sender<Stored>,
     ) -> anyhow::Result<()> {
         let mut held: Vec<Held> = Vec::new();
+        let mut merge_at = Instant::now();
         while let Some(Judged { mut batches, mut receipts, replies, mut follow_ups, turn }) = judged.recv().await {
             // Other standards may be in effect by now.
             if let Err(cause) = self.writer.go_by(self.fleet.setup()).await {
@@ -70,6 +74,7 @@ impl Storing {
                 warn!(cause, "open alerts could not be given their severity by other standards; it is tried again");
             }
             self.resume(&mut held, &stored).await?;
+            let records: usize = batches.iter().map(|batch| batch.changes.records.len()).sum();
             if !held.is_empty() || !self.store(&batches, true).await {
                 held.extend(Held::take(&mut batches, &mut follow_ups, std::mem::take(&mut receipts)));
                 self.begin_scarcity();
@@ -77,8 +82,31 @@ impl Storing {
             }
             drop(turn);
             stored.send(Stored { receipts, replies, follow_ups }).await.ok().context("saying has ended")?;
+            if !self.counters.is_scarce() && merge_at <= Instant::now() && !self.merge(records).await {
+                merge_at = Instant::now() + RETRY.1;
+            }
+        }
+        if let Err(cause) = self.writer.merge_all().await {
+            let cause = format!("{:#}", anyhow::Error::from(cause));
+            warn!(cause, "staged records could not be merged; the next start does it");
         }
         Ok(())
+    }
+
+    /// Merges what is due of what is staged, and returns whether it could. A failure changes nothing, so batches may come before it is tried
+    /// again; but with too much staged, none does before it succeeds.
+    async fn merge(&mut self, stored: usize) -> bool {
+        while let Err(cause) = self.writer.merge(stored).await {
+            self.counters.failed();
+            self.progress.beat(Part::Ingest);
+            let chain = format!("{:#}", anyhow::Error::from(cause));
+            warn!(cause = chain, "staged records could not be merged; it is tried again");
+            if self.writer.staged() < MOST_STAGED {
+                return false;
+            }
+            sleep(RETRY.1).await;
+        }
+        true
     }
 
     /// Stores batches, trying until it succeeds; or, if records `may_wait`, until the disk turns out to be full. Returns whether they

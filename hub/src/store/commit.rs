@@ -24,6 +24,7 @@ use super::{
     delivery::StreamRow,
     records::{RecordInsert, reach_code},
     rollup,
+    staged::Staging,
 };
 use crate::{audit::Change, failpoint, fleet::Setup};
 
@@ -54,7 +55,7 @@ pub struct Batch {
 /// What a commit did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Committed {
-    /// Records that were new to the database.
+    /// Records that were new to the database; of those that are staged, all.
     pub records: u64,
     /// Alerts raised.
     pub raised: u64,
@@ -71,6 +72,8 @@ pub struct Spent {
     pub execute: Duration,
     /// Making them durable.
     pub commit: Duration,
+    /// Merging what is staged.
+    pub merge: Duration,
 }
 
 impl Spent {
@@ -86,11 +89,14 @@ pub struct Writer {
     store: Store,
     setup: Arc<Setup>,
     known: Known,
+    staging: Option<Staging>,
     spent: Spent,
     code: fn() -> String,
     /// Who this is in `batch`, and the number of the batch under way.
     id: String,
     no: i64,
+    /// Whether records could not be stored, as far as is known, and have not been stored since.
+    failed: bool,
     /// Whether the last batch met a disk that failed or could not be written.
     troubled: bool,
 }
@@ -116,7 +122,8 @@ impl Writer {
         let mut random = [0; 8];
         getrandom::fill(&mut random).expect("the operating system has random numbers");
         let id = format!("{:016x}", u64::from_le_bytes(random));
-        Self { store, setup, known: Known::default(), spent: Spent::default(), code, id, no: 1, troubled: false }
+        let (known, spent) = (Known::default(), Spent::default());
+        Self { store, setup, known, staging: None, spent, code, id, no: 1, failed: false, troubled: false }
     }
 
     /// Where the time of commits has gone.
@@ -138,15 +145,54 @@ impl Writer {
                 self.store.reopen();
             }
         }
+        let has_records = batches.iter().any(|batch| !batch.changes.records.is_empty());
+        self.failed = done.is_err() || (self.failed && !has_records);
         if let Err(error) = &done {
-            if matches!(error.trouble(), Trouble::Disk | Trouble::ReadOnly | Trouble::Full) {
-                self.store.reopen();
-                self.troubled = true;
-            }
+            self.beware(error);
             // Numbers learnt in a transaction that did not happen are no one's.
             self.known = Known::default();
+            self.staging = None;
         }
         done
+    }
+
+    /// Merges what is due of what is staged, after a batch of so many records: no more of it than was stored, unless that is less than
+    /// can be merged at a time.
+    pub async fn merge(&mut self, stored: usize) -> Result<(), StoreError> {
+        let Some(staging) = &mut self.staging else { return Ok(()) };
+        let begun = Instant::now();
+        let mut merged = 0;
+        while merged <= stored {
+            let late = |_| StoreError::Late { doing: "merge staged records", seconds: PATIENCE.as_secs() };
+            match tokio::time::timeout(PATIENCE, self.store.merge_due(staging)).await.map_err(late).flatten() {
+                Ok(Some(rows)) => merged += rows,
+                Ok(None) => break,
+                Err(error) => {
+                    self.beware(&error);
+                    return Err(error);
+                }
+            }
+        }
+        self.spent.merge += begun.elapsed();
+        Ok(())
+    }
+
+    /// What a connection remembers of a file is not to be trusted after that.
+    fn beware(&mut self, error: &StoreError) {
+        if matches!(error.trouble(), Trouble::Disk | Trouble::ReadOnly | Trouble::Full) {
+            self.store.reopen();
+            self.troubled = true;
+        }
+    }
+
+    /// Merges all that is staged, at the end.
+    pub async fn merge_all(&self) -> Result<(), StoreError> {
+        self.store.merge_all().await
+    }
+
+    /// How many records are staged at most.
+    pub fn staged(&self) -> usize {
+        self.staging.as_ref().map_or(0, Staging::total)
     }
 
     async fn attempt(&mut self, batches: &[Batch], now: Timestamp) -> Result<Committed, StoreError> {
@@ -179,12 +225,20 @@ impl Writer {
     async fn write(&mut self, tx: &mut Tx, batches: &[Batch], now: Timestamp) -> Result<Committed, StoreError> {
         let mut done = Committed::default();
         let mut rows = Vec::with_capacity(batches.iter().map(|batch| batch.changes.records.len()).sum());
+        if rows.capacity() > 0 {
+            if self.failed {
+                // They may be stored all the same, and staged: once they are merged, they are known by their key.
+                tx.merge_all().await?;
+            } else if self.staging.is_none() {
+                self.staging = tx.staging().await?;
+            }
+        }
         for batch in batches {
             self.write_fleet(tx, batch).await?;
             self.encode(tx, batch, &mut rows).await?;
         }
         failpoint::pass("fleet_written");
-        done.records = tx.insert_records(&rows).await?;
+        done.records = tx.insert_records(&rows, self.staging.is_some()).await?;
         failpoint::pass("records_written");
         let due = self.known.newly_due(rows.iter().map(|row| (row.device_no, row.at)), now);
         tx.note_due(&due).await?;
@@ -192,6 +246,7 @@ impl Writer {
         if alerts.any(|change| !matches!(change, AlertChange::Clear(_))) {
             tx.await_openers().await?;
         }
+        self.write_streams(tx, batches).await?;
         for batch in batches {
             self.write_delivery(tx, batch, now).await?;
             self.write_alerts(tx, batch, &mut done).await?;
@@ -247,6 +302,7 @@ impl Writer {
                 (agent, device, form)
             };
             rows.push(RecordInsert {
+                staged_as: self.staging.as_mut().map(|staging| staging.place(device_no)),
                 agent_no,
                 epoch: i64::try_from(*epoch).unwrap_or(i64::MAX),
                 seq: i64::try_from(record.seq).unwrap_or(i64::MAX),
@@ -264,16 +320,22 @@ impl Writer {
         Ok(())
     }
 
-    async fn write_delivery(&mut self, tx: &mut Tx, batch: &Batch, now: Timestamp) -> Result<(), StoreError> {
-        let agents: HashMap<&AgentId, &Agent> = batch.agents.iter().map(|agent| (&agent.id, agent)).collect();
-        let mut streams = Vec::with_capacity(batch.changes.streams.len());
-        for (agent, epoch) in &batch.changes.streams {
-            let no = self.agent_no(tx, &batch.site, agent).await?;
-            if let Some(stream) = agents.get(agent).and_then(|agent| agent.streams.get(epoch)) {
-                streams.extend(StreamRow::of(no, *epoch, stream));
+    /// What agents of all sites have delivered.
+    async fn write_streams(&mut self, tx: &mut Tx, batches: &[Batch]) -> Result<(), StoreError> {
+        let mut streams = Vec::new();
+        for batch in batches {
+            let agents: HashMap<&AgentId, &Agent> = batch.agents.iter().map(|agent| (&agent.id, agent)).collect();
+            for (agent, epoch) in &batch.changes.streams {
+                let no = self.agent_no(tx, &batch.site, agent).await?;
+                if let Some(stream) = agents.get(agent).and_then(|agent| agent.streams.get(epoch)) {
+                    streams.extend(StreamRow::of(no, *epoch, stream));
+                }
             }
         }
-        tx.store_streams(&streams).await?;
+        tx.store_streams(&streams).await
+    }
+
+    async fn write_delivery(&mut self, tx: &mut Tx, batch: &Batch, now: Timestamp) -> Result<(), StoreError> {
         for (agent, lost) in &batch.changes.lost {
             let no = self.agent_no(tx, &batch.site, agent).await?;
             tx.store_lost(no, lost, LostReason::Gone, now).await?;

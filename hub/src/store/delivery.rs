@@ -8,10 +8,9 @@ use lobby_domain::{
     time::{Span, Timestamp},
 };
 
-use sqlx::{QueryBuilder, Sqlite};
-
 use super::{
-    Cursor, CursorError, Store, StoreError, Tx, bulk,
+    Cursor, CursorError, Store, StoreError, Tx,
+    bulk::Insert,
     fleet::{signed, unsigned},
     on, statements,
 };
@@ -119,7 +118,7 @@ macro_rules! columns {
 }
 
 // The bulk statements differ: PostgreSQL takes a list for each column, SQLite has no lists.
-const UPSERT_STREAMS: &str = concat!("INSERT OR FAIL ", columns!());
+static UPSERT_STREAMS: Insert = Insert::new(concat!("INSERT OR FAIL ", columns!()), 4 + NUMBERS, newer!());
 const UPSERT_STREAMS_FROM_LISTS: &str = concat!(
     "INSERT ",
     columns!(),
@@ -167,10 +166,16 @@ statements! {
         ) AS ranges";
     /// Each with the times of the stored records next to it; an agent numbers its records as it makes them.
     LOST_PAGE = "SELECT l.epoch, l.from_seq, l.to_seq, l.at, l.reason,
-            (SELECT r.at FROM record r WHERE r.agent_no = l.agent_no AND (r.epoch, r.seq) < (l.epoch, l.from_seq)
-                ORDER BY r.epoch DESC, r.seq DESC LIMIT 1) AS earlier,
-            (SELECT r.at FROM record r WHERE r.agent_no = l.agent_no AND (r.epoch, r.seq) > (l.epoch, l.to_seq)
-                ORDER BY r.epoch, r.seq LIMIT 1) AS later
+            (SELECT at FROM (
+                SELECT * FROM (SELECT r.at, r.epoch, r.seq FROM record r WHERE r.agent_no = l.agent_no
+                    AND (r.epoch, r.seq) < (l.epoch, l.from_seq) ORDER BY r.epoch DESC, r.seq DESC LIMIT 1) AS merged
+                UNION ALL SELECT s.at, s.epoch, s.seq FROM record_staged s WHERE s.agent_no = l.agent_no
+                    AND (s.epoch, s.seq) < (l.epoch, l.from_seq)) AS those ORDER BY epoch DESC, seq DESC LIMIT 1) AS earlier,
+            (SELECT at FROM (
+                SELECT * FROM (SELECT r.at, r.epoch, r.seq FROM record r WHERE r.agent_no = l.agent_no
+                    AND (r.epoch, r.seq) > (l.epoch, l.to_seq) ORDER BY r.epoch, r.seq LIMIT 1) AS merged
+                UNION ALL SELECT s.at, s.epoch, s.seq FROM record_staged s WHERE s.agent_no = l.agent_no
+                    AND (s.epoch, s.seq) > (l.epoch, l.to_seq)) AS those ORDER BY epoch, seq LIMIT 1) AS later
         FROM agent a JOIN lost l ON l.agent_no = a.no
         WHERE a.site = $1 AND a.id = $2 AND (l.epoch, l.from_seq) < ($3, $4)
         ORDER BY l.epoch DESC, l.from_seq DESC LIMIT $5";
@@ -226,17 +231,15 @@ impl Tx {
         }
         let done = match self {
             Self::Sqlite(tx) => {
-                for part in bulk::parts(rows) {
-                    let mut query = QueryBuilder::<Sqlite>::new(UPSERT_STREAMS);
-                    query.push_values(part, |mut values, row| {
-                        values.push_bind(row.agent_no).push_bind(row.epoch);
+                for (mut statement, part) in UPSERT_STREAMS.parts(rows) {
+                    for row in part {
+                        statement = statement.bind(row.agent_no).bind(row.epoch);
                         for number in row.numbers {
-                            values.push_bind(number);
+                            statement = statement.bind(number);
                         }
-                        values.push_bind(row.missing_since).push_bind(&*row.delays);
-                    });
-                    query.push(newer!());
-                    let done = query.build().execute(&mut **tx).await;
+                        statement = statement.bind(row.missing_since).bind(row.delays.clone());
+                    }
+                    let done = statement.execute(&mut **tx).await;
                     done.map_err(super::doing("store what agents have delivered"))?;
                 }
                 return Ok(());

@@ -11,7 +11,7 @@ use lobby_domain::{
     time::{Span, Timestamp},
 };
 
-use super::{Store, StoreError, Tx, on, records::Forms, statements};
+use super::{Store, StoreError, Tx, on, records::Forms, staged::of_device, statements};
 use crate::audit::{Actor, Change};
 
 const HOUR: i64 = 3_600_000;
@@ -67,8 +67,8 @@ struct Raw {
 }
 
 statements! {
-    READINGS = "SELECT CAST(agent_no AS BIGINT) AS agent_no, epoch, seq, at, CAST(form AS BIGINT) AS form, measured FROM record
-        WHERE device_no = $1 AND at >= $2 AND at < $3 ORDER BY at, epoch, seq";
+    READINGS = of_device!("SELECT CAST(r.agent_no AS BIGINT) AS agent_no, r.epoch, r.seq, r.at, CAST(r.form AS BIGINT) AS form, r.measured
+        FROM device d", "WHERE d.no = $1 AND r.at >= $2 AND r.at < $3", " ORDER BY at, epoch, seq");
     PUT_HOUR = "INSERT INTO stock_hour (device_no, at, item, pieces, held, unsure, gap_pieces, gap_held, gap_unsure, first_reading,
             last_reading)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)

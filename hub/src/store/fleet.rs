@@ -285,6 +285,7 @@ impl Store {
 
     /// What was stored of a site.
     pub async fn site(&self, site: &SiteId) -> Result<Stored, StoreError> {
+        self.merge_all().await?;
         let mut tx = self.read().await?;
         let mut stored = Stored::default();
         let agents: Vec<AgentRaw> =

@@ -13,6 +13,7 @@ use lobby_domain::{
 use super::{
     Store, StoreError, Tx, joined, on,
     records::{Forms, reach_from},
+    staged::of_device,
     statements,
 };
 
@@ -32,10 +33,10 @@ statements! {
         WHERE NOT EXISTS (SELECT 1 FROM alert WHERE site = $2 AND subject = $3 AND rule = $4 AND since <= $13
             AND (cleared_at IS NULL OR cleared_at >= $11))
         ON CONFLICT DO NOTHING";
-    TRACED = "SELECT r.epoch, r.seq, r.at, r.lag, CAST(r.reach AS BIGINT) AS reach, CAST(r.form AS BIGINT) AS form, r.measured
-        FROM device d JOIN agent a ON a.site = d.site AND a.id = d.agent JOIN record r ON r.device_no = d.no AND r.agent_no = a.no
-        WHERE d.site = $1 AND d.id = $2 AND r.at >= $3 AND r.at <= $4 AND r.at + r.lag <= $4 AND r.lag <= $5
-        ORDER BY r.at DESC LIMIT $6";
+    TRACED = of_device!("SELECT r.epoch, r.seq, r.at, r.lag, CAST(r.reach AS BIGINT) AS reach, CAST(r.form AS BIGINT) AS form, r.measured
+        FROM device d JOIN agent a ON a.site = d.site AND a.id = d.agent", "AND r.agent_no = a.no
+        WHERE d.site = $1 AND d.id = $2 AND r.at >= $3 AND r.at <= $4 AND r.at + r.lag <= $4 AND r.lag <= $5",
+        " ORDER BY at DESC LIMIT $6");
 }
 
 #[derive(sqlx::FromRow)]

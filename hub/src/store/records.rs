@@ -1,6 +1,6 @@
 //! Records: stored in bulk, read by device and time.
 
-use std::collections::{BTreeMap, HashMap, hash_map::Entry};
+use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
 
 use lobby_contract::{DeviceId, FactValue, Reach, SiteId};
 use lobby_domain::{
@@ -8,10 +8,15 @@ use lobby_domain::{
     past::Sampled,
     time::Timestamp,
 };
-use sqlx::{QueryBuilder, Sqlite};
 use uuid::Uuid;
 
-use super::{Cursor, CursorError, Store, StoreError, Tx, bulk, on, statements};
+use super::{
+    Cursor, CursorError, Store, StoreError, Tx,
+    bulk::Insert,
+    on,
+    staged::{in_part, of_device, record_columns},
+    statements,
+};
 
 /// A record on its way into the database.
 #[derive(Debug, Clone)]
@@ -29,6 +34,8 @@ pub(super) struct RecordInsert {
     pub stated: Option<i64>,
     pub form: i64,
     pub measured: Vec<u8>,
+    /// Its number in `record_staged`, if it goes there.
+    pub staged_as: Option<i64>,
 }
 
 /// A record as it was stored.
@@ -89,21 +96,43 @@ struct Raw {
     measured: Vec<u8>,
 }
 
+/// The records of a site that are in a table.
+macro_rules! by_agent {
+    ($table:literal) => {
+        concat!(
+            "SELECT CAST(r.agent_no AS BIGINT) AS agent_no, a.id AS agent, r.epoch, r.seq, d.id AS device, r.at, r.lag,
+                CAST(r.reach AS BIGINT) AS reach, r.suspect, r.stated, CAST(r.form AS BIGINT) AS form, f.text, r.measured
+            FROM agent a JOIN ",
+            $table,
+            " r ON r.agent_no = a.no JOIN device d ON d.no = r.device_no JOIN form f ON f.no = r.form
+            WHERE a.site = $1 AND r.at >= $2 AND r.at < $3 AND (r.agent_no, r.epoch, r.seq) > ($4, $5, $6)
+            ORDER BY r.agent_no, r.epoch, r.seq LIMIT $7"
+        )
+    };
+}
+
+/// The records of a device that are in a table.
+macro_rules! by_device {
+    ($($table:expr),+) => {
+        concat!(
+            "SELECT CAST(r.agent_no AS BIGINT) AS agent_no, a.id AS agent, r.epoch, r.seq, d.id AS device, r.at, r.lag,
+                CAST(r.reach AS BIGINT) AS reach, r.suspect, r.stated, CAST(r.form AS BIGINT) AS form, f.text, r.measured
+            FROM device d JOIN ",
+            $($table),+,
+            " JOIN agent a ON a.no = r.agent_no JOIN form f ON f.no = r.form
+            WHERE d.site = $1 AND d.id = $2 AND r.at >= $3 AND r.at < $4 AND (r.at, r.agent_no, r.epoch, r.seq) > ($5, $6, $7, $8)
+            ORDER BY r.at, r.agent_no, r.epoch, r.seq LIMIT $9"
+        )
+    };
+}
+
 statements! {
-    BY_AGENT = "SELECT CAST(r.agent_no AS BIGINT) AS agent_no, a.id AS agent, r.epoch, r.seq, d.id AS device, r.at, r.lag,
-            CAST(r.reach AS BIGINT) AS reach, r.suspect, r.stated, CAST(r.form AS BIGINT) AS form, f.text, r.measured
-        FROM agent a JOIN record r ON r.agent_no = a.no JOIN device d ON d.no = r.device_no JOIN form f ON f.no = r.form
-        WHERE a.site = $1 AND r.at >= $2 AND r.at < $3 AND (r.agent_no, r.epoch, r.seq) > ($4, $5, $6)
-        ORDER BY r.agent_no, r.epoch, r.seq LIMIT $7";
-    BY_DEVICE = "SELECT CAST(r.agent_no AS BIGINT) AS agent_no, a.id AS agent, r.epoch, r.seq, d.id AS device, r.at, r.lag,
-            CAST(r.reach AS BIGINT) AS reach, r.suspect, r.stated, CAST(r.form AS BIGINT) AS form, f.text, r.measured
-        FROM device d JOIN record r ON r.device_no = d.no JOIN agent a ON a.no = r.agent_no JOIN form f ON f.no = r.form
-        WHERE d.site = $1 AND d.id = $2 AND r.at >= $3 AND r.at < $4 AND (r.at, r.agent_no, r.epoch, r.seq) > ($5, $6, $7, $8)
-        ORDER BY r.at, r.agent_no, r.epoch, r.seq LIMIT $9";
-    HISTORY = "SELECT r.at, CAST(r.reach AS BIGINT) AS reach, CAST(r.form AS BIGINT) AS form, r.measured
-        FROM device d JOIN record r ON r.device_no = d.no
-        WHERE d.site = $1 AND d.id = $2 AND r.at >= $3 AND r.at < $4
-        ORDER BY r.at DESC LIMIT 200000";
+    BY_AGENT = by_agent!("record");
+    BY_AGENT_STAGED = by_agent!("record_staged");
+    BY_DEVICE = by_device!("record r ON r.device_no = d.no");
+    BY_DEVICE_STAGED = by_device!("record_staged r ON ", in_part!());
+    HISTORY = of_device!("SELECT r.at, CAST(r.reach AS BIGINT) AS reach, CAST(r.form AS BIGINT) AS form, r.measured FROM device d",
+        "WHERE d.site = $1 AND d.id = $2 AND r.at >= $3 AND r.at < $4", " ORDER BY at DESC LIMIT 200000");
     FORM = "SELECT text FROM form WHERE no = $1";
     NEW_FORM = "INSERT INTO form (hash, text) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING";
     FORM_NO = "SELECT CAST(no AS BIGINT) FROM form WHERE hash = $1";
@@ -111,13 +140,17 @@ statements! {
 
 // The bulk statements differ: PostgreSQL takes a list for each column, SQLite has no lists. A statement of SQLite that may end in the
 // middle with nothing done keeps every page as it was before; `OR FAIL` spares that, as its transaction ends with it anyway.
-const INSERT_FROM_LISTS: &str = "INSERT INTO record
-        (agent_no, epoch, seq, device_no, at, lag, reach, suspect, stated, form, measured)
+const INSERT_FROM_LISTS: &str = concat!("INSERT INTO record (", record_columns!(), ")
     SELECT * FROM UNNEST($1::BIGINT[], $2::BIGINT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[], $6::BIGINT[], $7::BIGINT[],
         $8::BOOLEAN[], $9::BIGINT[], $10::BIGINT[], $11::BYTEA[])
-    ON CONFLICT DO NOTHING";
-const INSERT: &str = "INSERT OR FAIL INTO record
-        (agent_no, epoch, seq, device_no, at, lag, reach, suspect, stated, form, measured) ";
+    ON CONFLICT DO NOTHING");
+static INSERT: Insert =
+    Insert::new(concat!("INSERT OR FAIL INTO record (", record_columns!(), ")"), 11, " ON CONFLICT DO NOTHING");
+static STAGE: Insert = Insert::new(
+    concat!("INSERT OR FAIL INTO record_staged (", record_columns!(), ", n)"),
+    12,
+    " ON CONFLICT DO NOTHING",
+);
 
 pub(super) const fn reach_code(reach: Reach) -> i64 {
     match reach {
@@ -166,6 +199,12 @@ impl Forms {
     }
 }
 
+impl Raw {
+    fn key(&self) -> (i64, i64, i64) {
+        (self.agent_no, self.epoch, self.seq)
+    }
+}
+
 fn inconsistent(table: &'static str, id: i64, what: &dyn std::fmt::Display) -> StoreError {
     StoreError::Inconsistent { table, id: id.to_string(), what: what.to_string() }
 }
@@ -196,21 +235,23 @@ fn rows(raw: Vec<Raw>) -> Result<Vec<RecordRow>, StoreError> {
 }
 
 impl Tx {
-    /// Stores records; those that are there already stay as they are. Returns how many were new.
-    pub(super) async fn insert_records(&mut self, rows: &[RecordInsert]) -> Result<u64, StoreError> {
+    /// Stores records; those that are there already stay as they are. Returns how many were new, of those that are not `staged`; on SQLite
+    /// all of them are, or none.
+    pub(super) async fn insert_records(&mut self, rows: &[RecordInsert], staged: bool) -> Result<u64, StoreError> {
         match self {
             Self::Sqlite(tx) => {
                 let mut stored = 0;
-                for part in bulk::parts(rows) {
-                    let mut query = QueryBuilder::<Sqlite>::new(INSERT);
-                    query.push_values(part, |mut values, row| {
-                        values.push_bind(row.agent_no).push_bind(row.epoch).push_bind(row.seq);
-                        values.push_bind(row.device_no).push_bind(row.at).push_bind(row.lag).push_bind(row.reach);
-                        values.push_bind(row.suspect).push_bind(row.stated).push_bind(row.form);
-                        values.push_bind(row.measured.clone());
-                    });
-                    query.push(" ON CONFLICT DO NOTHING");
-                    let done = query.build().execute(&mut **tx).await.map_err(super::doing("store records"))?;
+                let insert = if staged { &STAGE } else { &INSERT };
+                for (mut statement, part) in insert.parts(rows) {
+                    for row in part {
+                        statement = statement.bind(row.agent_no).bind(row.epoch).bind(row.seq).bind(row.device_no);
+                        statement = statement.bind(row.at).bind(row.lag).bind(row.reach).bind(row.suspect);
+                        statement = statement.bind(row.stated).bind(row.form).bind(row.measured.clone());
+                        if staged {
+                            statement = statement.bind(row.staged_as);
+                        }
+                    }
+                    let done = statement.execute(&mut **tx).await.map_err(super::doing("store records"))?;
                     stored += done.rows_affected();
                 }
                 Ok(stored)
@@ -245,6 +286,12 @@ impl Tx {
 }
 
 impl Store {
+    /// Statements about `record` and `record_staged`: of the latter, where anything is staged at all.
+    fn tables(&self, [merged, staged]: [&'static str; 2]) -> impl Iterator<Item = &'static str> {
+        let is_any = matches!(self, Self::Sqlite(_));
+        [merged].into_iter().chain(is_any.then_some(staged))
+    }
+
     /// One page of records and where the next begins: of one device by time, of a site by agent, epoch and seq.
     pub async fn records(
         &self,
@@ -254,31 +301,29 @@ impl Store {
     ) -> Result<Result<(Vec<RecordRow>, Option<Cursor>), CursorError>, StoreError> {
         let (from, to) =
             (filter.from.map_or(i64::MIN, Timestamp::millis), filter.to.map_or(i64::MAX, Timestamp::millis));
-        let mut tx = self.read().await?;
+        let mut tx = self.snapshot().await?;
         let key = |at| after.map_or(Ok(i64::MIN), |cursor| cursor.number(at));
-        let raw: Vec<Raw> = if let Some(device) = &filter.device {
-            let Ok([at, agent, epoch, seq]) = [key(0), key(1), key(2), key(3)]
-                .into_iter()
-                .collect::<Result<Vec<_>, _>>()
-                .and_then(|keys| <[i64; 4]>::try_from(keys).map_err(|_| CursorError))
-            else {
-                return Ok(Err(CursorError));
-            };
-            on!(&mut tx, "read a device's records", conn => sqlx::query_as(BY_DEVICE)
-                .bind(filter.site.as_str()).bind(device.as_str()).bind(from).bind(to)
-                .bind(at).bind(agent).bind(epoch).bind(seq).bind(limit + 1).fetch_all(conn).await)?
+        let (Ok(first), Ok(second), Ok(third)) = (key(0), key(1), key(2)) else { return Ok(Err(CursorError)) };
+        let mut raw: Vec<Raw> = Vec::new();
+        if let Some(device) = &filter.device {
+            let Ok(fourth) = key(3) else { return Ok(Err(CursorError)) };
+            for sql in self.tables([BY_DEVICE, BY_DEVICE_STAGED]) {
+                raw.extend(on!(&mut tx, "read a device's records", conn => sqlx::query_as::<_, Raw>(sql)
+                    .bind(filter.site.as_str()).bind(device.as_str()).bind(from).bind(to)
+                    .bind(first).bind(second).bind(third).bind(fourth).bind(limit + 1).fetch_all(conn).await)?);
+            }
+            raw.sort_by_key(|raw| (raw.at, raw.key()));
         } else {
-            let Ok([agent, epoch, seq]) = [key(0), key(1), key(2)]
-                .into_iter()
-                .collect::<Result<Vec<_>, _>>()
-                .and_then(|keys| <[i64; 3]>::try_from(keys).map_err(|_| CursorError))
-            else {
-                return Ok(Err(CursorError));
-            };
-            on!(&mut tx, "read a site's records", conn => sqlx::query_as(BY_AGENT)
-                .bind(filter.site.as_str()).bind(from).bind(to)
-                .bind(agent).bind(epoch).bind(seq).bind(limit + 1).fetch_all(conn).await)?
-        };
+            for sql in self.tables([BY_AGENT, BY_AGENT_STAGED]) {
+                raw.extend(on!(&mut tx, "read a site's records", conn => sqlx::query_as::<_, Raw>(sql)
+                    .bind(filter.site.as_str()).bind(from).bind(to)
+                    .bind(first).bind(second).bind(third).bind(limit + 1).fetch_all(conn).await)?);
+            }
+            raw.sort_by_key(Raw::key);
+        }
+        let mut listed = BTreeSet::new();
+        raw.retain(|raw| listed.insert(raw.key()));
+        raw.truncate(usize::try_from(limit + 1).unwrap_or_default());
         let mut rows = rows(raw)?;
         let by_device = filter.device.is_some();
         let next = super::page::cut(&mut rows, limit, |row| {

@@ -11,11 +11,13 @@ use lobby_domain::{
     past::{Figure, Period, Rollup, Sampled, Times},
     time::{Span, Timestamp},
 };
-use sqlx::{QueryBuilder, Sqlite};
 
 use super::{
-    Store, StoreError, Tx, bulk, on,
+    Store, StoreError, Tx,
+    bulk::Insert,
+    on,
     records::{Forms, reach_from},
+    staged::of_device,
     statements,
 };
 
@@ -77,8 +79,8 @@ statements! {
     DUE = "SELECT u.at, u.device_no, d.site, d.id AS device, d.every_ms FROM rollup_due u JOIN device d ON d.no = u.device_no
         WHERE u.at < $1 ORDER BY u.at, u.device_no LIMIT $2";
     TAKE_DUE = "DELETE FROM rollup_due WHERE at = $1 AND device_no = $2";
-    SAMPLES = "SELECT at, CAST(reach AS BIGINT) AS reach, CAST(form AS BIGINT) AS form, measured FROM record
-        WHERE device_no = $1 AND at >= $2 AND at < $3 ORDER BY at, epoch, seq";
+    SAMPLES = of_device!("SELECT r.at, CAST(r.reach AS BIGINT) AS reach, CAST(r.form AS BIGINT) AS form, r.measured, r.epoch, r.seq
+        FROM device d", "WHERE d.no = $1 AND r.at >= $2 AND r.at < $3", " ORDER BY at, epoch, seq");
     FAULTS = "SELECT rule, since, cleared_at FROM alert
         WHERE site = $1 AND subject = $2 AND since < $4 AND (cleared_at IS NULL OR cleared_at > $3)";
     PUT = "INSERT INTO rollup (device_no, grain, at, records, normal, abnormal, offline, unknown, open_normal, open_abnormal,
@@ -109,7 +111,7 @@ statements! {
 const NOTE_DUE_FROM_LISTS: &str =
     "INSERT INTO rollup_due (at, device_no) SELECT * FROM UNNEST($1::BIGINT[], $2::BIGINT[])
     ON CONFLICT (at, device_no) DO UPDATE SET at = excluded.at";
-const NOTE_DUE: &str = "INSERT OR FAIL INTO rollup_due (at, device_no) ";
+static NOTE_DUE: Insert = Insert::new("INSERT OR FAIL INTO rollup_due (at, device_no)", 2, " ON CONFLICT DO NOTHING");
 
 /// The beginning of the hour that holds `at`, both in ms.
 pub(super) fn hour_of(at: i64) -> i64 {
@@ -160,13 +162,11 @@ impl Tx {
         }
         match self {
             Self::Sqlite(tx) => {
-                for part in bulk::parts(due) {
-                    let mut query = QueryBuilder::<Sqlite>::new(NOTE_DUE);
-                    query.push_values(part, |mut values, (at, device)| {
-                        values.push_bind(*at).push_bind(*device);
-                    });
-                    query.push(" ON CONFLICT DO NOTHING");
-                    query.build().execute(&mut **tx).await.map_err(super::doing("note what is to be rolled up"))?;
+                for (mut statement, part) in NOTE_DUE.parts(due) {
+                    for (at, device) in part {
+                        statement = statement.bind(*at).bind(*device);
+                    }
+                    statement.execute(&mut **tx).await.map_err(super::doing("note what is to be rolled up"))?;
                 }
             }
             Self::Postgres(tx) => {
@@ -254,6 +254,7 @@ impl Tx {
     /// Deletes the records of an hour, but never a device's newest.
     pub(crate) async fn forget_hour(&mut self, due: &Due) -> Result<(), StoreError> {
         let (from, to) = due.period();
+        self.merge_all().await?;
         on!(self, "delete the records of an hour", conn => sqlx::query(FORGET_HOUR).bind(due.device_no).bind(from.millis())
             .bind(to.millis()).execute(conn).await.map(drop))
     }

@@ -28,6 +28,7 @@ mod restraints;
 mod rollup;
 mod roster;
 mod schema;
+mod staged;
 mod stock;
 mod tickets;
 mod troubles;

@@ -154,7 +154,7 @@ proptest! {
 }
 
 /// How SQLite finds what a statement asks for.
-async fn plan(store: &Store, sql: impl std::fmt::Display) -> String {
+pub(super) async fn plan(store: &Store, sql: impl std::fmt::Display) -> String {
     let Store::Sqlite(pool) = store else { unreachable!("asked of SQLite alone") };
     let mut tx = pool.begin().await.unwrap();
     let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));

@@ -241,6 +241,7 @@ async fn a_repeat_of_a_record_that_has_been_deleted_is_still_refused(
         ..super::batch(changes)
     };
     writer(store).commit(&[batch], T0).await.unwrap();
+    store.merge_all().await.unwrap();
     execute(store, "DELETE FROM record WHERE seq < 4".to_owned()).await;
     let (changes, live) = delivered(&database.again().await, T0 + DAY.times(40), &[2, 3, 5]).await;
     assert_eq!(changes.records.iter().map(|new| new.record.seq).collect::<Vec<_>>(), [5]);

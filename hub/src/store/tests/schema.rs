@@ -10,8 +10,8 @@ use crate::store::{
     alerts, audit, chat_ids, checks, closings, compliance, contacts, deadlines, delivery, dispensed, escalations,
     findings, fleet, followed, grants, labels, left, meta, month_reports, moves, notifications, once, outbox,
     owed_messages, owed_purchases, owed_register, owed_supply, past, people, photos, purchases, queue, records,
-    register, reports, resend, restraints, rollup, roster, rounds, schema, started, stock, stock_alerts, stock_takes,
-    ticket_deeds, tickets, tokens,
+    register, reports, resend, restraints, rollup, roster, rounds, schema, staged, started, stock, stock_alerts,
+    stock_takes, ticket_deeds, tickets, tokens,
 };
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
@@ -63,6 +63,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         roster::STATEMENTS,
         rounds::STATEMENTS,
         schema::STATEMENTS,
+        staged::STATEMENTS,
         started::STATEMENTS,
         stock::STATEMENTS,
         stock_alerts::STATEMENTS,

@@ -17,7 +17,7 @@ use crate::{
     median, rate, start,
 };
 
-const STAGES: [&str; 6] = ["read", "judge", "encode", "execute", "commit", "say"];
+const STAGES: [&str; 7] = ["read", "judge", "encode", "execute", "commit", "merge", "say"];
 
 /// One line of the table.
 struct Case {

@@ -1,0 +1,259 @@
+//! How records come into SQLite: into the table `record_staged`, in the order of their arrival, and from there into `record`, many at a
+//! time and in its order.
+//!
+//! A record that goes into `record` by itself changes two pages, that on which its agent's records end and, in the index, that on which
+//! its device's do, and a page is written whole: 8 KB for 50 bytes. In the staging table, records of many devices share a page; and when
+//! they are merged, many records share each page of `record`. The table has parts, by device, so that little is merged at a time (a fault
+//! may wait for it) and still much that belongs together. Rows are moved in one transaction, so a record is always in one of the two tables.
+//!
+//! Readers look into both tables: of a device, into its part of the staged one alone ([`of_device`]). That a record is stored once is promised
+//! by the key of `record`; one that was staged twice, as after a commit whose answer was lost, is listed once all the same.
+//!
+//! PostgreSQL gathers what it writes by itself: there the table is empty.
+
+use std::time::Duration;
+
+use sqlx::SqliteConnection;
+use tokio::time::Instant;
+
+use super::{Store, StoreError, Tx, doing, on, statements};
+use crate::failpoint;
+
+/// Parts of the table. A batch of many devices writes a page of each.
+const PARTS: usize = 16;
+/// Bits of a row's number that tell the order of arrival; those above tell its part.
+const ORDER: u32 = 59;
+/// So many rows of all parts are merged part by part, the fullest first.
+const MOST: usize = 8192;
+/// As many rows may be merged at once.
+const AT_ONCE: usize = 1024;
+/// Rows are merged after this time, however few they are.
+const AGE: Duration = Duration::from_secs(20);
+
+/// The columns of a record.
+macro_rules! record_columns {
+    () => {
+        "agent_no, epoch, seq, device_no, at, lag, reach, suspect, stated, form, measured"
+    };
+}
+pub(super) use record_columns;
+
+/// Where the rows (`r`) of a device (`d`) are.
+macro_rules! in_part {
+    () => {
+        "r.device_no = d.no AND r.n BETWEEN (CAST(d.no AS BIGINT) & 15) << 59
+            AND ((CAST(d.no AS BIGINT) & 15) << 59) + 576460752303423487"
+    };
+}
+pub(super) use in_part;
+
+/// A statement that reads the records (`r`) of a device (`d`): what is read, the conditions, and the order.
+macro_rules! of_device {
+    ($select:literal, $conditions:literal, $order:literal) => {
+        concat!(
+            $select,
+            " JOIN record r ON r.device_no = d.no ",
+            $conditions,
+            " UNION ALL ",
+            $select,
+            " JOIN record_staged r ON ",
+            $crate::store::staged::in_part!(),
+            " ",
+            $conditions,
+            $order
+        )
+    };
+}
+pub(super) use of_device;
+
+statements! {
+    IS_ANY_STAGED = "SELECT EXISTS (SELECT 1 FROM record_staged)";
+}
+
+const STAGED: &str = "SELECT n >> 59, COUNT(*), MAX(n & 576460752303423487) FROM record_staged GROUP BY n >> 59";
+const MERGE: &str = concat!(
+    "INSERT OR FAIL INTO record (",
+    record_columns!(),
+    ") SELECT ",
+    record_columns!(),
+    " FROM record_staged WHERE n BETWEEN $1 AND $2 ORDER BY agent_no, epoch, seq, n ON CONFLICT DO NOTHING;
+    DELETE FROM record_staged WHERE n BETWEEN $1 AND $2"
+);
+const HAS_STAGED: &str = "SELECT COUNT(*) > 0 FROM sqlite_schema WHERE name = 'record_staged'";
+
+/// Rows of the table, from the first number to the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Range(i64, i64);
+
+/// What the one who stores batches knows of the table. Others may have merged more of it.
+#[derive(Debug, Default)]
+pub(super) struct Staging {
+    rows: [usize; PARTS],
+    next: i64,
+    since: Option<Instant>,
+}
+
+impl Range {
+    const ALL: Self = Self(0, i64::MAX);
+
+    fn of(part: usize) -> Self {
+        let first = i64::try_from(part).expect("there are few parts") << ORDER;
+        Self(first, first + ((1 << ORDER) - 1))
+    }
+}
+
+impl Staging {
+    /// The number of the next row, which is of this device.
+    pub(super) fn place(&mut self, device_no: i64) -> i64 {
+        let part = usize::try_from(device_no.rem_euclid(16)).expect("a remainder is not negative");
+        self.rows[part] += 1;
+        self.next += 1;
+        self.since.get_or_insert_with(Instant::now);
+        Range::of(part).0 + self.next
+    }
+
+    /// How many rows there are at most.
+    pub(super) fn total(&self) -> usize {
+        self.rows.iter().sum()
+    }
+
+    fn fullest(&self) -> usize {
+        (0..PARTS).max_by_key(|part| self.rows[*part]).unwrap_or_default()
+    }
+
+    /// What is to be merged by now, and how many rows that is at most.
+    fn due(&self) -> Option<(Range, usize)> {
+        let total = self.total();
+        let is_old = self.since.is_some_and(|since| since.elapsed() >= AGE);
+        if is_old && total <= AT_ONCE {
+            return Some((Range::ALL, total));
+        }
+        let part = self.fullest();
+        (is_old || total >= MOST).then(|| (Range::of(part), self.rows[part]))
+    }
+
+    fn merged(&mut self, range: Range) {
+        for (part, rows) in self.rows.iter_mut().enumerate() {
+            if range == Range::ALL || range == Range::of(part) {
+                *rows = 0;
+            }
+        }
+        if self.total() == 0 {
+            self.since = None;
+        }
+    }
+}
+
+impl Tx {
+    /// What is staged; nothing where records are not.
+    pub(super) async fn staging(&mut self) -> Result<Option<Staging>, StoreError> {
+        let Self::Sqlite(tx) = self else { return Ok(None) };
+        let parts: Vec<(i64, i64, i64)> =
+            sqlx::query_as(STAGED).fetch_all(&mut **tx).await.map_err(doing("look for staged records"))?;
+        let mut staging = Staging { since: (!parts.is_empty()).then(Instant::now), ..Staging::default() };
+        for (part, rows, last) in parts {
+            let known = usize::try_from(part).ok().and_then(|part| staging.rows.get_mut(part));
+            *known.ok_or_else(|| unknown(part))? = usize::try_from(rows).unwrap_or_default();
+            staging.next = staging.next.max(last);
+        }
+        Ok(Some(staging))
+    }
+
+    /// Merges all that is staged.
+    pub(super) async fn merge_all(&mut self) -> Result<(), StoreError> {
+        self.merge(Range::ALL).await
+    }
+
+    async fn merge(&mut self, Range(first, last): Range) -> Result<(), StoreError> {
+        let Self::Sqlite(tx) = self else { return Ok(()) };
+        let merged = sqlx::query(MERGE).bind(first).bind(last).execute(&mut **tx).await;
+        merged.map(drop).map_err(doing("merge staged records"))?;
+        failpoint::pass("records_merged");
+        Ok(())
+    }
+}
+
+fn unknown(part: i64) -> StoreError {
+    StoreError::Inconsistent { table: "record_staged", id: part.to_string(), what: "there is no such part".to_owned() }
+}
+
+impl Store {
+    /// Merges what is due of what the one who stores batches has staged. Returns how many rows that were at most; nothing if nothing is
+    /// due.
+    pub(super) async fn merge_due(&self, staging: &mut Staging) -> Result<Option<usize>, StoreError> {
+        let Some((range, rows)) = staging.due() else { return Ok(None) };
+        let mut tx = self.begin_batch().await?;
+        tx.merge(range).await?;
+        tx.commit().await?;
+        staging.merged(range);
+        Ok(Some(rows))
+    }
+
+    /// Merges all that is staged.
+    pub async fn merge_all(&self) -> Result<(), StoreError> {
+        if matches!(self, Self::Postgres(_)) {
+            return Ok(());
+        }
+        let mut tx = self.read().await?;
+        let is_any: bool =
+            on!(&mut tx, "look for staged records", conn => sqlx::query_scalar(IS_ANY_STAGED).fetch_one(conn).await)?;
+        drop(tx);
+        if is_any {
+            let mut tx = self.begin().await?;
+            tx.merge_all().await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Merges what is staged in a copy of a database, of whatever schema.
+pub(crate) async fn merge_copy(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    if sqlx::query_scalar(HAS_STAGED).fetch_one(&mut *connection).await? {
+        let Range(first, last) = Range::ALL;
+        sqlx::query(MERGE).bind(first).bind(last).execute(connection).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_have_numbers_by_device_and_then_by_arrival() {
+        let mut staging = Staging::default();
+        let numbers: Vec<i64> = [17, 1, 15, 33, 16].map(|device| staging.place(device)).to_vec();
+        let parts: Vec<i64> = numbers.iter().map(|n| n >> ORDER).collect();
+        assert_eq!(parts, [1, 1, 15, 1, 0]);
+        assert!(numbers[0] < numbers[1] && numbers[1] < numbers[3]);
+        assert!(numbers.iter().all(|n| *n >= 0), "also those of the last part");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn much_is_merged_part_by_part_and_little_after_a_while() {
+        let mut staging = Staging::default();
+        assert_eq!(staging.due(), None, "there is nothing");
+        staging.place(3);
+        assert_eq!(staging.due(), None, "it is new");
+        tokio::time::advance(AGE).await;
+        assert_eq!(staging.due(), Some((Range::ALL, 1)));
+        staging.merged(Range::ALL);
+        assert_eq!(staging.due(), None);
+        for device in 0..MOST {
+            staging.place(i64::try_from(device).unwrap());
+        }
+        staging.place(5);
+        let (range, rows) = staging.due().unwrap();
+        assert_eq!((range, rows), (Range::of(5), MOST / PARTS + 1), "the fullest part");
+        staging.merged(range);
+        assert_eq!(staging.due(), None, "there is room again");
+        tokio::time::advance(AGE).await;
+        let mut merged = 0;
+        while let Some((range, rows)) = staging.due() {
+            staging.merged(range);
+            merged += rows;
+        }
+        assert_eq!(merged, MOST - MOST / PARTS, "the rest, as it is old");
+    }
+}

@@ -1,0 +1,162 @@
+//! Records on SQLite that are staged are found by everybody, and merged so that none is lost or doubled.
+
+use lobby_contract::DeviceId;
+use lobby_domain::{
+    delivery::Stream,
+    time::{Span, Timestamp},
+};
+use rstest::rstest;
+
+use super::{
+    Database, Kind, LED, MINUTE, T0, count, execute, pages::plan, record, records::read, reports, site, writer,
+};
+use crate::store::{Batch, Store, dispensed, past, records, rollup};
+
+const DEVICES: u64 = 40;
+
+fn device(no: u64) -> String {
+    format!("led-{no}")
+}
+
+/// Records `seqs` of every device, each of which has an agent of its own.
+fn of_all(seqs: std::ops::RangeInclusive<u64>) -> Vec<Batch> {
+    let batch = |no| {
+        let (agent, device) = (format!("box-{no}"), device(no));
+        let at = |seq| T0 + Span::from_secs(u32::try_from(seq).unwrap());
+        reports(&agent, &device, seqs.clone().map(|seq| record(seq, &device, at(seq))))
+    };
+    (1..=DEVICES).map(batch).collect()
+}
+
+async fn rows(store: &Store) -> (i64, i64) {
+    (count(store, "record").await, count(store, "record_staged").await)
+}
+
+/// What readers that do not merge find of a device: its history, what a trace is given, and what is rolled up.
+async fn found(store: &Store, name: &str) -> [usize; 3] {
+    let (id, from, to): (DeviceId, Timestamp, Timestamp) = (name.parse().unwrap(), T0, T0 + MINUTE.times(5));
+    let history = store.history(&site(), &id, from, to).await.unwrap();
+    let traced = store.live_records(&site(), &id, from, to, MINUTE).await.unwrap();
+    let mut tx = store.read().await.unwrap();
+    let no = tx.device_no(&site(), &id).await.unwrap().unwrap();
+    let samples = tx.samples(no, (from, to)).await.unwrap();
+    assert!(samples.is_sorted_by_key(|sample| sample.at));
+    [history.len(), traced.len(), samples.len()]
+}
+
+#[tokio::test]
+async fn a_record_is_found_wherever_it_is() {
+    let database = Database::create(Kind::Sqlite).await.unwrap();
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    writer.commit(&of_all(1..=3), T0).await.unwrap();
+    assert_eq!(rows(store).await, (0, 120));
+    assert_eq!(found(store, &device(7)).await, [3; 3], "none is merged");
+    assert_eq!(read(store, Some(&device(7)), None, None).await.len(), 3);
+    assert_eq!(read(store, None, None, None).await.len(), 120);
+    assert_eq!(rows(store).await, (0, 120), "to list them changes nothing");
+    store.merge_all().await.unwrap();
+    writer.commit(&of_all(4..=5), T0).await.unwrap();
+    for no in 1..=DEVICES {
+        assert_eq!(found(store, &device(no)).await, [5; 3], "some are merged");
+    }
+    let listed = read(store, None, None, None).await;
+    store.merge_all().await.unwrap();
+    assert_eq!(rows(store).await, (200, 0));
+    assert_eq!(found(store, &device(7)).await, [5; 3], "all are merged");
+    assert_eq!(read(store, None, None, None).await, listed, "in the same order");
+}
+
+#[tokio::test]
+async fn a_restart_knows_what_was_staged() {
+    let database = Database::create(Kind::Sqlite).await.unwrap();
+    writer(&database.store).commit(&of_all(1..=2), T0).await.unwrap();
+    let again = database.again().await;
+    let stored = again.site(&site()).await.unwrap();
+    assert!(stored.devices.iter().all(|device| device.last.as_ref().is_some_and(|last| last.order == (1, 2))));
+    writer(&again).commit(&of_all(3..=3), T0).await.unwrap();
+    assert_eq!(rows(&again).await, (80, 40));
+    assert_eq!(found(&again, &device(1)).await, [3; 3]);
+}
+
+/// More than is merged at once, so that it goes part by part.
+#[tokio::test]
+async fn what_is_due_is_merged_part_by_part_as_more_comes() {
+    let database = Database::create(Kind::Sqlite).await.unwrap();
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    let mut before = 0;
+    for turn in 0..12_u64 {
+        writer.commit(&of_all(turn * 25 + 1..=turn * 25 + 25), T0).await.unwrap();
+        writer.merge(1000).await.unwrap();
+        let (merged, staged) = rows(store).await;
+        assert_eq!(merged + staged, i64::try_from((turn + 1) * 1000).unwrap(), "none is lost or doubled");
+        assert!(staged <= 9_000 && merged - before <= 2_000, "{merged} merged, {before} before; {staged} staged");
+        before = merged;
+    }
+    assert!(before > 2_000, "much is merged by now: {before}");
+    assert_eq!(read(store, Some(&device(3)), None, None).await.len(), 300);
+}
+
+/// The driver cannot tell whether a commit came through whose answer was lost. Here it did.
+#[tokio::test]
+async fn what_is_stored_again_after_a_lost_answer_is_there_once() {
+    let database = Database::create(Kind::Sqlite).await.unwrap();
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    writer.commit(&of_all(1..=1), T0).await.unwrap();
+    execute(store, "ALTER TABLE stream RENAME TO away".to_owned()).await;
+    let mut counted = of_all(2..=2);
+    let agent = counted[0].agents[0].id.clone();
+    counted[0].changes.streams.insert((agent, 1));
+    counted[0].agents[0].streams.insert(1, Stream::restored(0, 2));
+    writer.commit(&counted, T0).await.unwrap_err();
+    execute(store, "ALTER TABLE away RENAME TO stream".to_owned()).await;
+    // As the lost answer would have left it.
+    super::writer(store).commit(&of_all(2..=2), T0).await.unwrap();
+    assert_eq!(rows(store).await, (0, 80));
+    writer.commit(&counted, T0).await.unwrap();
+    assert_eq!(rows(store).await, (80, 0), "after a failure the key decides");
+    assert_eq!(found(store, &device(9)).await, [2; 3]);
+    writer.commit(&of_all(3..=3), T0).await.unwrap();
+    assert_eq!(rows(store).await, (80, 40), "and then records are staged again");
+}
+
+#[tokio::test]
+async fn the_first_of_two_that_are_staged_under_one_key_is_kept() {
+    let database = Database::create(Kind::Sqlite).await.unwrap();
+    let mut writer = writer(&database.store);
+    for minutes in [1, 2] {
+        writer.commit(&[reports("box", LED, [record(1, LED, T0 + MINUTE.times(minutes))])], T0).await.unwrap();
+    }
+    let only = async || -> Timestamp {
+        let [row] = read(&database.store, Some(LED), None, None).await.try_into().unwrap();
+        row.at
+    };
+    assert_eq!(only().await, T0 + MINUTE);
+    database.store.merge_all().await.unwrap();
+    assert_eq!(only().await, T0 + MINUTE);
+}
+
+#[rstest]
+#[tokio::test]
+async fn on_postgresql_nothing_is_staged(#[values(Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let mut writer = writer(&database.store);
+    writer.commit(&of_all(1..=3), T0).await.unwrap();
+    writer.merge(120).await.unwrap();
+    assert_eq!(rows(&database.store).await, (120, 0));
+    assert_eq!(found(&database.store, &device(7)).await, [3; 3]);
+}
+
+/// A device's records are found by its index, and among what is staged in its part alone.
+#[tokio::test]
+async fn what_is_read_of_a_device_is_found_without_reading_that_of_others() {
+    let database = Database::create(Kind::Sqlite).await.unwrap();
+    let all = [records::STATEMENTS, past::STATEMENTS, rollup::STATEMENTS, dispensed::STATEMENTS].concat();
+    let of_device: Vec<&str> =
+        all.into_iter().filter(|sql| sql.contains("JOIN record_staged r ON r.device_no")).collect();
+    assert_eq!(of_device.len(), 5);
+    for sql in of_device {
+        let plan = plan(&database.store, sql).await;
+        assert!(plan.contains("USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"), "{sql}\n{plan}");
+        assert_eq!(sql.contains("JOIN record r"), plan.contains("record_by_device (device_no=?"), "{sql}\n{plan}");
+    }
+}
