@@ -254,6 +254,12 @@ impl Tx {
                     let done = statement.execute(&mut **tx).await.map_err(super::doing("store records"))?;
                     stored += done.rows_affected();
                 }
+                let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+                if staged && stored != count {
+                    // Somebody else stages too. Then the batch is stored as after any failure: by the keys of its records.
+                    let what = format!("{} of {count} numbers were taken", count - stored);
+                    return Err(inconsistent("record_staged", rows[0].staged_as.unwrap_or_default(), &what));
+                }
                 Ok(stored)
             }
             Self::Postgres(tx) => {

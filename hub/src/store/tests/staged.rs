@@ -135,6 +135,20 @@ async fn the_first_of_two_that_are_staged_under_one_key_is_kept() {
     assert_eq!(only().await, T0 + MINUTE);
 }
 
+/// Only one hub uses a database; but should there be two, neither drops what the other has numbered.
+#[tokio::test]
+async fn a_record_whose_number_is_taken_is_stored_at_the_second_attempt() {
+    let database = Database::create(Kind::Sqlite).await.unwrap();
+    let (store, mut first, mut second) = (&database.store, writer(&database.store), writer(&database.store));
+    first.commit(&of_all(1..=1), T0).await.unwrap();
+    second.commit(&of_all(2..=2), T0).await.unwrap();
+    let refused = first.commit(&of_all(3..=3), T0).await.unwrap_err().to_string();
+    assert!(refused.contains("40 of 40 numbers were taken"), "{refused}");
+    first.commit(&of_all(3..=3), T0).await.unwrap();
+    assert_eq!(found(store, &device(1)).await, [3; 3]);
+    assert_eq!(rows(store).await, (120, 0));
+}
+
 #[rstest]
 #[tokio::test]
 async fn on_postgresql_nothing_is_staged(#[values(Kind::Postgres)] kind: Kind) {
