@@ -115,6 +115,10 @@ impl Storage {
         getrandom::fill(&mut random).context("asking the operating system for random numbers")?;
         let new = uuid::Builder::from_random_bytes(random).into_uuid();
         let meta = store.started(new, PRODUCT, now).await?;
+        if let Store::Sqlite(pool) = &store {
+            // The name goes into the file itself: in the log alone it would be read as that of whatever file came to lie beside the log.
+            sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&**pool).await.context("copying the log")?;
+        }
         if already.is_none() {
             info!(installation = %meta.installation, "the database of this data folder has a name now");
         }
