@@ -7,8 +7,9 @@
 //!
 //! Each part is a thread, and there is one way from one to the next, so the order of each agent's messages is kept. While a commit is
 //! under way the next batch is judged, so the busier the hub, the larger its batches, up to what is stored in a moment (see `pace`); then
-//! messages wait in the queue, which is fair to agents. What a site with a fault has come to is stored before what was gathered of others. So
-//! a fault waits for a turn and for three batches at most, however much comes. The live state is ahead of the database by what is under way. A batch that cannot be stored is tried again until it can: nothing is
+//! messages wait in the queue, which is fair to agents. What a site with a fault has come to is stored before what was gathered of others.
+//! So a fault waits for a turn and for three batches at most, however much comes. The live state is ahead of the database by what is under
+//! way. A batch that cannot be stored is tried again until it can: nothing is
 //! acknowledged meanwhile, and agents keep their records. When the disk is full, alerts are stored and records wait (see `scarcity`).
 //! Time in which ingest could not work is no silence of agents, and a clock that is set moves no timer (see `timekeeper`).
 

@@ -224,8 +224,9 @@ impl Writer {
 
     async fn write(&mut self, tx: &mut Tx, batches: &[Batch], now: Timestamp) -> Result<Committed, StoreError> {
         let mut done = Committed::default();
-        let mut rows = Vec::with_capacity(batches.iter().map(|batch| batch.changes.records.len()).sum());
-        if rows.capacity() > 0 {
+        let count: usize = batches.iter().map(|batch| batch.changes.records.len()).sum();
+        let mut rows = Vec::with_capacity(count);
+        if count > 0 {
             if self.failed {
                 // They may be stored all the same, and staged: once they are merged, they are known by their key.
                 tx.merge_all().await?;

@@ -105,7 +105,7 @@ impl Range {
 impl Staging {
     /// The number of the next row, which is of this device.
     pub(super) fn place(&mut self, device_no: i64) -> i64 {
-        let part = usize::try_from(device_no.rem_euclid(16)).expect("a remainder is not negative");
+        let part = usize::try_from(device_no & 15).expect("it is below 16");
         self.rows[part] += 1;
         self.next += 1;
         self.since.get_or_insert_with(Instant::now);
