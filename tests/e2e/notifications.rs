@@ -301,10 +301,13 @@ fn a_lie_with_status_200_is_not_believed_and_what_will_never_be_taken_is_a_findi
         Ok(rows.iter().any(|row| row["state"] == "cancelled" && row["why"] == "needless").then_some(()))
     })?;
     ensure!(receiver.letters_to("/feishu").len() == 1);
+    // Beginning and end, for two posts; otherwise it would be the end that finds the receiver gone.
+    settled(&hub.api, "hook", &["sent"], 4)?;
     // Gone for good: nothing more is sent until a test is taken.
     receiver.feel(Mood::Say(410, String::new()));
     machines.fail(&hub, 1)?;
     finding("channel_gone")?;
+    settled(&hub.api, "bot", &["dead"], 2)?;
     let count = receiver.letters_to("/hook").len();
     receiver.feel(Mood::Take);
     machines.fail(&hub, 2)?;
