@@ -18,7 +18,7 @@ use lobby_tests::{
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use super::{FAULT, MACHINE, PATIENCE, Player, SITE, degraded, nothing_raised, ready};
+use super::{FAULT, MACHINE, PATIENCE, Player, SITE, degraded, nothing_raised, ready, reload::copy_standards};
 
 /// A hub whose data folder is a small file system of its own.
 struct Small {
@@ -26,7 +26,11 @@ struct Small {
     api: Api,
     mqtt: String,
     data: TempDir,
+    /// Where its configuration is, which is no part of the small file system.
+    files: TempDir,
 }
+
+const CONFIG: &str = "reserve_mib = 4\n";
 
 impl Small {
     fn start(megabytes: u32) -> Result<Option<Self>> {
@@ -35,7 +39,7 @@ impl Small {
         }
         let (data, files) = (tempfile::tempdir()?, tempfile::tempdir()?);
         let config = files.path().join("hub.toml");
-        std::fs::write(&config, "reserve_mib = 4\n")?;
+        std::fs::write(&config, CONFIG)?;
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let hub = hub::command(data.path(), &Options::default(), anywhere, anywhere)?;
         let mount = format!("mount -t tmpfs -o size={megabytes}m tmpfs \"$0\" && exec \"$@\"");
@@ -48,7 +52,7 @@ impl Small {
             process.line(&start, PATIENCE, |line| line.strip_prefix(&start)?.trim().parse().ok())
         };
         let (http, mqtt) = (listening("http")?, listening("mqtt")?);
-        Ok(Some(Self { process, api: Api::at(http), mqtt: format!("mqtt://{mqtt}"), data }))
+        Ok(Some(Self { process, api: Api::at(http), mqtt: format!("mqtt://{mqtt}"), data, files }))
     }
 
     /// The data folder as the hub sees it.
@@ -56,6 +60,29 @@ impl Small {
         let root = PathBuf::from(format!("/proc/{}/root", self.process.id()));
         root.join(self.data.path().strip_prefix("/").unwrap_or(self.data.path()))
     }
+}
+
+/// Reports until a record is not acknowledged, because there is no room for it; returns its number.
+fn until_stuck(agent: &mut Player, motor: &str) -> Result<u64> {
+    wait::until("a record that is not acknowledged", PATIENCE, || {
+        let seq = agent.report(motor)?;
+        Ok(agent.acked_up_to(seq, Duration::from_millis(700)).is_err().then_some(seq))
+    })
+}
+
+/// Makes room again, sends what was not acknowledged, and looks whether every record is there once.
+fn make_room(hub: &Small, agent: &mut Player, filler: &Path) -> Result<()> {
+    std::fs::remove_file(filler)?;
+    let freed = Instant::now();
+    ready(&hub.api, Duration::from_secs(10))?;
+    agent.send_again()?;
+    agent.acked_up_to(agent.seq, Duration::from_secs(10))?;
+    assert!(freed.elapsed() < Duration::from_secs(20));
+    let mut seqs: Vec<u64> = hub.api.records(SITE)?.iter().filter_map(|record| record["seq"].as_u64()).collect();
+    seqs.sort_unstable();
+    assert_eq!(seqs, (1..=agent.seq).collect::<Vec<_>>(), "every record is there once");
+    assert_eq!((hub.api.alerts(SITE, "all")?.len(), hub.api.tickets(SITE, "all")?.len()), (1, 1));
+    Ok(())
 }
 
 /// Writes until there is no room.
@@ -80,10 +107,7 @@ fn a_full_disk_keeps_alerts_makes_records_wait_and_is_over_when_there_is_room() 
     fill(&filler)?;
     degraded(&hub.api, "disk_full", Duration::from_secs(5))?;
     // What still fits may be stored; the first that does not is not acknowledged, and nothing after it is.
-    let stuck = wait::until("a record that is not acknowledged", PATIENCE, || {
-        let seq = agent.report("ok")?;
-        Ok(agent.acked_up_to(seq, Duration::from_millis(700)).is_err().then_some(seq))
-    })?;
+    let stuck = until_stuck(&mut agent, "ok")?;
     let acked = agent.acked();
     assert!(acked < stuck);
     agent.report("fault")?;
@@ -94,17 +118,45 @@ fn a_full_disk_keeps_alerts_makes_records_wait_and_is_over_when_there_is_room() 
     let page = hub.api.get_with("/health", &[("accept-language", "en")])?;
     assert!(page.status == 200 && page.body.contains("The disk is full"), "{}", page.body);
 
-    std::fs::remove_file(&filler)?;
-    let freed = Instant::now();
-    ready(&hub.api, Duration::from_secs(10))?;
-    agent.send_again()?;
-    agent.acked_up_to(agent.seq, Duration::from_secs(10))?;
-    assert!(freed.elapsed() < Duration::from_secs(20));
-    let mut seqs: Vec<u64> = hub.api.records(SITE)?.iter().filter_map(|record| record["seq"].as_u64()).collect();
-    seqs.sort_unstable();
-    assert_eq!(seqs, (1..=agent.seq).collect::<Vec<_>>(), "every record is there once");
-    assert_eq!((hub.api.alerts(SITE, "all")?.len(), hub.api.tickets(SITE, "all")?.len()), (1, 1));
-    Ok(())
+    make_room(&hub, &mut agent, &filler)
+}
+
+#[test]
+fn standards_that_change_while_records_wait_for_room_are_in_effect_and_cost_no_record() -> Result<()> {
+    let Some(hub) = Small::start(32)? else { return Ok(()) };
+    let mut agent = Player::born(&hub.mqtt, "box")?;
+    agent.report("fault")?;
+    let alert = hub.api.open_alert(SITE, MACHINE, FAULT, PATIENCE)?;
+    assert_eq!(alert["severity"], "critical");
+
+    let filler = hub.folder().join("filler");
+    fill(&filler)?;
+    degraded(&hub.api, "disk_full", Duration::from_secs(5))?;
+    until_stuck(&mut agent, "fault")?;
+    let standards = hub.files.path().join("standards");
+    std::fs::create_dir(&standards)?;
+    for (path, text) in copy_standards(&standards)? {
+        let rule = format!("id = \"{FAULT}\"");
+        if let Some((before, after)) = text.split_once(&rule) {
+            let milder = after.replacen("severity = \"critical\"", "severity = \"warning\"", 1);
+            std::fs::write(path, format!("{before}{rule}{milder}"))?;
+        }
+    }
+    let config = format!("{CONFIG}standards = {standards:?}\n[site.{SITE}]\nname = \"湖滨二号\"\n");
+    std::fs::write(hub.files.path().join("hub.toml"), config)?;
+    hub.process.signal("HUP")?;
+    wait::until("the new name", PATIENCE, || Ok(hub.api.get("/")?.body.contains("湖滨二号").then_some(())))?;
+    let acked = agent.acked();
+    agent.report("fault")?;
+    assert!(agent.acked_up_to(agent.seq, Duration::from_secs(2)).is_err(), "there is no room for it");
+    assert_eq!(agent.acked(), acked, "nothing is acknowledged that is not stored");
+
+    make_room(&hub, &mut agent, &filler)?;
+    wait::until("the alert to be graded anew", PATIENCE, || {
+        agent.report("fault")?;
+        let alert = hub.api.open_alert(SITE, MACHINE, FAULT, PATIENCE)?;
+        Ok((alert["severity"] == "warning").then_some(()))
+    })
 }
 
 #[test]

@@ -78,15 +78,7 @@ struct Files {
 
 impl Files {
     fn beside(config: PathBuf, standards: &Path) -> Result<Self> {
-        let mut copied = Vec::new();
-        for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../hub/standards"))? {
-            let entry = entry?;
-            let (path, text) = (standards.join(entry.file_name()), fs::read_to_string(entry.path())?);
-            fs::write(&path, &text)?;
-            copied.push((path, text));
-        }
-        copied.sort();
-        Ok(Self { config, standards: copied, random: fastrand::Rng::with_seed(20) })
+        Ok(Self { config, standards: copy_standards(standards)?, random: fastrand::Rng::with_seed(20) })
     }
 
     /// Writes all files, one of them damaged unless it is spared. Returns the name that they give the site, if all are TOML at all.
@@ -128,6 +120,19 @@ impl Files {
         }
         text.into_iter().collect()
     }
+}
+
+/// Copies the built-in standards into a folder. Returns the files with their texts.
+pub(super) fn copy_standards(folder: &Path) -> Result<Vec<(PathBuf, String)>> {
+    let mut copied = Vec::new();
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../hub/standards"))? {
+        let entry = entry?;
+        let (path, text) = (folder.join(entry.file_name()), fs::read_to_string(entry.path())?);
+        fs::write(&path, &text)?;
+        copied.push((path, text));
+    }
+    copied.sort();
+    Ok(copied)
 }
 
 /// Replaces a file at once, as editors do.
