@@ -181,6 +181,8 @@ pub fn start(
     let (judged, to_be_stored) = mpsc::channel(1);
     let handover = Handover { judged, turn: Arc::new(Semaphore::new(1)) };
     let (stored, to_be_said) = mpsc::channel(saying::MOST);
+    let checkpoints = Arc::clone(&storing.checkpoints);
+    lifecycle.supervise("checkpoints", checkpoints.run(lifecycle.stop_token()));
     let saying = Saying::of(&storing);
     lifecycle.supervise_on_thread("saying", saying.run(to_be_said)).context(THREAD)?;
     lifecycle.supervise_on_thread("storing", storing.run(to_be_stored, stored)).context(THREAD)?;

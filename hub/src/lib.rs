@@ -72,7 +72,7 @@ use crate::{
     restraints::Restraints,
     service_manager::ServiceManager,
     storage::{Opening, Place, Storage},
-    store::{Store, Writer},
+    store::{Checkpoints, Store, Writer},
 };
 
 /// Bytes of messages that may wait for ingest. When there are more the brokers wait, and agents keep their records.
@@ -176,6 +176,7 @@ async fn serve(
     };
     let storing = Storing {
         writer: Writer::new(store.clone(), fleet.setup(), new_code),
+        checkpoints: Checkpoints::of(&store),
         fleet: fleet.clone(),
         clock: clock.clone(),
         link: mqtt.link.clone(),

@@ -5,6 +5,7 @@ mod alerts;
 mod audit;
 mod bulk;
 mod chat_ids;
+mod checkpoint;
 mod checks;
 mod closings;
 mod commit;
@@ -68,6 +69,7 @@ use sqlx::{
 pub use self::{
     alerts::{AlertFilter, AlertRow},
     audit::AuditFilter,
+    checkpoint::Checkpoints,
     checks::{AnswerRow, Answered, Checked, Checking, RoundError},
     closings::Closing,
     commit::{Batch, Committed, Spent, Writer},
@@ -119,9 +121,6 @@ pub(crate) use self::{
 
 /// How long a writer waits for another one.
 pub(crate) const BUSY: Duration = Duration::from_secs(10);
-/// Pages of SQLite's write-ahead log after which a commit also copies them into the database file: 32 MB. Batches touch mostly the same
-/// pages as the batch before, so the fewer copies are made, the less is written, and the seldomer a fault waits for one.
-const LOG_PAGES: &str = "8000";
 
 /// What the hub's connections are called on the database server.
 pub(crate) const APPLICATION: &str = "lobby-hub";
@@ -333,13 +332,13 @@ async fn sqlite(path: PathBuf, missing: Missing) -> Result<Pool<Sqlite>, StoreEr
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY)
-        .pragma("wal_autocheckpoint", LOG_PAGES);
+        .pragma("wal_autocheckpoint", checkpoint::LONG.to_string());
     let pool = SqlitePoolOptions::new().max_connections(3).acquire_timeout(BUSY);
     let pool = Pool::connect(pool, options.clone()).await.map_err(doing("open the SQLite database"))?;
     // Batches always have the same connection: the driver hands its connections out in turn, and what another one has written, a
     // connection does not find in its cache, but must read from the file again.
     let one = SqlitePoolOptions::new().max_connections(1).acquire_timeout(BUSY);
-    Ok(pool.and_for_batches(one, options))
+    Ok(pool.and_for_batches(one, options.pragma("wal_autocheckpoint", checkpoint::VERY_LONG.to_string())))
 }
 
 impl Tx {

@@ -21,7 +21,7 @@ use crate::{
     fleet::Fleet,
     mqtt::{Link, Receipt},
     progress::{Part, Progress},
-    store::{Batch, Writer},
+    store::{Batch, Checkpoints, Writer},
 };
 
 /// How long to wait before a failed commit is tried again, at first and at most.
@@ -34,6 +34,8 @@ const MOST_STAGED: usize = 65_536;
 pub struct Storing {
     /// Where everything goes.
     pub writer: Writer,
+    /// What keeps the database's log short.
+    pub checkpoints: Arc<Checkpoints>,
     /// The live state, whose readers are told what changed.
     pub fleet: Arc<Fleet>,
     /// The time.
@@ -66,7 +68,7 @@ impl Storing {
         stored: mpsc::Sender<Stored>,
     ) -> anyhow::Result<()> {
         let mut held: Vec<Held> = Vec::new();
-        let mut merge_at = Instant::now();
+        let mut rest_until = Instant::now();
         while let Some(Judged { mut batches, mut receipts, replies, mut follow_ups, turn }) = judged.recv().await {
             // Other standards may be in effect by now.
             if let Err(cause) = self.writer.go_by(self.fleet.setup()).await {
@@ -82,8 +84,8 @@ impl Storing {
             }
             drop(turn);
             stored.send(Stored { receipts, replies, follow_ups }).await.ok().context("saying has ended")?;
-            if !self.counters.is_scarce() && merge_at <= Instant::now() && !self.merge(records).await {
-                merge_at = Instant::now() + RETRY.1;
+            if rest_until <= Instant::now() && !self.tidy(records).await {
+                rest_until = Instant::now() + RETRY.1;
             }
         }
         if let Err(cause) = self.writer.merge_all().await {
@@ -91,6 +93,17 @@ impl Storing {
             warn!(cause, "staged records could not be merged; the next start does it");
         }
         Ok(())
+    }
+
+    /// What may be done between two batches, after so many `stored` records. Returns whether it could.
+    async fn tidy(&mut self, stored: usize) -> bool {
+        if let Err(cause) = self.checkpoints.stored().await {
+            let cause = format!("{:#}", anyhow::Error::from(cause));
+            warn!(cause, "the end of the database's log could not be copied into its file; it is tried again");
+            return false;
+        }
+        // Merging needs room on the disk; copying the log makes some.
+        self.counters.is_scarce() || self.merge(stored).await
     }
 
     /// Merges what is due of what is staged, and returns whether it could. A failure changes nothing, so batches may come before it is tried

@@ -4,6 +4,7 @@ mod arrivals;
 mod audit;
 mod backups;
 mod chat_ids;
+mod checkpoint;
 mod checks;
 mod compliance;
 mod contacts;
