@@ -58,12 +58,16 @@ mod tickets;
 mod tokens;
 mod trouble;
 
-use std::{path::PathBuf, str::FromStr, time::Duration};
+use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
-    Connection, Postgres, Sqlite, Transaction,
+    Connection, Postgres, Sqlite,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio::{
+    sync::{Notify, OwnedMutexGuard},
+    time::timeout,
 };
 
 pub use self::{
@@ -90,7 +94,7 @@ pub use self::{
     past::MOST_TRACED,
     people::{LinkFor, PersonError, PersonRow, SessionRow},
     photos::{PhotoRow, Shown, Stage},
-    pool::Pool,
+    pool::{Pool, Transaction},
     purchases::{PurchaseDeed, PurchaseError, PurchaseKey, PurchaseRow, PurchaseStep, doer_of},
     queue::QueueCounts,
     reach::Server,
@@ -156,9 +160,9 @@ pub enum Store {
 #[derive(Debug)]
 pub enum Tx {
     /// See [`Store::Sqlite`].
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(Transaction<Sqlite>),
     /// See [`Store::Postgres`].
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(Transaction<Postgres>),
 }
 
 /// Why something could not be stored or read.
@@ -268,26 +272,36 @@ impl Store {
     /// waiting.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         match self {
-            Self::Sqlite(pool) => pool.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
-            Self::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
+            Self::Sqlite(pool) => write(pool, pool, pool.turns().in_line()).await,
+            Self::Postgres(pool) => {
+                pool.transaction(pool, None, None).await.map(Tx::Postgres).map_err(doing("begin a transaction"))
+            }
         }
-        .map_err(doing("begin a transaction"))
     }
 
     /// The same for a batch of ingest, which waits for no other connection.
     async fn begin_batch(&self) -> Result<Tx, StoreError> {
         match self {
-            Self::Sqlite(pool) => pool.batches().begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
-            Self::Postgres(pool) => pool.batches().begin().await.map(Tx::Postgres),
+            Self::Sqlite(pool) => write(pool, pool.batches(), pool.turns().of_batch()).await,
+            Self::Postgres(pool) => {
+                pool.transaction(pool.batches(), None, None).await.map(Tx::Postgres).map_err(doing("begin a batch"))
+            }
         }
-        .map_err(doing("begin a batch"))
+    }
+
+    /// Woken by each commit that queued notifications. Those that another process queued, or of whose commit no answer came, wake nobody.
+    pub fn outbox_filled(&self) -> Arc<Notify> {
+        match self {
+            Self::Sqlite(pool) => pool.outbox_filled(),
+            Self::Postgres(pool) => pool.outbox_filled(),
+        }
     }
 
     /// Begins a transaction that only reads.
     pub async fn read(&self) -> Result<Tx, StoreError> {
         match self {
-            Self::Sqlite(pool) => pool.begin().await.map(Tx::Sqlite),
-            Self::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
+            Self::Sqlite(pool) => pool.transaction(pool, None, None).await.map(Tx::Sqlite),
+            Self::Postgres(pool) => pool.transaction(pool, None, None).await.map(Tx::Postgres),
         }
         .map_err(doing("begin to read"))
     }
@@ -296,9 +310,10 @@ impl Store {
     async fn snapshot(&self) -> Result<Tx, StoreError> {
         match self {
             // There every transaction that reads is of one moment.
-            Self::Sqlite(pool) => pool.begin().await.map(Tx::Sqlite),
+            Self::Sqlite(pool) => pool.transaction(pool, None, None).await.map(Tx::Sqlite),
             Self::Postgres(pool) => {
-                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map(Tx::Postgres)
+                let statement = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                pool.transaction(pool, Some(statement), None).await.map(Tx::Postgres)
             }
         }
         .map_err(doing("begin to read"))
@@ -341,6 +356,18 @@ async fn sqlite(path: PathBuf, missing: Missing) -> Result<Pool<Sqlite>, StoreEr
     Ok(pool.and_for_batches(one, options.pragma("wal_autocheckpoint", checkpoint::VERY_LONG.to_string())))
 }
 
+/// Begins a transaction of SQLite that may write, when it is its turn. The turn comes first: who waits for it keeps no connection from others.
+async fn write(
+    pool: &Pool<Sqlite>,
+    connections: &sqlx::Pool<Sqlite>,
+    turn: impl Future<Output = OwnedMutexGuard<()>>,
+) -> Result<Tx, StoreError> {
+    let late = |_| StoreError::Late { doing: "begin a transaction", seconds: BUSY.as_secs() };
+    let turn = timeout(BUSY, turn).await.map_err(late)?;
+    let begun = pool.transaction(connections, Some("BEGIN IMMEDIATE"), Some(turn)).await;
+    begun.map(Tx::Sqlite).map_err(doing("begin a transaction"))
+}
+
 impl Tx {
     /// Makes everything since [`Store::begin`] durable.
     pub async fn commit(self) -> Result<(), StoreError> {
@@ -349,6 +376,14 @@ impl Tx {
             Self::Postgres(tx) => tx.commit().await,
         }
         .map_err(doing("commit"))
+    }
+
+    /// Notes that a notification was queued.
+    fn queues(&mut self) {
+        match self {
+            Self::Sqlite(tx) => tx.queues(),
+            Self::Postgres(tx) => tx.queues(),
+        }
     }
 }
 

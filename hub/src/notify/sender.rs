@@ -1,4 +1,4 @@
-//! The task that sends. It looks twice a second, and at once when an exchange is over; each channel has one exchange at a time, so that a
+//! The task that sends. It looks at once when something is queued or an exchange is over, and twice a second; each channel has one exchange at a time, so that a
 //! slow receiver holds up nobody else and messages of a channel keep their order.
 
 use std::{
@@ -110,7 +110,7 @@ impl Exchanges {
 impl Notify {
     /// Sends until everything stops.
     pub async fn run(self: Arc<Self>, lifecycle: Lifecycle) -> anyhow::Result<()> {
-        let (stop, mut settings) = (lifecycle.stop_token(), self.settings.clone());
+        let (stop, mut settings, queued) = (lifecycle.stop_token(), self.settings.clone(), self.store.outbox_filled());
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (landed, mut landings) = mpsc::unbounded_channel();
@@ -128,6 +128,8 @@ impl Notify {
                     fixed = changed.is_err();
                     memory.knows = None;
                 }
+                () = queued.notified() => {}
+                // Waiting ends, what another process queued is there, and a look that failed is taken again.
                 _ = ticks.tick() => {}
             }
             self.progress.beat(Part::Sender);

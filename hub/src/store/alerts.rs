@@ -341,6 +341,7 @@ impl Tx {
     ) -> Result<(), StoreError> {
         on!(self, "queue a notification", conn => sqlx::query(TELL).bind(format!("{id}:{what}")).bind(post)
             .bind(site.as_str()).bind(id.0).bind(at.millis()).execute(conn).await.map(drop))?;
+        self.queues();
         failpoint::pass("notification_queued");
         Ok(())
     }
@@ -384,9 +385,7 @@ impl Tx {
         let open: Option<(Uuid, Option<String>)> = on!(self, "look for an open alert", conn => sqlx::query_as(OPEN)
             .bind(site.as_str()).bind(unstable.subject.to_string()).bind(&*unstable.rule).fetch_optional(conn).await)?;
         let Some((id, ticket)) = open else { return Ok(()) };
-        let told = on!(self, "queue a notification that an alert is unstable", conn => sqlx::query(TELL_MORE)
-            .bind(id).bind(format!("{id}:unstable")).bind(unstable.at.millis()).execute(conn).await
-            .map(|done| done.rows_affected() > 0))?;
+        let told = self.tell_more(AlertId(id), "unstable", unstable.at).await?;
         match ticket {
             Some(ticket) if told => self.ticket_event(&ticket, unstable.at, "unstable", "").await,
             _ => Ok(()),
@@ -394,9 +393,15 @@ impl Tx {
     }
 
     /// Queues a further notification to the posts of an alert: `what` names it. The same one again changes nothing.
-    pub(super) async fn tell_more(&mut self, id: AlertId, what: &str, at: Timestamp) -> Result<(), StoreError> {
-        on!(self, "queue a further notification", conn => sqlx::query(TELL_MORE)
-            .bind(id.0).bind(format!("{id}:{what}")).bind(at.millis()).execute(conn).await.map(drop))
+    /// Returns whether any is queued.
+    pub(super) async fn tell_more(&mut self, id: AlertId, what: &str, at: Timestamp) -> Result<bool, StoreError> {
+        let queued = on!(self, "queue a further notification", conn => sqlx::query(TELL_MORE)
+            .bind(id.0).bind(format!("{id}:{what}")).bind(at.millis()).execute(conn).await
+            .map(|done| done.rows_affected() > 0))?;
+        if queued {
+            self.queues();
+        }
+        Ok(queued)
     }
 
     /// Whether an alert is open, and stays so until this transaction is through.

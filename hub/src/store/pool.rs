@@ -1,13 +1,17 @@
-//! A pool of connections that can be given up all at once, when what they remember of the database cannot be trusted any more.
+//! A pool of connections that can be given up all at once, when what they remember of the database cannot be trusted any more; its
+//! transactions, which tell who sends notifications of what they have queued; and whose turn it is to write.
 
 use std::{
-    ops::Deref,
+    ops::{Deref, DerefMut},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use sqlx::{Connection, Database, pool::PoolOptions};
-use tokio::time::Instant;
+use tokio::{
+    sync::{Mutex as Turn, Notify, OwnedMutexGuard},
+    time::Instant,
+};
 
 /// A pool of connections. Clones share it.
 #[derive(Debug)]
@@ -15,6 +19,27 @@ pub struct Pool<DB: Database> {
     connections: sqlx::Pool<DB>,
     batches: sqlx::Pool<DB>,
     trust: Trust,
+    turns: Turns,
+    queued: Arc<Notify>,
+}
+
+/// A transaction.
+#[derive(Debug)]
+pub struct Transaction<DB: Database> {
+    begun: sqlx::Transaction<'static, DB>,
+    /// Given on when it is over.
+    _turn: Option<OwnedMutexGuard<()>>,
+    /// Whether it has queued a notification.
+    queues: bool,
+    queued: Arc<Notify>,
+}
+
+/// Whose turn it is to write into SQLite, which has one writer at a time. It lets others try again after ever longer pauses, and would let
+/// none of them in between batches that are stored one after the other.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Turns {
+    line: Arc<Turn<()>>,
+    turn: Arc<Turn<()>>,
 }
 
 /// Which connections are used: those made after the last that were given up.
@@ -29,7 +54,7 @@ impl<DB: Database> Pool<DB> {
     ) -> Result<Self, sqlx::Error> {
         let trust = Trust::default();
         let connections = trust.checked(options).connect_with(to).await?;
-        Ok(Self { batches: connections.clone(), connections, trust })
+        Ok(Self { batches: connections.clone(), connections, trust, turns: Turns::default(), queued: Arc::default() })
     }
 
     /// The same with others for batches alone, opened when they are needed.
@@ -41,6 +66,30 @@ impl<DB: Database> Pool<DB> {
     /// The connections that store batches.
     pub(super) fn batches(&self) -> &sqlx::Pool<DB> {
         &self.batches
+    }
+
+    /// Whose turn it is to write, on SQLite.
+    pub(super) fn turns(&self) -> &Turns {
+        &self.turns
+    }
+
+    /// Begins a transaction on one of these connections, by this statement or as the database does by itself; in whoever's `turn` it is.
+    pub(super) async fn transaction(
+        &self,
+        connections: &sqlx::Pool<DB>,
+        statement: Option<&'static str>,
+        turn: Option<OwnedMutexGuard<()>>,
+    ) -> Result<Transaction<DB>, sqlx::Error> {
+        let begun = match statement {
+            Some(statement) => connections.begin_with(statement).await?,
+            None => connections.begin().await?,
+        };
+        Ok(Transaction { begun, _turn: turn, queues: false, queued: Arc::clone(&self.queued) })
+    }
+
+    /// See [`Store::outbox_filled`](super::Store::outbox_filled).
+    pub(super) fn outbox_filled(&self) -> Arc<Notify> {
+        Arc::clone(&self.queued)
     }
 
     /// Waits for what is under way and closes all connections.
@@ -57,7 +106,13 @@ impl<DB: Database> Pool<DB> {
 
 impl<DB: Database> Clone for Pool<DB> {
     fn clone(&self) -> Self {
-        Self { connections: self.connections.clone(), batches: self.batches.clone(), trust: self.trust.clone() }
+        Self {
+            connections: self.connections.clone(),
+            batches: self.batches.clone(),
+            trust: self.trust.clone(),
+            turns: self.turns.clone(),
+            queued: Arc::clone(&self.queued),
+        }
     }
 }
 
@@ -66,6 +121,49 @@ impl<DB: Database> Deref for Pool<DB> {
 
     fn deref(&self) -> &Self::Target {
         &self.connections
+    }
+}
+
+impl Turns {
+    /// The turn of somebody in line. Only the first of them waits beside a batch.
+    pub(super) async fn in_line(&self) -> OwnedMutexGuard<()> {
+        let _first = self.line.lock().await;
+        Arc::clone(&self.turn).lock_owned().await
+    }
+
+    /// The turn of a batch, which waits for the one who writes and at most for one more.
+    pub(super) async fn of_batch(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.turn).lock_owned().await
+    }
+}
+
+impl<DB: Database> Transaction<DB> {
+    /// Notes that it has queued a notification.
+    pub(super) fn queues(&mut self) {
+        self.queues = true;
+    }
+
+    /// Makes it durable.
+    pub(super) async fn commit(self) -> Result<(), sqlx::Error> {
+        self.begun.commit().await?;
+        if self.queues {
+            self.queued.notify_one();
+        }
+        Ok(())
+    }
+}
+
+impl<DB: Database> Deref for Transaction<DB> {
+    type Target = DB::Connection;
+
+    fn deref(&self) -> &Self::Target {
+        &self.begun
+    }
+}
+
+impl<DB: Database> DerefMut for Transaction<DB> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.begun
     }
 }
 

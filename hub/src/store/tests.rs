@@ -33,6 +33,7 @@ mod staged;
 mod stock;
 mod tickets;
 mod troubles;
+mod turns;
 mod unanswered;
 mod workers;
 

@@ -3,6 +3,7 @@
 mod reports;
 mod resend;
 
+use futures_util::FutureExt;
 use lobby_domain::alert::AlertId;
 use rstest::rstest;
 use uuid::Uuid;
@@ -119,6 +120,31 @@ async fn a_post_is_told_through_every_channel_that_serves_it_and_a_later_channel
     store.expand_outbox(&[], &[]).await.unwrap();
     store.know_channels(&[OPS], at(5)).await.unwrap();
     assert_eq!(store.expand_outbox(&routes, &[]).await.unwrap(), 0);
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_sends_is_woken_by_a_commit_that_queued_something_and_by_nothing_else(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    let filled = store.outbox_filled();
+    let is_woken = || filled.notified().now_or_never().is_some();
+    commit(&mut writer, raise(LED, DARK, at(1))).await;
+    assert_eq!((is_woken(), is_woken()), (true, false), "once");
+    // Raised again, it is told to nobody again.
+    commit(&mut writer, raise(LED, DARK, at(1))).await;
+    store.know_channels(&[OPS], at(2)).await.unwrap();
+    assert!(!is_woken());
+    let id = all_alerts(store).await[0].id;
+    let mut tx = store.begin().await.unwrap();
+    assert!(tx.tell_more(id, "acknowledged", at(3)).await.unwrap());
+    assert!(!is_woken(), "it is not committed");
+    drop(tx);
+    assert!(!is_woken(), "and never was");
+    commit(&mut writer, clear(LED, DARK, at(4))).await;
+    assert!(is_woken());
 }
 
 #[rstest]
