@@ -9,9 +9,12 @@ use tokio::runtime::Runtime;
 
 use crate::{broker, fleet::Fleet, start};
 
+const FLEETS: [usize; 2] = [10_000, 100_000];
+
 /// Prints the lines.
 pub fn measure(runtime: &Runtime) -> Result<()> {
-    for devices in [10_000, 100_000] {
+    let mut grown = Vec::new();
+    for devices in FLEETS {
         let mut hub = start(Options::default())?;
         wait::until("the hub to be ready", Duration::from_secs(20), || {
             Ok((hub.api.get("/readyz")?.status == 200).then_some(()))
@@ -41,6 +44,15 @@ pub fn measure(runtime: &Runtime) -> Result<()> {
             fleet.members.len(),
             hub.process().pss_kib()?,
             loaded.saturating_sub(idle) * 1024 / devices as u64
+        );
+        grown.push(loaded.saturating_sub(idle) * 1024);
+    }
+    // What does not grow with the devices, such as the database's caches, is in both.
+    if let [few, many] = grown[..] {
+        let [fewer, more] = FLEETS;
+        println!(
+            "  from {fewer} to {more} devices: {} bytes of RSS a device more",
+            many.saturating_sub(few) / (more - fewer) as u64
         );
     }
     Ok(())
