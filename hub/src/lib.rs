@@ -128,6 +128,11 @@ pub async fn run(
     ending
 }
 
+async fn store_demo_history(store: &Store, fleet: &Fleet, clock: &dyn Clock) -> anyhow::Result<()> {
+    let stored = demo::store_history(store, fleet.setup(), new_code, clock.now()).await;
+    stored.context("storing the demonstration's history")
+}
+
 /// Everything between opening the database and closing it.
 async fn serve(
     config: Config,
@@ -143,8 +148,7 @@ async fn serve(
     let fleet = Fleet::new(config.pack.clone(), config.sites.clone(), config.zone.clone());
     let fleet = Arc::new(fleet.admitting(config.admission));
     if mode == Mode::Demo {
-        let stored = demo::store_history(&store, fleet.setup(), new_code, clock.now()).await;
-        stored.context("storing the demonstration's history")?;
+        store_demo_history(&store, &fleet, clock.as_ref()).await?;
     }
     let reserve = keep_reserve(&config);
     let (findings, progress, timekeeping) = <(Arc<Findings>, Arc<Progress>, Arc<Timekeeping>)>::default();

@@ -7,7 +7,10 @@ use std::{
 };
 
 use lobby_domain::time::Timestamp;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
+
+/// How often a part beats that waits for what ends by itself.
+const BEAT: Duration = Duration::from_secs(2);
 
 /// A loop that is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +65,18 @@ impl Progress {
         self.beats[part as usize].store(elapsed.max(1), Relaxed);
     }
 
+    /// Waits for `work` of a part, which ends in bounded time whatever happens, and knows that the part is alive meanwhile.
+    pub async fn alive<T>(&self, part: Part, work: impl Future<Output = T>) -> T {
+        // Not on the spot: it would be there twice, and the work of a batch is large.
+        let mut work = Box::pin(work);
+        loop {
+            if let Ok(done) = timeout(BEAT, &mut work).await {
+                return done;
+            }
+            self.beat(part);
+        }
+    }
+
     /// The rules were evaluated at `now`.
     pub fn evaluated(&self, now: Timestamp) {
         self.evaluated_at.store(now.millis(), Relaxed);
@@ -96,5 +111,17 @@ mod tests {
         progress.evaluated(Timestamp::from_millis(5));
         assert!(progress.idle(Part::Rules).unwrap() < Duration::from_secs(1));
         assert_eq!(progress.evaluated_at(), Some(Timestamp::from_millis(5)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_that_waits_for_what_ends_by_itself_is_alive() {
+        let progress = Progress::default();
+        progress.beat(Part::Ingest);
+        let work = tokio::time::sleep(Duration::from_secs(20));
+        let watched = async {
+            tokio::time::sleep(Duration::from_secs(19)).await;
+            assert!(progress.idle(Part::Ingest).unwrap() <= BEAT);
+        };
+        tokio::join!(progress.alive(Part::Ingest, work), watched);
     }
 }

@@ -65,10 +65,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use tokio::{
-    sync::{Notify, OwnedMutexGuard},
-    time::timeout,
-};
+use tokio::{sync::Notify, time::timeout};
 
 pub use self::{
     alerts::{AlertFilter, AlertRow},
@@ -125,6 +122,12 @@ pub(crate) use self::{
 
 /// How long a writer waits for another one.
 pub(crate) const BUSY: Duration = Duration::from_secs(10);
+/// How long who will write waits for a connection and then for a writer of another process.
+const PATIENCE: Duration = Duration::from_secs(11);
+/// How a transaction of SQLite begins that may write.
+const WRITING: &str = "BEGIN IMMEDIATE";
+/// So many statements the one connection that writes remembers: those of batches are among many others.
+const STATEMENTS_KEPT: usize = 256;
 
 /// What the hub's connections are called on the database server.
 pub(crate) const APPLICATION: &str = "lobby-hub";
@@ -271,25 +274,31 @@ impl Store {
     /// Begins a transaction that may write. SQLite's lock is taken at once: a read that turns into a write would fail instead of
     /// waiting.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        match self {
-            Self::Sqlite(pool) => write(pool, pool, pool.turns().in_line()).await,
-            Self::Postgres(pool) => {
-                pool.transaction(pool, None, None).await.map(Tx::Postgres).map_err(doing("begin a transaction"))
+        let begin = async {
+            match self {
+                Self::Sqlite(pool) => {
+                    let _first = pool.line().await;
+                    pool.transaction(pool.writers(), Some(WRITING)).await.map(Tx::Sqlite)
+                }
+                Self::Postgres(pool) => pool.transaction(pool, None).await.map(Tx::Postgres),
             }
-        }
+        };
+        in_time("begin a transaction", begin).await
     }
 
-    /// The same for a batch of ingest, which waits for no other connection.
+    /// The same for a batch of ingest, before all who are in line.
     async fn begin_batch(&self) -> Result<Tx, StoreError> {
-        match self {
-            Self::Sqlite(pool) => write(pool, pool.batches(), pool.turns().of_batch()).await,
-            Self::Postgres(pool) => {
-                pool.transaction(pool.batches(), None, None).await.map(Tx::Postgres).map_err(doing("begin a batch"))
+        let begin = async {
+            match self {
+                Self::Sqlite(pool) => pool.transaction(pool.writers(), Some(WRITING)).await.map(Tx::Sqlite),
+                Self::Postgres(pool) => pool.transaction(pool.writers(), None).await.map(Tx::Postgres),
             }
-        }
+        };
+        in_time("begin a batch", begin).await
     }
 
-    /// Woken by each commit that queued notifications. Those that another process queued, or of whose commit no answer came, wake nobody.
+    /// Woken by each commit that queued notifications; one waits for it. Those that another process queued, or of whose commit no answer came,
+    /// wake nobody.
     pub fn outbox_filled(&self) -> Arc<Notify> {
         match self {
             Self::Sqlite(pool) => pool.outbox_filled(),
@@ -300,8 +309,8 @@ impl Store {
     /// Begins a transaction that only reads.
     pub async fn read(&self) -> Result<Tx, StoreError> {
         match self {
-            Self::Sqlite(pool) => pool.transaction(pool, None, None).await.map(Tx::Sqlite),
-            Self::Postgres(pool) => pool.transaction(pool, None, None).await.map(Tx::Postgres),
+            Self::Sqlite(pool) => pool.transaction(pool, None).await.map(Tx::Sqlite),
+            Self::Postgres(pool) => pool.transaction(pool, None).await.map(Tx::Postgres),
         }
         .map_err(doing("begin to read"))
     }
@@ -310,10 +319,10 @@ impl Store {
     async fn snapshot(&self) -> Result<Tx, StoreError> {
         match self {
             // There every transaction that reads is of one moment.
-            Self::Sqlite(pool) => pool.transaction(pool, None, None).await.map(Tx::Sqlite),
+            Self::Sqlite(pool) => pool.transaction(pool, None).await.map(Tx::Sqlite),
             Self::Postgres(pool) => {
                 let statement = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-                pool.transaction(pool, Some(statement), None).await.map(Tx::Postgres)
+                pool.transaction(pool, Some(statement)).await.map(Tx::Postgres)
             }
         }
         .map_err(doing("begin to read"))
@@ -347,25 +356,17 @@ async fn sqlite(path: PathBuf, missing: Missing) -> Result<Pool<Sqlite>, StoreEr
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY)
-        .pragma("wal_autocheckpoint", checkpoint::LONG.to_string());
+        .pragma("wal_autocheckpoint", checkpoint::VERY_LONG.to_string());
     let pool = SqlitePoolOptions::new().max_connections(3).acquire_timeout(BUSY);
     let pool = Pool::connect(pool, options.clone()).await.map_err(doing("open the SQLite database"))?;
-    // Batches always have the same connection: the driver hands its connections out in turn, and what another one has written, a
-    // connection does not find in its cache, but must read from the file again.
-    let one = SqlitePoolOptions::new().max_connections(1).acquire_timeout(BUSY);
-    Ok(pool.and_for_batches(one, options.pragma("wal_autocheckpoint", checkpoint::VERY_LONG.to_string())))
+    let one = SqlitePoolOptions::new().acquire_timeout(BUSY);
+    Ok(pool.with_one_writer(one, options.statement_cache_capacity(STATEMENTS_KEPT)))
 }
 
-/// Begins a transaction of SQLite that may write, when it is its turn. The turn comes first: who waits for it keeps no connection from others.
-async fn write(
-    pool: &Pool<Sqlite>,
-    connections: &sqlx::Pool<Sqlite>,
-    turn: impl Future<Output = OwnedMutexGuard<()>>,
-) -> Result<Tx, StoreError> {
-    let late = |_| StoreError::Late { doing: "begin a transaction", seconds: BUSY.as_secs() };
-    let turn = timeout(BUSY, turn).await.map_err(late)?;
-    let begun = pool.transaction(connections, Some("BEGIN IMMEDIATE"), Some(turn)).await;
-    begun.map(Tx::Sqlite).map_err(doing("begin a transaction"))
+/// Waits for a connection and for a writer of another process no longer than [`PATIENCE`] together.
+async fn in_time<T>(what: &'static str, begin: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
+    let late = |_| StoreError::Late { doing: what, seconds: PATIENCE.as_secs() };
+    timeout(PATIENCE, begin).await.map_err(late)?.map_err(doing(what))
 }
 
 impl Tx {

@@ -97,19 +97,19 @@ impl Storing {
 
     /// What may be done between two batches, after so many `stored` records. Returns whether it could.
     async fn tidy(&mut self, stored: usize) -> bool {
-        if let Err(cause) = self.checkpoints.stored().await {
+        if let Err(cause) = self.progress.alive(Part::Ingest, self.checkpoints.stored()).await {
             let cause = format!("{:#}", anyhow::Error::from(cause));
             warn!(cause, "the end of the database's log could not be copied into its file; it is tried again");
             return false;
         }
-        // Merging needs room on the disk; copying the log makes some.
+        // Merging needs room on the disk; a log that is copied is written again from its beginning.
         self.counters.is_scarce() || self.merge(stored).await
     }
 
     /// Merges what is due of what is staged, and returns whether it could. A failure changes nothing, so batches may come before it is tried
     /// again; but with too much staged, none does before it succeeds.
     async fn merge(&mut self, stored: usize) -> bool {
-        while let Err(cause) = self.writer.merge(stored).await {
+        while let Err(cause) = self.progress.alive(Part::Ingest, self.writer.merge(stored)).await {
             self.counters.failed();
             self.progress.beat(Part::Ingest);
             let chain = format!("{:#}", anyhow::Error::from(cause));
@@ -132,7 +132,8 @@ impl Storing {
         let mut wait = RETRY.0;
         loop {
             let before = self.writer.spent();
-            match self.writer.commit(batches, self.clock.now()).await {
+            let commit = self.writer.commit(batches, self.clock.now());
+            match self.progress.alive(Part::Ingest, commit).await {
                 Ok(done) => {
                     let spent = self.writer.spent();
                     self.counters.stored(spent);

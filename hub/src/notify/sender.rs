@@ -1,5 +1,5 @@
-//! The task that sends. It looks at once when something is queued or an exchange is over, and twice a second; each channel has one exchange at a time, so that a
-//! slow receiver holds up nobody else and messages of a channel keep their order.
+//! The task that sends. It looks at once when something is queued or an exchange is over, and twice a second; each channel has one
+//! exchange at a time, so that a slow receiver holds up nobody else and messages of a channel keep their order.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -129,7 +129,7 @@ impl Notify {
                     memory.knows = None;
                 }
                 () = queued.notified() => {}
-                // Waiting ends, what another process queued is there, and a look that failed is taken again.
+                // Waiting times end, another process may have queued something, and a look that failed is taken again.
                 _ = ticks.tick() => {}
             }
             self.progress.beat(Part::Sender);

@@ -2,33 +2,43 @@
 //!
 //! A commit writes into the log alone. When that has become long, its pages are copied into the file (a checkpoint), and once all are, the
 //! next commit begins it anew. Left to itself, SQLite copies in the very commit that made the log long, and a fault in it or behind it waits
-//! for thousands of pages. So another connection copies while batches go on being stored, and the connection that stores them copies only
-//! the few pages that came meanwhile, between two batches.
+//! for thousands of pages. So another connection copies while others go on writing, and the connection that writes copies only the few
+//! pages that came meanwhile, between two batches.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 use sqlx::Sqlite;
-use tokio::{select, sync::Notify};
+use tokio::{
+    select,
+    sync::Notify,
+    time::{MissedTickBehavior, interval, timeout},
+};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{info, warn};
 
-use super::{Store, StoreError, doing, pool::Pool};
+use super::{Store, StoreError, Trouble, doing, pool::Pool};
 use crate::failpoint;
 
 /// So many pages to be copied make the log long: 32 MB. Batches touch mostly the same pages as the batch before, so the fewer copies are
 /// made, the less is written.
 pub(super) const LONG: i64 = 8000;
-/// Where nobody else copies, the connection that stores batches does, when there are so many pages in the log.
+/// Where nobody else copies, as in a command, whoever commits does, when there are so many pages in the log.
 pub(super) const VERY_LONG: i64 = 4 * LONG;
 /// So many pages are soon copied.
 const FEW: i64 = 400;
 /// How often what came meanwhile is copied before it is let be.
 const PASSES: usize = 3;
-/// The log is looked at after so many batches.
+/// The log is looked at after so many batches, and every so often: it is not batches alone that write.
 const LOOK_AFTER: u32 = 8;
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How long the end of a copy may take.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Copies what is in the log of a store into its file. PostgreSQL does so by itself.
 #[derive(Debug)]
@@ -43,6 +53,8 @@ pub struct Checkpoints {
 /// How long the log is, in pages.
 #[derive(Debug, Clone, Copy, sqlx::FromRow)]
 pub(super) struct Log {
+    /// Whether somebody else was copying.
+    busy: bool,
     #[sqlx(rename = "log")]
     pub pages: i64,
     #[sqlx(rename = "checkpointed")]
@@ -60,10 +72,18 @@ impl Log {
         looked.map_err(doing("look at the write-ahead log"))
     }
 
-    /// Copies what is in it by now. Nobody waits for it, and it waits for nobody: what a reader still needs is left.
-    async fn copy(connections: &sqlx::Pool<Sqlite>) -> Result<(), StoreError> {
-        let copied = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(connections).await;
-        copied.map(drop).map_err(doing("copy the write-ahead log"))
+    /// Copies what is in it by now. Nobody waits for it, and it waits for nobody: what a reader keeps from being copied is left, and all
+    /// if somebody else is copying.
+    async fn copy(pool: &Pool<Sqlite>, connections: &sqlx::Pool<Sqlite>) -> Result<Self, StoreError> {
+        let copied = sqlx::query_as("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(connections).await;
+        let copied = copied.map_err(doing("copy the write-ahead log"));
+        if let Err(error) = &copied
+            && matches!(error.trouble(), Trouble::Disk | Trouble::ReadOnly | Trouble::Full)
+        {
+            // What a connection remembers of a file is not to be trusted after that.
+            pool.give_up();
+        }
+        copied
     }
 }
 
@@ -80,13 +100,16 @@ impl Checkpoints {
     /// To be called after each batch by whoever stores them: copies what is left, if it is little.
     pub async fn stored(&self) -> Result<(), StoreError> {
         let Some(pool) = &self.pool else { return Ok(()) };
-        if self.batches.fetch_add(1, Ordering::Relaxed) % LOOK_AFTER == 0 {
+        if self.batches.fetch_add(1, Ordering::Relaxed).is_multiple_of(LOOK_AFTER) {
             self.look.notify_one();
         }
-        if self.ends.swap(false, Ordering::Relaxed) {
-            Log::copy(pool.batches()).await?;
-            failpoint::pass("checkpointed");
+        if !self.ends.load(Ordering::Relaxed) {
+            return Ok(());
         }
+        let late = |_| StoreError::Late { doing: "copy the write-ahead log", seconds: PATIENCE.as_secs() };
+        let log = timeout(PATIENCE, Log::copy(pool, pool.writers())).await.map_err(late).flatten()?;
+        self.ends.store(log.busy, Ordering::Relaxed);
+        failpoint::pass("checkpointed");
         Ok(())
     }
 
@@ -96,14 +119,22 @@ impl Checkpoints {
             stop.cancelled().await;
             return Ok(());
         };
+        let mut ticks = interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut left, mut failing) = (0, false);
         loop {
             select! {
                 () = stop.cancelled() => return Ok(()),
                 () = self.look.notified() => {}
+                _ = ticks.tick() => {}
             }
             match self.keep_short(pool, left).await {
-                Ok(now) => (left, failing) = (now, false),
+                Ok(now) => {
+                    left = now;
+                    if std::mem::take(&mut failing) {
+                        info!("the database's log is copied into its file again");
+                    }
+                }
                 Err(cause) if !std::mem::replace(&mut failing, true) => {
                     let cause = format!("{:#}", anyhow::Error::from(cause));
                     warn!(cause, "the database's log could not be copied into its file; it is tried again");
@@ -114,17 +145,24 @@ impl Checkpoints {
     }
 
     /// Copies if the log has become long since so many pages were `left`, and returns how many are now.
-    async fn keep_short(&self, pool: &Pool<Sqlite>, left: i64) -> Result<i64, StoreError> {
+    pub(super) async fn keep_short(&self, pool: &Pool<Sqlite>, left: i64) -> Result<i64, StoreError> {
         let mut log = Log::look(pool).await?;
         let left = left.min(log.left());
         if log.left() < left + LONG {
+            // It was copied, but a reader kept it from beginning anew.
+            if log.pages >= LONG && log.left() <= FEW {
+                self.ends.store(true, Ordering::Relaxed);
+            }
             return Ok(left);
         }
-        for _ in 0..PASSES {
-            Log::copy(pool).await?;
+        for pass in 0..PASSES {
+            if Log::copy(pool, pool).await?.busy {
+                break;
+            }
             failpoint::pass("log_copied");
             log = Log::look(pool).await?;
-            if log.left() <= FEW {
+            // The file is made durable by a copy that comes to the end of the log, as the long one hardly does.
+            if pass > 0 && log.left() <= FEW {
                 self.ends.store(true, Ordering::Relaxed);
                 return Ok(0);
             }

@@ -1,5 +1,5 @@
 //! A pool of connections that can be given up all at once, when what they remember of the database cannot be trusted any more; its
-//! transactions, which tell who sends notifications of what they have queued; and whose turn it is to write.
+//! transactions, which tell who sends notifications of what they have queued; and the line of those who write.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -9,7 +9,7 @@ use std::{
 
 use sqlx::{Connection, Database, pool::PoolOptions};
 use tokio::{
-    sync::{Mutex as Turn, Notify, OwnedMutexGuard},
+    sync::{Mutex as Line, MutexGuard, Notify},
     time::Instant,
 };
 
@@ -17,9 +17,9 @@ use tokio::{
 #[derive(Debug)]
 pub struct Pool<DB: Database> {
     connections: sqlx::Pool<DB>,
-    batches: sqlx::Pool<DB>,
+    writers: sqlx::Pool<DB>,
+    line: Arc<Line<()>>,
     trust: Trust,
-    turns: Turns,
     queued: Arc<Notify>,
 }
 
@@ -27,19 +27,9 @@ pub struct Pool<DB: Database> {
 #[derive(Debug)]
 pub struct Transaction<DB: Database> {
     begun: sqlx::Transaction<'static, DB>,
-    /// Given on when it is over.
-    _turn: Option<OwnedMutexGuard<()>>,
     /// Whether it has queued a notification.
     queues: bool,
     queued: Arc<Notify>,
-}
-
-/// Whose turn it is to write into SQLite, which has one writer at a time. It lets others try again after ever longer pauses, and would let
-/// none of them in between batches that are stored one after the other.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Turns {
-    line: Arc<Turn<()>>,
-    turn: Arc<Turn<()>>,
 }
 
 /// Which connections are used: those made after the last that were given up.
@@ -54,37 +44,39 @@ impl<DB: Database> Pool<DB> {
     ) -> Result<Self, sqlx::Error> {
         let trust = Trust::default();
         let connections = trust.checked(options).connect_with(to).await?;
-        Ok(Self { batches: connections.clone(), connections, trust, turns: Turns::default(), queued: Arc::default() })
+        Ok(Self { writers: connections.clone(), connections, line: Arc::default(), trust, queued: Arc::default() })
     }
 
-    /// The same with others for batches alone, opened when they are needed.
-    pub(super) fn and_for_batches(self, options: PoolOptions<DB>, to: <DB::Connection as Connection>::Options) -> Self {
-        let batches = self.trust.checked(options).connect_lazy_with(to);
-        Self { batches, ..self }
+    /// The same with one connection alone for all that is written, opened when it is needed. SQLite has one writer at a time: it lets
+    /// others try again after ever longer pauses, and would let none of them in between batches that are stored one after the other. And what
+    /// another connection has written, one does not find in its cache, but must read from the file again.
+    pub(super) fn with_one_writer(self, options: PoolOptions<DB>, to: <DB::Connection as Connection>::Options) -> Self {
+        let writers = self.trust.checked(options.max_connections(1)).connect_lazy_with(to);
+        Self { writers, ..self }
     }
 
-    /// The connections that store batches.
-    pub(super) fn batches(&self) -> &sqlx::Pool<DB> {
-        &self.batches
+    /// The connections that write, handed out in the order in which they are asked for.
+    pub(super) fn writers(&self) -> &sqlx::Pool<DB> {
+        &self.writers
     }
 
-    /// Whose turn it is to write, on SQLite.
-    pub(super) fn turns(&self) -> &Turns {
-        &self.turns
+    /// The line of all who write but batches. Only the first of them waits for the connection, so that a batch waits for the one who
+    /// writes and at most for one more.
+    pub(super) async fn line(&self) -> MutexGuard<'_, ()> {
+        self.line.lock().await
     }
 
-    /// Begins a transaction on one of these connections, by this statement or as the database does by itself; in whoever's `turn` it is.
+    /// Begins a transaction on one of these connections, by this statement or as the database does by itself.
     pub(super) async fn transaction(
         &self,
         connections: &sqlx::Pool<DB>,
         statement: Option<&'static str>,
-        turn: Option<OwnedMutexGuard<()>>,
     ) -> Result<Transaction<DB>, sqlx::Error> {
         let begun = match statement {
             Some(statement) => connections.begin_with(statement).await?,
             None => connections.begin().await?,
         };
-        Ok(Transaction { begun, _turn: turn, queues: false, queued: Arc::clone(&self.queued) })
+        Ok(Transaction { begun, queues: false, queued: Arc::clone(&self.queued) })
     }
 
     /// See [`Store::outbox_filled`](super::Store::outbox_filled).
@@ -94,7 +86,7 @@ impl<DB: Database> Pool<DB> {
 
     /// Waits for what is under way and closes all connections.
     pub(super) async fn close(&self) {
-        self.batches.close().await;
+        self.writers.close().await;
         self.connections.close().await;
     }
 
@@ -108,9 +100,9 @@ impl<DB: Database> Clone for Pool<DB> {
     fn clone(&self) -> Self {
         Self {
             connections: self.connections.clone(),
-            batches: self.batches.clone(),
+            writers: self.writers.clone(),
+            line: Arc::clone(&self.line),
             trust: self.trust.clone(),
-            turns: self.turns.clone(),
             queued: Arc::clone(&self.queued),
         }
     }
@@ -121,19 +113,6 @@ impl<DB: Database> Deref for Pool<DB> {
 
     fn deref(&self) -> &Self::Target {
         &self.connections
-    }
-}
-
-impl Turns {
-    /// The turn of somebody in line. Only the first of them waits beside a batch.
-    pub(super) async fn in_line(&self) -> OwnedMutexGuard<()> {
-        let _first = self.line.lock().await;
-        Arc::clone(&self.turn).lock_owned().await
-    }
-
-    /// The turn of a batch, which waits for the one who writes and at most for one more.
-    pub(super) async fn of_batch(&self) -> OwnedMutexGuard<()> {
-        Arc::clone(&self.turn).lock_owned().await
     }
 }
 

@@ -137,7 +137,7 @@ async fn every_connection_to_sqlite_writes_through_to_the_disk() {
     let Store::Sqlite(pool) = &database.store else { panic!("SQLite") };
     let mut held = Vec::new();
     // One is for batches.
-    for pool in [&**pool, &**pool, &**pool, pool.batches()] {
+    for pool in [&**pool, &**pool, &**pool, pool.writers()] {
         let mut connection = pool.acquire().await.unwrap();
         let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *connection).await.unwrap();
         let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut *connection).await.unwrap();

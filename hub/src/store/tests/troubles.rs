@@ -43,7 +43,7 @@ async fn a_database_that_is_full_says_so_and_goes_on_when_there_is_room() {
     let Store::Sqlite(pool) = &database.store else { panic!("SQLite") };
     // Every connection for batches: whichever writes finds the limit.
     let mut held = Vec::new();
-    while let Ok(mut connection) = tokio::time::timeout(std::time::Duration::from_millis(200), pool.batches().acquire())
+    while let Ok(mut connection) = tokio::time::timeout(std::time::Duration::from_millis(200), pool.writers().acquire())
         .await
         .unwrap_or(Err(sqlx::Error::PoolTimedOut))
     {

@@ -1,4 +1,5 @@
-//! Whoever writes into SQLite gets their turn: people while batches are stored one after the other, and batches while many people wait.
+//! Whoever writes into SQLite gets their turn: people while batches are stored one after the other, batches while many people wait, and
+//! both while others read.
 
 use std::cell::Cell;
 
@@ -65,4 +66,15 @@ async fn who_gives_up_waiting_holds_up_nobody() {
     drop(held);
     batch(store).await;
     store.pulse(T0).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_writes_waits_for_nobody_who_reads() {
+    let database = Database::create(Kind::Sqlite).await.unwrap();
+    let store = &database.store;
+    // As many as there are connections to read with.
+    let readers = join_all((0..3).map(|_| async { store.read().await.unwrap() })).await;
+    store.pulse(T0).await.unwrap();
+    batch(store).await;
+    drop(readers);
 }
