@@ -275,26 +275,25 @@ impl Store {
     /// waiting.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         let begin = async {
-            match self {
-                Self::Sqlite(pool) => {
-                    let _first = pool.line().await;
-                    pool.transaction(pool.writers(), Some(WRITING)).await.map(Tx::Sqlite)
-                }
-                Self::Postgres(pool) => pool.transaction(pool, None).await.map(Tx::Postgres),
-            }
+            let _first = match self {
+                Self::Sqlite(pool) => Some(pool.line().await),
+                Self::Postgres(_) => None,
+            };
+            self.write().await
         };
         in_time("begin a transaction", begin).await
     }
 
     /// The same for a batch of ingest, before all who are in line.
     async fn begin_batch(&self) -> Result<Tx, StoreError> {
-        let begin = async {
-            match self {
-                Self::Sqlite(pool) => pool.transaction(pool.writers(), Some(WRITING)).await.map(Tx::Sqlite),
-                Self::Postgres(pool) => pool.transaction(pool.writers(), None).await.map(Tx::Postgres),
-            }
-        };
-        in_time("begin a batch", begin).await
+        in_time("begin a batch", self.write()).await
+    }
+
+    async fn write(&self) -> Result<Tx, sqlx::Error> {
+        match self {
+            Self::Sqlite(pool) => pool.transaction(pool.writers(), Some(WRITING)).await.map(Tx::Sqlite),
+            Self::Postgres(pool) => pool.transaction(pool.writers(), None).await.map(Tx::Postgres),
+        }
     }
 
     /// Woken by each commit that queued notifications; one waits for it. Those that another process queued, or of whose commit no answer came,

@@ -68,7 +68,7 @@ impl Storing {
         stored: mpsc::Sender<Stored>,
     ) -> anyhow::Result<()> {
         let mut held: Vec<Held> = Vec::new();
-        let mut rest_until = Instant::now();
+        let (mut copy_at, mut merge_at) = (Instant::now(), Instant::now());
         while let Some(Judged { mut batches, mut receipts, replies, mut follow_ups, turn }) = judged.recv().await {
             // Other standards may be in effect by now.
             if let Err(cause) = self.writer.go_by(self.fleet.setup()).await {
@@ -84,8 +84,11 @@ impl Storing {
             }
             drop(turn);
             stored.send(Stored { receipts, replies, follow_ups }).await.ok().context("saying has ended")?;
-            if rest_until <= Instant::now() && !self.tidy(records).await {
-                rest_until = Instant::now() + RETRY.1;
+            if copy_at <= Instant::now() && !self.copy_log().await {
+                copy_at = Instant::now() + RETRY.1;
+            }
+            if !self.counters.is_scarce() && merge_at <= Instant::now() && !self.merge(records).await {
+                merge_at = Instant::now() + RETRY.1;
             }
         }
         if let Err(cause) = self.writer.merge_all().await {
@@ -95,15 +98,13 @@ impl Storing {
         Ok(())
     }
 
-    /// What may be done between two batches, after so many `stored` records. Returns whether it could.
-    async fn tidy(&mut self, stored: usize) -> bool {
-        if let Err(cause) = self.progress.alive(Part::Ingest, self.checkpoints.stored()).await {
-            let cause = format!("{:#}", anyhow::Error::from(cause));
-            warn!(cause, "the end of the database's log could not be copied into its file; it is tried again");
-            return false;
-        }
-        // Merging needs room on the disk; a log that is copied is written again from its beginning.
-        self.counters.is_scarce() || self.merge(stored).await
+    /// Copies the end of the database's log, if that is due, and returns whether it could. Also on a full disk: a log that is copied is
+    /// written again from its beginning.
+    async fn copy_log(&self) -> bool {
+        let Err(cause) = self.progress.alive(Part::Ingest, self.checkpoints.stored()).await else { return true };
+        let cause = format!("{:#}", anyhow::Error::from(cause));
+        warn!(cause, "the end of the database's log could not be copied into its file; it is tried again");
+        false
     }
 
     /// Merges what is due of what is staged, and returns whether it could. A failure changes nothing, so batches may come before it is tried

@@ -1,4 +1,4 @@
-//! The write-ahead log of SQLite is copied into its file while batches are stored, and not by them.
+//! The write-ahead log of SQLite is copied into its file beside those who write.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// A commit of more pages than make the log long, by the connection that stores batches.
+/// A commit of more pages than make the log long, by the connection that writes.
 async fn write_much(pool: &Pool<Sqlite>) {
     let filler = format!("INSERT INTO filler (pages) VALUES (zeroblob({}))", 4096 * (LONG + 100));
     sqlx::raw_sql(sqlx::AssertSqlSafe(filler)).execute(pool.writers()).await.unwrap();

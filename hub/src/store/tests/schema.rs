@@ -136,7 +136,7 @@ async fn every_connection_to_sqlite_writes_through_to_the_disk() {
     let database = Database::create(Kind::Sqlite).await.unwrap();
     let Store::Sqlite(pool) = &database.store else { panic!("SQLite") };
     let mut held = Vec::new();
-    // One is for batches.
+    // One is for all that is written.
     for pool in [&**pool, &**pool, &**pool, pool.writers()] {
         let mut connection = pool.acquire().await.unwrap();
         let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *connection).await.unwrap();

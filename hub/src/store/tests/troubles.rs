@@ -41,7 +41,7 @@ async fn findings_read_back_as_they_were_stored_and_those_before_are_gone(
 async fn a_database_that_is_full_says_so_and_goes_on_when_there_is_room() {
     let database = Database::create(Kind::Sqlite).await.unwrap();
     let Store::Sqlite(pool) = &database.store else { panic!("SQLite") };
-    // Every connection for batches: whichever writes finds the limit.
+    // Every connection that writes: whichever it is finds the limit.
     let mut held = Vec::new();
     while let Ok(mut connection) = tokio::time::timeout(std::time::Duration::from_millis(200), pool.writers().acquire())
         .await
