@@ -36,8 +36,8 @@ const SETTLING: Span = Span::from_mins(5);
 const HOURS: usize = 16;
 /// Hours looked up at a time.
 const AHEAD: i64 = 512;
-/// Records deleted in one transaction.
-const RECORDS: i64 = 500;
+/// Records deleted in one transaction, and the rest of their hour.
+const RECORDS: u64 = 500;
 /// Phone numbers cleared in one transaction.
 const PHONES: i64 = 500;
 /// How long history is kept: the `[history]` part of the configuration.
@@ -153,21 +153,19 @@ impl History {
     ) -> Result<(), StoreError> {
         tx.take_due(due).await?;
         let period = due.period();
-        let kept = period.1 >= self.clock.now() - self.settings.raw;
+        let left = tx.left_of(due).await?;
         if let Some(dispenses) = self.dispenses(due) {
-            tx.roll_up_dispensed(due.device_no, &dispenses, period, kept).await?;
+            tx.roll_up_dispensed(due.device_no, &dispenses, period, left.is_none()).await?;
         }
         let gap = self.fleet.setup().gap(&due.site, Span::from_millis(due.every_ms));
         let samples = tx.samples(due.device_no, (period.0 - gap, period.1)).await?;
         let faults = self.faults(tx, due, period).await?;
         let mut rollup = Rollup::of(period, &samples, gap, &faults, open);
-        if !kept {
+        if let Some(left) = left {
             // The hour's other records are gone: what came so late is added to what is left of them, and goes as well.
-            if let Some(known) = tx.rolled_up(due.device_no, Grain::Hour, period).await?.pop() {
-                let late = std::mem::replace(&mut rollup, known.rollup);
-                rollup.add_figures(&late);
-                tx.forget_hour(due).await?;
-            }
+            let late = std::mem::replace(&mut rollup, left);
+            rollup.add_figures(&late);
+            tx.forget_late(due).await?;
         }
         tx.put_rollup(due.device_no, Grain::Hour, period.0, &rollup).await?;
         let day = day_of(calendar, period.0);

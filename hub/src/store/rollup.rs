@@ -2,6 +2,10 @@
 //!
 //! An hour is due as soon as a record in it is stored, in the same transaction, so nothing is forgotten whenever the process ends. To roll
 //! it up is to make it from its records anew, so doing it twice changes nothing.
+//!
+//! The records of an hour are deleted together, in the transaction that notes that they are no longer kept. What comes for it after that is
+//! added to what is known of it, and deleted in the same transaction: so each record is counted once, whenever it comes and however old it
+//! is by then.
 
 use std::collections::BTreeMap;
 
@@ -22,6 +26,8 @@ use super::{
 };
 
 const HOUR: Span = Span::from_mins(60);
+/// Hours of a device whose records are deleted in one transaction, at most.
+const HOURS_AT_ONCE: i64 = 64;
 /// An alert makes no more hours due than this, however long ago its fault began.
 const MOST_HOURS: usize = 48;
 
@@ -58,6 +64,9 @@ pub struct RolledUp {
     pub rollup: Rollup,
 }
 
+/// When, how, what and by which agent, start and number it was stated.
+type RawSample = (i64, i64, i64, Vec<u8>, i64, i64, i64);
+
 #[derive(sqlx::FromRow)]
 struct Raw {
     at: i64,
@@ -79,13 +88,14 @@ statements! {
     DUE = "SELECT u.at, u.device_no, d.site, d.id AS device, d.every_ms FROM rollup_due u JOIN device d ON d.no = u.device_no
         WHERE u.at < $1 ORDER BY u.at, u.device_no LIMIT $2";
     TAKE_DUE = "DELETE FROM rollup_due WHERE at = $1 AND device_no = $2";
-    SAMPLES = of_device!("SELECT r.at, CAST(r.reach AS BIGINT) AS reach, CAST(r.form AS BIGINT) AS form, r.measured, r.epoch, r.seq
-        FROM device d", "WHERE d.no = $1 AND r.at >= $2 AND r.at < $3", " ORDER BY at, epoch, seq");
+    SAMPLES = of_device!("SELECT r.at, CAST(r.reach AS BIGINT) AS reach, CAST(r.form AS BIGINT) AS form, r.measured,
+            CAST(r.agent_no AS BIGINT) AS agent_no, r.epoch, r.seq
+        FROM device d", "WHERE d.no = $1 AND r.at >= $2 AND r.at < $3", " ORDER BY at, epoch, seq, agent_no");
     FAULTS = "SELECT rule, since, cleared_at FROM alert
         WHERE site = $1 AND subject = $2 AND since < $4 AND (cleared_at IS NULL OR cleared_at > $3)";
     PUT = "INSERT INTO rollup (device_no, grain, at, records, normal, abnormal, offline, unknown, open_normal, open_abnormal,
-            open_offline, open_unknown, figures)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+            open_offline, open_unknown, figures, kept)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, TRUE)
         ON CONFLICT (device_no, grain, at) DO UPDATE SET records = excluded.records, normal = excluded.normal,
             abnormal = excluded.abnormal, offline = excluded.offline, unknown = excluded.unknown, open_normal = excluded.open_normal,
             open_abnormal = excluded.open_abnormal, open_offline = excluded.open_offline, open_unknown = excluded.open_unknown,
@@ -94,13 +104,16 @@ statements! {
         FROM rollup WHERE device_no = $1 AND grain = $2 AND at >= $3 AND at < $4 ORDER BY at";
     DEVICE_NO = "SELECT no FROM device WHERE site = $1 AND id = $2";
     AGED_DEVICES = "SELECT no FROM device d WHERE EXISTS (SELECT 1 FROM record r WHERE r.device_no = d.no AND r.at < $1) ORDER BY no";
-    FORGET_RECORDS = "DELETE FROM record WHERE (agent_no, epoch, seq) IN (
-            SELECT r.agent_no, r.epoch, r.seq FROM record r
-            WHERE r.device_no = $1 AND r.at < $2 AND r.at < (SELECT MAX(at) FROM record WHERE device_no = $1)
-                AND NOT EXISTS (SELECT 1 FROM rollup_due u WHERE u.device_no = $1 AND u.at = r.at - r.at % 3600000)
-            ORDER BY r.at LIMIT $3)";
-    FORGET_HOUR = "DELETE FROM record WHERE device_no = $1 AND at >= $2 AND at < $3
-        AND at < (SELECT MAX(at) FROM record WHERE device_no = $1)";
+    LEFT_OF = "SELECT at, records, normal, abnormal, offline, unknown, open_normal, open_abnormal, open_offline, open_unknown, figures
+        FROM rollup WHERE device_no = $1 AND grain = 0 AND at = $2 AND NOT kept";
+    AGED_HOURS = "SELECT DISTINCT r.at - r.at % 3600000 AS hour FROM record r
+        WHERE r.device_no = $1 AND r.at < $2 AND r.at < (SELECT MAX(at) - MAX(at) % 3600000 FROM record WHERE device_no = $1)
+            AND NOT EXISTS (SELECT 1 FROM rollup_due u WHERE u.device_no = $1 AND u.at = r.at - r.at % 3600000)
+        ORDER BY hour LIMIT $3";
+    FORGET_HOUR = "DELETE FROM record WHERE device_no = $1 AND at >= $2 AND at < $2 + 3600000
+        AND at < (SELECT MAX(at) FROM record WHERE device_no = $1)
+        AND NOT EXISTS (SELECT 1 FROM rollup_due WHERE device_no = $1 AND at = $2)";
+    NO_LONGER_KEPT = "UPDATE rollup SET kept = FALSE WHERE device_no = $1 AND grain = 0 AND at = $2";
     AGED_ROLLUPS = "SELECT no FROM device d WHERE EXISTS (
             SELECT 1 FROM rollup r WHERE r.device_no = d.no AND r.grain = $1 AND r.at < $2) ORDER BY no";
     FORGET_ROLLUPS = "DELETE FROM rollup WHERE device_no = $1 AND grain = $2 AND at < $3";
@@ -197,13 +210,15 @@ impl Tx {
 
     /// What a device stated within a period.
     pub(crate) async fn samples(&mut self, device_no: i64, period: Period) -> Result<Vec<Sampled>, StoreError> {
-        let raw: Vec<(i64, i64, i64, Vec<u8>)> = on!(self, "read what is to be rolled up", conn => sqlx::query_as(SAMPLES)
+        let mut raw: Vec<RawSample> = on!(self, "read what is to be rolled up", conn => sqlx::query_as(SAMPLES)
             .bind(device_no).bind(period.0.millis()).bind(period.1.millis()).fetch_all(conn).await)?;
+        // A record that was staged twice is one.
+        raw.dedup_by_key(|(.., agent, epoch, seq)| (*agent, *epoch, *seq));
         let mut forms = Forms::default();
-        let numbers: Vec<i64> = raw.iter().map(|(_, _, form, _)| *form).collect();
+        let numbers: Vec<i64> = raw.iter().map(|(_, _, form, ..)| *form).collect();
         forms.read(self, &numbers).await?;
         raw.into_iter()
-            .map(|(at, reach, form, measured)| {
+            .map(|(at, reach, form, measured, ..)| {
                 let (facts, _) = forms.said(form, &measured)?;
                 Ok(Sampled { at: Timestamp::from_millis(at), reach: reach_from(reach), facts })
             })
@@ -251,12 +266,23 @@ impl Tx {
         raw.into_iter().map(RolledUp::try_from).collect()
     }
 
-    /// Deletes the records of an hour, but never a device's newest.
-    pub(crate) async fn forget_hour(&mut self, due: &Due) -> Result<(), StoreError> {
-        let (from, to) = due.period();
+    /// What is left of an hour whose records are gone; nothing while they are all kept.
+    pub(crate) async fn left_of(&mut self, due: &Due) -> Result<Option<Rollup>, StoreError> {
+        let left: Option<Raw> = on!(self, "read what is left of an hour", conn => sqlx::query_as(LEFT_OF)
+            .bind(due.device_no).bind(due.at).fetch_optional(conn).await)?;
+        Ok(left.map(RolledUp::try_from).transpose()?.map(|left| left.rollup))
+    }
+
+    /// Deletes what came for an hour whose other records are gone.
+    pub(crate) async fn forget_late(&mut self, due: &Due) -> Result<(), StoreError> {
         self.merge_all().await?;
-        on!(self, "delete the records of an hour", conn => sqlx::query(FORGET_HOUR).bind(due.device_no).bind(from.millis())
-            .bind(to.millis()).execute(conn).await.map(drop))
+        self.forget_hour(due.device_no, due.at).await.map(drop)
+    }
+
+    /// Deletes the records of an hour, but none of an hour that is due, and never a device's newest. Returns how many.
+    async fn forget_hour(&mut self, device_no: i64, at: i64) -> Result<u64, StoreError> {
+        on!(self, "delete the records of an hour", conn => sqlx::query(FORGET_HOUR).bind(device_no).bind(at).execute(conn).await
+            .map(|done| done.rows_affected()))
     }
 }
 
@@ -292,12 +318,24 @@ impl Store {
         on!(&mut tx, "look for old records", conn => sqlx::query_scalar(AGED_DEVICES).bind(before.millis()).fetch_all(conn).await)
     }
 
-    /// Deletes at most `most` of a device's records from before `before`: not its newest one, and none that is not rolled up. Returns
-    /// how many.
-    pub async fn forget_records(&self, device_no: i64, before: Timestamp, most: i64) -> Result<u64, StoreError> {
+    /// Deletes a device's records of hours that had ended at `before`, whole hours until `most` records or more are gone: not the hour
+    /// of its newest record, and none that is due to be rolled up. Returns how many are gone; none if there is nothing to delete.
+    pub async fn forget_records(&self, device_no: i64, before: Timestamp, most: u64) -> Result<u64, StoreError> {
         let mut tx = self.begin().await?;
-        let gone = on!(&mut tx, "delete old records", conn => sqlx::query(FORGET_RECORDS).bind(device_no).bind(before.millis())
-            .bind(most).execute(conn).await.map(|done| done.rows_affected()))?;
+        let hours: Vec<i64> = on!(&mut tx, "look for old records", conn => sqlx::query_scalar(AGED_HOURS).bind(device_no)
+            .bind(hour_of(before.millis())).bind(HOURS_AT_ONCE).fetch_all(conn).await)?;
+        let mut gone = 0;
+        for hour in hours {
+            let of_hour = tx.forget_hour(device_no, hour).await?;
+            if of_hour > 0 {
+                on!(&mut tx, "note that records are gone", conn => sqlx::query(NO_LONGER_KEPT).bind(device_no).bind(hour)
+                    .execute(conn).await.map(drop))?;
+            }
+            gone += of_hour;
+            if gone >= most {
+                break;
+            }
+        }
         tx.commit().await?;
         Ok(gone)
     }

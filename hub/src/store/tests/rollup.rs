@@ -20,7 +20,7 @@ use crate::{
     clock::Clock,
     fleet::{Fleet, Setup},
     history::{History, HistorySettings},
-    store::{Grain, Writer},
+    store::{Due, Grain, Writer, staged::record_columns},
 };
 
 const HOUR: Span = Span::from_mins(60);
@@ -169,7 +169,7 @@ async fn a_fault_is_counted_from_its_beginning_and_silence_is_never_counted_as_u
 
 #[rstest]
 #[tokio::test]
-async fn old_records_go_the_newest_of_each_device_stays_and_hours_outlive_them(
+async fn old_records_go_the_newest_hour_of_each_device_stays_and_hours_outlive_them(
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {
     let Some(database) = Database::create(kind).await else { return };
@@ -182,7 +182,7 @@ async fn old_records_go_the_newest_of_each_device_stays_and_hours_outlive_them(
     assert_eq!(count(store, "record").await, 12, "what is not rolled up is not deleted");
     work.roll_up().await.unwrap();
     work.forget().await.unwrap();
-    assert_eq!(count(store, "record").await, 1);
+    assert_eq!(count(store, "record").await, 6);
     assert_eq!(rolled(store, Grain::Hour, (T0, T0 + DAY)).await.len(), 2);
     assert_eq!((count(store, "alert").await, count(store, "ticket").await), (1, 1));
     let stored = database.again().await.site(&site()).await.unwrap();
@@ -194,8 +194,10 @@ async fn old_records_go_the_newest_of_each_device_stays_and_hours_outlive_them(
 
 #[rstest]
 #[tokio::test]
-async fn what_comes_later_than_records_are_kept_is_added_to_what_is_left_of_its_hour(
+async fn what_comes_later_than_records_are_kept_is_counted_once(
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+    #[values(false, true)] forgets_before: bool,
+    #[values(false, true)] forgets_between: bool,
 ) {
     let Some(database) = Database::create(kind).await else { return };
     let (store, mut writer) = (&database.store, writer(&database.store));
@@ -203,16 +205,144 @@ async fn what_comes_later_than_records_are_kept_is_added_to_what_is_left_of_its_
     let now = T0 + DAY.times(40);
     let work = history(store, now);
     work.roll_up().await.unwrap();
-    work.forget().await.unwrap();
+    if forgets_before {
+        work.forget().await.unwrap();
+    }
+    // The first hour is gone by then, or is not; the second is kept, as nothing newer is known of the device.
     for (seq, celsius) in [(13, 50.0), (14, -50.0)] {
-        let late = [measured(seq, T0 + MINUTE.times(25), celsius)];
+        let late =
+            [25, 85].map(|minute| measured(seq + minute, T0 + MINUTE.times(minute.try_into().unwrap()), celsius));
         writer.commit(&[reports("box", LED, late)], now).await.unwrap();
         work.roll_up().await.unwrap();
+        if forgets_between {
+            work.forget().await.unwrap();
+        }
     }
     let hours = rolled(store, Grain::Hour, (T0, T0 + DAY)).await;
-    let (figure, all) = (hours[0].1.figures["temperature_c"], hours[0].1.all);
-    assert_eq!((hours[0].1.records, figure.count, all.normal), (8, 8, HOUR.millis()));
-    assert_eq!((figure.low.to_bits(), figure.high.to_bits()), ((-50.0_f64).to_bits(), 50.0_f64.to_bits()));
+    for (_, hour) in &hours {
+        let figure = hour.figures["temperature_c"];
+        assert_eq!((hour.records, figure.count, hour.all.normal), (8, 8, HOUR.millis()));
+        assert_eq!((figure.low.to_bits(), figure.high.to_bits()), ((-50.0_f64).to_bits(), 50.0_f64.to_bits()));
+    }
+    assert_eq!(rolled(store, Grain::Day, (T0 - DAY, T0 + DAY)).await[0].1.records, 16);
+    work.forget().await.unwrap();
+    assert_eq!(count(store, "record").await, 8, "the hour of its newest record");
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_hour_of_which_only_a_part_is_older_than_records_are_kept_loses_none(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    two_hours(&mut writer).await;
+    let work = history(store, T0 + DAY.times(30) + MINUTE.times(30));
+    work.roll_up().await.unwrap();
+    work.forget().await.unwrap();
+    assert_eq!(count(store, "record").await, 12, "an hour goes as a whole");
+    writer.commit(&[reports("box", LED, [measured(13, T0 + MINUTE.times(45), 50.0)])], work.clock.now()).await.unwrap();
+    work.roll_up().await.unwrap();
+    let hours = rolled(store, Grain::Hour, (T0, T0 + DAY)).await;
+    assert_eq!((hours[0].1.records, hours[0].1.all.normal), (7, HOUR.millis()));
+}
+
+#[rstest]
+#[tokio::test]
+async fn whenever_records_come_and_whatever_the_clock_says_each_is_counted_once(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+    #[values(1, 2, 3, 4)] seed: u64,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    let mut random = fastrand::Rng::with_seed(seed);
+    let (mut sent, mut now) = (0_u64, T0 + DAY);
+    for _ in 0..40 {
+        match random.u8(0..6) {
+            0 => now = T0 + HOUR.times(random.u32(0..24 * 90)),
+            1 => history(store, now).forget().await.unwrap(),
+            2 => history(store, now).roll_up().await.unwrap(),
+            _ => {
+                let first = sent + 1;
+                sent += random.u64(1..20);
+                let records = (first..=sent).map(|seq| measured(seq, T0 + MINUTE.times(random.u32(0..60 * 12)), 20.0));
+                let batch = reports("box", LED, records.collect::<Vec<_>>());
+                writer.commit(&[batch], now).await.unwrap();
+            }
+        }
+    }
+    let at_end = history(store, T0 + DAY.times(100));
+    for _ in 0..2 {
+        at_end.roll_up().await.unwrap();
+        let days = rolled(store, Grain::Day, (T0 - DAY, T0 + DAY)).await;
+        let counted: i64 = days.iter().map(|(_, day)| day.figures["temperature_c"].count).sum();
+        assert_eq!(counted, i64::try_from(sent).unwrap());
+        at_end.forget().await.unwrap();
+    }
+    assert!(count(store, "record").await < i64::try_from(sent).unwrap(), "old ones are gone");
+}
+
+#[tokio::test]
+async fn a_record_that_was_staged_twice_is_counted_once() {
+    let database = Database::create(Kind::Sqlite).await.unwrap();
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    two_hours(&mut writer).await;
+    let again = format!("INSERT INTO record_staged SELECT n + 1000, {} FROM record_staged", record_columns!());
+    execute(store, again).await;
+    assert_eq!(count(store, "record_staged").await, 24);
+    history(store, T0 + HOUR.times(4)).roll_up().await.unwrap();
+    let hours = rolled(store, Grain::Hour, (T0, T0 + DAY)).await;
+    assert_eq!(hours.iter().map(|(_, hour)| hour.records).collect::<Vec<_>>(), [6, 6]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn hours_of_an_earlier_version_are_made_anew_if_their_records_are_there_and_added_to_if_they_are_not(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::before(kind, 40).await else { return };
+    let old = &database.store;
+    let (no, bytes) = if kind == Kind::Sqlite { ("0", "x''") } else { ("FALSE", "''") };
+    let columns = "site, id, code, kind, name, place, agent, every_ms, announced";
+    execute(old, format!("INSERT INTO device ({columns}) VALUES ('demo', '{LED}', '', '', '', '', 'box', 1000, {no})"))
+        .await;
+    let columns =
+        "device_no, grain, at, records, normal, abnormal, offline, unknown, open_normal, open_abnormal, open_offline,
+        open_unknown, figures";
+    // Three records in each of three hours: all are gone, one is left, all are left.
+    for (hour, left) in [(0, 0), (1, 1), (2, 3)] {
+        let at = (T0 + HOUR.times(hour)).millis();
+        let values = format!("1, 0, {at}, 3, 3600000, 0, 0, 0, 3600000, 0, 0, 0, '{{}}'");
+        execute(old, format!("INSERT INTO rollup ({columns}) VALUES ({values})")).await;
+        for n in 0..left {
+            // The newest of all is staged where records are.
+            let seq = hour * 3 + n;
+            let (table, order) =
+                if seq == 8 && kind == Kind::Sqlite { ("record_staged", "n, ") } else { ("record", "") };
+            let place = if order.is_empty() { "" } else { "576460752303423489, " };
+            let at = at + i64::from(n);
+            execute(old, format!(
+                "INSERT INTO {table} ({order}{}) VALUES ({place}1, 1, {seq}, 1, {at}, 0, 0, {no}, NULL, 1, {bytes})",
+                record_columns!()
+            )).await;
+        }
+    }
+    let store = database.again().await;
+    let due = |hour: u32| Due {
+        at: (T0 + HOUR.times(hour)).millis(),
+        device_no: 1,
+        site: "demo".to_owned(),
+        device: LED.to_owned(),
+        every_ms: 1000,
+    };
+    let mut tx = store.read().await.unwrap();
+    let mut left = Vec::new();
+    for hour in 0..4 {
+        left.push(tx.left_of(&due(hour)).await.unwrap().map(|left| left.records));
+    }
+    assert_eq!(left, [Some(3), Some(3), None, None]);
+    drop(tx);
+    assert_eq!((count(&store, "record").await, count(&store, "record_staged").await), (4, 0));
 }
 
 /// The site after a restart, and what came of data with these records.
