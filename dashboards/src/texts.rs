@@ -911,7 +911,7 @@ texts! {
     delivery_dead: "未送达", "Not taken";
     delivery_cancelled: "已取消", "Cancelled";
     delivery_resend: "重新发送", "Send again";
-    delivery_attempts: "已发送 {} 次", "sent {} times";
+    delivery_attempts: "已发送 {} 次", "attempts: {}";
     delivery_next: "下次：", "next";
     delivery_held_silence: "已静默", "silenced";
     delivery_held_maintenance: "维护中", "under maintenance";
