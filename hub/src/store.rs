@@ -86,7 +86,7 @@ pub use self::{
     month_reports::{ReportLetter, ReportReceiver},
     moves::{Asked, MoveRow},
     notifications::{ChannelRow, DELIVERY_STATES, DeliveryFilter, DeliveryRow, Hold, NotificationCounts},
-    outbox::{Attempted, Draft, Outgoing, Queued, Route, Then},
+    outbox::{Attempted, Draft, Outgoing, Queued, Route, TAKEN_AT_ONCE, Then},
     page::{Cursor, CursorError},
     past::MOST_TRACED,
     people::{LinkFor, PersonError, PersonRow, SessionRow},

@@ -35,7 +35,7 @@ use crate::{
     fleet::Changed,
     lifecycle::Lifecycle,
     progress::Part,
-    store::{AlertRow, Attempted, Draft, Hold, Mailbox, Outgoing, Queued, StoreError, Then},
+    store::{AlertRow, Attempted, Draft, Hold, Mailbox, Outgoing, Queued, StoreError, TAKEN_AT_ONCE, Then},
 };
 
 /// How often the outbox is looked at.
@@ -171,7 +171,7 @@ impl Notify {
         loop {
             let taken = self.store.expand_outbox(&routes, &mailboxes).await?;
             news += taken;
-            if taken == 0 {
+            if taken < TAKEN_AT_ONCE {
                 break;
             }
         }

@@ -16,7 +16,7 @@ use super::{Mailbox, Store, StoreError, Tx, on, statements};
 use crate::audit::Change;
 
 /// Most rows of the outbox that are taken at once.
-const BATCH: i64 = 500;
+pub const TAKEN_AT_ONCE: usize = 500;
 /// Most rows that are removed at once.
 const MOST_REMOVED: i64 = 1000;
 
@@ -262,11 +262,11 @@ impl Store {
     }
 
     /// Gives what is in the outbox to the channels that serve its posts, and to those of `mailboxes` who are at them, some of it at a
-    /// time. Returns how many rows were taken.
+    /// time. Returns how many rows were taken; fewer than [`TAKEN_AT_ONCE`] if there are no more.
     pub async fn expand_outbox(&self, routes: &[Route], mailboxes: &[Mailbox]) -> Result<usize, StoreError> {
         let mut tx = self.read().await?;
         let rows: Vec<(String, String, String, Uuid, i64)> = on!(&mut tx, "read the outbox", conn =>
-            sqlx::query_as(OUTBOX).bind(BATCH).fetch_all(conn).await)?;
+            sqlx::query_as(OUTBOX).bind(i64::try_from(TAKEN_AT_ONCE).expect("it is small")).fetch_all(conn).await)?;
         drop(tx);
         if rows.is_empty() {
             return Ok(0);
