@@ -72,8 +72,9 @@ fn an_upgrade_killed_at_each_step_loses_nothing_and_leaves_a_backup() -> Result<
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     first_release(&runtime, &data)?;
     let loopback = "127.0.0.1:0".parse()?;
-    // Each start leaves a backup: the first of them is to be there still.
-    let options = Options { config: Some("[backup]\nkeep = 50\n".into()), ..Options::default() };
+    // Each start leaves a backup: the first of them is to be there still. And no record is too old, whenever this is run.
+    let config = "[backup]\nkeep = 50\n[history]\nraw = '36500d'\nhourly = '36500d'\ndaily = '36500d'\n";
+    let options = Options { config: Some(config.into()), ..Options::default() };
     let (mut kills, mut last) = (0, 1);
     let begun = Instant::now();
     loop {

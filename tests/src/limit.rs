@@ -124,7 +124,9 @@ pub async fn sqlite_year(file: &Path, now: i64) -> Result<i64> {
     connection.execute("CREATE INDEX record_by_device ON record (device_no, at)").await?;
     for (grain, length) in [(0, 3_600_000), (1, 86_400_000)] {
         let rollups = "WITH RECURSIVE part (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM part WHERE n + 1 < 31536000000 / $2)
-            INSERT INTO rollup SELECT device.no, $1, ($3 / $2 - part.n) * $2, $2 / 60000, $2, 0, 0, 0, $2 / 3, 0, 0, 0,
+            INSERT INTO rollup (device_no, grain, at, records, normal, abnormal, offline, unknown, open_normal, open_abnormal,
+                open_offline, open_unknown, figures)
+            SELECT device.no, $1, ($3 / $2 - part.n) * $2, $2 / 60000, $2, 0, 0, 0, $2 / 3, 0, 0, 0,
                 '{\"lamp_hours\":[60,1234.0,1234.0,74040.0],\"temperature_c\":[60,' || (35 + part.n % 7) || '.5,' || (41 + part.n % 9)
                 || '.5,2460.0]}' FROM device CROSS JOIN part";
         sqlx::query(rollups).bind(grain).bind(length).bind(now).execute(&mut connection).await?;
