@@ -36,8 +36,8 @@ const SETTLING: Span = Span::from_mins(5);
 const HOURS: usize = 16;
 /// Hours looked up at a time.
 const AHEAD: i64 = 512;
-/// Records deleted in one transaction, and the rest of their hour.
-const RECORDS: u64 = 500;
+/// Records whose hours are deleted in one transaction.
+const RECORDS: i64 = 500;
 /// Phone numbers cleared in one transaction.
 const PHONES: i64 = 500;
 /// How long history is kept: the `[history]` part of the configuration.
@@ -144,6 +144,7 @@ impl History {
         })
     }
 
+    /// Rolls up one hour. What comes later than hours are kept is not added to its day any more: the rest of that is gone.
     async fn roll_up_hour(
         &self,
         tx: &mut Tx,
@@ -153,22 +154,26 @@ impl History {
     ) -> Result<(), StoreError> {
         tx.take_due(due).await?;
         let period = due.period();
-        let left = tx.left_of(due).await?;
+        let known = tx.known_hour(due).await?;
         if let Some(dispenses) = self.dispenses(due) {
-            tx.roll_up_dispensed(due.device_no, &dispenses, period, left.is_none()).await?;
+            let kept = known.as_ref().is_some_and(|(_, kept)| *kept);
+            tx.roll_up_dispensed(due.device_no, &dispenses, period, kept).await?;
+        }
+        let day = day_of(calendar, period.0);
+        if day.0 < self.clock.now() - self.settings.hourly {
+            return Ok(());
         }
         let gap = self.fleet.setup().gap(&due.site, Span::from_millis(due.every_ms));
         let samples = tx.samples(due.device_no, (period.0 - gap, period.1)).await?;
         let faults = self.faults(tx, due, period).await?;
         let mut rollup = Rollup::of(period, &samples, gap, &faults, open);
-        if let Some(left) = left {
+        if let Some((left, false)) = known {
             // The hour's other records are gone: what came so late is added to what is left of them, and goes as well.
             let late = std::mem::replace(&mut rollup, left);
             rollup.add_figures(&late);
             tx.forget_late(due).await?;
         }
         tx.put_rollup(due.device_no, Grain::Hour, period.0, &rollup).await?;
-        let day = day_of(calendar, period.0);
         let mut whole = Rollup::default();
         for hour in tx.rolled_up(due.device_no, Grain::Hour, day).await? {
             whole += &hour.rollup;
@@ -197,13 +202,14 @@ impl History {
     /// Deletes what is older than it is to be kept.
     pub async fn forget(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let before = now - self.settings.raw;
+        let before = whole_hours(now - self.settings.raw);
         // What comes after years is old as soon as it comes.
         self.store.merge_all().await?;
         for device in self.store.aged_devices(before).await? {
             loop {
                 let begun = Instant::now();
-                if self.store.forget_records(device, before, RECORDS).await? == 0 {
+                let hours = self.store.aged_hours(device, before, RECORDS).await?;
+                if hours.is_empty() || self.store.forget_hours(device, &hours).await? == 0 {
                     break;
                 }
                 rest(begun).await;
@@ -243,6 +249,11 @@ pub(crate) fn harmful(
 /// Leaves the database to others for as long as it was used.
 async fn rest(begun: Instant) {
     sleep(begun.elapsed()).await;
+}
+
+/// The beginning of the hour that holds `at`.
+fn whole_hours(at: Timestamp) -> Timestamp {
+    at.shifted(-at.millis().rem_euclid(Span::from_mins(60).millis()))
 }
 
 /// The day that holds `at`, in the site's zone.

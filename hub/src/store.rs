@@ -305,6 +305,15 @@ impl Store {
         }
     }
 
+    /// The latest hour that this process has taken to be rolled up, by its beginning in ms. A clock that was ahead for a while makes it
+    /// one of the future.
+    fn taken(&self) -> i64 {
+        match self {
+            Self::Sqlite(pool) => pool.taken(),
+            Self::Postgres(pool) => pool.taken(),
+        }
+    }
+
     /// Begins a transaction that only reads.
     pub async fn read(&self) -> Result<Tx, StoreError> {
         match self {

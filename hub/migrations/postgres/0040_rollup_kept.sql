@@ -3,7 +3,9 @@
 ALTER TABLE rollup ADD COLUMN kept BOOLEAN NOT NULL DEFAULT FALSE;
 
 UPDATE rollup SET kept = TRUE
-WHERE grain = 0
-    AND at >= (SELECT MIN(r.at) - 3599999 FROM record r WHERE r.device_no = rollup.device_no)
-    AND records <= (SELECT COUNT(*) FROM record r
-        WHERE r.device_no = rollup.device_no AND r.at >= rollup.at AND r.at < rollup.at + 3600000);
+WHERE grain = 0 AND (
+    records = 0
+    OR at >= (SELECT MIN(r.at) - 3599999 FROM record r WHERE r.device_no = rollup.device_no)
+        AND records <= (SELECT COUNT(*) FROM record r
+            WHERE r.device_no = rollup.device_no AND r.at >= rollup.at AND r.at < rollup.at + 3600000)
+);

@@ -8,7 +8,9 @@ WHERE TRUE ORDER BY agent_no, epoch, seq, n ON CONFLICT DO NOTHING;
 DELETE FROM record_staged;
 
 UPDATE rollup SET kept = 1
-WHERE grain = 0
-    AND at >= (SELECT MIN(r.at) - 3599999 FROM record r WHERE r.device_no = rollup.device_no)
-    AND records <= (SELECT COUNT(*) FROM record r
-        WHERE r.device_no = rollup.device_no AND r.at >= rollup.at AND r.at < rollup.at + 3600000);
+WHERE grain = 0 AND (
+    records = 0
+    OR at >= (SELECT MIN(r.at) - 3599999 FROM record r WHERE r.device_no = rollup.device_no)
+        AND records <= (SELECT COUNT(*) FROM record r
+            WHERE r.device_no = rollup.device_no AND r.at >= rollup.at AND r.at < rollup.at + 3600000)
+);

@@ -198,7 +198,12 @@ impl Writer {
     async fn attempt(&mut self, batches: &[Batch], now: Timestamp) -> Result<Committed, StoreError> {
         failpoint::pass("storing");
         let mut tx = self.store.begin_batch().await?;
-        let once = batches.iter().any(|batch| !batch.changes.alerts.is_empty() || !batch.told.is_empty());
+        let hour = rollup::hour_of(now.millis());
+        // The key of an old record may be gone by the time that it is tried again.
+        let is_old = |new: &NewRecord| rollup::hour_of(new.at.millis()) < hour;
+        let once = batches.iter().any(|batch| {
+            !batch.changes.alerts.is_empty() || !batch.told.is_empty() || batch.changes.records.iter().any(is_old)
+        });
         if once && !tx.claim_batch(&self.id, self.no, now).await? {
             return Ok(Committed::default());
         }
@@ -241,7 +246,8 @@ impl Writer {
         failpoint::pass("fleet_written");
         done.records = tx.insert_records(&rows, self.staging.is_some()).await?;
         failpoint::pass("records_written");
-        let due = self.known.newly_due(rows.iter().map(|row| (row.device_no, row.at)), now);
+        let ended = rollup::hour_of(now.millis()).max(self.store.taken() + 1);
+        let due = self.known.newly_due(rows.iter().map(|row| (row.device_no, row.at)), ended);
         tx.note_due(&due).await?;
         let mut alerts = batches.iter().flat_map(|batch| &batch.changes.alerts);
         if alerts.any(|change| !matches!(change, AlertChange::Clear(_))) {
@@ -443,14 +449,13 @@ impl Known {
         Some((*site.agents.get(agent)?, *site.devices.get(device)?, *self.forms.get(form)?))
     }
 
-    /// The hours in which these devices' records lie and which are not noted yet. An hour that has ended is noted each time, because
-    /// it may have been rolled up meanwhile.
-    fn newly_due(&mut self, records: impl Iterator<Item = (i64, i64)>, now: Timestamp) -> Vec<(i64, i64)> {
+    /// The hours in which these devices' records lie and which are not noted yet. One that began before `ended` is noted each time,
+    /// because it may have been rolled up meanwhile.
+    fn newly_due(&mut self, records: impl Iterator<Item = (i64, i64)>, ended: i64) -> Vec<(i64, i64)> {
         let mut due = BTreeSet::new();
-        let this_hour = rollup::hour_of(now.millis());
         for (device, at) in records {
             let hour = rollup::hour_of(at);
-            if hour < this_hour || self.due.insert(device, hour) != Some(hour) {
+            if hour < ended || self.due.insert(device, hour) != Some(hour) {
                 due.insert((hour, device));
             }
         }

@@ -1,9 +1,12 @@
 //! A pool of connections that can be given up all at once, when what they remember of the database cannot be trusted any more; its
-//! transactions, which tell who sends notifications of what they have queued; and the line of those who write.
+//! transactions, which tell others in this process what they must know of them; and the line of those who write.
 
 use std::{
     ops::{Deref, DerefMut},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -21,6 +24,8 @@ pub struct Pool<DB: Database> {
     line: Arc<Line<()>>,
     trust: Trust,
     queued: Arc<Notify>,
+    /// The latest hour that was taken to be rolled up.
+    taken: Arc<AtomicI64>,
 }
 
 /// A transaction.
@@ -30,6 +35,7 @@ pub struct Transaction<DB: Database> {
     /// Whether it has queued a notification.
     queues: bool,
     queued: Arc<Notify>,
+    taken: Arc<AtomicI64>,
 }
 
 /// Which connections are used: those made after the last that were given up.
@@ -44,7 +50,14 @@ impl<DB: Database> Pool<DB> {
     ) -> Result<Self, sqlx::Error> {
         let trust = Trust::default();
         let connections = trust.checked(options).connect_with(to).await?;
-        Ok(Self { writers: connections.clone(), connections, line: Arc::default(), trust, queued: Arc::default() })
+        Ok(Self {
+            writers: connections.clone(),
+            connections,
+            line: Arc::default(),
+            trust,
+            queued: Arc::default(),
+            taken: Arc::default(),
+        })
     }
 
     /// The same with one connection alone for all that is written, opened when it is needed. SQLite has one writer at a time: it lets
@@ -76,12 +89,17 @@ impl<DB: Database> Pool<DB> {
             Some(statement) => connections.begin_with(statement).await?,
             None => connections.begin().await?,
         };
-        Ok(Transaction { begun, queues: false, queued: Arc::clone(&self.queued) })
+        Ok(Transaction { begun, queues: false, queued: Arc::clone(&self.queued), taken: Arc::clone(&self.taken) })
     }
 
     /// See [`Store::outbox_filled`](super::Store::outbox_filled).
     pub(super) fn outbox_filled(&self) -> Arc<Notify> {
         Arc::clone(&self.queued)
+    }
+
+    /// See [`Store::taken`](super::Store::taken).
+    pub(super) fn taken(&self) -> i64 {
+        self.taken.load(Ordering::Acquire)
     }
 
     /// Waits for what is under way and closes all connections.
@@ -104,6 +122,7 @@ impl<DB: Database> Clone for Pool<DB> {
             line: Arc::clone(&self.line),
             trust: self.trust.clone(),
             queued: Arc::clone(&self.queued),
+            taken: Arc::clone(&self.taken),
         }
     }
 }
@@ -120,6 +139,11 @@ impl<DB: Database> Transaction<DB> {
     /// Notes that it has queued a notification.
     pub(super) fn queues(&mut self) {
         self.queues = true;
+    }
+
+    /// Notes that it takes an hour, by its beginning in ms, to be rolled up.
+    pub(super) fn takes(&self, hour: i64) {
+        self.taken.fetch_max(hour, Ordering::AcqRel);
     }
 
     /// Makes it durable.

@@ -26,8 +26,6 @@ use super::{
 };
 
 const HOUR: Span = Span::from_mins(60);
-/// Hours of a device whose records are deleted in one transaction, at most.
-const HOURS_AT_ONCE: i64 = 64;
 /// An alert makes no more hours due than this, however long ago its fault began.
 const MOST_HOURS: usize = 48;
 
@@ -104,12 +102,12 @@ statements! {
         FROM rollup WHERE device_no = $1 AND grain = $2 AND at >= $3 AND at < $4 ORDER BY at";
     DEVICE_NO = "SELECT no FROM device WHERE site = $1 AND id = $2";
     AGED_DEVICES = "SELECT no FROM device d WHERE EXISTS (SELECT 1 FROM record r WHERE r.device_no = d.no AND r.at < $1) ORDER BY no";
-    LEFT_OF = "SELECT at, records, normal, abnormal, offline, unknown, open_normal, open_abnormal, open_offline, open_unknown, figures
-        FROM rollup WHERE device_no = $1 AND grain = 0 AND at = $2 AND NOT kept";
-    AGED_HOURS = "SELECT DISTINCT r.at - r.at % 3600000 AS hour FROM record r
-        WHERE r.device_no = $1 AND r.at < $2 AND r.at < (SELECT MAX(at) - MAX(at) % 3600000 FROM record WHERE device_no = $1)
-            AND NOT EXISTS (SELECT 1 FROM rollup_due u WHERE u.device_no = $1 AND u.at = r.at - r.at % 3600000)
-        ORDER BY hour LIMIT $3";
+    IS_KEPT = "SELECT kept FROM rollup WHERE device_no = $1 AND grain = 0 AND at = $2";
+    AGED_HOURS = "SELECT DISTINCT hour FROM (SELECT r.at - r.at % 3600000 AS hour FROM record r
+            WHERE r.device_no = $1 AND r.at < $2 AND r.at < (SELECT MAX(at) - MAX(at) % 3600000 FROM record WHERE device_no = $1)
+                AND NOT EXISTS (SELECT 1 FROM rollup_due u WHERE u.device_no = $1 AND u.at = r.at - r.at % 3600000)
+            ORDER BY r.at LIMIT $3) AS oldest
+        ORDER BY hour";
     FORGET_HOUR = "DELETE FROM record WHERE device_no = $1 AND at >= $2 AND at < $2 + 3600000
         AND at < (SELECT MAX(at) FROM record WHERE device_no = $1)
         AND NOT EXISTS (SELECT 1 FROM rollup_due WHERE device_no = $1 AND at = $2)";
@@ -205,7 +203,12 @@ impl Tx {
     /// Takes an hour to be rolled up. From here until the commit, whoever stores a record in it waits or notes it again.
     pub(crate) async fn take_due(&mut self, due: &Due) -> Result<(), StoreError> {
         on!(self, "take an hour to be rolled up", conn => sqlx::query(TAKE_DUE).bind(due.at).bind(due.device_no)
-            .execute(conn).await.map(drop))
+            .execute(conn).await.map(drop))?;
+        match self {
+            Self::Sqlite(tx) => tx.takes(due.at),
+            Self::Postgres(tx) => tx.takes(due.at),
+        }
+        Ok(())
     }
 
     /// What a device stated within a period.
@@ -266,11 +269,12 @@ impl Tx {
         raw.into_iter().map(RolledUp::try_from).collect()
     }
 
-    /// What is left of an hour whose records are gone; nothing while they are all kept.
-    pub(crate) async fn left_of(&mut self, due: &Due) -> Result<Option<Rollup>, StoreError> {
-        let left: Option<Raw> = on!(self, "read what is left of an hour", conn => sqlx::query_as(LEFT_OF)
+    /// What is known of an hour, if it was rolled up before, and whether all its records are still there.
+    pub(crate) async fn known_hour(&mut self, due: &Due) -> Result<Option<(Rollup, bool)>, StoreError> {
+        let kept: Option<bool> = on!(self, "look whether records are kept", conn => sqlx::query_scalar(IS_KEPT)
             .bind(due.device_no).bind(due.at).fetch_optional(conn).await)?;
-        Ok(left.map(RolledUp::try_from).transpose()?.map(|left| left.rollup))
+        let known = self.rolled_up(due.device_no, Grain::Hour, due.period()).await?.pop();
+        Ok(known.map(|known| known.rollup).zip(kept))
     }
 
     /// Deletes what came for an hour whose other records are gone.
@@ -318,23 +322,25 @@ impl Store {
         on!(&mut tx, "look for old records", conn => sqlx::query_scalar(AGED_DEVICES).bind(before.millis()).fetch_all(conn).await)
     }
 
-    /// Deletes a device's records of hours that had ended at `before`, whole hours until `most` records or more are gone: not the hour
-    /// of its newest record, and none that is due to be rolled up. Returns how many are gone; none if there is nothing to delete.
-    pub async fn forget_records(&self, device_no: i64, before: Timestamp, most: u64) -> Result<u64, StoreError> {
+    /// The hours of a device's `most` oldest records from before `before`, which is the end of an hour: not the hour of its newest record,
+    /// and none that is due to be rolled up.
+    pub async fn aged_hours(&self, device_no: i64, before: Timestamp, most: i64) -> Result<Vec<i64>, StoreError> {
+        let mut tx = self.read().await?;
+        on!(&mut tx, "look for old records", conn => sqlx::query_scalar(AGED_HOURS).bind(device_no).bind(before.millis())
+            .bind(most).fetch_all(conn).await)
+    }
+
+    /// Deletes all records of these hours of a device, but of none that is due by now. Returns how many.
+    pub async fn forget_hours(&self, device_no: i64, hours: &[i64]) -> Result<u64, StoreError> {
         let mut tx = self.begin().await?;
-        let hours: Vec<i64> = on!(&mut tx, "look for old records", conn => sqlx::query_scalar(AGED_HOURS).bind(device_no)
-            .bind(hour_of(before.millis())).bind(HOURS_AT_ONCE).fetch_all(conn).await)?;
         let mut gone = 0;
         for hour in hours {
-            let of_hour = tx.forget_hour(device_no, hour).await?;
+            let of_hour = tx.forget_hour(device_no, *hour).await?;
             if of_hour > 0 {
                 on!(&mut tx, "note that records are gone", conn => sqlx::query(NO_LONGER_KEPT).bind(device_no).bind(hour)
                     .execute(conn).await.map(drop))?;
             }
             gone += of_hour;
-            if gone >= most {
-                break;
-            }
         }
         tx.commit().await?;
         Ok(gone)

@@ -14,7 +14,8 @@ use lobby_domain::{
 use rstest::rstest;
 
 use super::{
-    Batch, Database, Kind, LED, MINUTE, Store, T0, clear, commit, count, execute, raise, record, site, writer,
+    Batch, Database, Kind, LED, MINUTE, Store, T0, clear, commit, count, execute, raise, record, site,
+    unanswered::Proxy, writer,
 };
 use crate::{
     clock::Clock,
@@ -256,18 +257,23 @@ async fn whenever_records_come_and_whatever_the_clock_says_each_is_counted_once(
     let Some(database) = Database::create(kind).await else { return };
     let (store, mut writer) = (&database.store, writer(&database.store));
     let mut random = fastrand::Rng::with_seed(seed);
-    let (mut sent, mut now) = (0_u64, T0 + DAY);
-    for _ in 0..40 {
-        match random.u8(0..6) {
-            0 => now = T0 + HOUR.times(random.u32(0..24 * 90)),
-            1 => history(store, now).forget().await.unwrap(),
-            2 => history(store, now).roll_up().await.unwrap(),
+    let (mut sent, mut now, mut newest) = (0_u64, T0 + DAY, T0);
+    for _ in 0..80 {
+        match random.u8(0..9) {
+            // A clock that is right, at the beginning or late, and one that is ahead for a while.
+            0 => now = T0 + MINUTE.times(random.u32(0..60 * 14)),
+            1 => now = T0 + HOUR.times(random.u32(0..24 * 90)),
+            2 => history(store, now).forget().await.unwrap(),
+            3 | 4 => history(store, now).roll_up().await.unwrap(),
+            5 => history(store, now + HOUR.times(random.u32(1..24 * 40))).roll_up().await.unwrap(),
+            6 => writer = self::writer(store),
             _ => {
                 let first = sent + 1;
                 sent += random.u64(1..20);
-                let records = (first..=sent).map(|seq| measured(seq, T0 + MINUTE.times(random.u32(0..60 * 12)), 20.0));
-                let batch = reports("box", LED, records.collect::<Vec<_>>());
-                writer.commit(&[batch], now).await.unwrap();
+                let records: Vec<Record> =
+                    (first..=sent).map(|seq| measured(seq, T0 + MINUTE.times(random.u32(0..60 * 12)), 20.0)).collect();
+                newest = records.iter().fold(newest, |newest, record| newest.max(Timestamp::from_millis(record.at)));
+                writer.commit(&[reports("box", LED, records)], now).await.unwrap();
             }
         }
     }
@@ -279,7 +285,69 @@ async fn whenever_records_come_and_whatever_the_clock_says_each_is_counted_once(
         assert_eq!(counted, i64::try_from(sent).unwrap());
         at_end.forget().await.unwrap();
     }
-    assert!(count(store, "record").await < i64::try_from(sent).unwrap(), "old ones are gone");
+    let kept = super::records::read(store, Some(LED), None, None).await;
+    assert!(kept.len() < usize::try_from(sent).unwrap(), "old ones are gone");
+    assert_eq!(kept.iter().map(|row| row.at).max(), Some(newest), "and never the newest");
+}
+
+#[tokio::test]
+async fn an_old_record_whose_commit_was_not_answered_is_counted_once_though_it_is_gone_when_it_is_tried_again() {
+    let Some(database) = Database::create(Kind::Postgres).await else { return };
+    let (proxy, store) = Proxy::before(&database).await;
+    let mut writer = writer(&store);
+    two_hours(&mut writer).await;
+    let work = history(&database.store, T0 + DAY.times(40));
+    work.roll_up().await.unwrap();
+    work.forget().await.unwrap();
+    proxy.arm();
+    let late = [reports("box", LED, [measured(13, T0 + MINUTE.times(25), 50.0)])];
+    writer.commit(&late, work.clock.now()).await.unwrap_err();
+    work.roll_up().await.unwrap();
+    assert_eq!(count(&database.store, "record").await, 6, "it came, was counted, and is gone");
+    writer.commit(&late, work.clock.now()).await.unwrap();
+    work.roll_up().await.unwrap();
+    assert_eq!(rolled(&database.store, Grain::Hour, (T0, T0 + DAY)).await[0].1.records, 7);
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_comes_later_than_hours_are_kept_changes_no_day(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    two_hours(&mut writer).await;
+    history(store, T0 + DAY).roll_up().await.unwrap();
+    let now = T0 + DAY.times(800);
+    writer.commit(&[reports("box", LED, [measured(13, now, 20.0)])], now).await.unwrap();
+    let work = history(store, now + HOUR.times(2));
+    for late in [14, 15] {
+        work.roll_up().await.unwrap();
+        work.forget().await.unwrap();
+        assert_eq!((count(store, "record").await, count(store, "rollup_due").await), (1, 0));
+        assert_eq!(rolled(store, Grain::Hour, (T0 - DAY, T0 + DAY)).await.len(), 0);
+        let days = rolled(store, Grain::Day, (T0 - DAY, T0 + DAY)).await;
+        assert_eq!((days[0].1.records, days[0].1.all.normal), (12, 2 * HOUR.millis()));
+        writer.commit(&[reports("box", LED, [measured(late, T0, 20.0)])], now).await.unwrap();
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_hour_that_was_rolled_up_while_the_clock_was_ahead_is_due_again_with_each_record(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    let report = |seq: u32| {
+        let at = T0 + MINUTE.times(seq);
+        ([reports("box", LED, [measured(seq.into(), at, 20.0)])], at)
+    };
+    for seq in 1..=3 {
+        let (batch, now) = report(seq);
+        writer.commit(&batch, now).await.unwrap();
+        // The clock is right again before the next record.
+        history(store, T0 + DAY).roll_up().await.unwrap();
+    }
+    assert_eq!(rolled(store, Grain::Hour, (T0, T0 + DAY)).await[0].1.records, 3);
 }
 
 #[tokio::test]
@@ -309,10 +377,10 @@ async fn hours_of_an_earlier_version_are_made_anew_if_their_records_are_there_an
     let columns =
         "device_no, grain, at, records, normal, abnormal, offline, unknown, open_normal, open_abnormal, open_offline,
         open_unknown, figures";
-    // Three records in each of three hours: all are gone, one is left, all are left.
-    for (hour, left) in [(0, 0), (1, 1), (2, 3)] {
+    // Three records in each of three hours: all are gone, one is left, all are left; and an hour that never had any.
+    for (hour, records, left) in [(0, 3, 0), (1, 3, 1), (2, 3, 3), (3, 0, 0)] {
         let at = (T0 + HOUR.times(hour)).millis();
-        let values = format!("1, 0, {at}, 3, 3600000, 0, 0, 0, 3600000, 0, 0, 0, '{{}}'");
+        let values = format!("1, 0, {at}, {records}, 3600000, 0, 0, 0, 3600000, 0, 0, 0, '{{}}'");
         execute(old, format!("INSERT INTO rollup ({columns}) VALUES ({values})")).await;
         for n in 0..left {
             // The newest of all is staged where records are.
@@ -336,11 +404,11 @@ async fn hours_of_an_earlier_version_are_made_anew_if_their_records_are_there_an
         every_ms: 1000,
     };
     let mut tx = store.read().await.unwrap();
-    let mut left = Vec::new();
-    for hour in 0..4 {
-        left.push(tx.left_of(&due(hour)).await.unwrap().map(|left| left.records));
+    let mut known = Vec::new();
+    for hour in 0..5 {
+        known.push(tx.known_hour(&due(hour)).await.unwrap().map(|(known, kept)| (known.records, kept)));
     }
-    assert_eq!(left, [Some(3), Some(3), None, None]);
+    assert_eq!(known, [Some((3, false)), Some((3, false)), Some((3, true)), Some((0, true)), None]);
     drop(tx);
     assert_eq!((count(&store, "record").await, count(&store, "record_staged").await), (4, 0));
 }

@@ -17,12 +17,27 @@ use super::{
 use crate::{lifecycle::Lifecycle, store::Trouble};
 
 /// Passes connections on to PostgreSQL; when armed, it passes the next COMMIT on as well, and cuts the connection before the answer.
-struct Proxy {
+pub(super) struct Proxy {
     address: std::net::SocketAddr,
     armed: Arc<AtomicBool>,
 }
 
 impl Proxy {
+    /// A proxy before a database, and the database through it.
+    pub(super) async fn before(database: &Database) -> (Self, Store) {
+        let url = database.url().to_owned();
+        let (before, rest) = url.split_once('@').unwrap();
+        let (server, path) = rest.split_once('/').unwrap();
+        let proxy = Self::to(server.to_owned()).await;
+        let store = Store::open(&format!("{before}@{}/{path}", proxy.address)).await.unwrap();
+        (proxy, store)
+    }
+
+    /// Cuts off the answer to the next commit.
+    pub(super) fn arm(&self) {
+        self.armed.store(true, SeqCst);
+    }
+
     async fn to(server: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -66,18 +81,14 @@ async fn pass(mut client: TcpStream, mut server: TcpStream, cut: Arc<AtomicBool>
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_is_done_once_when_it_is_tried_again() {
     let Some(database) = Database::create(Kind::Postgres).await else { return };
-    let url = database.url().to_owned();
-    let (before, rest) = url.split_once('@').unwrap();
-    let (server, path) = rest.split_once('/').unwrap();
-    let proxy = Proxy::to(server.to_owned()).await;
-    let store = Store::open(&format!("{before}@{}/{path}", proxy.address)).await.unwrap();
+    let (proxy, store) = Proxy::before(&database).await;
     let mut writer = writer(&store);
 
     commit(&mut writer, raise(LED, DARK, T0)).await;
     // The alert ends and comes again: done twice, this would end the second one.
     let mut both = reports("box", LED, [record(1, LED, T0), record(2, LED, T0)]);
     both.changes.alerts = vec![clear(LED, DARK, T0 + MINUTE), raise(LED, DARK, T0 + MINUTE + MINUTE)];
-    proxy.armed.store(true, SeqCst);
+    proxy.arm();
     let batches = [both, alerts([])];
     let error = writer.commit(&batches, T0).await.unwrap_err();
     assert_eq!(error.trouble(), Trouble::Lost, "{error:?}");
