@@ -4,8 +4,8 @@
 //! it up is to make it from its records anew, so doing it twice changes nothing.
 //!
 //! The records of an hour are deleted together, in the transaction that notes that they are no longer kept. What comes for it after that is
-//! added to what is known of it, and deleted in the same transaction: so each record is counted once, whenever it comes and however old it
-//! is by then.
+//! added to what is known of it, and deleted in the same transaction: so each record is counted once, whenever it comes, until hours as old
+//! as it are deleted themselves.
 
 use std::collections::BTreeMap;
 
