@@ -202,7 +202,7 @@ impl History {
     /// Deletes what is older than it is to be kept.
     pub async fn forget(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let before = whole_hours(now - self.settings.raw);
+        let before = now - self.settings.raw;
         // What comes after years is old as soon as it comes.
         self.store.merge_all().await?;
         for device in self.store.aged_devices(before).await? {
@@ -249,11 +249,6 @@ pub(crate) fn harmful(
 /// Leaves the database to others for as long as it was used.
 async fn rest(begun: Instant) {
     sleep(begun.elapsed()).await;
-}
-
-/// The beginning of the hour that holds `at`.
-fn whole_hours(at: Timestamp) -> Timestamp {
-    at.shifted(-at.millis().rem_euclid(Span::from_mins(60).millis()))
 }
 
 /// The day that holds `at`, in the site's zone.

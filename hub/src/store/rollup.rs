@@ -80,6 +80,13 @@ struct Raw {
     figures: String,
 }
 
+#[derive(sqlx::FromRow)]
+struct KnownHour {
+    #[sqlx(flatten)]
+    raw: Raw,
+    kept: bool,
+}
+
 statements! {
     NOTE_ALERT_DUE = "INSERT INTO rollup_due (at, device_no) SELECT $3, no FROM device WHERE site = $1 AND id = $2
         ON CONFLICT (at, device_no) DO UPDATE SET at = excluded.at";
@@ -102,7 +109,9 @@ statements! {
         FROM rollup WHERE device_no = $1 AND grain = $2 AND at >= $3 AND at < $4 ORDER BY at";
     DEVICE_NO = "SELECT no FROM device WHERE site = $1 AND id = $2";
     AGED_DEVICES = "SELECT no FROM device d WHERE EXISTS (SELECT 1 FROM record r WHERE r.device_no = d.no AND r.at < $1) ORDER BY no";
-    IS_KEPT = "SELECT kept FROM rollup WHERE device_no = $1 AND grain = 0 AND at = $2";
+    KNOWN_HOUR = "SELECT at, records, normal, abnormal, offline, unknown, open_normal, open_abnormal, open_offline, open_unknown, figures,
+            kept
+        FROM rollup WHERE device_no = $1 AND grain = 0 AND at = $2";
     AGED_HOURS = "SELECT DISTINCT hour FROM (SELECT r.at - r.at % 3600000 AS hour FROM record r
             WHERE r.device_no = $1 AND r.at < $2 AND r.at < (SELECT MAX(at) - MAX(at) % 3600000 FROM record WHERE device_no = $1)
                 AND NOT EXISTS (SELECT 1 FROM rollup_due u WHERE u.device_no = $1 AND u.at = r.at - r.at % 3600000)
@@ -271,10 +280,9 @@ impl Tx {
 
     /// What is known of an hour, if it was rolled up before, and whether all its records are still there.
     pub(crate) async fn known_hour(&mut self, due: &Due) -> Result<Option<(Rollup, bool)>, StoreError> {
-        let kept: Option<bool> = on!(self, "look whether records are kept", conn => sqlx::query_scalar(IS_KEPT)
+        let known: Option<KnownHour> = on!(self, "read what is known of an hour", conn => sqlx::query_as(KNOWN_HOUR)
             .bind(due.device_no).bind(due.at).fetch_optional(conn).await)?;
-        let known = self.rolled_up(due.device_no, Grain::Hour, due.period()).await?.pop();
-        Ok(known.map(|known| known.rollup).zip(kept))
+        known.map(|KnownHour { raw, kept }| Ok((RolledUp::try_from(raw)?.rollup, kept))).transpose()
     }
 
     /// Deletes what came for an hour whose other records are gone.
@@ -316,18 +324,19 @@ impl Store {
         }
     }
 
-    /// The devices with records from before `before`.
+    /// The devices with records of hours that had ended at `before`.
     pub async fn aged_devices(&self, before: Timestamp) -> Result<Vec<i64>, StoreError> {
         let mut tx = self.read().await?;
-        on!(&mut tx, "look for old records", conn => sqlx::query_scalar(AGED_DEVICES).bind(before.millis()).fetch_all(conn).await)
+        on!(&mut tx, "look for old records", conn => sqlx::query_scalar(AGED_DEVICES)
+            .bind(hour_of(before.millis())).fetch_all(conn).await)
     }
 
-    /// The hours of a device's `most` oldest records from before `before`, which is the end of an hour: not the hour of its newest record,
-    /// and none that is due to be rolled up.
+    /// The hours, ended at `before`, of a device's `most` oldest records: not the hour of its newest record, and none that is due to be
+    /// rolled up.
     pub async fn aged_hours(&self, device_no: i64, before: Timestamp, most: i64) -> Result<Vec<i64>, StoreError> {
         let mut tx = self.read().await?;
-        on!(&mut tx, "look for old records", conn => sqlx::query_scalar(AGED_HOURS).bind(device_no).bind(before.millis())
-            .bind(most).fetch_all(conn).await)
+        on!(&mut tx, "look for old records", conn => sqlx::query_scalar(AGED_HOURS).bind(device_no)
+            .bind(hour_of(before.millis())).bind(most).fetch_all(conn).await)
     }
 
     /// Deletes all records of these hours of a device, but of none that is due by now. Returns how many.
