@@ -215,6 +215,7 @@ impl History {
                 rest(begun).await;
             }
         }
+        self.store.forget_covered().await?;
         self.store.forget_rollups(Grain::Hour, now - self.settings.hourly).await?;
         self.store.forget_rollups(Grain::Day, now - self.settings.daily).await?;
         self.forget_phones(now - self.settings.phones).await

@@ -18,6 +18,7 @@ mod escalations;
 mod findings;
 mod fleet;
 mod followed;
+mod gone;
 mod grants;
 mod labels;
 mod left;

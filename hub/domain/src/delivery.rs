@@ -21,7 +21,7 @@ pub struct Stream {
     committed: u64,
     /// What was taken in beyond `committed`.
     ahead: Ranges,
-    /// What was given up of that before `base`.
+    /// What was taken in or given up of that before `base`.
     early: Ranges,
     /// While the first `seq` of the epoch is still open.
     pub(crate) settles_at: Option<Timestamp>,
@@ -37,8 +37,6 @@ pub enum Arrival {
     New,
     /// It has been taken in before.
     Duplicate,
-    /// It is from before the first known record: only the database can tell.
-    BeforeBase,
 }
 
 impl Stream {
@@ -47,8 +45,8 @@ impl Stream {
         Self { settles_at: Some(now + SETTLING), ..Self::restored(0, 0) }
     }
 
-    /// A stream as it was stored; records beyond `committed` are taken in again by [`Stream::take`], and then what was counted of it is
-    /// put back by [`Stream::counted`].
+    /// A stream as it was stored; what was taken in beyond `committed` and before `base` is taken in again by [`Stream::retake`], and then
+    /// what was counted of it is put back by [`Stream::counted`].
     pub fn restored(base: u64, committed: u64) -> Self {
         let tally = Tally { heard: committed.max(base), ..Tally::default() };
         Self {
@@ -115,9 +113,6 @@ impl Stream {
 
     /// Takes in one record.
     pub fn take(&mut self, seq: u64) -> Arrival {
-        if seq <= self.base {
-            return Arrival::BeforeBase;
-        }
         if self.has(seq) {
             self.tally.duplicates += 1;
             return Arrival::Duplicate;
@@ -127,7 +122,7 @@ impl Stream {
             (self.committed, self.tally.heard, self.asked_at) = (seq, self.tally.heard.max(seq), None);
             self.advance();
         } else {
-            self.cover(seq, seq);
+            self.retake(seq, seq);
         }
         Arrival::New
     }
@@ -145,12 +140,18 @@ impl Stream {
     /// Counts `from..=to` as settled, because the agent no longer has them. Returns what is lost thereby: what had neither come nor
     /// been given up before.
     pub fn give_up(&mut self, from: u64, to: u64) -> Vec<(u64, u64)> {
-        let mut lost = self.early.add(from, to.min(self.base));
-        if to > self.committed {
-            lost.extend(self.cover(from.max(self.committed + 1), to));
-        }
+        let lost = self.retake(from, to);
         self.tally.lost += lost.iter().map(|(from, to)| to - from + 1).sum::<u64>();
         lost
+    }
+
+    /// Counts `from..=to` as settled, as they were before the stream was stored. Returns what was not known of it.
+    pub fn retake(&mut self, from: u64, to: u64) -> Vec<(u64, u64)> {
+        let mut new = self.early.add(from, to.min(self.base));
+        if to > self.committed {
+            new.extend(self.cover(from.max(self.committed + 1), to));
+        }
+        new
     }
 
     /// The agent holds nothing below `oldest`. Returns what is thereby lost.
@@ -208,7 +209,7 @@ impl Stream {
     }
 
     fn has(&self, seq: u64) -> bool {
-        seq <= self.committed || self.ahead.contains(seq)
+        if seq <= self.base { self.early.contains(seq) } else { seq <= self.committed || self.ahead.contains(seq) }
     }
 
     fn rebase(&mut self, base: u64) {
@@ -287,8 +288,9 @@ mod tests {
         assert_eq!(stream.committed(), None);
         assert!(stream.settle(T0 + SETTLING));
         assert_eq!(stream.committed(), Some(103));
-        assert_eq!(stream.take(7), Arrival::BeforeBase);
-        assert_eq!(stream.take(102), Arrival::Duplicate);
+        assert_eq!(stream.take(7), Arrival::New, "it comes late, and is not waited for");
+        assert_eq!((stream.take(7), stream.take(102)), (Arrival::Duplicate, Arrival::Duplicate));
+        assert_eq!(stream.give_up(6, 7), [(6, 6)], "what came is not lost");
     }
 
     #[test]
@@ -408,10 +410,11 @@ mod tests {
         fn restart(&self) -> Option<Stream> {
             let (base, committed, tally) = self.row.clone()?;
             let mut stream = Stream::restored(base, committed);
-            for seq in self.records.iter().filter(|seq| **seq > committed) {
-                stream.take(*seq);
+            let outside = |seq: &&u64| **seq > committed || **seq <= base;
+            for seq in self.records.iter().filter(outside) {
+                stream.retake(*seq, *seq);
             }
-            for seq in self.given_up.iter().chain(&self.unreadable).filter(|seq| **seq > committed || **seq <= base) {
+            for seq in self.given_up.iter().chain(&self.unreadable).filter(outside) {
                 stream.give_up(*seq, *seq);
             }
             stream.counted(tally);

@@ -22,7 +22,7 @@ impl Ranges {
 
     /// How many numbers it holds.
     pub fn count(&self) -> u64 {
-        self.ranges.iter().map(|(first, last)| last - first + 1).sum()
+        self.iter().map(|(first, last)| last - first + 1).sum()
     }
 
     /// The lowest range.
@@ -33,6 +33,11 @@ impl Ranges {
     /// The highest number.
     pub fn last(&self) -> Option<u64> {
         self.ranges.last_key_value().map(|(_, last)| *last)
+    }
+
+    /// The first and the last of each range, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.ranges.iter().map(|(first, last)| (*first, *last))
     }
 
     /// Takes the lowest range out.
@@ -92,7 +97,7 @@ mod tests {
                 prop_assert_eq!(ranges.count(), u64::try_from(set.len()).unwrap());
                 prop_assert_eq!(ranges.last(), set.last().copied());
                 prop_assert!((1..80).all(|number| ranges.contains(number) == set.contains(&number)));
-                let all: Vec<(u64, u64)> = ranges.ranges.iter().map(|(first, last)| (*first, *last)).collect();
+                let all: Vec<(u64, u64)> = ranges.iter().collect();
                 prop_assert!(all.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0), "{:?}", all);
             }
         }

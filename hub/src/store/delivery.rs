@@ -142,8 +142,6 @@ statements! {
     STREAMS = "SELECT epoch, base, committed, heard, lost, unreadable, duplicates, resends, missing_since, longest_delay_ms,
             delays
         FROM stream WHERE agent_no = $1";
-    AHEAD = "SELECT s.epoch, r.seq FROM stream s JOIN record r ON r.agent_no = s.agent_no AND r.epoch = s.epoch AND r.seq > s.committed
-        WHERE s.agent_no = $1 ORDER BY s.epoch, r.seq";
     LOST_OUTSIDE = "SELECT s.epoch, l.from_seq, l.to_seq FROM stream s JOIN lost l ON l.agent_no = s.agent_no AND l.epoch = s.epoch
             AND (l.to_seq > s.committed OR l.from_seq <= s.base)
         WHERE s.agent_no = $1";
@@ -275,13 +273,7 @@ impl Tx {
             sqlx::query_as(STREAMS).bind(agent_no).fetch_all(conn).await)?;
         let restored = |raw: &StreamRaw| Stream::restored(unsigned(raw.base), unsigned(raw.committed));
         agent.streams = streams.iter().map(|raw| (unsigned(raw.epoch), restored(raw))).collect();
-        let ahead: Vec<(i64, i64)> =
-            on!(self, "read records beyond a gap", conn => sqlx::query_as(AHEAD).bind(agent_no).fetch_all(conn).await)?;
-        for (epoch, seq) in ahead {
-            if let Some(stream) = agent.streams.get_mut(&unsigned(epoch)) {
-                stream.take(unsigned(seq));
-            }
-        }
+        self.retake(agent_no, agent).await?;
         let lost: Vec<(i64, i64, i64)> =
             on!(self, "read lost ranges", conn => sqlx::query_as(LOST_OUTSIDE).bind(agent_no).fetch_all(conn).await)?;
         for (epoch, from, to) in lost {

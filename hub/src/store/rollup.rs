@@ -293,6 +293,7 @@ impl Tx {
 
     /// Deletes the records of an hour, but none of an hour that is due, and never a device's newest. Returns how many.
     async fn forget_hour(&mut self, device_no: i64, at: i64) -> Result<u64, StoreError> {
+        self.note_gone(device_no, at).await?;
         on!(self, "delete the records of an hour", conn => sqlx::query(FORGET_HOUR).bind(device_no).bind(at).execute(conn).await
             .map(|done| done.rows_affected()))
     }

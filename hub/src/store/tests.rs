@@ -11,6 +11,7 @@ mod contacts;
 mod database;
 mod deadlines;
 mod escalations;
+mod gone;
 mod grants;
 mod incidents;
 mod ledger;

@@ -55,7 +55,7 @@ impl Site {
             had_waited += u64::from(born_at.is_some_and(|born_at| record.at <= born_at));
             match stream.take(record.seq) {
                 Arrival::Duplicate => changes.duplicates += 1,
-                Arrival::New | Arrival::BeforeBase => {
+                Arrival::New => {
                     let at = clock.corrected(record.at);
                     // Of what is said to be older than the product, nobody knows how long it was on its way.
                     if at >= OLDEST {

@@ -24,8 +24,8 @@ use crate::{
     store::{Due, Grain, Writer, staged::record_columns},
 };
 
-const HOUR: Span = Span::from_mins(60);
-const DAY: Span = Span::from_mins(24 * 60);
+pub(super) const HOUR: Span = Span::from_mins(60);
+pub(super) const DAY: Span = Span::from_mins(24 * 60);
 
 /// A clock that a test sets.
 struct Fixed(Timestamp);
@@ -37,7 +37,7 @@ impl Clock for Fixed {
 }
 
 /// The work on history as it is at `now`.
-fn history(store: &Store, now: Timestamp) -> History {
+pub(super) fn history(store: &Store, now: Timestamp) -> History {
     let fleet = Fleet::new(Pack::built_in(), [].into(), TimeZone::UTC);
     fleet.write().insert(site(), Site::new(site(), Calendar::always_open(super::shanghai()), Pack::built_in(), T0));
     let settings = HistorySettings::default();
@@ -55,7 +55,7 @@ fn measured(seq: u64, at: Timestamp, celsius: f64) -> Record {
     Record { facts: [("temperature_c".into(), celsius.into())].into(), ..record(seq, LED, at) }
 }
 
-async fn rolled(store: &Store, grain: Grain, period: Period) -> Vec<(Timestamp, Rollup)> {
+pub(super) async fn rolled(store: &Store, grain: Grain, period: Period) -> Vec<(Timestamp, Rollup)> {
     let rolled = store.rollups(&site(), &LED.parse().unwrap(), grain, period).await.unwrap();
     rolled.into_iter().map(|rolled| (rolled.at, rolled.rollup)).collect()
 }

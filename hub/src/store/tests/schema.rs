@@ -8,7 +8,7 @@ use sqlx::{Executor, SqlSafeStr, SqlitePool};
 use super::{Database, Kind, Store};
 use crate::store::{
     alerts, audit, chat_ids, checks, closings, compliance, contacts, deadlines, delivery, dispensed, escalations,
-    findings, fleet, followed, grants, labels, left, meta, month_reports, moves, notifications, once, outbox,
+    findings, fleet, followed, gone, grants, labels, left, meta, month_reports, moves, notifications, once, outbox,
     owed_messages, owed_purchases, owed_register, owed_supply, past, people, photos, purchases, queue, records,
     register, reports, resend, restraints, rollup, roster, rounds, schema, staged, started, stock, stock_alerts,
     stock_takes, ticket_deeds, tickets, tokens,
@@ -42,6 +42,7 @@ async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::P
         notifications::STATEMENTS,
         once::STATEMENTS,
         outbox::STATEMENTS,
+        gone::STATEMENTS,
         grants::STATEMENTS,
         people::STATEMENTS,
         past::STATEMENTS,
