@@ -30,17 +30,18 @@ statements! {
         AND from_seq >= COALESCE((SELECT MAX(from_seq) FROM record_gone WHERE agent_no = $1 AND epoch = $2 AND from_seq < $3), $3)";
     REMOVE = "DELETE FROM record_gone WHERE agent_no = $1 AND epoch = $2 AND from_seq = $3";
     ADD = "INSERT INTO record_gone (agent_no, epoch, from_seq, to_seq) VALUES ($1, $2, $3, $4)";
-    // The epochs are looked up one by one: there are few, and many records of each.
+    // The epochs are looked up one by one: there are few, and many records of each. By `CROSS JOIN` SQLite begins with the few.
     TAKEN = "WITH RECURSIVE known (epoch) AS (
             SELECT MIN(epoch) FROM record WHERE agent_no = $1
             UNION ALL SELECT (SELECT MIN(r.epoch) FROM record r WHERE r.agent_no = $1 AND r.epoch > known.epoch) FROM known
                 WHERE known.epoch IS NOT NULL)
-        SELECT r.epoch, r.seq, r.seq FROM stream s JOIN record r ON r.agent_no = s.agent_no AND r.epoch = s.epoch
-            AND r.seq > s.committed WHERE s.agent_no = $1
-        UNION ALL SELECT r.epoch, r.seq, r.seq FROM stream s JOIN record r ON r.agent_no = s.agent_no AND r.epoch = s.epoch
-            AND r.seq <= s.base WHERE s.agent_no = $1
-        UNION ALL SELECT r.epoch, r.seq, r.seq FROM known k JOIN record r ON r.agent_no = $1 AND r.epoch = k.epoch
-            WHERE NOT EXISTS (SELECT 1 FROM stream s WHERE s.agent_no = $1 AND s.epoch = k.epoch)
+        SELECT r.epoch, r.seq, r.seq FROM stream s CROSS JOIN record r
+            WHERE s.agent_no = $1 AND r.agent_no = s.agent_no AND r.epoch = s.epoch AND r.seq > s.committed
+        UNION ALL SELECT r.epoch, r.seq, r.seq FROM stream s CROSS JOIN record r
+            WHERE s.agent_no = $1 AND r.agent_no = s.agent_no AND r.epoch = s.epoch AND r.seq <= s.base
+        UNION ALL SELECT r.epoch, r.seq, r.seq FROM known k CROSS JOIN record r
+            WHERE r.agent_no = $1 AND r.epoch = k.epoch
+                AND NOT EXISTS (SELECT 1 FROM stream s WHERE s.agent_no = $1 AND s.epoch = k.epoch)
         UNION ALL SELECT epoch, from_seq, to_seq FROM record_gone WHERE agent_no = $1";
     IS_ANY_COVERED = concat!("SELECT EXISTS (SELECT 1 FROM record_gone g WHERE ", covered!(), ")");
     REMOVE_COVERED = concat!("DELETE FROM record_gone AS g WHERE ", covered!());
