@@ -74,6 +74,9 @@ findings! {
     /// Commits take long.
     DatabaseSlow: "database_slow", 1, "数据库很慢：最近一次提交用了 {}", "The database is slow: the last commit took {}",
         "检查磁盘是否忙或老化。", "See whether the disk is busy or worn.";
+    /// The log cannot be copied into the file.
+    LogNotCopied: "log_not_copied", 1, "数据库日志无法写入数据库文件：{}", "The database's log cannot be copied into its file: {}",
+        "记录、告警和工单仍照常保存，但日志文件会越来越大，直到磁盘写满。请检查磁盘和数据库文件的权限。", "Records, alerts and tickets are still stored, but the log grows until the disk is full. Check the disk and the permissions of the database file.";
     /// The external broker is away.
     BrokerLost: "broker_lost", 0, "与 MQTT 服务器的连接中断", "The MQTT broker is not connected",
         "检查 MQTT 服务器和网络。期间设备显示为未知，采集端保留记录。", "Check the broker and the network. Meanwhile devices are shown as unknown; agents keep their records.";

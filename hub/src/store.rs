@@ -315,6 +315,15 @@ impl Store {
         }
     }
 
+    /// Why what is committed cannot be copied from the log into the database file, while that is so. It is stored all the same, and the log
+    /// grows.
+    pub fn uncopied(&self) -> Option<String> {
+        match self {
+            Self::Sqlite(pool) => pool.uncopied(),
+            Self::Postgres(_) => None,
+        }
+    }
+
     /// Begins a transaction that only reads.
     pub async fn read(&self) -> Result<Tx, StoreError> {
         match self {

@@ -1,6 +1,7 @@
 // A disk that fails, for one program: preloaded into it, this refuses what the program does to files below $FAILING_FOLDER, as the first
-// letter in the file $FAILING_MODE says: `r` the file system has become read-only (EROFS), `s` syncs fail (EIO), anything else: all is
-// well. It can be changed at any time. Real system calls do the rest.
+// letter in the file $FAILING_MODE says: `r` the file system has become read-only (EROFS), `s` syncs fail (EIO), `d` what is written to
+// databases (.db), but not to their logs, fails (EIO), anything else: all is well. It can be changed at any time. Real system calls do the
+// rest.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -45,13 +46,23 @@ static int fails(int fd, char mode)
     return below(path) && mode_is(mode);
 }
 
+static int is_database(int fd)
+{
+    char name[64], path[4096];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    long length = readlink(name, path, sizeof path - 1);
+    return length > 3 && memcmp(path + length - 3, ".db", 3) == 0;
+}
+
 static long refused(int error)
 {
     errno = error;
     return -1;
 }
 
-#define REFUSE_WRITE(fd) if (fails(fd, 'r')) return refused(EROFS)
+#define REFUSE_WRITE(fd) \
+    if (fails(fd, 'r')) return refused(EROFS); \
+    if (fails(fd, 'd') && is_database(fd)) return refused(EIO)
 #define REFUSE_SYNC(fd) if (fails(fd, 's')) return (int)refused(EIO)
 #define REFUSE_NAME(path) if (below(path) && mode_is('r')) return (int)refused(EROFS)
 

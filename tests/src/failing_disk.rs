@@ -1,6 +1,6 @@
-//! A disk that becomes read-only or fails to sync while a program uses it, and is well again: `tests/peers/failing_disk.c`, preloaded into
-//! that program. Who remounts a real disk read-only must first stop whoever has a file open for writing, and only a broken one
-//! fails a sync.
+//! A disk that becomes read-only, fails to sync, or fails in a part of it while a program uses it, and is well again:
+//! `tests/peers/failing_disk.c`, preloaded into that program. Who remounts a real disk read-only must first stop whoever has a file open
+//! for writing, and only a broken one fails a sync.
 
 use std::{
     fs,
@@ -22,6 +22,8 @@ pub enum Mode {
     ReadOnly,
     /// Writes succeed, and cannot be made durable.
     SyncsFail,
+    /// Databases cannot be written, but their logs can.
+    DatabasesFail,
 }
 
 /// The disk below one folder, as one program sees it.
@@ -57,6 +59,7 @@ impl FailingDisk {
             Mode::Well => "-",
             Mode::ReadOnly => "r",
             Mode::SyncsFail => "s",
+            Mode::DatabasesFail => "d",
         };
         // Replaced at once: it is read at any time.
         let new = self.mode.with_extension("new");

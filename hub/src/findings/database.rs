@@ -45,7 +45,10 @@ impl DatabaseProbe {
                 seen = (batches, Instant::now());
             }
             let busy = seen.0 > 0 && seen.1.elapsed() < RECENT && self.counters.failing.load(Relaxed) == 0;
-            let found = if busy { self.judge_commit() } else { self.pulse().await };
+            let mut found = if busy { self.judge_commit() } else { self.pulse().await };
+            found.extend(
+                self.store.uncopied().map(|why| Found::new(FindingKey::LogNotCopied, Severity::Error).with(why)),
+            );
             self.findings.replace(Domain::Database, found, self.clock.now());
         }
     }

@@ -113,7 +113,7 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Copies whenever the log has become long, until `stop`.
+    /// Copies whenever the log has become long, until `stop`. What keeps failing is told by [`Store::uncopied`].
     pub async fn run(self: Arc<Self>, stop: CancellationToken) -> anyhow::Result<()> {
         let Some(pool) = &self.pool else {
             stop.cancelled().await;
@@ -121,25 +121,27 @@ impl Checkpoints {
         };
         let mut ticks = interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut left, mut failing) = (0, false);
+        let mut left = 0;
         loop {
             select! {
                 () = stop.cancelled() => return Ok(()),
                 () = self.look.notified() => {}
                 _ = ticks.tick() => {}
             }
-            match self.keep_short(pool, left).await {
+            let failing = match self.keep_short(pool, left).await {
                 Ok(now) => {
                     left = now;
-                    if std::mem::take(&mut failing) {
-                        info!("the database's log is copied into its file again");
-                    }
+                    None
                 }
-                Err(cause) if !std::mem::replace(&mut failing, true) => {
-                    let cause = format!("{:#}", anyhow::Error::from(cause));
+                Err(cause) => Some(format!("{:#}", anyhow::Error::from(cause))),
+            };
+            let before = pool.note_copy(failing.clone());
+            match (before, failing) {
+                (Some(_), None) => info!("the database's log is copied into its file again"),
+                (None, Some(cause)) => {
                     warn!(cause, "the database's log could not be copied into its file; it is tried again");
                 }
-                Err(_) => {}
+                _ => {}
             }
         }
     }

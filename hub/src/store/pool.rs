@@ -26,6 +26,8 @@ pub struct Pool<DB: Database> {
     queued: Arc<Notify>,
     /// The latest hour that was taken to be rolled up.
     taken: Arc<AtomicI64>,
+    /// Why the log cannot be copied into the file, while that is so.
+    uncopied: Arc<Mutex<Option<String>>>,
 }
 
 /// A transaction.
@@ -57,6 +59,7 @@ impl<DB: Database> Pool<DB> {
             trust,
             queued: Arc::default(),
             taken: Arc::default(),
+            uncopied: Arc::default(),
         })
     }
 
@@ -102,6 +105,16 @@ impl<DB: Database> Pool<DB> {
         self.taken.load(Ordering::Acquire)
     }
 
+    /// Notes why the log cannot be copied into the file, or that it can. Returns what was known before.
+    pub(super) fn note_copy(&self, failing: Option<String>) -> Option<String> {
+        std::mem::replace(&mut *self.uncopied.lock().unwrap_or_else(PoisonError::into_inner), failing)
+    }
+
+    /// See [`Store::uncopied`](super::Store::uncopied).
+    pub(super) fn uncopied(&self) -> Option<String> {
+        self.uncopied.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Waits for what is under way and closes all connections.
     pub(super) async fn close(&self) {
         self.writers.close().await;
@@ -123,6 +136,7 @@ impl<DB: Database> Clone for Pool<DB> {
             trust: self.trust.clone(),
             queued: Arc::clone(&self.queued),
             taken: Arc::clone(&self.taken),
+            uncopied: Arc::clone(&self.uncopied),
         }
     }
 }

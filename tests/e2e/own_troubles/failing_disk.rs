@@ -1,6 +1,7 @@
-//! A disk that becomes read-only, or writes and does not make durable: nobody says yes to what is not on it.
+//! A disk that becomes read-only, or writes and does not make durable: nobody says yes to what is not on it. And one that fails where the
+//! database file is, but not where its log is.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use lobby_tests::{
@@ -9,11 +10,14 @@ use lobby_tests::{
     delivery::Delivered,
     failing_disk::{FailingDisk, Mode},
     hub::{self, Api, Hub, Options, ticket_of},
+    load::{Connection, display_record},
     mqtt::Peer,
     process::Process,
-    spool, wait,
+    reports::Script,
+    spool, stored, wait,
 };
 use serde_json::{Value, json};
+use tokio::{runtime::Runtime, time::timeout};
 
 use super::{FAULT, MACHINE, PATIENCE, Player, SITE, TOLD, found, nothing_raised, ready};
 use crate::equipment::{busy_laptop, laptop};
@@ -23,20 +27,28 @@ const TROUBLES: [Mode; 2] = [Mode::ReadOnly, Mode::SyncsFail];
 const RECOVERED: Duration = Duration::from_secs(10);
 /// How long each trouble goes on after it was told.
 const LASTS: Duration = Duration::from_secs(3);
+/// More records than make a log long.
+const MANY: u64 = 1_000_000;
 
-#[test]
-fn a_hub_says_yes_to_nothing_while_its_disk_is_read_only_or_does_not_sync() -> Result<()> {
-    let Some(disk) = FailingDisk::make()? else { return Ok(()) };
-    let data = tempfile::tempdir()?;
+/// A hub whose data is on this disk, and where it listens: for HTTP and for MQTT.
+fn hub_on(disk: &FailingDisk, data: &Path) -> Result<(Process, SocketAddr, SocketAddr)> {
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
-    let mut command = hub::command(data.path(), &Options::default(), anywhere, anywhere)?;
-    disk.below(data.path(), &mut command);
+    let mut command = hub::command(data, &Options::default(), anywhere, anywhere)?;
+    disk.below(data, &mut command);
     let mut process = Process::start("lobby-hub", &mut command)?;
     let mut listening = |what: &str| -> Result<SocketAddr> {
         let start = format!("{what} listening on ");
         process.line(&start, PATIENCE, |line| line.strip_prefix(&start)?.trim().parse().ok())
     };
     let (http, mqtt) = (listening("http")?, listening("mqtt")?);
+    Ok((process, http, mqtt))
+}
+
+#[test]
+fn a_hub_says_yes_to_nothing_while_its_disk_is_read_only_or_does_not_sync() -> Result<()> {
+    let Some(disk) = FailingDisk::make()? else { return Ok(()) };
+    let data = tempfile::tempdir()?;
+    let (mut process, http, mqtt) = hub_on(&disk, data.path())?;
     let api = Api::at(http);
     let mut agent = Player::born(&format!("mqtt://{mqtt}"), "box")?;
     agent.report("fault")?;
@@ -85,6 +97,48 @@ fn a_hub_says_yes_to_nothing_while_its_disk_is_read_only_or_does_not_sync() -> R
     ensure!(api.json(&ticket)?["state"] == "in_progress");
     ensure!(api.alerts(SITE, "all")?.len() == 1 && api.tickets(SITE, "all")?.len() == 1);
     ensure!(process.terminate(PATIENCE)?.success());
+    Ok(())
+}
+
+#[test]
+fn a_log_that_cannot_be_copied_is_told_of_costs_nothing_and_is_copied_when_it_can_be() -> Result<()> {
+    let Some(disk) = FailingDisk::make()? else { return Ok(()) };
+    let data = tempfile::tempdir()?;
+    let (mut process, http, mqtt) = hub_on(&disk, data.path())?;
+    let (api, runtime) = (Api::at(http), Runtime::new()?);
+    let mut player = Player::born(&format!("mqtt://{mqtt}"), "box")?;
+    let mut script = Script::new(SITE, "wall");
+    let mut wall = runtime.block_on(Connection::open(mqtt, "wall", &script))?;
+    let displays: Vec<String> = (0..100).map(|number| format!("led-{number}")).collect();
+    let announced: Vec<_> = displays.iter().map(|id| (id.as_str(), "led-display")).collect();
+    runtime.block_on(wall.publish(&script.topic("birth"), script.birth(&announced)))?;
+    ready(&api, PATIENCE)?;
+
+    disk.set(Mode::DatabasesFail)?;
+    let told = "log_not_copied".to_owned();
+    while !found(&api)?.contains(&told) {
+        ensure!(script.last_seq() < MANY, "a log that grows and is not copied is told of");
+        for _ in 0..20 {
+            let records = displays.iter().map(|id| display_record(&mut script, id, 7)).collect();
+            runtime.block_on(wall.publish(&script.topic("data"), script.data(records)))?;
+        }
+        runtime.block_on(async { timeout(PATIENCE, wall.committed(script.last_seq())).await })??;
+    }
+    player.report("fault")?;
+    player.acked_up_to(1, PATIENCE)?;
+    ensure!(!ticket_of(&api.open_alert(SITE, MACHINE, FAULT, PATIENCE)?)?.is_empty());
+    ensure!(api.get("/readyz")?.status == 200, "it stores, and is ready");
+
+    disk.set(Mode::Well)?;
+    wait::until("the hub to tell no more", PATIENCE, || Ok((!found(&api)?.contains(&told)).then_some(())))?;
+    process.kill()?;
+    let mut process = Process::start("lobby-hub", &mut hub::command(data.path(), &Options::default(), http, mqtt)?)?;
+    ready(&api, PATIENCE)?;
+    ensure!(api.alerts(SITE, "all")?.len() == 1 && api.tickets(SITE, "all")?.len() == 1);
+    ensure!(process.terminate(PATIENCE)?.success());
+    let rows = stored::content(&runtime, data.path())?;
+    let records = rows.iter().find(|(table, ..)| table == "record").context("records")?.1;
+    ensure!(u64::try_from(records)? == script.last_seq() + 1, "{records} records of {}, each once", script.last_seq());
     Ok(())
 }
 
