@@ -7,6 +7,7 @@
 
 mod address;
 mod dingtalk;
+mod drafting;
 mod email;
 mod feishu;
 mod http;
@@ -52,7 +53,7 @@ use crate::{
     fleet::Fleet,
     progress::Progress,
     restraints::Restraints,
-    store::{Attempted, Store, StoreError, Then},
+    store::{Attempted, Store, StoreError, Then, Tx},
 };
 
 /// What is needed to tell people, and to ask how that goes. Shared by the sender and whoever shows it.
@@ -151,7 +152,7 @@ impl Notify {
         let settings = self.settings();
         let channel = settings.channels.get(name).ok_or(TestError::NotFound)?;
         let now = self.clock.now();
-        let next = self.bucket(channel, now).await?.next(true, now);
+        let next = self.bucket(&mut self.store.read().await?, channel, now).await?.next(true, now);
         if next > now {
             return Err(TestError::TooSoon(next.since(now)));
         }
@@ -182,8 +183,8 @@ impl Notify {
         Ok(Tested { id, taken, answer: sent.answer, took })
     }
 
-    async fn bucket(&self, channel: &Channel, now: Timestamp) -> Result<Bucket, StoreError> {
-        let spent = self.store.spent(channel.counts_for(), now - Bucket::reach(channel.rate)).await?;
+    async fn bucket(&self, tx: &mut Tx, channel: &Channel, now: Timestamp) -> Result<Bucket, StoreError> {
+        let spent = tx.spent(channel.counts_for(), now - Bucket::reach(channel.rate)).await?;
         Ok(Bucket::new(channel.rate, spent, now))
     }
 

@@ -15,7 +15,7 @@ use ring::hmac;
 
 use super::{Channel, Grouping, Notify, Settings, Target, letter, new_id, outcome::Outcome, settings::ChannelName};
 use crate::store::{
-    AlertRow, Attempted, ContactError, Mailbox, PersonRow, Queued, StoreError, Then, channel_of, masked,
+    AlertRow, Attempted, ContactError, Mailbox, PersonRow, Queued, StoreError, Then, Tx, channel_of, masked,
 };
 
 /// The priority of tickets that are urgent at any hour.
@@ -156,13 +156,14 @@ impl Notify {
     /// What becomes of everything that waits for somebody.
     pub(super) async fn plan_own(
         &self,
+        tx: &mut Tx,
         own: &Own,
         (queued, waiting): (&[Queued], Vec<Waiting>),
         (alerts, flushed): (&BTreeMap<lobby_domain::alert::AlertId, AlertRow>, &BTreeMap<SiteId, Timestamp>),
         bucket: &Bucket,
         now: Timestamp,
     ) -> Result<Plan, StoreError> {
-        let facts = self.store.waits_for(&own.mailbox).await?;
+        let facts = tx.waits_for(&own.mailbox).await?;
         let personal = |(one, waiting): (&Queued, Waiting)| {
             let (priority, held) = facts.get(&one.alert).cloned().unwrap_or_default();
             let severity = alerts.get(&one.alert).and_then(|alert| Severity::from_text(&alert.severity));
@@ -192,7 +193,7 @@ impl Notify {
         let address = address(text).ok_or(AskError::Address)?;
         let channel = through.of_person(&person.id, &address, Some(lang)).ok_or(AskError::Address)?;
         let now = self.clock.now();
-        let next = self.bucket(&channel, now).await?.next(true, now);
+        let next = self.bucket(&mut self.store.read().await?, &channel, now).await?.next(true, now);
         if next > now {
             return Err(AskError::TooSoon(next.since(now)));
         }

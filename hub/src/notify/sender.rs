@@ -9,9 +9,7 @@ use std::{
 
 use lobby_dashboards::FindingKey;
 use lobby_domain::{
-    alert::AlertId,
-    notice::{Fate, Holds, Kind, Telling, Waiting, What, backoff, plan},
-    rule::Severity,
+    notice::backoff,
     time::{Span, Timestamp},
 };
 use tokio::{
@@ -22,24 +20,19 @@ use tokio::{
 use tracing::{debug, warn};
 use uuid::Uuid;
 
-use super::{
-    Channel, Letter, Notify, Settings, Target,
-    letter::{self, Told},
-    outcome::Outcome,
-    pause,
-    personal::Own,
-    random,
-};
+use super::{Channel, Letter, Notify, Settings, Target, letter, outcome::Outcome, pause, personal::Own, random};
 use crate::{
     findings::{Domain, Found, Severity as Gravity},
     fleet::Changed,
     lifecycle::Lifecycle,
     progress::Part,
-    store::{AlertRow, Attempted, Draft, Hold, Mailbox, Outgoing, Queued, StoreError, TAKEN_AT_ONCE, Then},
+    store::{Attempted, Expanded, Hold, Mailbox, Outgoing, StoreError, TAKEN_AT_ONCE, Then, Tx},
 };
 
 /// How often the outbox is looked at.
 const TICK: Duration = Duration::from_millis(500);
+/// Most deliveries that may wait for a channel for a message to be made in the transaction that takes them in: others who write wait for it.
+const LITTLE: usize = 32;
 /// How often a channel is looked at of which nothing is new: a silence may have begun or ended.
 const ANYWAY: Span = Span::from_secs(2);
 /// How often it is looked for what is to be told again.
@@ -58,9 +51,6 @@ const KEPT: Span = Span::from_mins(90 * 24 * 60);
 const CLEAN_EVERY: Span = Span::from_mins(60);
 /// A receiver may take nothing for this long before it is told as a trouble.
 const PATIENCE: Span = Span::from_mins(5);
-/// The namespace of ids of messages.
-const NAMESPACE: Uuid = Uuid::from_u128(0x6c6f_6262_792d_4a75_a1e5_0000_0000_0003);
-
 /// What the sender remembers from one look to the next. Nothing of it needs to survive.
 #[derive(Default)]
 struct Memory {
@@ -72,6 +62,23 @@ struct Memory {
     look_at: BTreeMap<String, Timestamp>,
     again_at: BTreeMap<String, Timestamp>,
     clean_at: Option<Timestamp>,
+}
+
+impl Memory {
+    /// Lets a channel do what is next.
+    fn goes_on(&mut self, channel: &Arc<Channel>, next: Next, exchanges: &Exchanges, now: Timestamp) {
+        let name = channel.name.to_string();
+        match next {
+            Next::Send(outgoing) => {
+                self.busy.insert(name);
+                exchanges.start(Arc::clone(channel), outgoing);
+            }
+            Next::Wait(at) => {
+                let anyway = now + ANYWAY;
+                self.look_at.insert(name, at.map_or(anyway, |at| at.min(anyway)));
+            }
+        }
+    }
 }
 
 /// Starts exchanges, each a task of its own: one that waits for the database must get on while the sender waits for it too.
@@ -117,6 +124,7 @@ impl Notify {
         let exchanges = Exchanges { notify: Arc::clone(&self), lifecycle, landed };
         let (mut memory, mut failing, mut fixed) = (Memory::default(), false, false);
         loop {
+            let mut is_filled = false;
             select! {
                 () = stop.cancelled() => return Ok(()),
                 Some(landed) = landings.recv() => {
@@ -128,7 +136,7 @@ impl Notify {
                     fixed = changed.is_err();
                     memory.knows = None;
                 }
-                () = queued.notified() => {}
+                () = queued.notified() => is_filled = true,
                 // Waiting times end, another process may have queued something, and a look that failed is taken again.
                 _ = ticks.tick() => {}
             }
@@ -136,7 +144,7 @@ impl Notify {
             let in_effect = Arc::clone(&settings.borrow());
             let seconds = LOOK.as_secs();
             // A database that does not answer is told by others; this task is alive. What is cut short is looked at again.
-            let done = timeout(LOOK, self.look(&in_effect, &mut memory, &exchanges)).await;
+            let done = timeout(LOOK, self.look(&in_effect, is_filled, &mut memory, &exchanges)).await;
             let done = done.unwrap_or(Err(StoreError::Late { doing: "look at what is to be sent", seconds }));
             let failed = done.is_err();
             if let Err(cause) = done
@@ -151,7 +159,8 @@ impl Notify {
 
     async fn look(
         &self,
-        settings: &Arc<Settings>,
+        settings: &Settings,
+        is_filled: bool,
         memory: &mut Memory,
         exchanges: &Exchanges,
     ) -> Result<(), StoreError> {
@@ -165,43 +174,23 @@ impl Notify {
             memory.look_at.clear();
             memory.knows = Some(all.clone());
         }
-        let mailboxes: Vec<Mailbox> = owns.values().map(|own| own.mailbox.clone()).collect();
-        let routes = settings.routes();
-        let mut news = 0;
-        loop {
-            let taken = self.store.expand_outbox(&routes, &mailboxes).await?;
-            news += taken;
-            if taken < TAKEN_AT_ONCE {
-                break;
-            }
+        if is_filled || self.store.is_outbox_filled().await? {
+            let mailboxes: Vec<Mailbox> = owns.values().map(|own| own.mailbox.clone()).collect();
+            while self.take_in(settings, &mailboxes, (&mut *memory, exchanges), now).await? == TAKEN_AT_ONCE {}
         }
         let idle = |name: &&str| !memory.busy.contains(*name);
-        let due =
-            |name: &&str| news > 0 || memory.look_at.get(*name).is_none_or(|at| *at <= now || at.since(now) > HORIZON);
+        let due = |name: &&str| memory.look_at.get(*name).is_none_or(|at| *at <= now || at.since(now) > HORIZON);
         let names: Vec<&str> = all.iter().map(String::as_str).filter(idle).filter(due).collect();
         if !names.is_empty() {
-            let holds = self.store.channel_holds().await?;
+            let holds = self.store.read().await?.channel_holds().await?;
             for name in names {
                 let own = owns.get(name);
                 let channel = own.map_or_else(|| &settings.channels[name], |own| &own.channel);
-                let hold = holds.get(name);
-                let until = hold.and_then(|(_, paused)| *paused).filter(|at| *at > now && at.since(now) < HORIZON);
-                let next = if hold.is_none_or(|(disabled, _)| disabled.is_some()) {
-                    None
-                } else if until.is_some() {
-                    until
-                } else {
-                    match self.next((channel, own), settings, memory, now).await? {
-                        Next::Send(outgoing) => {
-                            memory.busy.insert(name.to_owned());
-                            exchanges.start(Arc::clone(channel), outgoing);
-                            continue;
-                        }
-                        Next::Wait(at) => at,
-                    }
+                let next = match held(&holds, name, now) {
+                    Held::Not => self.next((channel, own), settings, memory, now).await?,
+                    Held::Until(until) => Next::Wait(until),
                 };
-                let anyway = now + ANYWAY;
-                memory.look_at.insert(name.to_owned(), next.map_or(anyway, |at| at.min(anyway)));
+                memory.goes_on(channel, next, exchanges, now);
             }
             self.tell_findings(settings, &holds, now);
         } else if settings.channels.is_empty() {
@@ -214,6 +203,75 @@ impl Notify {
         Ok(())
     }
 
+    /// Gives some of what is in the outbox to the channels, and where that is all that waits for one, makes the message of it in the same
+    /// transaction: a fault is told without waiting for another. Returns how much was taken.
+    async fn take_in(
+        &self,
+        settings: &Settings,
+        mailboxes: &[Mailbox],
+        (memory, exchanges): (&mut Memory, &Exchanges),
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let mut tx = self.store.begin().await?;
+        let Expanded { mut taken, mut channels } = tx.expand_outbox(&settings.routes(), mailboxes).await?;
+        if taken == 0 {
+            return Ok(0);
+        }
+        let (holds, mut nexts) = (tx.channel_holds().await?, Vec::new());
+        for name in &channels {
+            let Some(channel) = settings.channels.get(name.as_str()).filter(|_| !memory.busy.contains(name)) else {
+                continue;
+            };
+            if !matches!(held(&holds, name, now), Held::Not) {
+                continue;
+            }
+            match self.at_once(&mut tx, channel, settings, now).await? {
+                AtOnce::Does(next) => nexts.push((channel, next)),
+                AtOnce::Later => {}
+                AtOnce::Contested => {
+                    // Nothing of this was done. Somebody has cancelled what was to be told a moment ago: without a message it succeeds.
+                    drop(tx);
+                    tx = self.store.begin().await?;
+                    Expanded { taken, channels } = tx.expand_outbox(&settings.routes(), mailboxes).await?;
+                    nexts.clear();
+                    break;
+                }
+            }
+        }
+        tx.commit().await?;
+        for name in &channels {
+            memory.look_at.remove(name);
+        }
+        for (channel, next) in nexts {
+            memory.goes_on(channel, next, exchanges, now);
+        }
+        Ok(taken)
+    }
+
+    /// Makes a message of what waits for a channel, if that is little.
+    async fn at_once(
+        &self,
+        tx: &mut Tx,
+        channel: &Channel,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Result<AtOnce, StoreError> {
+        let name = channel.name.as_str();
+        let bucket = self.bucket(tx, channel, now).await?;
+        if tx.under_way(name).await?.is_some() {
+            return Ok(AtOnce::Later);
+        }
+        let waits = tx.queued_for(name, LITTLE + 1).await?;
+        if waits.queued.len() > LITTLE {
+            return Ok(AtOnce::Later);
+        }
+        let planned = self.plan(tx, (channel, None), settings, &waits, &bucket, now).await?;
+        tx.drop_deliveries(name, &planned.dropped).await?;
+        let Some(draft) = planned.draft else { return Ok(AtOnce::Does(Next::Wait(planned.look_at))) };
+        let sent = tx.compose(draft, now, lease(channel)).await?;
+        Ok(sent.map_or(AtOnce::Contested, |outgoing| AtOnce::Does(Next::Send(outgoing))))
+    }
+
     /// What a channel does next.
     async fn next(
         &self,
@@ -223,9 +281,11 @@ impl Notify {
         now: Timestamp,
     ) -> Result<Next, StoreError> {
         let name = channel.name.as_str();
-        let bucket = self.bucket(channel, now).await?;
         let theirs = own.and_then(|own| own.mailbox.sites());
-        if let Some((id, due)) = self.store.under_way(name).await? {
+        let mut tx = self.store.read().await?;
+        let bucket = self.bucket(&mut tx, channel, now).await?;
+        if let Some((id, due)) = tx.under_way(name).await? {
+            drop(tx);
             let at = if due.since(now) > HORIZON { now } else { due }.max(bucket.next(true, now));
             if at > now {
                 return Ok(Next::Wait(Some(at)));
@@ -243,155 +303,43 @@ impl Notify {
         if let Some(repeat) = channel.grouping.repeat
             && memory.again_at.get(name).is_none_or(|at| *at <= now || at.since(now) > HORIZON)
         {
+            drop(tx);
             self.store.queue_again(name, now - repeat, now).await?;
             memory.again_at.insert(name.to_owned(), now + AGAIN_EVERY.min(repeat));
+            tx = self.store.read().await?;
         }
-        let (queued, flushed) = self.store.queued_for(name).await?;
-        if queued.is_empty() {
+        let waits = tx.queued_for(name, usize::MAX).await?;
+        if waits.queued.is_empty() {
             return Ok(Next::Wait(None));
         }
         if let Some(sites) = &theirs
-            && queued.iter().any(|one| !sites.contains(&&one.site))
+            && waits.queued.iter().any(|one| !sites.contains(&&one.site))
         {
+            drop(tx);
             self.store.cancel_elsewhere(name, sites, now).await?;
             return Ok(Next::Wait(Some(now)));
         }
-        let alerts = self.store.alerts_queued_for(name).await?;
-        let alerts: BTreeMap<AlertId, AlertRow> = alerts.into_iter().map(|alert| (alert.id, alert)).collect();
-        let waiting: Vec<Waiting> = queued.iter().map(|one| self.waiting(one, &alerts, now)).collect();
-        let flushed = flushed.into_iter().collect();
-        let plan = match own {
-            Some(own) => self.plan_own(own, (&queued, waiting), (&alerts, &flushed), &bucket, now).await?,
-            None => plan(&waiting, &flushed, &channel.grouping, &bucket, now),
-        };
-        if !plan.dropped.is_empty() {
-            let why = |fate| match fate {
-                Fate::Over => "over",
-                Fate::Unwanted => "unwanted",
-                Fate::Needless | Fate::Tell | Fate::Hold => "needless",
-            };
-            let dropped: Vec<_> = plan.dropped.iter().map(|(index, fate)| (&queued[*index], why(*fate))).collect();
-            let dropped: Vec<_> =
-                dropped.iter().map(|(one, why)| (one.event.as_str(), one.post.as_str(), *why)).collect();
-            self.store.drop_deliveries(name, &dropped).await?;
+        let planned = self.plan(&mut tx, (channel, own), settings, &waits, &bucket, now).await?;
+        drop(tx);
+        if !planned.dropped.is_empty() {
+            let mut tx = self.store.begin().await?;
+            tx.drop_deliveries(name, &planned.dropped).await?;
+            tx.commit().await?;
         }
-        if let (Some(own), Some(_)) = (own, &plan.telling)
+        let Some(draft) = planned.draft else { return Ok(Next::Wait(planned.look_at)) };
+        if let Some(own) = own
             && self.store.cancel_left(&own.mailbox, now).await? > 0
         {
             // Of what is left another message is made.
             return Ok(Next::Wait(Some(now)));
         }
-        match plan.telling {
-            Some(telling) => self.compose(channel, settings, &queued, &alerts, telling, now).await,
-            None => Ok(Next::Wait(plan.look_at)),
-        }
-    }
-
-    fn waiting(&self, one: &Queued, alerts: &BTreeMap<AlertId, AlertRow>, now: Timestamp) -> Waiting {
-        let alert = alerts.get(&one.alert);
-        Waiting {
-            alert: one.alert,
-            site: one.site.clone(),
-            what: What::of(&one.event),
-            critical: alert.is_some_and(|alert| alert.severity == Severity::Critical.as_str()),
-            since: one.created_at,
-            open: alert.is_some_and(|alert| alert.cleared_at.is_none()),
-            muted: alert.is_some_and(|alert| self.restraints.over(alert, now).1.is_some()),
-            told_at: one.told_at,
-        }
-    }
-
-    /// Makes the message of a plan, as far as it fits, and notes that it is being sent.
-    async fn compose(
-        &self,
-        channel: &Channel,
-        settings: &Settings,
-        queued: &[Queued],
-        alerts: &BTreeMap<AlertId, AlertRow>,
-        telling: Telling,
-        now: Timestamp,
-    ) -> Result<Next, StoreError> {
-        let mut told = Vec::with_capacity(telling.alerts.len());
-        let mut tickets = BTreeMap::new();
-        for indexes in telling.alerts.iter().take(letter::MOST_ALERTS) {
-            let Some(alert) = indexes.first().and_then(|index| alerts.get(&queued[*index].alert)) else { continue };
-            if let Some(number) = &alert.ticket
-                && !tickets.contains_key(number)
-            {
-                tickets.insert(number.clone(), self.store.ticket(number).await?.map(|(ticket, _)| ticket));
-            }
-            let ticket = alert.ticket.as_ref().and_then(|number| tickets.get(number).cloned().flatten());
-            let mut events: Vec<String> = indexes.iter().map(|index| queued[*index].event.clone()).collect();
-            events.dedup();
-            // Whose it is, is told of one matter alone.
-            let is_alone = telling.alerts.len() == 1;
-            let escalation = if is_alone || events.iter().any(|event| What::of(event) == What::Escalated) {
-                match &alert.ticket {
-                    Some(number) => self.store.escalation_of_ticket(number).await?,
-                    None => self.store.escalation_of_alert(alert.id).await?,
-                }
-            } else {
-                None
-            };
-            told.push(Told { alert: alert.clone(), ticket, escalation, events });
-        }
-        let Some(first) = telling.alerts.first().and_then(|indexes| indexes.first()).map(|index| &queued[*index])
-        else {
-            return Ok(Next::Wait(None));
-        };
-        // A delivery is carried by one message at most, so its name makes that message's.
-        let seed = format!("{}\n{}\n{}", first.event, first.post, channel.name);
-        let id = Uuid::new_v5(&NAMESPACE, seed.as_bytes());
-        let kind = match telling.kind {
-            Kind::Single => "single",
-            Kind::Group => "group",
-            Kind::Digest => "digest",
-        };
-        let (mut letter, taken) =
-            letter::write(&self.fleet, channel, settings.public_url.as_deref(), (id, kind), &told, now);
-        if let ([one], 1) = (told.as_slice(), telling.alerts.len()) {
-            letter.mention = self.holder_of(channel, one);
-        }
-        let whole = taken == telling.alerts.len();
-        let carried: Vec<&Queued> = telling.alerts[..taken].iter().flatten().map(|index| &queued[*index]).collect();
-        // What did not fit is due at once.
-        let flushed: BTreeSet<_> =
-            carried.iter().filter(|_| whole && telling.kind != Kind::Single).map(|one| &one.site).collect();
-        let text = serde_json::to_string(&letter).expect("a letter is texts and numbers");
-        let draft = Draft {
-            id,
-            channel: channel.name.as_str(),
-            counts_for: channel.counts_for(),
-            kind,
-            letter: &text,
-            carries: carried.iter().map(|one| (one.event.as_str(), one.post.as_str())).collect(),
-            flushed: flushed.into_iter().collect(),
-        };
-        if !self.store.compose(&draft, now, lease(channel)).await? {
+        let mut tx = self.store.begin().await?;
+        let Some(outgoing) = tx.compose(draft, now, lease(channel)).await? else {
             // Something was cancelled a moment ago: look again.
             return Ok(Next::Wait(Some(now)));
-        }
-        Ok(Next::Send(Outgoing { id, letter: text, nth: 1, since: now }))
-    }
-
-    /// The person who has what is told of an alert to see to, if it is one, and the channel is one of their post: the groups of other
-    /// posts need not learn by what number they are reached.
-    fn holder_of(&self, channel: &Channel, told: &Told) -> Option<String> {
-        let serves = |post: &str| channel.posts.iter().any(|served| **served == *post);
-        match letter::held(told) {
-            Some(Holds::Person(id)) => {
-                let is_theirs = told.escalation.as_ref().is_some_and(|row| serves(row.escalation.post()));
-                is_theirs.then(|| id.to_owned())
-            }
-            Some(Holds::Worker(id)) => {
-                let setup = self.fleet.setup();
-                let department =
-                    told.ticket.as_ref().and_then(|ticket| setup.pack.departments.get(&*ticket.department));
-                let is_theirs = department.is_some_and(|department| serves(&department.post));
-                (is_theirs && !id.is_empty()).then(|| id.to_owned())
-            }
-            None => None,
-        }
+        };
+        tx.commit().await?;
+        Ok(Next::Send(outgoing))
     }
 
     /// One attempt, and what follows from it.
@@ -479,6 +427,31 @@ impl Notify {
         }
         self.findings.replace(Domain::Notifications, found, now);
     }
+}
+
+/// What keeps a channel from sending.
+enum Held {
+    Not,
+    /// It is paused until then, or given up.
+    Until(Option<Timestamp>),
+}
+
+/// By what the database knows of channels.
+fn held(holds: &BTreeMap<String, Hold>, name: &str, now: Timestamp) -> Held {
+    match holds.get(name) {
+        None | Some((Some(_), _)) => Held::Until(None),
+        Some((None, Some(at))) if *at > now && at.since(now) < HORIZON => Held::Until(Some(*at)),
+        Some((None, _)) => Held::Not,
+    }
+}
+
+/// What came of trying to tell something in the transaction that takes it in.
+enum AtOnce {
+    Does(Next),
+    /// It is looked at as ever: more waits than can be looked through meanwhile, or a message is under way.
+    Later,
+    /// What was to be told has changed meanwhile: nothing may be committed.
+    Contested,
 }
 
 /// What a channel does next.

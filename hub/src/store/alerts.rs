@@ -346,6 +346,13 @@ impl Tx {
         Ok(())
     }
 
+    /// The alerts of which something waits to be told on a channel.
+    pub(crate) async fn alerts_queued_for(&mut self, channel: &str) -> Result<Vec<AlertRow>, StoreError> {
+        let raw: Vec<Raw> = on!(self, "read the alerts that a channel is to be told of", conn =>
+            sqlx::query_as(OF_CHANNEL).bind(channel).fetch_all(conn).await)?;
+        raw.into_iter().map(AlertRow::try_from).collect()
+    }
+
     async fn hit_alert(&mut self, site: &SiteId, raise: &Raise) -> Result<(), StoreError> {
         let open: Option<(Uuid, String)> = on!(self, "look for an open alert", conn => sqlx::query_as(OPEN_BEFORE)
             .bind(site.as_str()).bind(raise.subject.to_string()).bind(&*raise.rule.id).bind(raise.id.0)
@@ -467,14 +474,6 @@ impl Store {
     /// One alert.
     pub async fn alert(&self, id: AlertId) -> Result<Option<AlertRow>, StoreError> {
         self.read().await?.alert(id).await
-    }
-
-    /// The alerts of which something waits to be told on a channel.
-    pub async fn alerts_queued_for(&self, channel: &str) -> Result<Vec<AlertRow>, StoreError> {
-        let mut tx = self.read().await?;
-        let raw: Vec<Raw> = on!(&mut tx, "read the alerts that a channel is to be told of", conn =>
-            sqlx::query_as(OF_CHANNEL).bind(channel).fetch_all(conn).await)?;
-        raw.into_iter().map(AlertRow::try_from).collect()
     }
 
     /// A person takes notice of an alert, which is told to the posts that were told of it. The first one to do so is kept. Returns

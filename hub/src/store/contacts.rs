@@ -280,6 +280,21 @@ impl Tx {
         Ok(there.into_iter().map(|one| channel_of(&one.person)).collect())
     }
 
+    /// Of each alert that waits for somebody: the priority of its ticket, and whether it is theirs to see to.
+    pub(crate) async fn waits_for(
+        &mut self,
+        one: &Mailbox,
+    ) -> Result<BTreeMap<AlertId, (Option<String>, bool)>, StoreError> {
+        let rows: Vec<(Uuid, Option<String>, bool)> = on!(self, "read what waits for somebody", conn =>
+            sqlx::query_as(FACTS).bind(channel_of(&one.person)).bind(&one.person).fetch_all(conn).await)?;
+        let mut facts = BTreeMap::new();
+        for (alert, priority, held) in rows {
+            let (_, is_held) = facts.entry(AlertId(alert)).or_insert((priority, false));
+            *is_held |= held;
+        }
+        Ok(facts)
+    }
+
     /// Forgets where somebody is told, and of what.
     pub(super) async fn forget_contact(&mut self, person: &str) -> Result<(), StoreError> {
         for sql in [FORGET_CONTACT, FORGET_PREFERENCE] {
@@ -416,19 +431,6 @@ impl Store {
         on!(&mut tx, "cancel what is of another site", conn => sqlx::query(CANCEL_ELSEWHERE).bind(channel)
             .bind(&theirs).execute(conn).await.map(drop))?;
         tx.commit().await
-    }
-
-    /// Of each alert that waits for somebody: the priority of its ticket, and whether it is theirs to see to.
-    pub async fn waits_for(&self, one: &Mailbox) -> Result<BTreeMap<AlertId, (Option<String>, bool)>, StoreError> {
-        let mut tx = self.read().await?;
-        let rows: Vec<(Uuid, Option<String>, bool)> = on!(&mut tx, "read what waits for somebody", conn =>
-            sqlx::query_as(FACTS).bind(channel_of(&one.person)).bind(&one.person).fetch_all(conn).await)?;
-        let mut facts = BTreeMap::new();
-        for (alert, priority, held) in rows {
-            let (_, is_held) = facts.entry(AlertId(alert)).or_insert((priority, false));
-            *is_held |= held;
-        }
-        Ok(facts)
     }
 
     /// Whether something that a message tells is told to nobody else of its post.

@@ -48,8 +48,10 @@ pub struct EscalationRow {
 
 /// What an escalation is of.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Of<'a> {
+pub enum EscalationOf<'a> {
+    /// A ticket, by its number.
     Ticket(&'a str),
+    /// An alert without a ticket.
     Alert(AlertId),
 }
 
@@ -148,11 +150,13 @@ impl TryFrom<Raw> for EscalationRow {
 }
 
 impl Tx {
-    pub(super) async fn escalation(&mut self, of: Of<'_>) -> Result<Option<EscalationRow>, StoreError> {
+    pub(crate) async fn escalation(&mut self, of: EscalationOf<'_>) -> Result<Option<EscalationRow>, StoreError> {
         let raw: Option<Raw> = match of {
-            Of::Ticket(number) => on!(self, "read an escalation", conn => sqlx::query_as(OF_TICKET).bind(number)
-                .fetch_optional(conn).await)?,
-            Of::Alert(id) => on!(self, "read an escalation", conn => sqlx::query_as(OF_ALERT).bind(id.0)
+            EscalationOf::Ticket(number) => {
+                on!(self, "read an escalation", conn => sqlx::query_as(OF_TICKET).bind(number)
+                .fetch_optional(conn).await)?
+            }
+            EscalationOf::Alert(id) => on!(self, "read an escalation", conn => sqlx::query_as(OF_ALERT).bind(id.0)
                 .fetch_optional(conn).await)?,
         };
         raw.map(EscalationRow::try_from).transpose()
@@ -161,7 +165,7 @@ impl Tx {
     async fn begin_escalation(
         &mut self,
         site: &SiteId,
-        of: Of<'_>,
+        of: EscalationOf<'_>,
         alert: AlertId,
         (phase, route): (Phase, Route),
         setup: &Setup,
@@ -172,8 +176,8 @@ impl Tx {
         let (hours, counts) = (setup.hours(site), route.counts);
         let (escalation, _) = Escalation::begin(route, at, hours.of(counts), |post| posts.at(post));
         let ticket = match of {
-            Of::Ticket(number) => Some(number),
-            Of::Alert(_) => None,
+            EscalationOf::Ticket(number) => Some(number),
+            EscalationOf::Alert(_) => None,
         };
         let no: Option<i64> = on!(self, "begin an escalation", conn => sqlx::query_scalar(BEGIN).bind(site.as_str()).bind(ticket).bind(alert.0)
             .bind(phase.as_str()).bind(&way).bind(escalation.state.as_str()).bind(level(&escalation))
@@ -249,7 +253,9 @@ impl Tx {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         let route = Route::new(&setup.pack, repairer(setup, &ticket.department), &ticket.priority, Phase::Repair);
-        self.begin_escalation(site, Of::Ticket(number), alert, (Phase::Repair, route), setup, at).await.map(drop)
+        self.begin_escalation(site, EscalationOf::Ticket(number), alert, (Phase::Repair, route), setup, at)
+            .await
+            .map(drop)
     }
 
     /// Follows a ticket up as it stands now. To be called after each change of its state, and after what a person did with it.
@@ -274,7 +280,7 @@ impl Tx {
         progress: bool,
     ) -> Result<bool, StoreError> {
         let Some(ticket) = self.ticket(number).await? else { return Ok(true) };
-        let open = self.escalation(Of::Ticket(number)).await?;
+        let open = self.escalation(EscalationOf::Ticket(number)).await?;
         let Some((phase, state)) = Phase::of(ticket.state) else {
             if let Some(row) = open {
                 self.end_escalation(&row, at).await?;
@@ -292,8 +298,9 @@ impl Tx {
                 .bind(number).fetch_optional(conn).await)?;
             let Some(alert) = alert.map(AlertId) else { return Ok(true) };
             let route = route(&ticket, phase, setup);
-            let begun =
-                self.begin_escalation(&ticket.site, Of::Ticket(number), alert, (phase, route), setup, at).await?;
+            let begun = self
+                .begin_escalation(&ticket.site, EscalationOf::Ticket(number), alert, (phase, route), setup, at)
+                .await?;
             let Some(row) = begun else { return Ok(true) };
             row
         };
@@ -362,7 +369,7 @@ impl Tx {
 
     /// Tells the post that repairs that a ticket was given to one of them.
     pub(super) async fn tell_assigned(&mut self, ticket: &TicketRow, at: Timestamp) -> Result<(), StoreError> {
-        let Some(row) = self.escalation(Of::Ticket(ticket.number.as_str())).await? else { return Ok(()) };
+        let Some(row) = self.escalation(EscalationOf::Ticket(ticket.number.as_str())).await? else { return Ok(()) };
         let Some(post) = row.escalation.route.posts.first() else { return Ok(()) };
         self.tell_post(&row.site, row.alert, &format!("assigned:{}", at.millis()), post, at).await
     }
@@ -375,7 +382,7 @@ impl Tx {
         setup: &Setup,
     ) -> Result<(), StoreError> {
         let ticket = TicketRow { priority: priority.to_owned(), ..ticket.clone() };
-        while let Some(mut row) = self.escalation(Of::Ticket(ticket.number.as_str())).await? {
+        while let Some(mut row) = self.escalation(EscalationOf::Ticket(ticket.number.as_str())).await? {
             let pace = route(&ticket, row.phase, setup);
             row.escalation.repace(&pace, setup.hours(&row.site).of(pace.counts));
             // On PostgreSQL its time may have come at the same moment: then the pace changes where it went.
@@ -394,14 +401,14 @@ impl Tx {
             return Ok(());
         };
         let route = Route::new(&setup.pack, post, priority, Phase::Notice);
-        self.begin_escalation(site, Of::Alert(raise.id), raise.id, (Phase::Notice, route), setup, raise.at)
+        self.begin_escalation(site, EscalationOf::Alert(raise.id), raise.id, (Phase::Notice, route), setup, raise.at)
             .await
             .map(drop)
     }
 
     /// Somebody has taken notice of an alert, which holds it for a while if it has no ticket.
     pub(super) async fn hold_alert(&mut self, id: AlertId, setup: &Setup, at: Timestamp) -> Result<(), StoreError> {
-        while let Some(mut row) = self.escalation(Of::Alert(id)).await? {
+        while let Some(mut row) = self.escalation(EscalationOf::Alert(id)).await? {
             let (hours, counts) = (setup.hours(&row.site), row.escalation.route.counts);
             row.escalation.hold(at, hours.of(counts));
             // On PostgreSQL its time may have come at the same moment: then it is held where it went.
@@ -414,7 +421,7 @@ impl Tx {
 
     /// Nobody need see to an alert any more.
     pub(super) async fn unfollow_alert(&mut self, id: AlertId, at: Timestamp) -> Result<(), StoreError> {
-        match self.escalation(Of::Alert(id)).await? {
+        match self.escalation(EscalationOf::Alert(id)).await? {
             Some(row) => self.end_escalation(&row, at).await,
             None => Ok(()),
         }
@@ -533,7 +540,7 @@ impl Store {
         at: Timestamp,
     ) -> Result<EscalationRow, RaiseError> {
         let mut tx = self.begin().await?;
-        let mut row = tx.escalation(Of::Ticket(number)).await?.ok_or(RaiseError::NotFound)?;
+        let mut row = tx.escalation(EscalationOf::Ticket(number)).await?.ok_or(RaiseError::NotFound)?;
         let posts = tx.posts(&row.site, at).await?;
         let (hours, counts) = (setup.hours(&row.site), row.escalation.route.counts);
         let named = !by.is_empty() && !reason.is_empty();

@@ -9,7 +9,7 @@ use lobby_domain::{
 
 use super::{
     Cursor, CursorError, EscalationRow, Store, StoreError,
-    escalations::{Of, Raw, escalation_rows},
+    escalations::{EscalationOf, Raw, escalation_rows},
     on, page, statements,
 };
 
@@ -117,12 +117,12 @@ impl Store {
 
     /// How a ticket is followed up.
     pub async fn escalation_of_ticket(&self, number: &str) -> Result<Option<EscalationRow>, StoreError> {
-        self.read().await?.escalation(Of::Ticket(number)).await
+        self.read().await?.escalation(EscalationOf::Ticket(number)).await
     }
 
     /// How an alert without a ticket is followed up.
     pub async fn escalation_of_alert(&self, id: AlertId) -> Result<Option<EscalationRow>, StoreError> {
-        self.read().await?.escalation(Of::Alert(id)).await
+        self.read().await?.escalation(EscalationOf::Alert(id)).await
     }
 
     /// What has come to its time by `now`; some at most, the longest due first.

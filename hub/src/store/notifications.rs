@@ -6,7 +6,7 @@ use lobby_contract::SiteId;
 use lobby_domain::{alert::AlertId, time::Timestamp};
 use uuid::Uuid;
 
-use super::{Cursor, CursorError, Store, StoreError, on, page, statements};
+use super::{Cursor, CursorError, Store, StoreError, Tx, on, page, statements};
 
 /// Everything that a delivery's state may be.
 pub const DELIVERY_STATES: [&str; 7] = ["queued", "sending", "retry", "sent", "digested", "dead", "cancelled"];
@@ -190,6 +190,16 @@ impl From<RawChannel> for ChannelRow {
     }
 }
 
+impl Tx {
+    /// The channels that the database knows: since when each is disabled, and until when it is paused.
+    pub(crate) async fn channel_holds(&mut self) -> Result<BTreeMap<String, Hold>, StoreError> {
+        let rows: Vec<(String, Option<i64>, Option<i64>)> =
+            on!(self, "read channels", conn => sqlx::query_as(HOLDS).fetch_all(conn).await)?;
+        let at = |at: Option<i64>| at.map(Timestamp::from_millis);
+        Ok(rows.into_iter().map(|(name, disabled, paused)| (name, (at(disabled), at(paused)))).collect())
+    }
+}
+
 impl Store {
     /// One page of deliveries, the newest first, and where the next begins.
     pub async fn deliveries(
@@ -215,15 +225,6 @@ impl Store {
             vec![row.created_at.millis().to_string(), row.event.clone(), row.post.clone(), row.channel.clone()]
         });
         Ok(Ok((rows, next)))
-    }
-
-    /// The channels that the database knows: since when each is disabled, and until when it is paused.
-    pub async fn channel_holds(&self) -> Result<BTreeMap<String, Hold>, StoreError> {
-        let mut tx = self.read().await?;
-        let rows: Vec<(String, Option<i64>, Option<i64>)> =
-            on!(&mut tx, "read channels", conn => sqlx::query_as(HOLDS).fetch_all(conn).await)?;
-        let at = |at: Option<i64>| at.map(Timestamp::from_millis);
-        Ok(rows.into_iter().map(|(name, disabled, paused)| (name, (at(disabled), at(paused)))).collect())
     }
 
     /// How every channel stands; `dead` counts from `since`.

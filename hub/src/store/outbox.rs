@@ -1,9 +1,11 @@
 //! What is to be told: from the outbox to the channels, and from there into messages.
 //!
 //! In the transaction of an alert stands only whom to tell (`outbox`). Which channels that is decides the sender when it first looks
-//! ([`Store::expand_outbox`]): so the hot path knows nothing of channels, and a channel that is added later is not sent the past. From
+//! ([`Tx::expand_outbox`]): so the hot path knows nothing of channels, and a channel that is added later is not sent the past. From
 //! then on each delivery has a state of its own. A message is made, and noted as being sent, before anything leaves the hub; if the hub
 //! dies then, the lease of the message ends, and the same message goes again under the same id.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use lobby_contract::SiteId;
 use lobby_domain::{
@@ -55,6 +57,24 @@ pub struct Queued {
     pub told_at: Option<Timestamp>,
 }
 
+/// What waits to be put into messages of a channel.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Waits {
+    /// The oldest first.
+    pub queued: Vec<Queued>,
+    /// When each site's group was last told.
+    pub told: BTreeMap<SiteId, Timestamp>,
+}
+
+/// What was given to channels.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expanded {
+    /// How many rows of the outbox were taken; fewer than [`TAKEN_AT_ONCE`] if there are no more.
+    pub taken: usize,
+    /// The channels for which something waits now.
+    pub channels: BTreeSet<String>,
+}
+
 /// A message that is to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft<'a> {
@@ -67,7 +87,7 @@ pub struct Draft<'a> {
     /// `single`, `group` or `digest`.
     pub kind: &'a str,
     /// What it says, as JSON.
-    pub letter: &'a str,
+    pub letter: String,
     /// The deliveries it carries, by event and post.
     pub carries: Vec<(&'a str, &'a str)>,
     /// The sites whose groups are told by it.
@@ -145,9 +165,10 @@ statements! {
     EXPANDED = "UPDATE outbox SET state = $3 WHERE event = $1 AND post = $2 AND state = 'queued'";
     DELIVER = "INSERT INTO delivery (event, post, channel, site, alert, created_at, state, why)
         VALUES ($1, $2, $3, $4, $5, $6, 'queued', '') ON CONFLICT DO NOTHING";
+    IS_FILLED = "SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'queued')";
     QUEUED = "SELECT d.event, d.post, d.site, d.alert, d.created_at,
             (SELECT MAX(t.told_at) FROM delivery t WHERE t.alert = d.alert AND t.channel = d.channel) AS told_at
-        FROM delivery d WHERE d.channel = $1 AND d.state = 'queued' ORDER BY d.created_at, d.event, d.post";
+        FROM delivery d WHERE d.channel = $1 AND d.state = 'queued' ORDER BY d.created_at, d.event, d.post LIMIT $2";
     AGAIN = "SELECT d.alert, MIN(d.post), MIN(d.site) FROM delivery d JOIN alert a ON a.id = d.alert
         WHERE d.channel = $1 AND a.cleared_at IS NULL AND a.acked_at IS NULL GROUP BY d.alert
         HAVING MAX(d.told_at) <= $2 AND COUNT(CASE WHEN d.state IN ('queued', 'sending', 'retry') THEN 1 END) = 0";
@@ -159,11 +180,13 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, 'sending', 1, $6, '') ON CONFLICT DO NOTHING";
     FLUSHED = "INSERT INTO flush (channel, site, at) VALUES ($1, $2, $3) ON CONFLICT (channel, site) DO UPDATE SET at = excluded.at";
     FLUSHES = "SELECT site, at FROM flush WHERE channel = $1";
-    UNDER_WAY = "SELECT id, next_at, lease_until FROM message WHERE channel = $1 AND state IN ('sending', 'retry')";
-    // A message that somebody wants to be sent again, or a report, which carries no deliveries.
-    WAITING = "SELECT m.id, m.next_at FROM message m WHERE m.channel = $1 AND m.state = 'queued'
-            AND (m.kind = 'report' OR EXISTS (SELECT 1 FROM delivery d WHERE d.message = m.id AND d.state = 'retry'))
-        ORDER BY m.next_at, m.id LIMIT 1";
+    // If none is under way, one that somebody wants to be sent again, or a report, which carries no deliveries.
+    UNDER_WAY = "SELECT id, due FROM (
+            SELECT id, COALESCE(next_at, lease_until, 0) AS due, 0 AS turn FROM message
+                WHERE channel = $1 AND state IN ('sending', 'retry')
+            UNION ALL SELECT m.id, m.next_at, 1 FROM message m WHERE m.channel = $1 AND m.state = 'queued'
+                AND (m.kind = 'report' OR EXISTS (SELECT 1 FROM delivery d WHERE d.message = m.id AND d.state = 'retry'))
+        ) AS those ORDER BY turn, due, id LIMIT 1";
     CLAIM = "UPDATE message SET state = 'sending', attempts = attempts + 1, next_at = NULL, lease_until = $4
         WHERE id = $1 AND ((state IN ('retry', 'queued') AND next_at = $2) OR (state = 'sending' AND lease_until = $3))
         RETURNING letter, attempts, COALESCE(settled_at, created_at)";
@@ -226,6 +249,120 @@ impl Tx {
             .execute(conn).await.map(drop))
     }
 
+    /// Gives what is in the outbox to the channels that serve its posts, and to those of `mailboxes` who are at them, some of it at a time.
+    pub(crate) async fn expand_outbox(
+        &mut self,
+        routes: &[Route],
+        mailboxes: &[Mailbox],
+    ) -> Result<Expanded, StoreError> {
+        let rows: Vec<(String, String, String, Uuid, i64)> = on!(self, "read the outbox", conn =>
+            sqlx::query_as(OUTBOX).bind(i64::try_from(TAKEN_AT_ONCE).expect("it is small")).fetch_all(conn).await)?;
+        let mut expanded = Expanded { taken: rows.len(), ..Expanded::default() };
+        if rows.is_empty() {
+            return Ok(expanded);
+        }
+        let since: Vec<(String, i64)> =
+            on!(self, "read channels", conn => sqlx::query_as(KNOWN_CHANNELS).fetch_all(conn).await)?;
+        let knew = |channel: &str, at: i64| since.iter().any(|(name, since)| name == channel && *since <= at);
+        for (event, post, site, alert, created_at) in &rows {
+            let serves = |route: &&Route| {
+                route.posts.iter().any(|served| **served == **post)
+                    && route.serves(site)
+                    && knew(&route.channel, *created_at)
+            };
+            let mut channels: Vec<String> = routes.iter().filter(serves).map(|route| route.channel.clone()).collect();
+            if let Ok(site) = site.parse::<SiteId>() {
+                let at = Timestamp::from_millis(*created_at);
+                let people = self.people_of((event, post, &site, *alert), mailboxes, at).await?;
+                channels.extend(people.into_iter().filter(|channel| knew(channel, *created_at)));
+            }
+            let state = if channels.is_empty() { "unaddressed" } else { "expanded" };
+            let taken = on!(self, "take from the outbox", conn => sqlx::query(EXPANDED).bind(event).bind(post).bind(state)
+                .execute(conn).await.map(|done| done.rows_affected() == 1))?;
+            if !taken {
+                continue;
+            }
+            for channel in channels {
+                on!(self, "queue a delivery", conn => sqlx::query(DELIVER).bind(event).bind(post).bind(&channel)
+                    .bind(site).bind(*alert).bind(*created_at).execute(conn).await.map(drop))?;
+                expanded.channels.insert(channel);
+            }
+        }
+        Ok(expanded)
+    }
+
+    /// What waits to be put into a message of a channel; so many deliveries at most.
+    pub(crate) async fn queued_for(&mut self, channel: &str, most: usize) -> Result<Waits, StoreError> {
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let rows: Vec<RawQueued> = on!(self, "read what waits for a channel", conn =>
+            sqlx::query_as(QUEUED).bind(channel).bind(most).fetch_all(conn).await)?;
+        if rows.is_empty() {
+            return Ok(Waits::default());
+        }
+        let told: Vec<(String, i64)> = on!(self, "read when groups were told", conn =>
+            sqlx::query_as(FLUSHES).bind(channel).fetch_all(conn).await)?;
+        let told = told.into_iter().filter_map(|(site, at)| Some((site.parse().ok()?, Timestamp::from_millis(at))));
+        Ok(Waits { queued: rows.into_iter().map(Queued::try_from).collect::<Result<_, _>>()?, told: told.collect() })
+    }
+
+    /// Notes that deliveries will not be made, each by its event and post, and why.
+    pub(crate) async fn drop_deliveries(
+        &mut self,
+        channel: &str,
+        dropped: &[(&str, &str, &str)],
+    ) -> Result<(), StoreError> {
+        for (event, post, why) in dropped {
+            on!(self, "cancel a delivery", conn => sqlx::query(DROP).bind(*event).bind(*post).bind(channel).bind(*why)
+                .execute(conn).await.map(drop))?;
+        }
+        Ok(())
+    }
+
+    /// Makes a message and notes its first attempt. Nothing is returned if what it tells of has changed meanwhile or the channel has another
+    /// message under way: then nothing of the transaction may be committed.
+    pub(crate) async fn compose(
+        &mut self,
+        draft: Draft<'_>,
+        now: Timestamp,
+        lease: Span,
+    ) -> Result<Option<Outgoing>, StoreError> {
+        let made = on!(self, "make a message", conn => sqlx::query(COMPOSE).bind(draft.id).bind(draft.channel)
+            .bind(draft.kind).bind(&draft.letter).bind(now.millis()).bind((now + lease).millis())
+            .execute(conn).await.map(|done| done.rows_affected() == 1))?;
+        if !made {
+            return Ok(None);
+        }
+        for (event, post) in &draft.carries {
+            let carried = on!(self, "put a delivery into a message", conn => sqlx::query(CARRY).bind(*event).bind(*post)
+                .bind(draft.channel).bind(draft.id).execute(conn).await.map(|done| done.rows_affected() == 1))?;
+            if !carried {
+                return Ok(None);
+            }
+        }
+        for site in &draft.flushed {
+            on!(self, "note when a group was told", conn => sqlx::query(FLUSHED).bind(draft.channel).bind(site.as_str())
+                .bind(now.millis()).execute(conn).await.map(drop))?;
+        }
+        self.note_attempt(draft.id, 1, draft.counts_for, now).await?;
+        Ok(Some(Outgoing { id: draft.id, letter: draft.letter, nth: 1, since: now }))
+    }
+
+    /// The message that a channel has under way: its id, and when it is to be sent again. One that somebody is sending just now is due
+    /// when the lease of that ends. If there is none, the first that waits for the channel: a report, or what
+    /// somebody wants to be sent again.
+    pub(crate) async fn under_way(&mut self, channel: &str) -> Result<Option<(Uuid, Timestamp)>, StoreError> {
+        let row: Option<(Uuid, i64)> = on!(self, "read what is under way", conn =>
+            sqlx::query_as(UNDER_WAY).bind(channel).fetch_optional(conn).await)?;
+        Ok(row.map(|(id, due)| (id, Timestamp::from_millis(due))))
+    }
+
+    /// When messages were last sent on a channel, after `after`.
+    pub(crate) async fn spent(&mut self, channel: &str, after: Timestamp) -> Result<Vec<Timestamp>, StoreError> {
+        let spent: Vec<i64> = on!(self, "read when messages were sent", conn => sqlx::query_scalar(SPENT).bind(channel)
+            .bind(after.millis()).fetch_all(conn).await)?;
+        Ok(spent.into_iter().map(Timestamp::from_millis).collect())
+    }
+
     async fn note_attempt(&mut self, message: Uuid, nth: i64, channel: &str, now: Timestamp) -> Result<(), StoreError> {
         on!(self, "note an attempt", conn => sqlx::query(ATTEMPT).bind(message).bind(nth).bind(channel).bind(now.millis())
             .execute(conn).await.map(drop))
@@ -261,57 +398,10 @@ impl Store {
         tx.commit().await
     }
 
-    /// Gives what is in the outbox to the channels that serve its posts, and to those of `mailboxes` who are at them, some of it at a
-    /// time. Returns how many rows were taken; fewer than [`TAKEN_AT_ONCE`] if there are no more.
-    pub async fn expand_outbox(&self, routes: &[Route], mailboxes: &[Mailbox]) -> Result<usize, StoreError> {
+    /// Whether anything in the outbox is still to be given to channels.
+    pub async fn is_outbox_filled(&self) -> Result<bool, StoreError> {
         let mut tx = self.read().await?;
-        let rows: Vec<(String, String, String, Uuid, i64)> = on!(&mut tx, "read the outbox", conn =>
-            sqlx::query_as(OUTBOX).bind(i64::try_from(TAKEN_AT_ONCE).expect("it is small")).fetch_all(conn).await)?;
-        drop(tx);
-        if rows.is_empty() {
-            return Ok(0);
-        }
-        let mut tx = self.begin().await?;
-        let since: Vec<(String, i64)> =
-            on!(&mut tx, "read channels", conn => sqlx::query_as(KNOWN_CHANNELS).fetch_all(conn).await)?;
-        let knew = |channel: &str, at: i64| since.iter().any(|(name, since)| name == channel && *since <= at);
-        for (event, post, site, alert, created_at) in &rows {
-            let serves = |route: &&Route| {
-                route.posts.iter().any(|served| **served == **post)
-                    && route.serves(site)
-                    && knew(&route.channel, *created_at)
-            };
-            let mut channels: Vec<String> = routes.iter().filter(serves).map(|route| route.channel.clone()).collect();
-            if let Ok(site) = site.parse::<SiteId>() {
-                let at = Timestamp::from_millis(*created_at);
-                let people = tx.people_of((event, post, &site, *alert), mailboxes, at).await?;
-                channels.extend(people.into_iter().filter(|channel| knew(channel, *created_at)));
-            }
-            let state = if channels.is_empty() { "unaddressed" } else { "expanded" };
-            let taken = on!(&mut tx, "take from the outbox", conn => sqlx::query(EXPANDED).bind(event).bind(post).bind(state)
-                .execute(conn).await.map(|done| done.rows_affected() == 1))?;
-            if !taken {
-                continue;
-            }
-            for channel in channels {
-                on!(&mut tx, "queue a delivery", conn => sqlx::query(DELIVER).bind(event).bind(post).bind(&channel)
-                    .bind(site).bind(*alert).bind(*created_at).execute(conn).await.map(drop))?;
-            }
-        }
-        tx.commit().await?;
-        Ok(rows.len())
-    }
-
-    /// What waits to be put into a message of a channel, the oldest first, and when each site's group was last told on it.
-    pub async fn queued_for(&self, channel: &str) -> Result<(Vec<Queued>, Vec<(SiteId, Timestamp)>), StoreError> {
-        let mut tx = self.read().await?;
-        let rows: Vec<RawQueued> = on!(&mut tx, "read what waits for a channel", conn =>
-            sqlx::query_as(QUEUED).bind(channel).fetch_all(conn).await)?;
-        let flushes: Vec<(String, i64)> = on!(&mut tx, "read when groups were told", conn =>
-            sqlx::query_as(FLUSHES).bind(channel).fetch_all(conn).await)?;
-        let flushes =
-            flushes.into_iter().filter_map(|(site, at)| Some((site.parse().ok()?, Timestamp::from_millis(at))));
-        Ok((rows.into_iter().map(Queued::try_from).collect::<Result<_, _>>()?, flushes.collect()))
+        on!(&mut tx, "look into the outbox", conn => sqlx::query_scalar(IS_FILLED).fetch_one(conn).await)
     }
 
     /// Queues what was last told on a channel at `before` or earlier, is still there, and of which nobody has taken notice.
@@ -333,57 +423,6 @@ impl Store {
         Ok(due.len())
     }
 
-    /// Notes that deliveries will not be made, and why.
-    pub async fn drop_deliveries(&self, channel: &str, dropped: &[(&str, &str, &str)]) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        for (event, post, why) in dropped {
-            on!(&mut tx, "cancel a delivery", conn => sqlx::query(DROP).bind(*event).bind(*post).bind(channel).bind(*why)
-                .execute(conn).await.map(drop))?;
-        }
-        tx.commit().await
-    }
-
-    /// Makes a message and notes its first attempt. Nothing is done, and `false` returned, if what it tells of has changed meanwhile or
-    /// the channel has another message under way.
-    pub async fn compose(&self, draft: &Draft<'_>, now: Timestamp, lease: Span) -> Result<bool, StoreError> {
-        let mut tx = self.begin().await?;
-        let made = on!(&mut tx, "make a message", conn => sqlx::query(COMPOSE).bind(draft.id).bind(draft.channel)
-            .bind(draft.kind).bind(draft.letter).bind(now.millis()).bind((now + lease).millis())
-            .execute(conn).await.map(|done| done.rows_affected() == 1))?;
-        if !made {
-            return Ok(false);
-        }
-        for (event, post) in &draft.carries {
-            let carried = on!(&mut tx, "put a delivery into a message", conn => sqlx::query(CARRY).bind(*event).bind(*post)
-                .bind(draft.channel).bind(draft.id).execute(conn).await.map(|done| done.rows_affected() == 1))?;
-            if !carried {
-                return Ok(false);
-            }
-        }
-        for site in &draft.flushed {
-            on!(&mut tx, "note when a group was told", conn => sqlx::query(FLUSHED).bind(draft.channel).bind(site.as_str())
-                .bind(now.millis()).execute(conn).await.map(drop))?;
-        }
-        tx.note_attempt(draft.id, 1, draft.counts_for, now).await?;
-        tx.commit().await?;
-        Ok(true)
-    }
-
-    /// The message that a channel has under way: its id, and when it is to be sent again. One that somebody is sending just now is due
-    /// when the lease of that ends. If there is none, the first that waits for the channel: a report, or what
-    /// somebody wants to be sent again.
-    pub async fn under_way(&self, channel: &str) -> Result<Option<(Uuid, Timestamp)>, StoreError> {
-        let mut tx = self.read().await?;
-        let row: Option<(Uuid, Option<i64>, Option<i64>)> = on!(&mut tx, "read what is under way", conn =>
-            sqlx::query_as(UNDER_WAY).bind(channel).fetch_optional(conn).await)?;
-        if row.is_none() {
-            let row: Option<(Uuid, i64)> = on!(&mut tx, "read what waits for its channel", conn =>
-                sqlx::query_as(WAITING).bind(channel).fetch_optional(conn).await)?;
-            return Ok(row.map(|(id, next)| (id, Timestamp::from_millis(next))));
-        }
-        Ok(row.map(|(id, next, lease)| (id, Timestamp::from_millis(next.or(lease).unwrap_or(0)))))
-    }
-
     /// Takes a message that is due at `due`, to send it again; it counts for the rate of a channel. `None` if somebody else did.
     pub async fn claim(
         &self,
@@ -401,14 +440,6 @@ impl Store {
         tx.note_attempt(id, nth, counts_for, now).await?;
         tx.commit().await?;
         Ok(Some(Outgoing { id, letter, nth, since: Timestamp::from_millis(since) }))
-    }
-
-    /// When messages were last sent on a channel, after `after`.
-    pub async fn spent(&self, channel: &str, after: Timestamp) -> Result<Vec<Timestamp>, StoreError> {
-        let mut tx = self.read().await?;
-        let spent: Vec<i64> = on!(&mut tx, "read when messages were sent", conn => sqlx::query_scalar(SPENT).bind(channel)
-            .bind(after.millis()).fetch_all(conn).await)?;
-        Ok(spent.into_iter().map(Timestamp::from_millis).collect())
     }
 
     /// Stores what came of an attempt, for the message and all that it carries.

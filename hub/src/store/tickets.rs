@@ -460,7 +460,7 @@ impl Tx {
             .bind(arrived.and_then(|arrived| arrived.key)).execute(conn).await.map(drop))
     }
 
-    pub(super) async fn ticket(&mut self, number: &str) -> Result<Option<TicketRow>, StoreError> {
+    pub(crate) async fn ticket(&mut self, number: &str) -> Result<Option<TicketRow>, StoreError> {
         let raw: Option<Raw> = on!(self, "read a ticket", conn => sqlx::query_as(BY_NUMBER).bind(number)
             .fetch_optional(conn).await)?;
         raw.map(TicketRow::try_from).transpose()

@@ -8,7 +8,7 @@ use lobby_domain::{
 };
 use rstest::rstest;
 
-use super::{DARK, Database, Kind, LED, MINUTE, T0, by, commit, raise, roster, site, writer};
+use super::{DARK, Database, Kind, LED, MINUTE, T0, by, commit, outbox::expand, raise, roster, site, writer};
 use crate::store::{AuditFilter, DeliveryFilter, PersonError, PersonRow, Store, channel_of};
 
 fn at(minutes: u32) -> Timestamp {
@@ -214,7 +214,7 @@ async fn people_are_told_what_each_post_that_they_hold_at_the_site_is_told(
     let names: Vec<&str> = channels.iter().map(String::as_str).collect();
     store.know_channels(&names, at(0)).await.unwrap();
     commit(&mut writer(store), raise(LED, DARK, at(1))).await;
-    store.expand_outbox(&[], &mailboxes).await.unwrap();
+    expand(store, &[], &mailboxes).await;
     assert_eq!(told(store, &li).await, ["queued"], "the engineer of this site");
     assert_eq!(told(store, &wang).await, [""; 0], "who is that at another one");
 
@@ -237,7 +237,7 @@ async fn what_waits_for_a_post_is_not_sent_to_whoever_has_lost_it(#[values(Kind:
     let look = async |minutes: u32| {
         let one = mailbox().await;
         store.know_channels(&[&channel_of(&li.id)], at(minutes)).await.unwrap();
-        store.expand_outbox(&[], &[one]).await.unwrap();
+        expand(store, &[], &[one]).await;
     };
     look(0).await;
     commit(&mut writer(store), raise(LED, DARK, at(1))).await;

@@ -12,7 +12,7 @@ use super::{
     AlertChange, DARK, Database, Kind, LED, MINUTE, Span, Store, T0, Timestamp, all_alerts, by, clear, commit, count,
     raise, setup, site, writer,
 };
-use crate::store::{Attempted, DeliveryFilter, DeliveryRow, Draft, Outgoing, Queued, Route, Then};
+use crate::store::{Attempted, DeliveryFilter, DeliveryRow, Draft, Mailbox, Outgoing, Queued, Route, Then};
 
 const LEASE: Span = Span::from_secs(30);
 const OPS: &str = "ops";
@@ -30,7 +30,7 @@ fn at(minutes: u32) -> Timestamp {
 async fn dark(store: &Store) -> AlertId {
     store.know_channels(&[OPS], at(0)).await.unwrap();
     commit(&mut writer(store), raise(LED, DARK, at(1))).await;
-    assert!(store.expand_outbox(&[route(OPS, &["engineering"])], &[]).await.unwrap() > 0);
+    assert!(expand(store, &[route(OPS, &["engineering"])], &[]).await > 0);
     all_alerts(store).await[0].id
 }
 
@@ -50,7 +50,7 @@ async fn states(store: &Store) -> Vec<(String, String)> {
 }
 
 async fn queued(store: &Store) -> Vec<Queued> {
-    store.queued_for(OPS).await.unwrap().0
+    store.read().await.unwrap().queued_for(OPS, usize::MAX).await.unwrap().queued
 }
 
 async fn compose(store: &Store, id: u128, kind: &str, now: Timestamp) -> bool {
@@ -60,11 +60,29 @@ async fn compose(store: &Store, id: u128, kind: &str, now: Timestamp) -> bool {
         channel: OPS,
         counts_for: OPS,
         kind,
-        letter: "{}",
+        letter: "{}".to_owned(),
         carries: queued.iter().map(|one| (one.event.as_str(), one.post.as_str())).collect(),
         flushed: vec![&site],
     };
-    store.compose(&draft, now, LEASE).await.unwrap()
+    composed(store, draft, now).await
+}
+
+/// Gives what is in the outbox to channels. Returns how many rows of it were taken.
+pub(super) async fn expand(store: &Store, routes: &[Route], mailboxes: &[Mailbox]) -> usize {
+    let mut tx = store.begin().await.unwrap();
+    let expanded = tx.expand_outbox(routes, mailboxes).await.unwrap();
+    tx.commit().await.unwrap();
+    expanded.taken
+}
+
+/// Makes a message. Returns whether it could be made.
+pub(super) async fn composed(store: &Store, draft: Draft<'_>, now: Timestamp) -> bool {
+    let mut tx = store.begin().await.unwrap();
+    let made = tx.compose(draft, now, LEASE).await.unwrap().is_some();
+    if made {
+        tx.commit().await.unwrap();
+    }
+    made
 }
 
 async fn settle(store: &Store, id: u128, nth: i64, then: Then, heard: bool, now: Timestamp) {
@@ -100,8 +118,8 @@ async fn a_post_is_told_through_every_channel_that_serves_it_and_a_later_channel
     commit(&mut writer, raise(LED, DARK, at(1))).await;
     store.know_channels(&[OPS, "elsewhere", "here", "late"], at(2)).await.unwrap();
     let tells = i64::try_from(super::rule(DARK).tells.len()).unwrap();
-    assert_eq!(store.expand_outbox(&routes, &[]).await.unwrap(), usize::try_from(tells).unwrap());
-    assert_eq!(store.expand_outbox(&routes, &[]).await.unwrap(), 0, "once");
+    assert_eq!(expand(store, &routes, &[]).await, usize::try_from(tells).unwrap());
+    assert_eq!(expand(store, &routes, &[]).await, 0, "once");
     let channels = |rows: &[DeliveryRow], post: &str| {
         let mut found: Vec<_> = rows.iter().filter(|row| row.post == post).map(|row| row.channel.clone()).collect();
         found.sort();
@@ -110,16 +128,16 @@ async fn a_post_is_told_through_every_channel_that_serves_it_and_a_later_channel
     let rows = deliveries(store).await;
     assert_eq!(channels(&rows, "engineering"), ["here", OPS]);
     commit(&mut writer, raise("led-2", DARK, at(3))).await;
-    store.expand_outbox(&routes, &[]).await.unwrap();
+    expand(store, &routes, &[]).await;
     assert_eq!(channels(&deliveries(store).await, "engineering"), ["here", "here", "late", OPS, OPS]);
     let outbox: i64 = store.notification_counts().await.unwrap().outbox.iter().map(|(_, count)| count).sum();
     assert_eq!(outbox, 2 * tells);
     // A post that no channel serves is told by nobody, and not later either.
     store.know_channels(&[], at(4)).await.unwrap();
     commit(&mut writer, raise("led-3", DARK, at(5))).await;
-    store.expand_outbox(&[], &[]).await.unwrap();
+    expand(store, &[], &[]).await;
     store.know_channels(&[OPS], at(5)).await.unwrap();
-    assert_eq!(store.expand_outbox(&routes, &[]).await.unwrap(), 0);
+    assert_eq!(expand(store, &routes, &[]).await, 0);
 }
 
 #[rstest]
@@ -158,11 +176,11 @@ async fn a_channel_has_one_message_under_way_and_what_dies_with_the_hub_goes_aga
     assert!(compose(store, 1, "single", at(2)).await);
     assert_eq!(queued(store).await, []);
     commit(&mut writer(store), raise("led-2", DARK, at(2))).await;
-    store.expand_outbox(&[route(OPS, &["engineering"])], &[]).await.unwrap();
+    expand(store, &[route(OPS, &["engineering"])], &[]).await;
     assert!(!compose(store, 2, "single", at(2)).await, "the first is under way");
     assert_eq!(queued(store).await.len(), 1, "nothing of it was kept");
     // Nobody said what became of the attempt: when its lease is over somebody else takes it, once.
-    let (id, due) = store.under_way(OPS).await.unwrap().unwrap();
+    let (id, due) = store.read().await.unwrap().under_way(OPS).await.unwrap().unwrap();
     assert_eq!((id, due), (Uuid::from_u128(1), at(2) + LEASE));
     let second = database.again().await;
     let (one, other) = tokio::join!(store.claim(id, OPS, due, due, LEASE), second.claim(id, OPS, due, due, LEASE));
@@ -174,15 +192,22 @@ async fn a_channel_has_one_message_under_way_and_what_dies_with_the_hub_goes_aga
     let first = &deliveries(store).await.into_iter().find(|row| row.message == Some(id)).unwrap();
     assert_eq!((first.state.as_str(), first.told_at), ("sending", Some(due)));
     settle(store, 1, 2, Then::Again(due + MINUTE), false, due).await;
-    assert_eq!(store.under_way(OPS).await.unwrap(), Some((id, due + MINUTE)));
+    assert_eq!(store.read().await.unwrap().under_way(OPS).await.unwrap(), Some((id, due + MINUTE)));
     assert_eq!(store.claim(id, OPS, due + MINUTE, due + MINUTE, LEASE).await.unwrap().unwrap().nth, 3);
     settle(store, 1, 3, Then::Sent, true, due + MINUTE).await;
     assert_eq!(states(store).await, named(&[("raised", "ops queued"), ("raised", "ops sent")]));
     assert!(compose(store, 2, "digest", at(9)).await);
     settle(store, 2, 1, Then::Sent, true, at(9)).await;
     assert_eq!(states(store).await, named(&[("raised", "ops digested"), ("raised", "ops sent")]));
-    assert_eq!(store.spent(OPS, at(0)).await.unwrap().len(), 4, "each attempt is noted before it is made");
-    assert_eq!(store.queued_for(OPS).await.unwrap().1, [(site(), at(9))]);
+    assert_eq!(
+        store.read().await.unwrap().spent(OPS, at(0)).await.unwrap().len(),
+        4,
+        "each attempt is noted before it is made"
+    );
+    commit(&mut writer(store), raise("led-3", DARK, at(10))).await;
+    expand(store, &[route(OPS, &["engineering"])], &[]).await;
+    let waits = store.read().await.unwrap().queued_for(OPS, 1).await.unwrap();
+    assert_eq!((waits.queued.len(), waits.told), (1, [(site(), at(9))].into()));
     second.close().await;
 }
 
@@ -201,7 +226,7 @@ async fn what_is_not_yet_sent_of_an_alert_is_cancelled_in_the_transaction_that_m
     commit(&mut writer(store), raise(LED, DARK, at(1))).await;
     let routes = [route(OPS, &["engineering"])];
     if expanded {
-        store.expand_outbox(&routes, &[]).await.unwrap();
+        expand(store, &routes, &[]).await;
     }
     let id = all_alerts(store).await[0].id;
     let event = if over {
@@ -211,7 +236,7 @@ async fn what_is_not_yet_sent_of_an_alert_is_cancelled_in_the_transaction_that_m
         store.acknowledge(id, "李工", at(2), &by(), &setup()).await.unwrap();
         "acknowledged"
     };
-    store.expand_outbox(&routes, &[]).await.unwrap();
+    expand(store, &routes, &[]).await;
     let mut expected = vec![(event, "ops queued")];
     if expanded {
         expected.push(("raised", "ops cancelled"));
@@ -220,7 +245,7 @@ async fn what_is_not_yet_sent_of_an_alert_is_cancelled_in_the_transaction_that_m
     if !over {
         // The end of it is not cancelled by who takes notice too late.
         commit(&mut writer(store), clear(LED, DARK, at(3))).await;
-        store.expand_outbox(&routes, &[]).await.unwrap();
+        expand(store, &routes, &[]).await;
         store.acknowledge(id, "王工", at(4), &by(), &setup()).await.unwrap();
         assert!(states(store).await.contains(&("cleared".to_owned(), "ops queued".to_owned())));
     }
@@ -236,7 +261,7 @@ async fn a_message_that_is_being_sent_is_not_cancelled_and_the_end_follows_it(
     dark(store).await;
     assert!(compose(store, 1, "single", at(2)).await);
     commit(&mut writer(store), clear(LED, DARK, at(3))).await;
-    store.expand_outbox(&[route(OPS, &["engineering"])], &[]).await.unwrap();
+    expand(store, &[route(OPS, &["engineering"])], &[]).await;
     assert_eq!(states(store).await, named(&[("cleared", "ops queued"), ("raised", "ops sending")]));
     settle(store, 1, 1, Then::Dead, true, at(4)).await;
     let [end] = queued(store).await.try_into().unwrap();
@@ -256,11 +281,11 @@ async fn a_message_is_not_made_of_what_was_cancelled_a_moment_ago(#[values(Kind:
         channel: OPS,
         counts_for: OPS,
         kind: "single",
-        letter: "{}",
+        letter: "{}".to_owned(),
         carries: read.iter().map(|one| (one.event.as_str(), one.post.as_str())).collect(),
         flushed: vec![],
     };
-    assert!(!store.compose(&draft, at(2), LEASE).await.unwrap());
+    assert!(!composed(store, draft, at(2)).await);
     assert_eq!((count(store, "message").await, count(store, "attempt").await), (0, 0));
 }
 
@@ -292,7 +317,7 @@ async fn a_channel_that_is_removed_takes_what_waits_along_and_begins_anew_when_i
     let [row] = store.channels(at(0)).await.unwrap().try_into().unwrap();
     assert_eq!((row.disabled_at, row.taken, row.paused_until), (None, true, Some(at(7))), "a test opened it again");
     commit(&mut writer(store), raise("led-2", DARK, at(4))).await;
-    store.expand_outbox(&[route(OPS, &["engineering"])], &[]).await.unwrap();
+    expand(store, &[route(OPS, &["engineering"])], &[]).await;
     store.know_channels(&[], at(5)).await.unwrap();
     let rows = deliveries(store).await;
     assert_eq!((rows[0].state.as_str(), rows[0].why.as_str()), ("cancelled", "channel_removed"));
@@ -334,7 +359,7 @@ async fn what_is_over_and_old_is_removed_and_an_open_alert_keeps_what_its_end_ne
     assert!(!store.forget_notifications(at(1000)).await.unwrap());
     assert_eq!(states(store).await.len(), 1, "its alert is open");
     commit(&mut writer(store), clear(LED, DARK, at(3))).await;
-    store.expand_outbox(&[route(OPS, &["engineering"])], &[]).await.unwrap();
+    expand(store, &[route(OPS, &["engineering"])], &[]).await;
     assert!(compose(store, 2, "group", at(4)).await);
     settle(store, 2, 1, Then::Sent, true, at(4)).await;
     assert!(!store.forget_notifications(at(1)).await.unwrap());
@@ -358,7 +383,7 @@ async fn notifications_are_listed_page_by_page_and_by_what_is_asked(
     for change in changes {
         commit(&mut writer, change).await;
     }
-    store.expand_outbox(&[route(OPS, &["engineering"]), route("b", &["engineering"])], &[]).await.unwrap();
+    expand(store, &[route(OPS, &["engineering"]), route("b", &["engineering"])], &[]).await;
     let (mut seen, mut after) = (Vec::new(), None);
     loop {
         let filter = DeliveryFilter::default();
@@ -381,5 +406,5 @@ async fn notifications_are_listed_page_by_page_and_by_what_is_asked(
     assert_eq!(counts.oldest, Some(at(0)));
     let waiting: i64 = store.channels(at(0)).await.unwrap().iter().map(|row| row.waiting).sum();
     assert_eq!(waiting, 10);
-    assert_eq!(store.alerts_queued_for("b").await.unwrap().len(), 5);
+    assert_eq!(store.read().await.unwrap().alerts_queued_for("b").await.unwrap().len(), 5);
 }

@@ -14,11 +14,21 @@ async fn dead(hub: &Hub) -> Uuid {
     let (store, now, id) = (&hub.app.store, hub.app.clock.now(), Uuid::from_u128(1));
     store.know_channels(&[OPS], Timestamp::from_millis(BEGIN)).await.unwrap();
     let route = Route { channel: OPS.into(), posts: vec!["engineering".into()], sites: Vec::new() };
-    store.expand_outbox(&[route], &[]).await.unwrap();
-    let (queued, _) = store.queued_for(OPS).await.unwrap();
+    let mut tx = store.begin().await.unwrap();
+    tx.expand_outbox(&[route], &[]).await.unwrap();
+    let queued = tx.queued_for(OPS, 9).await.unwrap().queued;
     let carries = queued.iter().map(|one| (one.event.as_str(), one.post.as_str())).collect();
-    let draft = Draft { id, channel: OPS, counts_for: OPS, kind: "single", letter: "{}", carries, flushed: Vec::new() };
-    assert!(store.compose(&draft, now, Span::from_secs(30)).await.unwrap());
+    let draft = Draft {
+        id,
+        channel: OPS,
+        counts_for: OPS,
+        kind: "single",
+        letter: "{}".to_owned(),
+        carries,
+        flushed: Vec::new(),
+    };
+    assert!(tx.compose(draft, now, Span::from_secs(30)).await.unwrap().is_some());
+    tx.commit().await.unwrap();
     let attempted = Attempted {
         message: id,
         nth: 1,

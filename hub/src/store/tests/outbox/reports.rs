@@ -42,7 +42,11 @@ async fn a_report_is_made_once_waits_for_its_channel_and_is_tried_until_it_is_ta
     }
     assert_eq!(store.reported_sites(month()).await.unwrap(), [site()].into());
     assert_eq!(count(store, "message").await, 2, "one of them is the report");
-    assert_eq!(store.under_way(OPS).await.unwrap().unwrap().0, Uuid::from_u128(1), "what is being sent goes first");
+    assert_eq!(
+        store.read().await.unwrap().under_way(OPS).await.unwrap().unwrap().0,
+        Uuid::from_u128(1),
+        "what is being sent goes first"
+    );
 
     let sent = Attempted {
         message: Uuid::from_u128(1),
@@ -56,7 +60,7 @@ async fn a_report_is_made_once_waits_for_its_channel_and_is_tried_until_it_is_ta
         paused_until: None,
     };
     store.settle_attempt(&sent, at(4)).await.unwrap();
-    let (id, due) = store.under_way(OPS).await.unwrap().unwrap();
+    let (id, due) = store.read().await.unwrap().under_way(OPS).await.unwrap().unwrap();
     assert_eq!((id, due), (Uuid::from_u128(7), at(3)));
     let claim = async |due, now| store.claim(id, OPS, due, now, LEASE).await.unwrap();
     let outgoing = claim(due, at(5)).await.expect("it is due");
@@ -69,7 +73,7 @@ async fn a_report_is_made_once_waits_for_its_channel_and_is_tried_until_it_is_ta
     attempt(store, Then::Sent, 2, at(6)).await;
     let row = ReportReceiver { channel: OPS.into(), state: "sent".into(), answer: "250".into(), at: at(6) };
     assert_eq!(told().await, [row]);
-    assert_eq!(store.under_way(OPS).await.unwrap(), None);
+    assert_eq!(store.read().await.unwrap().under_way(OPS).await.unwrap(), None);
 
     store.forget_notifications(at(7)).await.unwrap();
     assert_eq!(told().await, [], "it is kept as long as other messages");

@@ -4,8 +4,8 @@ use rstest::rstest;
 use uuid::Uuid;
 
 use super::{
-    DARK, Database, Kind, LEASE, MINUTE, OPS, Store, Then, at, commit, compose, dark, deliveries, named, raise, route,
-    settle, site, states, writer,
+    DARK, Database, Kind, LEASE, MINUTE, OPS, Store, Then, at, commit, compose, dark, deliveries, expand, named, raise,
+    route, settle, site, states, writer,
 };
 use crate::{
     audit::Actor,
@@ -23,7 +23,7 @@ async fn dead(store: &Store) {
     dark(store).await;
     assert!(compose(store, 1, "single", at(2)).await);
     settle(store, 1, 1, Then::Dead, false, at(3)).await;
-    assert_eq!(store.under_way(OPS).await.unwrap(), None);
+    assert_eq!(store.read().await.unwrap().under_way(OPS).await.unwrap(), None);
 }
 
 /// Who has asked for what to be sent again, through which channel.
@@ -52,7 +52,7 @@ async fn a_dead_message_goes_again_under_its_id_once_however_often_that_is_asked
     let told = audited(store).await;
     let [[_, subject, channel]] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!((subject.as_str(), channel.as_str()), (ONE.to_string().as_str(), OPS));
-    assert_eq!(store.under_way(OPS).await.unwrap(), Some((ONE, at(60))));
+    assert_eq!(store.read().await.unwrap().under_way(OPS).await.unwrap(), Some((ONE, at(60))));
     let again = store.claim(ONE, OPS, at(60), at(61), LEASE).await.unwrap().unwrap();
     assert_eq!((again.id, again.nth, again.since, again.letter.as_str()), (ONE, 2, at(60), "{}"));
     assert!(refused(&store.resend(ONE, &li, at(61)).await), "it is being sent");
@@ -77,22 +77,22 @@ async fn it_waits_for_the_message_that_is_under_way_and_goes_before_what_is_in_n
     let store = &database.store;
     dead(store).await;
     commit(&mut writer(store), raise("led-2", DARK, at(4))).await;
-    store.expand_outbox(&[route(OPS, &["engineering"])], &[]).await.unwrap();
+    expand(store, &[route(OPS, &["engineering"])], &[]).await;
     assert!(compose(store, 2, "single", at(5)).await);
     commit(&mut writer(store), raise("led-3", DARK, at(6))).await;
-    store.expand_outbox(&[route(OPS, &["engineering"])], &[]).await.unwrap();
+    expand(store, &[route(OPS, &["engineering"])], &[]).await;
     store.resend(ONE, &li(), at(7)).await.unwrap();
     let two = Uuid::from_u128(2);
-    assert_eq!(store.under_way(OPS).await.unwrap(), Some((two, at(5) + LEASE)));
+    assert_eq!(store.read().await.unwrap().under_way(OPS).await.unwrap(), Some((two, at(5) + LEASE)));
     settle(store, 2, 1, Then::Again(at(9)), false, at(8)).await;
-    assert_eq!(store.under_way(OPS).await.unwrap(), Some((two, at(9))));
+    assert_eq!(store.read().await.unwrap().under_way(OPS).await.unwrap(), Some((two, at(9))));
     assert!(store.claim(two, OPS, at(9), at(9), LEASE).await.unwrap().is_some());
     settle(store, 2, 2, Then::Sent, true, at(9)).await;
-    assert_eq!(store.under_way(OPS).await.unwrap(), Some((ONE, at(7))));
+    assert_eq!(store.read().await.unwrap().under_way(OPS).await.unwrap(), Some((ONE, at(7))));
     // What dies with the hub goes again when its lease is over, as ever.
     assert!(store.claim(ONE, OPS, at(7), at(10), LEASE).await.unwrap().is_some());
     assert!(store.claim(ONE, OPS, at(7), at(10), LEASE).await.unwrap().is_none(), "it is taken once");
-    assert_eq!(store.under_way(OPS).await.unwrap(), Some((ONE, at(10) + LEASE)));
+    assert_eq!(store.read().await.unwrap().under_way(OPS).await.unwrap(), Some((ONE, at(10) + LEASE)));
     settle(store, 1, 2, Then::Dead, false, at(10)).await;
     store.resend(ONE, &li(), at(10) + MINUTE).await.unwrap();
     assert_eq!(audited(store).await.len(), 2, "it died again, and was wanted again");
@@ -113,7 +113,7 @@ async fn nothing_goes_through_a_channel_that_was_removed(#[values(Kind::Sqlite, 
     store.know_channels(&[], at(8)).await.unwrap();
     assert_eq!(states(store).await, named(&[("raised", "ops cancelled")]));
     store.know_channels(&[OPS], at(9)).await.unwrap();
-    assert_eq!(store.under_way(OPS).await.unwrap(), None);
+    assert_eq!(store.read().await.unwrap().under_way(OPS).await.unwrap(), None);
 }
 
 #[rstest]
@@ -125,6 +125,10 @@ async fn a_receiver_that_is_gone_gets_it_when_a_test_was_taken(#[values(Kind::Sq
     assert!(compose(store, 1, "single", at(2)).await);
     settle(store, 1, 1, Then::Gone, false, at(3)).await;
     store.resend(ONE, &li(), at(4)).await.unwrap();
-    assert_eq!(store.channel_holds().await.unwrap()[OPS].0, Some(at(3)), "the channel is as closed as before");
-    assert_eq!(store.under_way(OPS).await.unwrap(), Some((ONE, at(4))));
+    assert_eq!(
+        store.read().await.unwrap().channel_holds().await.unwrap()[OPS].0,
+        Some(at(3)),
+        "the channel is as closed as before"
+    );
+    assert_eq!(store.read().await.unwrap().under_way(OPS).await.unwrap(), Some((ONE, at(4))));
 }
