@@ -1,6 +1,7 @@
 //! The database: SQLite or PostgreSQL, behind one set of statements. One file per aggregate, each with its SQL beside the methods that
 //! run it. Uniqueness is promised by the schema; writes go through [`Store::begin`].
 
+mod addressing;
 mod alerts;
 mod audit;
 mod bulk;
@@ -69,6 +70,7 @@ use sqlx::{
 use tokio::{sync::Notify, time::timeout};
 
 pub use self::{
+    addressing::{Expanded, Route, TAKEN_AT_ONCE},
     alerts::{AlertFilter, AlertRow},
     audit::AuditFilter,
     checkpoint::Checkpoints,
@@ -87,7 +89,7 @@ pub use self::{
     month_reports::{ReportLetter, ReportReceiver},
     moves::{Asked, MoveRow},
     notifications::{ChannelRow, DELIVERY_STATES, DeliveryFilter, DeliveryRow, Hold, NotificationCounts},
-    outbox::{Attempted, Draft, Expanded, Outgoing, Queued, Route, TAKEN_AT_ONCE, Then, Waits},
+    outbox::{Attempted, Draft, Outgoing, Queued, Then, Waits},
     page::{Cursor, CursorError},
     past::MOST_TRACED,
     people::{LinkFor, PersonError, PersonRow, SessionRow},

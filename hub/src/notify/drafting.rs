@@ -141,6 +141,7 @@ impl Notify {
             kind,
             letter: serde_json::to_string(&letter).expect("a letter is texts and numbers"),
             carries: carried.iter().map(|one| (one.event.as_str(), one.post.as_str())).collect(),
+            carries_all: false,
             flushed: flushed.into_iter().collect(),
         }))
     }

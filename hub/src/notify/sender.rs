@@ -213,11 +213,11 @@ impl Notify {
         now: Timestamp,
     ) -> Result<usize, StoreError> {
         let mut tx = self.store.begin().await?;
-        let Expanded { mut taken, mut channels } = tx.expand_outbox(&settings.routes(), mailboxes).await?;
+        let Expanded { mut taken, mut channels, holds } = tx.expand_outbox(&settings.routes(), mailboxes).await?;
         if taken == 0 {
             return Ok(0);
         }
-        let (holds, mut nexts) = (tx.channel_holds().await?, Vec::new());
+        let mut nexts = Vec::new();
         for name in &channels {
             let Some(channel) = settings.channels.get(name.as_str()).filter(|_| !memory.busy.contains(name)) else {
                 continue;
@@ -232,7 +232,7 @@ impl Notify {
                     // Nothing of this was done. Somebody has cancelled what was to be told a moment ago: without a message it succeeds.
                     drop(tx);
                     tx = self.store.begin().await?;
-                    Expanded { taken, channels } = tx.expand_outbox(&settings.routes(), mailboxes).await?;
+                    Expanded { taken, channels, .. } = tx.expand_outbox(&settings.routes(), mailboxes).await?;
                     nexts.clear();
                     break;
                 }
@@ -267,7 +267,8 @@ impl Notify {
         }
         let planned = self.plan(tx, (channel, None), settings, &waits, &bucket, now).await?;
         tx.drop_deliveries(name, &planned.dropped).await?;
-        let Some(draft) = planned.draft else { return Ok(AtOnce::Does(Next::Wait(planned.look_at))) };
+        let Some(mut draft) = planned.draft else { return Ok(AtOnce::Does(Next::Wait(planned.look_at))) };
+        draft.carries_all = draft.carries.len() + planned.dropped.len() == waits.queued.len();
         let sent = tx.compose(draft, now, lease(channel)).await?;
         Ok(sent.map_or(AtOnce::Contested, |outgoing| AtOnce::Does(Next::Send(outgoing))))
     }
@@ -416,7 +417,7 @@ impl Notify {
             let letter = Found::new(FindingKey::DeadLetter, Gravity::Error).about(&name).with(&name).with(answer);
             found.push(letter.persistent());
         }
-        for (name, _) in holds.iter().filter(|(_, (disabled, _))| disabled.is_some()) {
+        for (name, _) in holds.iter().filter(|(_, hold)| hold.disabled_at.is_some()) {
             found.push(Found::new(FindingKey::ChannelGone, Gravity::Error).about(name).with(name));
         }
         for (name, (since, answer)) in failing {
@@ -439,9 +440,9 @@ enum Held {
 /// By what the database knows of channels.
 fn held(holds: &BTreeMap<String, Hold>, name: &str, now: Timestamp) -> Held {
     match holds.get(name) {
-        None | Some((Some(_), _)) => Held::Until(None),
-        Some((None, Some(at))) if *at > now && at.since(now) < HORIZON => Held::Until(Some(*at)),
-        Some((None, _)) => Held::Not,
+        None | Some(Hold { disabled_at: Some(_), .. }) => Held::Until(None),
+        Some(Hold { paused_until: Some(at), .. }) if *at > now && at.since(now) < HORIZON => Held::Until(Some(*at)),
+        Some(_) => Held::Not,
     }
 }
 

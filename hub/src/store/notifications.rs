@@ -82,8 +82,16 @@ pub struct ChannelRow {
     pub dead: i64,
 }
 
-/// Since when a channel is disabled, and until when it is paused.
-pub type Hold = (Option<Timestamp>, Option<Timestamp>);
+/// What keeps a channel from sending, if anything does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    /// Since when it is sent what comes.
+    pub since: Timestamp,
+    /// Since when its receiver is gone.
+    pub disabled_at: Option<Timestamp>,
+    /// Until when its receiver wants nothing.
+    pub paused_until: Option<Timestamp>,
+}
 
 /// Numbers for the metrics page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -140,7 +148,7 @@ statements! {
             (SELECT COUNT(*) FROM delivery d WHERE d.channel = c.name AND d.state IN ('queued', 'sending', 'retry')) AS waiting,
             (SELECT COUNT(*) FROM delivery d WHERE d.channel = c.name AND d.state = 'dead' AND d.created_at > $1) AS dead
         FROM channel c ORDER BY c.name";
-    HOLDS = "SELECT name, disabled_at, paused_until FROM channel";
+    HOLDS = "SELECT name, since, disabled_at, paused_until FROM channel";
     COUNT_OUTBOX = "SELECT state, COUNT(*) FROM outbox GROUP BY state";
     COUNT_DELIVERIES = "SELECT state, COUNT(*) FROM delivery GROUP BY state";
     OLDEST = "SELECT MIN(created_at) FROM delivery WHERE state IN ('queued', 'sending', 'retry')";
@@ -191,12 +199,16 @@ impl From<RawChannel> for ChannelRow {
 }
 
 impl Tx {
-    /// The channels that the database knows: since when each is disabled, and until when it is paused.
+    /// The channels that the database knows, and what keeps each from sending.
     pub(crate) async fn channel_holds(&mut self) -> Result<BTreeMap<String, Hold>, StoreError> {
-        let rows: Vec<(String, Option<i64>, Option<i64>)> =
+        let rows: Vec<(String, i64, Option<i64>, Option<i64>)> =
             on!(self, "read channels", conn => sqlx::query_as(HOLDS).fetch_all(conn).await)?;
-        let at = |at: Option<i64>| at.map(Timestamp::from_millis);
-        Ok(rows.into_iter().map(|(name, disabled, paused)| (name, (at(disabled), at(paused)))).collect())
+        let hold = |since, disabled: Option<i64>, paused: Option<i64>| Hold {
+            since: Timestamp::from_millis(since),
+            disabled_at: disabled.map(Timestamp::from_millis),
+            paused_until: paused.map(Timestamp::from_millis),
+        };
+        Ok(rows.into_iter().map(|(name, since, disabled, paused)| (name, hold(since, disabled, paused))).collect())
     }
 }
 

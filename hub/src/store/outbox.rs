@@ -1,11 +1,9 @@
-//! What is to be told: from the outbox to the channels, and from there into messages.
+//! What is to be told: from what waits for channels into messages.
 //!
-//! In the transaction of an alert stands only whom to tell (`outbox`). Which channels that is decides the sender when it first looks
-//! ([`Tx::expand_outbox`]): so the hot path knows nothing of channels, and a channel that is added later is not sent the past. From
-//! then on each delivery has a state of its own. A message is made, and noted as being sent, before anything leaves the hub; if the hub
+//! Each delivery has a state of its own. A message is made, and noted as being sent, before anything leaves the hub; if the hub
 //! dies then, the lease of the message ends, and the same message goes again under the same id.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use lobby_contract::SiteId;
 use lobby_domain::{
@@ -14,31 +12,11 @@ use lobby_domain::{
 };
 use uuid::Uuid;
 
-use super::{Mailbox, Store, StoreError, Tx, on, statements};
+use super::{Store, StoreError, Tx, on, statements};
 use crate::audit::Change;
 
-/// Most rows of the outbox that are taken at once.
-pub const TAKEN_AT_ONCE: usize = 500;
 /// Most rows that are removed at once.
 const MOST_REMOVED: i64 = 1000;
-
-/// Where notifications of posts go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Route {
-    /// The channel.
-    pub channel: String,
-    /// The posts that it serves.
-    pub posts: Vec<Box<str>>,
-    /// The sites that it serves; all if none is named.
-    pub sites: Vec<SiteId>,
-}
-
-impl Route {
-    /// Whether it serves that site.
-    pub fn serves(&self, site: &str) -> bool {
-        self.sites.is_empty() || self.sites.iter().any(|served| served.as_str() == site)
-    }
-}
 
 /// A delivery that waits to be put into a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,15 +44,6 @@ pub struct Waits {
     pub told: BTreeMap<SiteId, Timestamp>,
 }
 
-/// What was given to channels.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Expanded {
-    /// How many rows of the outbox were taken; fewer than [`TAKEN_AT_ONCE`] if there are no more.
-    pub taken: usize,
-    /// The channels for which something waits now.
-    pub channels: BTreeSet<String>,
-}
-
 /// A message that is to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft<'a> {
@@ -90,6 +59,8 @@ pub struct Draft<'a> {
     pub letter: String,
     /// The deliveries it carries, by event and post.
     pub carries: Vec<(&'a str, &'a str)>,
+    /// Whether that is all that waits for the channel, as this transaction sees it.
+    pub carries_all: bool,
     /// The sites whose groups are told by it.
     pub flushed: Vec<&'a SiteId>,
 }
@@ -154,28 +125,14 @@ struct RawQueued {
 }
 
 statements! {
-    KNOW_CHANNEL = "INSERT INTO channel (name, since, taken, answer) VALUES ($1, $2, FALSE, '') ON CONFLICT DO NOTHING";
-    KNOWN_CHANNELS = "SELECT name, since FROM channel";
-    FORGET_CHANNEL = "DELETE FROM channel WHERE name = $1";
-    CANCEL_OF_CHANNEL = "UPDATE delivery SET state = 'cancelled', why = 'channel_removed'
-        WHERE channel = $1 AND state IN ('queued', 'sending', 'retry')";
-    CANCEL_MESSAGE_OF_CHANNEL = "UPDATE message SET state = 'cancelled', next_at = NULL, lease_until = NULL, settled_at = $2
-        WHERE channel = $1 AND state IN ('sending', 'retry', 'queued')";
-    OUTBOX = "SELECT event, post, site, alert, created_at FROM outbox WHERE state = 'queued' ORDER BY created_at, event, post LIMIT $1";
-    EXPANDED = "UPDATE outbox SET state = $3 WHERE event = $1 AND post = $2 AND state = 'queued'";
-    DELIVER = "INSERT INTO delivery (event, post, channel, site, alert, created_at, state, why)
-        VALUES ($1, $2, $3, $4, $5, $6, 'queued', '') ON CONFLICT DO NOTHING";
-    IS_FILLED = "SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'queued')";
     QUEUED = "SELECT d.event, d.post, d.site, d.alert, d.created_at,
             (SELECT MAX(t.told_at) FROM delivery t WHERE t.alert = d.alert AND t.channel = d.channel) AS told_at
         FROM delivery d WHERE d.channel = $1 AND d.state = 'queued' ORDER BY d.created_at, d.event, d.post LIMIT $2";
-    AGAIN = "SELECT d.alert, MIN(d.post), MIN(d.site) FROM delivery d JOIN alert a ON a.id = d.alert
-        WHERE d.channel = $1 AND a.cleared_at IS NULL AND a.acked_at IS NULL GROUP BY d.alert
-        HAVING MAX(d.told_at) <= $2 AND COUNT(CASE WHEN d.state IN ('queued', 'sending', 'retry') THEN 1 END) = 0";
     DROP = "UPDATE delivery SET state = 'cancelled', why = $4
         WHERE event = $1 AND post = $2 AND channel = $3 AND state = 'queued'";
     CARRY = "UPDATE delivery SET state = 'sending', message = $4
         WHERE event = $1 AND post = $2 AND channel = $3 AND state = 'queued'";
+    CARRY_ALL = "UPDATE delivery SET state = 'sending', message = $2 WHERE channel = $1 AND state = 'queued'";
     COMPOSE = "INSERT INTO message (id, channel, kind, letter, created_at, state, attempts, lease_until, answer)
         VALUES ($1, $2, $3, $4, $5, 'sending', 1, $6, '') ON CONFLICT DO NOTHING";
     FLUSHED = "INSERT INTO flush (channel, site, at) VALUES ($1, $2, $3) ON CONFLICT (channel, site) DO UPDATE SET at = excluded.at";
@@ -249,48 +206,6 @@ impl Tx {
             .execute(conn).await.map(drop))
     }
 
-    /// Gives what is in the outbox to the channels that serve its posts, and to those of `mailboxes` who are at them, some of it at a time.
-    pub(crate) async fn expand_outbox(
-        &mut self,
-        routes: &[Route],
-        mailboxes: &[Mailbox],
-    ) -> Result<Expanded, StoreError> {
-        let rows: Vec<(String, String, String, Uuid, i64)> = on!(self, "read the outbox", conn =>
-            sqlx::query_as(OUTBOX).bind(i64::try_from(TAKEN_AT_ONCE).expect("it is small")).fetch_all(conn).await)?;
-        let mut expanded = Expanded { taken: rows.len(), ..Expanded::default() };
-        if rows.is_empty() {
-            return Ok(expanded);
-        }
-        let since: Vec<(String, i64)> =
-            on!(self, "read channels", conn => sqlx::query_as(KNOWN_CHANNELS).fetch_all(conn).await)?;
-        let knew = |channel: &str, at: i64| since.iter().any(|(name, since)| name == channel && *since <= at);
-        for (event, post, site, alert, created_at) in &rows {
-            let serves = |route: &&Route| {
-                route.posts.iter().any(|served| **served == **post)
-                    && route.serves(site)
-                    && knew(&route.channel, *created_at)
-            };
-            let mut channels: Vec<String> = routes.iter().filter(serves).map(|route| route.channel.clone()).collect();
-            if let Ok(site) = site.parse::<SiteId>() {
-                let at = Timestamp::from_millis(*created_at);
-                let people = self.people_of((event, post, &site, *alert), mailboxes, at).await?;
-                channels.extend(people.into_iter().filter(|channel| knew(channel, *created_at)));
-            }
-            let state = if channels.is_empty() { "unaddressed" } else { "expanded" };
-            let taken = on!(self, "take from the outbox", conn => sqlx::query(EXPANDED).bind(event).bind(post).bind(state)
-                .execute(conn).await.map(|done| done.rows_affected() == 1))?;
-            if !taken {
-                continue;
-            }
-            for channel in channels {
-                on!(self, "queue a delivery", conn => sqlx::query(DELIVER).bind(event).bind(post).bind(&channel)
-                    .bind(site).bind(*alert).bind(*created_at).execute(conn).await.map(drop))?;
-                expanded.channels.insert(channel);
-            }
-        }
-        Ok(expanded)
-    }
-
     /// What waits to be put into a message of a channel; so many deliveries at most.
     pub(crate) async fn queued_for(&mut self, channel: &str, most: usize) -> Result<Waits, StoreError> {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
@@ -332,12 +247,18 @@ impl Tx {
         if !made {
             return Ok(None);
         }
-        for (event, post) in &draft.carries {
-            let carried = on!(self, "put a delivery into a message", conn => sqlx::query(CARRY).bind(*event).bind(*post)
-                .bind(draft.channel).bind(draft.id).execute(conn).await.map(|done| done.rows_affected() == 1))?;
-            if !carried {
-                return Ok(None);
+        let mut carried = 0;
+        if draft.carries_all {
+            carried = on!(self, "put deliveries into a message", conn => sqlx::query(CARRY_ALL).bind(draft.channel)
+                .bind(draft.id).execute(conn).await.map(|done| done.rows_affected()))?;
+        } else {
+            for (event, post) in &draft.carries {
+                carried += on!(self, "put a delivery into a message", conn => sqlx::query(CARRY).bind(*event).bind(*post)
+                    .bind(draft.channel).bind(draft.id).execute(conn).await.map(|done| done.rows_affected()))?;
             }
+        }
+        if usize::try_from(carried) != Ok(draft.carries.len()) {
+            return Ok(None);
         }
         for site in &draft.flushed {
             on!(self, "note when a group was told", conn => sqlx::query(FLUSHED).bind(draft.channel).bind(site.as_str())
@@ -378,51 +299,6 @@ impl Tx {
 }
 
 impl Store {
-    /// Takes the configured channels over: what waits for one that is gone is cancelled, and a new one is sent what comes from now on.
-    pub async fn know_channels(&self, names: &[&str], now: Timestamp) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        let known: Vec<(String, i64)> =
-            on!(&mut tx, "read channels", conn => sqlx::query_as(KNOWN_CHANNELS).fetch_all(conn).await)?;
-        for (gone, _) in known.iter().filter(|(name, _)| !names.contains(&name.as_str())) {
-            // First of all: whoever puts something into its queue just now is waited for.
-            on!(&mut tx, "forget a channel", conn => sqlx::query(FORGET_CHANNEL).bind(gone).execute(conn).await.map(drop))?;
-            on!(&mut tx, "cancel what waits for a channel", conn => sqlx::query(CANCEL_OF_CHANNEL).bind(gone)
-                .execute(conn).await.map(drop))?;
-            on!(&mut tx, "cancel what waits for a channel", conn => sqlx::query(CANCEL_MESSAGE_OF_CHANNEL).bind(gone)
-                .bind(now.millis()).execute(conn).await.map(drop))?;
-        }
-        for name in names {
-            on!(&mut tx, "note a channel", conn => sqlx::query(KNOW_CHANNEL).bind(*name).bind(now.millis())
-                .execute(conn).await.map(drop))?;
-        }
-        tx.commit().await
-    }
-
-    /// Whether anything in the outbox is still to be given to channels.
-    pub async fn is_outbox_filled(&self) -> Result<bool, StoreError> {
-        let mut tx = self.read().await?;
-        on!(&mut tx, "look into the outbox", conn => sqlx::query_scalar(IS_FILLED).fetch_one(conn).await)
-    }
-
-    /// Queues what was last told on a channel at `before` or earlier, is still there, and of which nobody has taken notice.
-    pub async fn queue_again(&self, channel: &str, before: Timestamp, now: Timestamp) -> Result<usize, StoreError> {
-        let mut tx = self.read().await?;
-        let due: Vec<(Uuid, String, String)> = on!(&mut tx, "look for what is to be told again", conn =>
-            sqlx::query_as(AGAIN).bind(channel).bind(before.millis()).fetch_all(conn).await)?;
-        drop(tx);
-        if due.is_empty() {
-            return Ok(0);
-        }
-        let mut tx = self.begin().await?;
-        for (alert, post, site) in &due {
-            let event = format!("{alert}:again:{}", now.millis());
-            on!(&mut tx, "queue a delivery", conn => sqlx::query(DELIVER).bind(event).bind(post).bind(channel).bind(site)
-                .bind(*alert).bind(now.millis()).execute(conn).await.map(drop))?;
-        }
-        tx.commit().await?;
-        Ok(due.len())
-    }
-
     /// Takes a message that is due at `due`, to send it again; it counts for the rate of a channel. `None` if somebody else did.
     pub async fn claim(
         &self,

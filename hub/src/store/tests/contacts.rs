@@ -74,6 +74,7 @@ async fn sent(store: &Store, person: &PersonRow, id: u128, then: Then, now: Time
         kind: "group",
         letter: "{}".to_owned(),
         carries: queued.iter().map(|one| (one.event.as_str(), one.post.as_str())).collect(),
+        carries_all: false,
         flushed: Vec::new(),
     };
     assert!(composed(store, draft, now).await);

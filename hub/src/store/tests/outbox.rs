@@ -1,5 +1,6 @@
 //! From the outbox to the channels: nothing is missing, nothing is twice in two messages, and what became needless is not sent.
 
+mod contested;
 mod reports;
 mod resend;
 
@@ -62,6 +63,7 @@ async fn compose(store: &Store, id: u128, kind: &str, now: Timestamp) -> bool {
         kind,
         letter: "{}".to_owned(),
         carries: queued.iter().map(|one| (one.event.as_str(), one.post.as_str())).collect(),
+        carries_all: false,
         flushed: vec![&site],
     };
     composed(store, draft, now).await
@@ -283,6 +285,7 @@ async fn a_message_is_not_made_of_what_was_cancelled_a_moment_ago(#[values(Kind:
         kind: "single",
         letter: "{}".to_owned(),
         carries: read.iter().map(|one| (one.event.as_str(), one.post.as_str())).collect(),
+        carries_all: false,
         flushed: vec![],
     };
     assert!(!composed(store, draft, at(2)).await);

@@ -7,11 +7,11 @@ use sqlx::{Executor, SqlSafeStr, SqlitePool};
 
 use super::{Database, Kind, Store};
 use crate::store::{
-    alerts, audit, chat_ids, checks, closings, compliance, contacts, deadlines, delivery, dispensed, escalations,
-    findings, fleet, followed, gone, grants, labels, left, meta, month_reports, moves, notifications, once, outbox,
-    owed_messages, owed_purchases, owed_register, owed_supply, past, people, photos, purchases, queue, records,
-    register, reports, resend, restraints, rollup, roster, rounds, schema, staged, started, stock, stock_alerts,
-    stock_takes, ticket_deeds, tickets, tokens,
+    addressing, alerts, audit, chat_ids, checks, closings, compliance, contacts, deadlines, delivery, dispensed,
+    escalations, findings, fleet, followed, gone, grants, labels, left, meta, month_reports, moves, notifications,
+    once, outbox, owed_messages, owed_purchases, owed_register, owed_supply, past, people, photos, purchases, queue,
+    records, register, reports, resend, restraints, rollup, roster, rounds, schema, staged, started, stock,
+    stock_alerts, stock_takes, ticket_deeds, tickets, tokens,
 };
 
 /// The first version without the bug that corrupts a write-ahead log at its reset.
@@ -22,6 +22,7 @@ const SQLITE_SAFE_FROM: [u32; 3] = [3, 51, 3];
 async fn every_statement_is_one_for_this_database(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
     let Some(database) = Database::create(kind).await else { return };
     let all = [
+        addressing::STATEMENTS,
         alerts::STATEMENTS,
         audit::STATEMENTS,
         chat_ids::STATEMENTS,

@@ -25,6 +25,7 @@ async fn dead(hub: &Hub) -> Uuid {
         kind: "single",
         letter: "{}".to_owned(),
         carries,
+        carries_all: false,
         flushed: Vec::new(),
     };
     assert!(tx.compose(draft, now, Span::from_secs(30)).await.unwrap().is_some());

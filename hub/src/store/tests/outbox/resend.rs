@@ -126,7 +126,7 @@ async fn a_receiver_that_is_gone_gets_it_when_a_test_was_taken(#[values(Kind::Sq
     settle(store, 1, 1, Then::Gone, false, at(3)).await;
     store.resend(ONE, &li(), at(4)).await.unwrap();
     assert_eq!(
-        store.read().await.unwrap().channel_holds().await.unwrap()[OPS].0,
+        store.read().await.unwrap().channel_holds().await.unwrap()[OPS].disabled_at,
         Some(at(3)),
         "the channel is as closed as before"
     );
