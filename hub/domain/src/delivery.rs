@@ -15,7 +15,7 @@ const FARTHEST: u64 = 1 << 32;
 /// The records of one epoch that have been taken in, in any order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stream {
-    /// Nothing is known of what came before; such records are stored when they come, but not waited for.
+    /// What came before is not waited for; it is stored when it comes.
     base: u64,
     /// Nothing above `base` and up to here is missing.
     committed: u64,

@@ -46,9 +46,11 @@ impl DatabaseProbe {
             }
             let busy = seen.0 > 0 && seen.1.elapsed() < RECENT && self.counters.failing.load(Relaxed) == 0;
             let mut found = if busy { self.judge_commit() } else { self.pulse().await };
-            found.extend(
-                self.store.uncopied().map(|why| Found::new(FindingKey::LogNotCopied, Severity::Error).with(why)),
-            );
+            // Where nothing is stored, something graver is told.
+            if found.iter().all(|one| one.severity != Severity::Critical) {
+                let not_copied = |why| Found::new(FindingKey::LogNotCopied, Severity::Error).with(why);
+                found.extend(self.store.uncopied().map(not_copied));
+            }
             self.findings.replace(Domain::Database, found, self.clock.now());
         }
     }

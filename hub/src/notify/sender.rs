@@ -33,6 +33,8 @@ use crate::{
 const TICK: Duration = Duration::from_millis(500);
 /// Most deliveries that may wait for a channel for a message to be made in the transaction that takes them in: others who write wait for it.
 const LITTLE: usize = 32;
+/// Most channels for which a message is made in it.
+const CHANNELS: usize = 8;
 /// How often a channel is looked at of which nothing is new: a silence may have begun or ended.
 const ANYWAY: Span = Span::from_secs(2);
 /// How often it is looked for what is to be told again.
@@ -51,6 +53,7 @@ const KEPT: Span = Span::from_mins(90 * 24 * 60);
 const CLEAN_EVERY: Span = Span::from_mins(60);
 /// A receiver may take nothing for this long before it is told as a trouble.
 const PATIENCE: Span = Span::from_mins(5);
+
 /// What the sender remembers from one look to the next. Nothing of it needs to survive.
 #[derive(Default)]
 struct Memory {
@@ -65,6 +68,12 @@ struct Memory {
 }
 
 impl Memory {
+    /// Whether it is time to look for what is to be told again on a channel.
+    fn is_to_tell_again(&self, channel: &Channel, now: Timestamp) -> bool {
+        let at = self.again_at.get(channel.name.as_str());
+        channel.grouping.repeat.is_some() && at.is_none_or(|at| *at <= now || at.since(now) > HORIZON)
+    }
+
     /// Lets a channel do what is next.
     fn goes_on(&mut self, channel: &Arc<Channel>, next: Next, exchanges: &Exchanges, now: Timestamp) {
         let name = channel.name.to_string();
@@ -174,23 +183,36 @@ impl Notify {
             memory.look_at.clear();
             memory.knows = Some(all.clone());
         }
+        let (mut has_news, mut done) = (false, Ok(()));
         if is_filled || self.store.is_outbox_filled().await? {
             let mailboxes: Vec<Mailbox> = owns.values().map(|own| own.mailbox.clone()).collect();
-            while self.take_in(settings, &mailboxes, (&mut *memory, exchanges), now).await? == TAKEN_AT_ONCE {}
+            loop {
+                let taken = self.take_in(settings, &mailboxes, (&mut *memory, exchanges)).await?;
+                has_news |= taken > 0;
+                if taken < TAKEN_AT_ONCE {
+                    break;
+                }
+            }
         }
+        // It may have waited for others who write.
+        let now = self.clock.now();
         let idle = |name: &&str| !memory.busy.contains(*name);
         let due = |name: &&str| memory.look_at.get(*name).is_none_or(|at| *at <= now || at.since(now) > HORIZON);
         let names: Vec<&str> = all.iter().map(String::as_str).filter(idle).filter(due).collect();
-        if !names.is_empty() {
+        if has_news || !names.is_empty() {
             let holds = self.store.read().await?.channel_holds().await?;
             for name in names {
                 let own = owns.get(name);
                 let channel = own.map_or_else(|| &settings.channels[name], |own| &own.channel);
                 let next = match held(&holds, name, now) {
-                    Held::Not => self.next((channel, own), settings, memory, now).await?,
-                    Held::Until(until) => Next::Wait(until),
+                    Held::Not => self.next((channel, own), settings, memory, now).await,
+                    Held::Until(until) => Ok(Next::Wait(until)),
                 };
-                memory.goes_on(channel, next, exchanges, now);
+                match next {
+                    Ok(next) => memory.goes_on(channel, next, exchanges, now),
+                    // A row that is wrong holds up no other channel.
+                    Err(error) => done = done.and(Err(error)),
+                }
             }
             self.tell_findings(settings, &holds, now);
         } else if settings.channels.is_empty() {
@@ -200,7 +222,7 @@ impl Notify {
             let more = self.store.forget_notifications(now - KEPT).await?;
             memory.clean_at = Some(now + if more { ANYWAY } else { CLEAN_EVERY });
         }
-        Ok(())
+        done
     }
 
     /// Gives some of what is in the outbox to the channels, and where that is all that waits for one, makes the message of it in the same
@@ -210,26 +232,23 @@ impl Notify {
         settings: &Settings,
         mailboxes: &[Mailbox],
         (memory, exchanges): (&mut Memory, &Exchanges),
-        now: Timestamp,
     ) -> Result<usize, StoreError> {
         let mut tx = self.store.begin().await?;
         let Expanded { mut taken, mut channels, holds } = tx.expand_outbox(&settings.routes(), mailboxes).await?;
-        if taken == 0 {
-            return Ok(0);
-        }
-        let mut nexts = Vec::new();
-        for name in &channels {
-            let Some(channel) = settings.channels.get(name.as_str()).filter(|_| !memory.busy.contains(name)) else {
-                continue;
-            };
-            if !matches!(held(&holds, name, now), Held::Not) {
-                continue;
-            }
-            match self.at_once(&mut tx, channel, settings, now).await? {
-                AtOnce::Does(next) => nexts.push((channel, next)),
-                AtOnce::Later => {}
-                AtOnce::Contested => {
-                    // Nothing of this was done. Somebody has cancelled what was to be told a moment ago: without a message it succeeds.
+        // Nothing that was taken is of later.
+        let (now, mut nexts) = (self.clock.now(), Vec::new());
+        let is_free = |name: &&String| !memory.busy.contains(*name) && matches!(held(&holds, name, now), Held::Not);
+        let free = channels.iter().filter(is_free).filter_map(|name| settings.channels.get(name.as_str()));
+        let free = free.filter(|channel| !memory.is_to_tell_again(channel, now));
+        // With all of a storm before it, the first message is of the gravest.
+        let most = if taken < TAKEN_AT_ONCE { CHANNELS } else { 0 };
+        for channel in free.take(most) {
+            match self.at_once(&mut tx, channel, settings, now).await {
+                Ok(AtOnce::Does(next)) => nexts.push((channel, next)),
+                Ok(AtOnce::Later) => {}
+                Ok(AtOnce::Contested) | Err(_) => {
+                    // Nothing of this was done. Somebody has cancelled what was to be told a moment ago, or a row is wrong, which is then told
+                    // of this channel alone: without a message it succeeds.
                     drop(tx);
                     tx = self.store.begin().await?;
                     Expanded { taken, channels, .. } = tx.expand_outbox(&settings.routes(), mailboxes).await?;
@@ -302,7 +321,7 @@ impl Notify {
             return Ok(claimed.map_or(Next::Wait(None), Next::Send));
         }
         if let Some(repeat) = channel.grouping.repeat
-            && memory.again_at.get(name).is_none_or(|at| *at <= now || at.since(now) > HORIZON)
+            && memory.is_to_tell_again(channel, now)
         {
             drop(tx);
             self.store.queue_again(name, now - repeat, now).await?;

@@ -35,11 +35,11 @@ impl Route {
 /// What was given to channels.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Expanded {
-    /// How many rows of the outbox were taken; fewer than [`TAKEN_AT_ONCE`] if there are no more.
+    /// How many rows of the outbox were taken; fewer than [`TAKEN_AT_ONCE`] if there are no more, or somebody was cancelling some of them.
     pub taken: usize,
     /// The channels for which something waits now.
     pub channels: BTreeSet<String>,
-    /// All channels that the database knows, and what keeps each from sending.
+    /// If anything was taken: all channels that the database knows, and what keeps each from sending.
     pub holds: BTreeMap<String, Hold>,
 }
 

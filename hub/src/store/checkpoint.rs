@@ -113,7 +113,7 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Copies whenever the log has become long, until `stop`. What keeps failing is told by [`Store::uncopied`].
+    /// Copies whenever the log has become long, until `stop`. That the disk does not allow it is told by [`Store::uncopied`].
     pub async fn run(self: Arc<Self>, stop: CancellationToken) -> anyhow::Result<()> {
         let Some(pool) = &self.pool else {
             stop.cancelled().await;
@@ -131,9 +131,17 @@ impl Checkpoints {
             let failing = match self.keep_short(pool, left).await {
                 Ok(now) => {
                     left = now;
+                    // Somebody else may be copying, or a reader be in the way: that says nothing.
+                    if left >= LONG {
+                        continue;
+                    }
                     None
                 }
-                Err(cause) => Some(format!("{:#}", anyhow::Error::from(cause))),
+                Err(error) if matches!(error.trouble(), Trouble::Disk | Trouble::ReadOnly | Trouble::Full) => {
+                    Some(format!("{:#}", anyhow::Error::from(error)))
+                }
+                // Others tell of a database that does not answer.
+                Err(_) => continue,
             };
             let before = pool.note_copy(failing.clone());
             match (before, failing) {

@@ -26,7 +26,7 @@ statements! {
         WHERE r.device_no = $1 AND r.at >= $2 AND r.at < $2 + 3600000
             AND (s.committed IS NULL OR r.seq > s.committed OR r.seq <= s.base)";
     // Also the range before the first, which may touch it.
-    NEAR = "SELECT from_seq, to_seq FROM record_gone WHERE agent_no = $1 AND epoch = $2 AND from_seq <= $4 + 1
+    NEAR = "SELECT from_seq, to_seq FROM record_gone WHERE agent_no = $1 AND epoch = $2 AND from_seq <= $4
         AND from_seq >= COALESCE((SELECT MAX(from_seq) FROM record_gone WHERE agent_no = $1 AND epoch = $2 AND from_seq < $3), $3)";
     REMOVE = "DELETE FROM record_gone WHERE agent_no = $1 AND epoch = $2 AND from_seq = $3";
     ADD = "INSERT INTO record_gone (agent_no, epoch, from_seq, to_seq) VALUES ($1, $2, $3, $4)";
@@ -66,7 +66,7 @@ impl Tx {
     async fn add_gone(&mut self, agent: i64, epoch: i64, mut ranges: Ranges) -> Result<(), StoreError> {
         let (Some((first, _)), Some(last)) = (ranges.first(), ranges.last()) else { return Ok(()) };
         let near: Vec<(i64, i64)> = on!(self, "read which records are gone", conn => sqlx::query_as(NEAR).bind(agent)
-            .bind(epoch).bind(signed(first)).bind(signed(last)).fetch_all(conn).await)?;
+            .bind(epoch).bind(signed(first)).bind(signed(last).saturating_add(1)).fetch_all(conn).await)?;
         for (from, to) in &near {
             ranges.add(unsigned(*from), unsigned(*to));
         }

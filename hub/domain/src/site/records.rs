@@ -123,7 +123,7 @@ impl Site {
         // A record older than the newest one processed, or too old to tell the present, is history: it never moves a live state.
         let newest = device.last.as_ref().is_none_or(|last| last.order < order);
         if !newest || age.is_none_or(|age| age > device.fresh_for()) {
-            // Of what is from before the first known record, only the database can tell whether it has been told before.
+            // What comes from before the first known record is stored alone: what followed it has been judged without it.
             let stream = self.agents.get(agent).and_then(|watched| watched.agent.streams.get(&epoch));
             if stream.is_none_or(|stream| record.seq > stream.base()) {
                 let mut sample = taken(record);
