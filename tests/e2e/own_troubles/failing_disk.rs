@@ -129,6 +129,17 @@ fn a_log_that_cannot_be_copied_is_told_of_costs_nothing_and_is_copied_when_it_ca
     ensure!(!ticket_of(&api.open_alert(SITE, MACHINE, FAULT, PATIENCE)?)?.is_empty());
     ensure!(api.get("/readyz")?.status == 200, "it stores, and is ready");
 
+    disk.set(Mode::ReadOnly)?;
+    wait::until("what is graver to be told instead", PATIENCE, || {
+        let found = found(&api)?;
+        Ok((found.iter().any(|one| one.starts_with("database_")) && !found.contains(&told)).then_some(()))
+    })?;
+    disk.set(Mode::DatabasesFail)?;
+    wait::until("the log to be told of again", PATIENCE, || {
+        let found = found(&api)?;
+        Ok((!found.iter().any(|one| one.starts_with("database_")) && found.contains(&told)).then_some(()))
+    })?;
+
     disk.set(Mode::Well)?;
     wait::until("the hub to tell no more", PATIENCE, || Ok((!found(&api)?.contains(&told)).then_some(())))?;
     process.kill()?;

@@ -1,8 +1,8 @@
 //! From the outbox to the channels: nothing is missing, nothing is twice in two messages, and what became needless is not sent.
 
-mod contested;
 mod reports;
 mod resend;
+mod sender;
 
 use futures_util::FutureExt;
 use lobby_domain::alert::AlertId;
