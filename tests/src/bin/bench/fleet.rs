@@ -56,6 +56,11 @@ impl Member {
         display_record(&mut self.script, &device, number as u64)
     }
 
+    /// Messages of `each` records.
+    pub fn messages(&self, records: &[Record], each: usize) -> Vec<Vec<u8>> {
+        records.chunks(each).map(|part| self.script.data(part.to_vec())).collect()
+    }
+
     /// Reports `each` records, one a message, every `every`, until it is ended.
     pub async fn steady(mut self, each: usize, every: Duration) -> Result<()> {
         let topic = self.script.topic("data");
