@@ -24,7 +24,7 @@ use super::{
     delivery::StreamRow,
     records::{RecordInsert, reach_code},
     rollup,
-    staged::Staging,
+    staged::{AT_ONCE, Staging},
 };
 use crate::{audit::Change, failpoint, fleet::Setup};
 
@@ -156,15 +156,15 @@ impl Writer {
         done
     }
 
-    /// Merges what is due of what is staged, after a batch of so many records: no more of it than was stored, unless that is less than
-    /// can be merged at a time.
+    /// Merges what is due of what is staged, after a batch of so many records: somewhat more than was stored.
     pub async fn merge(&mut self, stored: usize) -> Result<(), StoreError> {
         let Some(staging) = &mut self.staging else { return Ok(()) };
         let begun = Instant::now();
         let mut merged = 0;
         while merged <= stored {
+            let most = stored - merged + AT_ONCE;
             let late = |_| StoreError::Late { doing: "merge staged records", seconds: PATIENCE.as_secs() };
-            match tokio::time::timeout(PATIENCE, self.store.merge_due(staging)).await.map_err(late).flatten() {
+            match tokio::time::timeout(PATIENCE, self.store.merge_due(staging, most)).await.map_err(late).flatten() {
                 Ok(Some(rows)) => merged += rows,
                 Ok(None) => break,
                 Err(error) => {

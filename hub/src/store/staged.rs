@@ -3,8 +3,9 @@
 //!
 //! A record that goes into `record` by itself changes two pages, that on which its agent's records end and, in the index, that on which
 //! its device's do, and a page is written whole: 8 KB for 50 bytes. In the staging table, records of many devices share a page; and when
-//! they are merged, many records share each page of `record`. The table has parts, by device, so that little is merged at a time (a fault
-//! may wait for it) and still much that belongs together. Rows are moved in one transaction, so a record is always in one of the two tables.
+//! they are merged, many records share each page of `record`. The table has parts, each of some runs of neighbouring devices, so that what is
+//! merged at a time is little (a fault may wait for it) and lies together: neighbours often have the same agent and share pages of the index.
+//! Rows are moved in one transaction, so a record is always in one of the two tables.
 //!
 //! Readers look into both tables: of a device, into its part of the staged one alone ([`of_device`]). That a record is stored once is promised
 //! by the key of `record`; one that was staged twice, as after a commit whose answer was lost, is listed once all the same.
@@ -21,12 +22,15 @@ use crate::failpoint;
 
 /// Parts of the table. A batch of many devices writes a page of each.
 const PARTS: usize = 16;
+/// Bits of a device's number that are the same for neighbours; those above tell their part.
+const NEIGHBOURS: u32 = 6;
 /// Bits of a row's number that tell the order of arrival; those above tell its part.
 const ORDER: u32 = 59;
 /// So many rows of all parts are merged part by part, the fullest first.
 const MOST: usize = 8192;
-/// As many rows may be merged at once.
-const AT_ONCE: usize = 1024;
+/// So many rows more than a batch had are merged after it at most, so that it becomes less; a fault that comes meanwhile waits for it about as
+/// long as for another batch.
+pub(super) const AT_ONCE: usize = 512;
 /// Rows are merged after this time, however few they are.
 const AGE: Duration = Duration::from_secs(20);
 
@@ -38,11 +42,11 @@ macro_rules! record_columns {
 }
 pub(super) use record_columns;
 
-/// Where the rows (`r`) of a device (`d`) are.
+/// Where the rows (`r`) of a device (`d`) are: see [`part_of`].
 macro_rules! in_part {
     () => {
-        "r.device_no = d.no AND r.n BETWEEN (CAST(d.no AS BIGINT) & 15) << 59
-            AND ((CAST(d.no AS BIGINT) & 15) << 59) + 576460752303423487"
+        "r.device_no = d.no AND r.n BETWEEN ((CAST(d.no AS BIGINT) >> 6) & 15) << 59
+            AND (((CAST(d.no AS BIGINT) >> 6) & 15) << 59) + 576460752303423487"
     };
 }
 pub(super) use in_part;
@@ -71,6 +75,8 @@ statements! {
 }
 
 const STAGED: &str = "SELECT n >> 59, COUNT(*), MAX(n & 576460752303423487) FROM record_staged GROUP BY n >> 59";
+const OLDEST: &str =
+    "SELECT MAX(n), COUNT(*) FROM (SELECT n FROM record_staged WHERE n BETWEEN $1 AND $2 ORDER BY n LIMIT $3)";
 const MERGE: &str = concat!(
     "INSERT OR FAIL INTO record (",
     record_columns!(),
@@ -93,6 +99,11 @@ pub(super) struct Staging {
     since: Option<Instant>,
 }
 
+/// The part of a device. Those of a site that has few are in one, as they are neighbours.
+fn part_of(device_no: i64) -> usize {
+    usize::try_from(device_no >> NEIGHBOURS).unwrap_or_default() % PARTS
+}
+
 impl Range {
     const ALL: Self = Self(0, i64::MAX);
 
@@ -100,12 +111,17 @@ impl Range {
         let first = i64::try_from(part).expect("there are few parts") << ORDER;
         Self(first, first + ((1 << ORDER) - 1))
     }
+
+    /// Whether it has this part.
+    fn has(self, part: usize) -> bool {
+        self == Self::ALL || self == Self::of(part)
+    }
 }
 
 impl Staging {
     /// The number of the next row, which is of this device.
     pub(super) fn place(&mut self, device_no: i64) -> i64 {
-        let part = usize::try_from(device_no & 15).expect("it is below 16");
+        let part = part_of(device_no);
         self.rows[part] += 1;
         self.next += 1;
         self.since.get_or_insert_with(Instant::now);
@@ -121,23 +137,35 @@ impl Staging {
         (0..PARTS).max_by_key(|part| self.rows[*part]).unwrap_or_default()
     }
 
-    /// What is to be merged by now, and how many rows that is at most.
-    fn due(&self) -> Option<(Range, usize)> {
+    /// Where something is to be merged by now.
+    fn due(&self) -> Option<Range> {
         let total = self.total();
         let is_old = self.since.is_some_and(|since| since.elapsed() >= AGE);
         if is_old && total <= AT_ONCE {
-            return Some((Range::ALL, total));
+            return Some(Range::ALL);
         }
-        let part = self.fullest();
-        (is_old || total >= MOST).then(|| (Range::of(part), self.rows[part]))
+        (is_old || total >= MOST).then(|| Range::of(self.fullest()))
     }
 
-    fn merged(&mut self, range: Range) {
-        for (part, rows) in self.rows.iter_mut().enumerate() {
-            if range == Range::ALL || range == Range::of(part) {
-                *rows = 0;
-            }
+    fn rows_in(&self, range: Range) -> usize {
+        self.rows.iter().enumerate().filter(|(part, _)| range.has(*part)).map(|(_, rows)| rows).sum()
+    }
+
+    /// So many rows of a part, or of all if that is all there were, were merged.
+    fn merged(&mut self, range: Range, merged: usize) {
+        for (_, rows) in self.rows.iter_mut().enumerate().filter(|(part, _)| range.has(*part)) {
+            *rows = rows.saturating_sub(merged);
         }
+        self.forget_age();
+    }
+
+    /// So many rows are in each part.
+    fn counted(&mut self, counted: &Self) {
+        self.rows = counted.rows;
+        self.forget_age();
+    }
+
+    fn forget_age(&mut self) {
         if self.total() == 0 {
             self.since = None;
         }
@@ -164,6 +192,15 @@ impl Tx {
         self.merge(Range::ALL).await
     }
 
+    /// The last of the oldest rows of a range, `most` of them at most, and how many these are.
+    async fn oldest(&mut self, Range(first, last): Range, most: usize) -> Result<(Option<i64>, usize), StoreError> {
+        let Self::Sqlite(tx) = self else { return Ok((None, 0)) };
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let oldest = sqlx::query_as(OLDEST).bind(first).bind(last).bind(most).fetch_one(&mut **tx).await;
+        let (last, rows): (Option<i64>, i64) = oldest.map_err(doing("look for staged records"))?;
+        Ok((last, usize::try_from(rows).unwrap_or_default()))
+    }
+
     async fn merge(&mut self, Range(first, last): Range) -> Result<(), StoreError> {
         let Self::Sqlite(tx) = self else { return Ok(()) };
         let merged = sqlx::query(MERGE).bind(first).bind(last).execute(&mut **tx).await;
@@ -178,14 +215,22 @@ fn unknown(part: i64) -> StoreError {
 }
 
 impl Store {
-    /// Merges what is due of what the one who stores batches has staged. Returns how many rows that were at most; nothing if nothing is
-    /// due.
-    pub(super) async fn merge_due(&self, staging: &mut Staging) -> Result<Option<usize>, StoreError> {
-        let Some((range, rows)) = staging.due() else { return Ok(None) };
+    /// Merges what is due of what the one who stores batches has staged, the oldest of a part first and no more rows than `most`. Returns how
+    /// many were merged; nothing if nothing is due.
+    pub(super) async fn merge_due(&self, staging: &mut Staging, most: usize) -> Result<Option<usize>, StoreError> {
+        let Some(range) = staging.due() else { return Ok(None) };
         let mut tx = self.begin_batch().await?;
-        tx.merge(range).await?;
+        let (last, rows) = tx.oldest(range, most).await?;
+        if let Some(last) = last {
+            tx.merge(Range(range.0, last)).await?;
+        }
+        // Others have merged some: how many are left is counted anew.
+        let counted = if rows < most.min(staging.rows_in(range)) { tx.staging().await? } else { None };
         tx.commit().await?;
-        staging.merged(range);
+        match counted {
+            Some(counted) => staging.counted(&counted),
+            None => staging.merged(range, rows),
+        }
         Ok(Some(rows))
     }
 
@@ -221,12 +266,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_have_numbers_by_device_and_then_by_arrival() {
+    fn rows_have_numbers_by_runs_of_devices_and_then_by_arrival() {
         let mut staging = Staging::default();
-        let numbers: Vec<i64> = [17, 1, 15, 33, 16].map(|device| staging.place(device)).to_vec();
+        let numbers: Vec<i64> = [64, 1, 63, 1023, 1024, 127].map(|device| staging.place(device)).to_vec();
         let parts: Vec<i64> = numbers.iter().map(|n| n >> ORDER).collect();
-        assert_eq!(parts, [1, 1, 15, 1, 0]);
-        assert!(numbers[0] < numbers[1] && numbers[1] < numbers[3]);
+        assert_eq!(parts, [1, 0, 0, 15, 0, 1]);
+        assert!(numbers[1] < numbers[2] && numbers[2] < numbers[4] && numbers[0] < numbers[5]);
         assert!(numbers.iter().all(|n| *n >= 0), "also those of the last part");
     }
 
@@ -237,23 +282,33 @@ mod tests {
         staging.place(3);
         assert_eq!(staging.due(), None, "it is new");
         tokio::time::advance(AGE).await;
-        assert_eq!(staging.due(), Some((Range::ALL, 1)));
-        staging.merged(Range::ALL);
+        assert_eq!(staging.due(), Some(Range::ALL));
+        staging.merged(Range::ALL, 1);
         assert_eq!(staging.due(), None);
         for device in 0..MOST {
             staging.place(i64::try_from(device).unwrap());
         }
-        staging.place(5);
-        let (range, rows) = staging.due().unwrap();
-        assert_eq!((range, rows), (Range::of(5), MOST / PARTS + 1), "the fullest part");
-        staging.merged(range);
-        assert_eq!(staging.due(), None, "there is room again");
+        let five = 5 << NEIGHBOURS;
+        staging.place(five);
+        assert_eq!(staging.due(), Some(Range::of(5)), "the fullest part");
+        staging.merged(Range::of(5), 1);
+        assert_eq!(staging.total(), MOST);
+        let next = staging.due().expect("it is still too many");
+        staging.merged(next, MOST / PARTS);
+        assert_eq!((staging.due(), staging.total()), (None, MOST - MOST / PARTS), "there is room again");
         tokio::time::advance(AGE).await;
         let mut merged = 0;
-        while let Some((range, rows)) = staging.due() {
-            staging.merged(range);
-            merged += rows;
+        while let Some(range) = staging.due() {
+            let before = staging.total();
+            staging.merged(range, AT_ONCE);
+            merged += before - staging.total();
         }
         assert_eq!(merged, MOST - MOST / PARTS, "the rest, as it is old");
+    }
+
+    #[test]
+    fn statements_find_a_device_in_its_part() {
+        let written = format!(">> {NEIGHBOURS}) & {}) << {ORDER}) + {}", PARTS - 1, (1_i64 << ORDER) - 1);
+        assert!(in_part!().contains(&written), "{} has no {written}", in_part!());
     }
 }

@@ -12,7 +12,8 @@ use super::{
 };
 use crate::store::{Batch, Store, dispensed, past, records, rollup};
 
-const DEVICES: u64 = 40;
+/// More than are neighbours.
+const DEVICES: u64 = 100;
 
 fn device(no: u64) -> String {
     format!("led-{no}")
@@ -49,11 +50,11 @@ async fn a_record_is_found_wherever_it_is() {
     let database = Database::create(Kind::Sqlite).await.unwrap();
     let (store, mut writer) = (&database.store, writer(&database.store));
     writer.commit(&of_all(1..=3), T0).await.unwrap();
-    assert_eq!(rows(store).await, (0, 120));
+    assert_eq!(rows(store).await, (0, 300));
     assert_eq!(found(store, &device(7)).await, [3; 3], "none is merged");
     assert_eq!(read(store, Some(&device(7)), None, None).await.len(), 3);
-    assert_eq!(read(store, None, None, None).await.len(), 120);
-    assert_eq!(rows(store).await, (0, 120), "to list them changes nothing");
+    assert_eq!(read(store, None, None, None).await.len(), 300);
+    assert_eq!(rows(store).await, (0, 300), "to list them changes nothing");
     store.merge_all().await.unwrap();
     writer.commit(&of_all(4..=5), T0).await.unwrap();
     for no in 1..=DEVICES {
@@ -61,7 +62,7 @@ async fn a_record_is_found_wherever_it_is() {
     }
     let listed = read(store, None, None, None).await;
     store.merge_all().await.unwrap();
-    assert_eq!(rows(store).await, (200, 0));
+    assert_eq!(rows(store).await, (500, 0));
     assert_eq!(found(store, &device(7)).await, [5; 3], "all are merged");
     assert_eq!(read(store, None, None, None).await, listed, "in the same order");
 }
@@ -74,8 +75,23 @@ async fn a_restart_knows_what_was_staged() {
     let stored = again.site(&site()).await.unwrap();
     assert!(stored.devices.iter().all(|device| device.last.as_ref().is_some_and(|last| last.order == (1, 2))));
     writer(&again).commit(&of_all(3..=3), T0).await.unwrap();
-    assert_eq!(rows(&again).await, (80, 40));
+    assert_eq!(rows(&again).await, (200, 100));
     assert_eq!(found(&again, &device(1)).await, [3; 3]);
+}
+
+#[tokio::test]
+async fn what_an_earlier_version_staged_in_its_parts_is_found() {
+    let Some(database) = Database::before(Kind::Sqlite, 42).await else { return };
+    let store = &database.store;
+    writer(store).commit(&of_all(1..=2), T0).await.unwrap();
+    let of_before = "UPDATE record_staged SET n = ((device_no & 15) << 59) + (n & 576460752303423487)";
+    execute(store, of_before.to_owned()).await;
+    assert_ne!(found(store, &device(20)).await, [2; 3]);
+    store.migrate().await.unwrap();
+    assert_eq!(rows(store).await, (200, 0));
+    for no in 1..=DEVICES {
+        assert_eq!(found(store, &device(no)).await, [2; 3]);
+    }
 }
 
 /// More than is merged at once, so that it goes part by part.
@@ -84,8 +100,8 @@ async fn what_is_due_is_merged_part_by_part_as_more_comes() {
     let database = Database::create(Kind::Sqlite).await.unwrap();
     let (store, mut writer) = (&database.store, writer(&database.store));
     let mut before = 0;
-    for turn in 0..12_u64 {
-        writer.commit(&of_all(turn * 25 + 1..=turn * 25 + 25), T0).await.unwrap();
+    for turn in 0..20_u64 {
+        writer.commit(&of_all(turn * 10 + 1..=turn * 10 + 10), T0).await.unwrap();
         writer.merge(1000).await.unwrap();
         let (merged, staged) = rows(store).await;
         assert_eq!(merged + staged, i64::try_from((turn + 1) * 1000).unwrap(), "none is lost or doubled");
@@ -93,7 +109,9 @@ async fn what_is_due_is_merged_part_by_part_as_more_comes() {
         before = merged;
     }
     assert!(before > 2_000, "much is merged by now: {before}");
-    assert_eq!(read(store, Some(&device(3)), None, None).await.len(), 300);
+    for no in 1..=DEVICES {
+        assert_eq!(found(store, &device(no)).await, [200; 3], "of device {no}");
+    }
 }
 
 /// The driver cannot tell whether a commit came through whose answer was lost. Here it did.
@@ -111,12 +129,12 @@ async fn what_is_stored_again_after_a_lost_answer_is_there_once() {
     execute(store, "ALTER TABLE away RENAME TO stream".to_owned()).await;
     // As the lost answer would have left it.
     super::writer(store).commit(&of_all(2..=2), T0).await.unwrap();
-    assert_eq!(rows(store).await, (0, 80));
+    assert_eq!(rows(store).await, (0, 200));
     writer.commit(&counted, T0).await.unwrap();
-    assert_eq!(rows(store).await, (80, 0), "after a failure the key decides");
+    assert_eq!(rows(store).await, (200, 0), "after a failure the key decides");
     assert_eq!(found(store, &device(9)).await, [2; 3]);
     writer.commit(&of_all(3..=3), T0).await.unwrap();
-    assert_eq!(rows(store).await, (80, 40), "and then records are staged again");
+    assert_eq!(rows(store).await, (200, 100), "and then records are staged again");
 }
 
 #[tokio::test]
@@ -135,6 +153,43 @@ async fn the_first_of_two_that_are_staged_under_one_key_is_kept() {
     assert_eq!(only().await, T0 + MINUTE);
 }
 
+/// What is due is merged in several pieces.
+#[tokio::test]
+async fn the_first_of_two_is_kept_also_if_they_are_merged_one_after_the_other() {
+    let database = Database::create(Kind::Sqlite).await.unwrap();
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    let first = |at| reports("box", LED, [record(1, LED, at)]);
+    writer.commit(&[first(T0 + MINUTE)], T0).await.unwrap();
+    for turn in 0..10_u64 {
+        writer.commit(&of_all(turn * 10 + 1..=turn * 10 + 10), T0).await.unwrap();
+    }
+    writer.commit(&[first(T0 + MINUTE.times(2))], T0).await.unwrap();
+    writer.merge(0).await.unwrap();
+    let staged = |when| format!("record_staged WHERE at = {}", (T0 + MINUTE.times(when)).millis());
+    let theirs = "AND agent_no = (SELECT no FROM agent WHERE id = 'box')";
+    assert_eq!(count(store, &format!("{} {theirs}", staged(1))).await, 0, "one is merged");
+    assert_eq!(count(store, &format!("{} {theirs}", staged(2))).await, 1, "the other is not");
+    store.merge_all().await.unwrap();
+    let [row] = read(store, Some(LED), None, None).await.try_into().unwrap();
+    assert_eq!(row.at, T0 + MINUTE);
+}
+
+#[tokio::test]
+async fn who_stores_takes_note_of_what_others_have_merged() {
+    let database = Database::create(Kind::Sqlite).await.unwrap();
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    for turn in 0..10_u64 {
+        writer.commit(&of_all(turn * 10 + 1..=turn * 10 + 10), T0).await.unwrap();
+    }
+    store.merge_all().await.unwrap();
+    writer.commit(&of_all(101..=101), T0).await.unwrap();
+    assert_eq!(writer.staged(), 10_100, "as far as it knows");
+    writer.merge(100).await.unwrap();
+    let (merged, staged) = rows(store).await;
+    assert_eq!((merged + staged, writer.staged()), (10_100, usize::try_from(staged).unwrap()), "{staged} are staged");
+    assert!(staged < 100, "one part of what came last is merged");
+}
+
 /// Only one hub uses a database; but should there be two, neither drops what the other has numbered.
 #[tokio::test]
 async fn a_record_whose_number_is_taken_is_stored_at_the_second_attempt() {
@@ -143,10 +198,10 @@ async fn a_record_whose_number_is_taken_is_stored_at_the_second_attempt() {
     first.commit(&of_all(1..=1), T0).await.unwrap();
     second.commit(&of_all(2..=2), T0).await.unwrap();
     let refused = first.commit(&of_all(3..=3), T0).await.unwrap_err().to_string();
-    assert!(refused.contains("40 of 40 numbers were taken"), "{refused}");
+    assert!(refused.contains("100 of 100 numbers were taken"), "{refused}");
     first.commit(&of_all(3..=3), T0).await.unwrap();
     assert_eq!(found(store, &device(1)).await, [3; 3]);
-    assert_eq!(rows(store).await, (120, 0));
+    assert_eq!(rows(store).await, (300, 0));
 }
 
 #[rstest]
@@ -155,8 +210,8 @@ async fn on_postgresql_nothing_is_staged(#[values(Kind::Postgres)] kind: Kind) {
     let Some(database) = Database::create(kind).await else { return };
     let mut writer = writer(&database.store);
     writer.commit(&of_all(1..=3), T0).await.unwrap();
-    writer.merge(120).await.unwrap();
-    assert_eq!(rows(&database.store).await, (120, 0));
+    writer.merge(300).await.unwrap();
+    assert_eq!(rows(&database.store).await, (300, 0));
     assert_eq!(found(&database.store, &device(7)).await, [3; 3]);
 }
 
