@@ -129,6 +129,9 @@ pub(crate) const BUSY: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(11);
 /// How a transaction of SQLite begins that may write.
 const WRITING: &str = "BEGIN IMMEDIATE";
+/// How a transaction on PostgreSQL begins that gives way to others. Of two that wait for each other the server ends one after a second,
+/// unless told otherwise.
+const YIELDING: &str = "BEGIN; SET LOCAL lock_timeout = '500ms'";
 /// So many statements the one connection that writes remembers: those of batches are among many others.
 const STATEMENTS_KEPT: usize = 256;
 
@@ -282,20 +285,29 @@ impl Store {
                 Self::Sqlite(pool) => Some(pool.line().await),
                 Self::Postgres(_) => None,
             };
-            self.write().await
+            self.write(None).await
         };
         in_time("begin a transaction", begin).await
     }
 
-    /// The same for a batch of ingest, before all who are in line.
-    async fn begin_batch(&self) -> Result<Tx, StoreError> {
-        in_time("begin a batch", self.write()).await
+    /// The same for who rather gives up and tries again than makes others fail: where rows that it needs are held for half a second, it
+    /// fails. Who holds them may wait for it. SQLite has one writer, who waits for nobody.
+    pub async fn begin_yielding(&self) -> Result<Tx, StoreError> {
+        match self {
+            Self::Sqlite(_) => self.begin().await,
+            Self::Postgres(_) => in_time("begin a transaction", self.write(Some(YIELDING))).await,
+        }
     }
 
-    async fn write(&self) -> Result<Tx, sqlx::Error> {
+    /// The same for a batch of ingest, before all who are in line.
+    async fn begin_batch(&self) -> Result<Tx, StoreError> {
+        in_time("begin a batch", self.write(None)).await
+    }
+
+    async fn write(&self, on_postgres: Option<&'static str>) -> Result<Tx, sqlx::Error> {
         match self {
             Self::Sqlite(pool) => pool.transaction(pool.writers(), Some(WRITING)).await.map(Tx::Sqlite),
-            Self::Postgres(pool) => pool.transaction(pool.writers(), None).await.map(Tx::Postgres),
+            Self::Postgres(pool) => pool.transaction(pool.writers(), on_postgres).await.map(Tx::Postgres),
         }
     }
 

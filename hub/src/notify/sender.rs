@@ -163,6 +163,10 @@ impl Notify {
                 warn!(cause, "could not look at what is to be sent; trying again");
             }
             failing = failed;
+            if failed {
+                // Who holds what this one needed gets on meanwhile.
+                ticks.reset();
+            }
         }
     }
 
@@ -187,10 +191,18 @@ impl Notify {
         if is_filled || self.store.is_outbox_filled().await? {
             let mailboxes: Vec<Mailbox> = owns.values().map(|own| own.mailbox.clone()).collect();
             loop {
-                let taken = self.take_in(settings, &mailboxes, (&mut *memory, exchanges)).await?;
-                has_news |= taken > 0;
-                if taken < TAKEN_AT_ONCE {
-                    break;
+                match self.take_in(settings, &mailboxes, (&mut *memory, exchanges)).await {
+                    Ok(taken) => {
+                        has_news |= taken > 0;
+                        if taken < TAKEN_AT_ONCE {
+                            break;
+                        }
+                    }
+                    // What waits for channels is told all the same.
+                    Err(error) => {
+                        done = Err(error);
+                        break;
+                    }
                 }
             }
         }
@@ -226,14 +238,15 @@ impl Notify {
     }
 
     /// Gives some of what is in the outbox to the channels, and where that is all that waits for one, makes the message of it in the same
-    /// transaction: a fault is told without waiting for another. Returns how much was taken.
+    /// transaction: a fault is told without waiting for another. Returns how much was taken. A batch that clears several alerts may need what
+    /// this one has taken while this one needs what the batch has: then this one gives way.
     async fn take_in(
         &self,
         settings: &Settings,
         mailboxes: &[Mailbox],
         (memory, exchanges): (&mut Memory, &Exchanges),
     ) -> Result<usize, StoreError> {
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.store.begin_yielding().await?;
         let Expanded { mut taken, mut channels, holds } = tx.expand_outbox(&settings.routes(), mailboxes).await?;
         // Nothing that was taken is of later.
         let (now, mut nexts) = (self.clock.now(), Vec::new());
@@ -247,10 +260,10 @@ impl Notify {
                 Ok(AtOnce::Does(next)) => nexts.push((channel, next)),
                 Ok(AtOnce::Later) => {}
                 Ok(AtOnce::Contested) | Err(_) => {
-                    // Nothing of this was done. Somebody has cancelled what was to be told a moment ago, or a row is wrong, which is then told
-                    // of this channel alone: without a message it succeeds.
+                    // Nothing of this was done. Somebody has cancelled what was to be told a moment ago or still holds it, or a row is wrong,
+                    // which is then told of this channel alone: without a message it succeeds.
                     drop(tx);
-                    tx = self.store.begin().await?;
+                    tx = self.store.begin_yielding().await?;
                     Expanded { taken, channels, .. } = tx.expand_outbox(&settings.routes(), mailboxes).await?;
                     nexts.clear();
                     break;
@@ -342,7 +355,7 @@ impl Notify {
         let planned = self.plan(&mut tx, (channel, own), settings, &waits, &bucket, now).await?;
         drop(tx);
         if !planned.dropped.is_empty() {
-            let mut tx = self.store.begin().await?;
+            let mut tx = self.store.begin_yielding().await?;
             tx.drop_deliveries(name, &planned.dropped).await?;
             tx.commit().await?;
         }
@@ -353,7 +366,7 @@ impl Notify {
             // Of what is left another message is made.
             return Ok(Next::Wait(Some(now)));
         }
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.store.begin_yielding().await?;
         let Some(outgoing) = tx.compose(draft, now, lease(channel)).await? else {
             // Something was cancelled a moment ago: look again.
             return Ok(Next::Wait(Some(now)));

@@ -71,15 +71,27 @@ statements! {
     CANCEL_MESSAGE_OF_CHANNEL = "UPDATE message SET state = 'cancelled', next_at = NULL, lease_until = NULL, settled_at = $2
         WHERE channel = $1 AND state IN ('sending', 'retry', 'queued')";
     IS_FILLED = "SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'queued')";
-    // What somebody cancels at this moment is not taken.
-    TAKE = "UPDATE outbox SET state = 'expanded' WHERE state = 'queued' AND (event, post) IN (
-            SELECT event, post FROM outbox WHERE state = 'queued' ORDER BY created_at, event, post LIMIT $1)
-        RETURNING event, post, site, alert, created_at";
     UNADDRESSED = "UPDATE outbox SET state = 'unaddressed' WHERE event = $1 AND post = $2";
     AGAIN = "SELECT d.alert, MIN(d.post), MIN(d.site) FROM delivery d JOIN alert a ON a.id = d.alert
         WHERE d.channel = $1 AND a.cleared_at IS NULL AND a.acked_at IS NULL GROUP BY d.alert
         HAVING MAX(d.told_at) <= $2 AND COUNT(CASE WHEN d.state IN ('queued', 'sending', 'retry') THEN 1 END) = 0";
 }
+
+/// Takes the oldest rows of the outbox.
+macro_rules! take {
+    ($held:literal) => {
+        concat!(
+            "UPDATE outbox SET state = 'expanded' WHERE state = 'queued' AND (event, post) IN (
+                SELECT event, post FROM outbox WHERE state = 'queued' ORDER BY created_at, event, post LIMIT $1",
+            $held,
+            ") RETURNING event, post, site, alert, created_at"
+        )
+    };
+}
+
+const TAKE_ON_SQLITE: &str = take!("");
+/// What somebody cancels at this moment is not waited for: it is taken later if it is there then.
+const TAKE_ON_POSTGRES: &str = take!(" FOR UPDATE SKIP LOCKED");
 
 // The bulk statements differ: PostgreSQL takes a list for each column, SQLite has no lists.
 static DELIVER: Insert = Insert::new(
@@ -98,8 +110,9 @@ impl Tx {
         routes: &[Route],
         mailboxes: &[Mailbox],
     ) -> Result<Expanded, StoreError> {
+        let take = if matches!(self, Self::Sqlite(_)) { TAKE_ON_SQLITE } else { TAKE_ON_POSTGRES };
         let mut rows: Vec<Told> = on!(self, "take from the outbox", conn =>
-            sqlx::query_as(TAKE).bind(i64::try_from(TAKEN_AT_ONCE).expect("it is small")).fetch_all(conn).await)?;
+            sqlx::query_as(take).bind(i64::try_from(TAKEN_AT_ONCE).expect("it is small")).fetch_all(conn).await)?;
         if rows.is_empty() {
             return Ok(Expanded::default());
         }
@@ -167,7 +180,7 @@ impl Tx {
 impl Store {
     /// Takes the configured channels over: what waits for one that is gone is cancelled, and a new one is sent what comes from now on.
     pub async fn know_channels(&self, names: &[&str], now: Timestamp) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_yielding().await?;
         let known = tx.channel_holds().await?;
         for gone in known.keys().filter(|name| !names.contains(&name.as_str())) {
             // First of all: whoever puts something into its queue just now is waited for.

@@ -425,7 +425,7 @@ impl Store {
     /// Cancels what waits for somebody of sites that are not among theirs any more.
     pub async fn cancel_elsewhere(&self, channel: &str, sites: &[&SiteId], now: Timestamp) -> Result<(), StoreError> {
         let theirs = sites.iter().map(|site| format!(",{site},")).collect::<Vec<_>>().concat();
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_yielding().await?;
         on!(&mut tx, "cancel what is of another site", conn => sqlx::query(CANCEL_MESSAGE_ELSEWHERE).bind(channel)
             .bind(&theirs).bind(now.millis()).execute(conn).await.map(drop))?;
         on!(&mut tx, "cancel what is of another site", conn => sqlx::query(CANCEL_ELSEWHERE).bind(channel)

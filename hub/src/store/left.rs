@@ -58,7 +58,7 @@ impl Store {
         if left.is_empty() {
             return Ok(0);
         }
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_yielding().await?;
         for (event, post, _, _, message) in &left {
             if let Some(message) = message {
                 on!(&mut tx, "cancel what is of a post they left", conn => sqlx::query(CANCEL_MESSAGE_LEFT).bind(*message)

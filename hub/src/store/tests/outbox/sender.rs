@@ -27,6 +27,9 @@ use crate::{
 };
 
 const WARM: &str = "display-warm";
+/// Who waits for others, on PostgreSQL.
+const WAITING: &str =
+    "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
 
 /// A clock that goes on by some seconds whenever it is read, beginning a minute after [`T0`].
 #[derive(Default)]
@@ -86,9 +89,8 @@ async fn what_is_cancelled_while_a_message_is_made_of_it_is_not_told_and_the_res
     other.cancel_notifications(first, "acknowledged").await.unwrap();
     let lifecycle = Lifecycle::new();
     lifecycle.supervise("notify", sender(store, &[OPS], "", SystemClock).await.run(lifecycle.clone()));
-    let waits = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     until("the sender to wait for who cancels", async || {
-        sqlx::query_scalar::<_, i64>(waits).fetch_one(&**pool).await.unwrap() == 1
+        sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&**pool).await.unwrap() == 1
     })
     .await;
     assert_eq!(count(store, "message").await, 0);
@@ -102,6 +104,36 @@ async fn what_is_cancelled_while_a_message_is_made_of_it_is_not_told_and_the_res
     assert_eq!((told.len(), count(store, "message").await), (2, 1));
     assert!(told.contains(&(true, false)) && told.contains(&(false, true)), "{told:?}");
     assert!(states(store).await.contains(&("raised".to_owned(), "ops cancelled".to_owned())));
+}
+
+/// A batch may clear an alert that waits to be told, and then one that the sender has just taken in beside the first.
+#[tokio::test]
+async fn the_sender_gives_way_to_a_batch_that_waits_for_it() {
+    let Some(database) = Database::create(Kind::Postgres).await else { return };
+    let first = dark(&database.store).await;
+    commit(&mut writer(&database.store), raise("led-2", DARK, at(2))).await;
+    commit(&mut writer(&database.store), raise("led-3", DARK, at(3))).await;
+    let AlertChange::Raise(second) = raise("led-2", DARK, at(2)) else { panic!("an alert") };
+    let nobody_ends_it = "DO $$ BEGIN
+        EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = %L', current_database(), '1h');
+    END $$";
+    execute(&database.store, nobody_ends_it.to_owned()).await;
+    let store = &database.again().await;
+    let Store::Postgres(pool) = store else { panic!("PostgreSQL") };
+    let mut batch = store.begin().await.unwrap();
+    batch.cancel_notifications(first, "cleared").await.unwrap();
+    let lifecycle = Lifecycle::new();
+    lifecycle.supervise("notify", sender(store, &[OPS], "", SystemClock).await.run(lifecycle.clone()));
+    until("the sender to wait for the batch", async || {
+        sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&**pool).await.unwrap() == 1
+    })
+    .await;
+    let cancelled = timeout(Duration::from_secs(5), batch.cancel_notifications(second.id, "cleared")).await;
+    cancelled.expect("the sender to give way").unwrap();
+    batch.commit().await.unwrap();
+    until("the rest to be told", async || count(store, "message").await > 0).await;
+    let told = deliveries(store).await.into_iter().filter(|row| row.message.is_some());
+    assert_eq!(told.map(|row| row.created_at).collect::<Vec<_>>(), [at(3)]);
 }
 
 #[rstest]
