@@ -171,6 +171,14 @@ impl Process {
         field(&text, "VmRSS:").with_context(|| format!("no VmRSS in {path}"))
     }
 
+    /// Bytes that it has had written to disks.
+    pub fn written(&self) -> Result<u64> {
+        let path = format!("/proc/{}/io", self.id());
+        let text = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+        let bytes = text.lines().find_map(|line| line.strip_prefix("write_bytes:")?.trim().parse().ok());
+        bytes.with_context(|| format!("no write_bytes in {path}"))
+    }
+
     /// Processor time it has used, user and system.
     pub fn cpu(&self) -> Result<Duration> {
         let path = format!("/proc/{}/stat", self.id());

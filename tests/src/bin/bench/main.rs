@@ -1,7 +1,7 @@
 //! Measures the product as customers get it, beside what the machine can do at best.
 //!
-//! `cargo run --release -p lobby-tests --bin bench -- [ingest|backlog|latency|memory|history|pages|sign-ins|agent]... [--rounds=N]`; all of them without
-//! arguments. Build the programs first: `cargo build --release --workspace --bins`. PostgreSQL is measured where `TEST_POSTGRES_URL`
+//! `cargo run --release -p lobby-tests --bin bench -- [ingest|backlog|latency|disk|memory|history|pages|sign-ins|agent]... [--rounds=N]`; all of them
+//! without arguments. Build the programs first: `cargo build --release --workspace --bins`. PostgreSQL is measured where `TEST_POSTGRES_URL`
 //! names a server. Figures of a machine that does other things as well are worth little: read medians and ratios. The load runs on the
 //! same cores as the hub.
 
@@ -9,6 +9,7 @@
 
 mod agent;
 mod backlog;
+mod disk;
 mod fleet;
 mod history;
 mod ingest;
@@ -24,7 +25,7 @@ use lobby_tests::hub::{Hub, Options};
 
 /// Rounds of each line, unless told otherwise; what is compared takes turns.
 const ROUNDS: u64 = 5;
-const PARTS: [&str; 8] = ["ingest", "backlog", "latency", "memory", "history", "pages", "sign-ins", "agent"];
+const PARTS: [&str; 9] = ["ingest", "backlog", "latency", "disk", "memory", "history", "pages", "sign-ins", "agent"];
 
 fn main() -> Result<()> {
     if env::args().any(|word| matches!(&*word, "--help" | "-h")) {
@@ -51,6 +52,7 @@ fn main() -> Result<()> {
             "ingest" => ingest::measure(&runtime, rounds)?,
             "backlog" => backlog::measure(&runtime, rounds)?,
             "latency" => latency::measure(&runtime)?,
+            "disk" => disk::measure(&runtime)?,
             "memory" => memory::measure(&runtime)?,
             "history" => history::measure(&runtime)?,
             "pages" => pages::measure(&runtime)?,
