@@ -156,16 +156,16 @@ impl Writer {
         done
     }
 
-    /// Merges what is due of what is staged, after a batch of so many records: somewhat more than was stored.
+    /// Sorts and merges what is due of what is staged, after a batch of so many records: somewhat more than was stored.
     pub async fn merge(&mut self, stored: usize) -> Result<(), StoreError> {
         let Some(staging) = &mut self.staging else { return Ok(()) };
         let begun = Instant::now();
-        let mut merged = 0;
-        while merged <= stored {
-            let most = stored - merged + AT_ONCE;
+        let mut moved = 0;
+        while moved <= stored {
+            let most = stored - moved + AT_ONCE;
             let late = |_| StoreError::Late { doing: "merge staged records", seconds: PATIENCE.as_secs() };
-            match tokio::time::timeout(PATIENCE, self.store.merge_due(staging, most)).await.map_err(late).flatten() {
-                Ok(Some(rows)) => merged += rows,
+            match tokio::time::timeout(PATIENCE, self.store.move_due(staging, most)).await.map_err(late).flatten() {
+                Ok(Some(rows)) => moved += rows,
                 Ok(None) => break,
                 Err(error) => {
                     self.beware(&error);
@@ -243,6 +243,11 @@ impl Writer {
             self.write_fleet(tx, batch).await?;
             self.encode(tx, batch, &mut rows).await?;
         }
+        if let Some(staging) = &mut self.staging {
+            for row in &mut rows {
+                row.staged_as = Some(staging.place(row.device_no, count));
+            }
+        }
         failpoint::pass("fleet_written");
         done.records = tx.insert_records(&rows, self.staging.is_some()).await?;
         failpoint::pass("records_written");
@@ -309,7 +314,7 @@ impl Writer {
                 (agent, device, form)
             };
             rows.push(RecordInsert {
-                staged_as: self.staging.as_mut().map(|staging| staging.place(device_no)),
+                staged_as: None,
                 agent_no,
                 epoch: i64::try_from(*epoch).unwrap_or(i64::MAX),
                 seq: i64::try_from(record.seq).unwrap_or(i64::MAX),

@@ -5,10 +5,11 @@
 //! its device's do, and a page is written whole: 8 KB for 50 bytes. In the staging table, records of many devices share a page; and when
 //! they are merged, many records share each page of `record`. The table has parts, each of some runs of neighbouring devices, so that what is
 //! merged at a time is little (a fault may wait for it) and lies together: neighbours often have the same agent and share pages of the index.
-//! Rows are moved in one transaction, so a record is always in one of the two tables.
+//! But a batch of few records would change a page of each part. So these are appended at the table's end, and put into their parts once
+//! there are many. Rows are moved in one transaction, so a record is always in one place.
 //!
-//! Readers look into both tables: of a device, into its part of the staged one alone ([`of_device`]). That a record is stored once is promised
-//! by the key of `record`; one that was staged twice, as after a commit whose answer was lost, is listed once all the same.
+//! Readers look into both tables: of a device, into its part of the staged one and at its end ([`of_device`]). That a record is stored once is
+//! promised by the key of `record`; one that was staged twice, as after a commit whose answer was lost, is listed once all the same.
 //!
 //! PostgreSQL gathers what it writes by itself: there the table is empty.
 
@@ -22,17 +23,22 @@ use crate::failpoint;
 
 /// Parts of the table. A batch of many devices writes a page of each.
 const PARTS: usize = 16;
+/// A batch of fewer records goes to the end of the table.
+const FEW: usize = 256;
+/// So many rows at the end are put into their parts.
+const MOST_AT_END: usize = 2048;
 /// Bits of a device's number that are the same for neighbours; those above tell their part.
 const NEIGHBOURS: u32 = 6;
 /// Bits of a row's number that tell the order of arrival; those above tell its part.
-const ORDER: u32 = 59;
-/// So many rows of all parts are merged part by part, the fullest first.
-const MOST: usize = 8192;
+const ORDER: u32 = 58;
+/// So many rows in their parts are merged part by part, the fullest first: the more there are of a device, the fewer pages of the index are
+/// changed for each.
+const MOST: usize = 16_384;
 /// So many rows more than a batch had are merged after it at most, so that it becomes less; a fault that comes meanwhile waits for it about as
 /// long as for another batch.
-pub(super) const AT_ONCE: usize = 512;
+pub(super) const AT_ONCE: usize = 1024;
 /// Rows are merged after this time, however few they are.
-const AGE: Duration = Duration::from_secs(20);
+const AGE: Duration = Duration::from_mins(1);
 
 /// The columns of a record.
 macro_rules! record_columns {
@@ -45,8 +51,8 @@ pub(super) use record_columns;
 /// Where the rows (`r`) of a device (`d`) are: see [`part_of`].
 macro_rules! in_part {
     () => {
-        "r.device_no = d.no AND r.n BETWEEN ((CAST(d.no AS BIGINT) >> 6) & 15) << 59
-            AND (((CAST(d.no AS BIGINT) >> 6) & 15) << 59) + 576460752303423487"
+        "r.device_no = d.no AND (r.n >= 4611686018427387904 OR r.n BETWEEN ((CAST(d.no AS BIGINT) >> 6) & 15) << 58
+            AND (((CAST(d.no AS BIGINT) >> 6) & 15) << 58) + 288230376151711743)"
     };
 }
 pub(super) use in_part;
@@ -74,7 +80,10 @@ statements! {
     IS_ANY_STAGED = "SELECT EXISTS (SELECT 1 FROM record_staged)";
 }
 
-const STAGED: &str = "SELECT n >> 59, COUNT(*), MAX(n & 576460752303423487) FROM record_staged GROUP BY n >> 59";
+const STAGED: &str =
+    "SELECT n >> 58, (device_no >> 6) & 15, COUNT(*), MAX(n & 288230376151711743) FROM record_staged GROUP BY 1, 2";
+const SORT: &str = "UPDATE OR FAIL record_staged SET n = (((device_no >> 6) & 15) << 58) + (n & 288230376151711743)
+    WHERE n >= 4611686018427387904";
 const OLDEST: &str =
     "SELECT MAX(n), COUNT(*) FROM (SELECT n FROM record_staged WHERE n BETWEEN $1 AND $2 ORDER BY n LIMIT $3)";
 const MERGE: &str = concat!(
@@ -91,10 +100,21 @@ const HAS_STAGED: &str = "SELECT COUNT(*) > 0 FROM sqlite_schema WHERE name = 'r
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Range(i64, i64);
 
+/// What is to be done with staged rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    /// Those at the end of the table are to be put into their parts.
+    Sort,
+    /// These are to be merged.
+    Merge(Range),
+}
+
 /// What the one who stores batches knows of the table. Others may have merged more of it.
 #[derive(Debug, Default)]
 pub(super) struct Staging {
-    rows: [usize; PARTS],
+    /// How many rows of each part there are, and how many more at the end of the table.
+    sorted: [usize; PARTS],
+    at_end: [usize; PARTS],
     next: i64,
     since: Option<Instant>,
 }
@@ -107,6 +127,7 @@ fn part_of(device_no: i64) -> usize {
 impl Range {
     const ALL: Self = Self(0, i64::MAX);
 
+    /// A part; behind the last is the end of the table.
     fn of(part: usize) -> Self {
         let first = i64::try_from(part).expect("there are few parts") << ORDER;
         Self(first, first + ((1 << ORDER) - 1))
@@ -119,49 +140,71 @@ impl Range {
 }
 
 impl Staging {
-    /// The number of the next row, which is of this device.
-    pub(super) fn place(&mut self, device_no: i64) -> i64 {
+    /// The number of the next row, which is of this device and of a batch of so many.
+    pub(super) fn place(&mut self, device_no: i64, batch: usize) -> i64 {
         let part = part_of(device_no);
-        self.rows[part] += 1;
+        let (rows, place) = if batch < FEW { (&mut self.at_end, PARTS) } else { (&mut self.sorted, part) };
+        rows[part] += 1;
         self.next += 1;
         self.since.get_or_insert_with(Instant::now);
-        Range::of(part).0 + self.next
+        Range::of(place).0 + self.next
     }
 
     /// How many rows there are at most.
     pub(super) fn total(&self) -> usize {
-        self.rows.iter().sum()
+        self.sorted.iter().sum::<usize>() + self.unsorted()
+    }
+
+    fn unsorted(&self) -> usize {
+        self.at_end.iter().sum()
     }
 
     fn fullest(&self) -> usize {
-        (0..PARTS).max_by_key(|part| self.rows[*part]).unwrap_or_default()
+        (0..PARTS).max_by_key(|part| self.sorted[*part]).unwrap_or_default()
     }
 
-    /// Where something is to be merged by now.
-    fn due(&self) -> Option<Range> {
-        let total = self.total();
+    /// What is to be done by now.
+    fn due(&self) -> Option<Due> {
+        let (total, unsorted) = (self.total(), self.unsorted());
         let is_old = self.since.is_some_and(|since| since.elapsed() >= AGE);
         if is_old && total <= AT_ONCE {
-            return Some(Range::ALL);
+            return Some(Due::Merge(Range::ALL));
         }
-        (is_old || total >= MOST).then(|| Range::of(self.fullest()))
+        if unsorted >= MOST_AT_END || is_old && unsorted > 0 {
+            return Some(Due::Sort);
+        }
+        (is_old || total - unsorted >= MOST).then(|| Due::Merge(Range::of(self.fullest())))
     }
 
+    /// How many rows of a part there are, or of all.
     fn rows_in(&self, range: Range) -> usize {
-        self.rows.iter().enumerate().filter(|(part, _)| range.has(*part)).map(|(_, rows)| rows).sum()
+        if range == Range::ALL {
+            return self.total();
+        }
+        (0..PARTS).filter(|part| range.has(*part)).map(|part| self.sorted[part]).sum()
+    }
+
+    /// Those at the end were put into their parts.
+    fn is_sorted(&mut self) {
+        for (sorted, at_end) in self.sorted.iter_mut().zip(&mut self.at_end) {
+            *sorted += std::mem::take(at_end);
+        }
     }
 
     /// So many rows of a part, or of all if that is all there were, were merged.
     fn merged(&mut self, range: Range, merged: usize) {
-        for (_, rows) in self.rows.iter_mut().enumerate().filter(|(part, _)| range.has(*part)) {
+        if range == Range::ALL {
+            self.is_sorted();
+        }
+        for (_, rows) in self.sorted.iter_mut().enumerate().filter(|(part, _)| range.has(*part)) {
             *rows = rows.saturating_sub(merged);
         }
         self.forget_age();
     }
 
-    /// So many rows are in each part.
+    /// So many rows are in each part, and at the end.
     fn counted(&mut self, counted: &Self) {
-        self.rows = counted.rows;
+        (self.sorted, self.at_end) = (counted.sorted, counted.at_end);
         self.forget_age();
     }
 
@@ -176,12 +219,17 @@ impl Tx {
     /// What is staged; nothing where records are not.
     pub(super) async fn staging(&mut self) -> Result<Option<Staging>, StoreError> {
         let Self::Sqlite(tx) = self else { return Ok(None) };
-        let parts: Vec<(i64, i64, i64)> =
+        let counts: Vec<(i64, i64, i64, i64)> =
             sqlx::query_as(STAGED).fetch_all(&mut **tx).await.map_err(doing("look for staged records"))?;
-        let mut staging = Staging { since: (!parts.is_empty()).then(Instant::now), ..Staging::default() };
-        for (part, rows, last) in parts {
-            let known = usize::try_from(part).ok().and_then(|part| staging.rows.get_mut(part));
-            *known.ok_or_else(|| unknown(part))? = usize::try_from(rows).unwrap_or_default();
+        let mut staging = Staging { since: (!counts.is_empty()).then(Instant::now), ..Staging::default() };
+        for (place, part, rows, last) in counts {
+            let known = match usize::try_from(place) {
+                Ok(PARTS) => &mut staging.at_end,
+                Ok(0..PARTS) if place == part => &mut staging.sorted,
+                _ => return Err(misplaced(place, part)),
+            };
+            let known = usize::try_from(part).ok().and_then(|part| known.get_mut(part));
+            *known.ok_or_else(|| misplaced(place, part))? = usize::try_from(rows).unwrap_or_default();
             staging.next = staging.next.max(last);
         }
         Ok(Some(staging))
@@ -201,6 +249,14 @@ impl Tx {
         Ok((last, usize::try_from(rows).unwrap_or_default()))
     }
 
+    /// Puts the rows at the end of the table into their parts, and returns how many they were.
+    async fn sort(&mut self) -> Result<usize, StoreError> {
+        let Self::Sqlite(tx) = self else { return Ok(0) };
+        let sorted = sqlx::query(SORT).execute(&mut **tx).await.map_err(doing("sort staged records"))?;
+        failpoint::pass("records_sorted");
+        Ok(usize::try_from(sorted.rows_affected()).unwrap_or_default())
+    }
+
     async fn merge(&mut self, Range(first, last): Range) -> Result<(), StoreError> {
         let Self::Sqlite(tx) = self else { return Ok(()) };
         let merged = sqlx::query(MERGE).bind(first).bind(last).execute(&mut **tx).await;
@@ -210,31 +266,39 @@ impl Tx {
     }
 }
 
-fn unknown(part: i64) -> StoreError {
-    StoreError::Inconsistent { table: "record_staged", id: part.to_string(), what: "there is no such part".to_owned() }
+fn misplaced(place: i64, part: i64) -> StoreError {
+    let what = format!("rows of part {part} are in place {place}");
+    StoreError::Inconsistent { table: "record_staged", id: place.to_string(), what }
 }
 
 impl Store {
-    /// Merges what is due of what the one who stores batches has staged, the oldest of a part first and no more rows than `most`. Returns how
-    /// many were merged; nothing if nothing is due.
-    pub(super) async fn merge_due(&self, staging: &mut Staging, most: usize) -> Result<Option<usize>, StoreError> {
-        let Some(range) = staging.due() else { return Ok(None) };
+    /// Sorts or merges what is due of what the one who stores batches has staged; merges the oldest of a part first, and no more rows than
+    /// `most`. Returns how many were moved; nothing if nothing is due.
+    pub(super) async fn move_due(&self, staging: &mut Staging, most: usize) -> Result<Option<usize>, StoreError> {
+        let Some(due) = staging.due() else { return Ok(None) };
         let mut tx = self.begin_batch().await?;
-        let (last, rows) = tx.oldest(range, most).await?;
-        if let Some(last) = last {
-            tx.merge(Range(range.0, last)).await?;
-        }
+        let (rows, expected) = match due {
+            Due::Sort => (tx.sort().await?, staging.unsorted()),
+            Due::Merge(range) => {
+                let (last, rows) = tx.oldest(range, most).await?;
+                if let Some(last) = last {
+                    tx.merge(Range(range.0, last)).await?;
+                }
+                (rows, most.min(staging.rows_in(range)))
+            }
+        };
         // Others have merged some: how many are left is counted anew.
-        let counted = if rows < most.min(staging.rows_in(range)) { tx.staging().await? } else { None };
+        let counted = if rows < expected { tx.staging().await? } else { None };
         tx.commit().await?;
-        match counted {
-            Some(counted) => staging.counted(&counted),
-            None => staging.merged(range, rows),
+        match (counted, due) {
+            (Some(counted), _) => staging.counted(&counted),
+            (None, Due::Sort) => staging.is_sorted(),
+            (None, Due::Merge(range)) => staging.merged(range, rows),
         }
         Ok(Some(rows))
     }
 
-    /// Merges all that is staged.
+    /// Merges all that is staged, part by part, so that nobody waits long.
     pub async fn merge_all(&self) -> Result<(), StoreError> {
         if matches!(self, Self::Postgres(_)) {
             return Ok(());
@@ -243,9 +307,15 @@ impl Store {
         let is_any: bool =
             on!(&mut tx, "look for staged records", conn => sqlx::query_scalar(IS_ANY_STAGED).fetch_one(conn).await)?;
         drop(tx);
-        if is_any {
+        if !is_any {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        tx.sort().await?;
+        tx.commit().await?;
+        for part in 0..PARTS {
             let mut tx = self.begin().await?;
-            tx.merge_all().await?;
+            tx.merge(Range::of(part)).await?;
             tx.commit().await?;
         }
         Ok(())
@@ -268,47 +338,80 @@ mod tests {
     #[test]
     fn rows_have_numbers_by_runs_of_devices_and_then_by_arrival() {
         let mut staging = Staging::default();
-        let numbers: Vec<i64> = [64, 1, 63, 1023, 1024, 127].map(|device| staging.place(device)).to_vec();
+        let numbers: Vec<i64> = [64, 1, 63, 1023, 1024, 127].map(|device| staging.place(device, FEW)).to_vec();
         let parts: Vec<i64> = numbers.iter().map(|n| n >> ORDER).collect();
         assert_eq!(parts, [1, 0, 0, 15, 0, 1]);
         assert!(numbers[1] < numbers[2] && numbers[2] < numbers[4] && numbers[0] < numbers[5]);
-        assert!(numbers.iter().all(|n| *n >= 0), "also those of the last part");
+        let at_end = [64, 1023].map(|device| staging.place(device, FEW - 1));
+        assert!(at_end[0] < at_end[1] && numbers.iter().all(|n| *n >= 0 && *n < at_end[0]), "those of small batches");
+        assert_eq!(at_end[0] >> ORDER, 16);
     }
 
     #[tokio::test(start_paused = true)]
     async fn much_is_merged_part_by_part_and_little_after_a_while() {
         let mut staging = Staging::default();
         assert_eq!(staging.due(), None, "there is nothing");
-        staging.place(3);
+        staging.place(3, 1);
         assert_eq!(staging.due(), None, "it is new");
         tokio::time::advance(AGE).await;
-        assert_eq!(staging.due(), Some(Range::ALL));
+        assert_eq!(staging.due(), Some(Due::Merge(Range::ALL)));
         staging.merged(Range::ALL, 1);
         assert_eq!(staging.due(), None);
         for device in 0..MOST {
-            staging.place(i64::try_from(device).unwrap());
+            staging.place(i64::try_from(device).unwrap(), FEW);
         }
         let five = 5 << NEIGHBOURS;
-        staging.place(five);
-        assert_eq!(staging.due(), Some(Range::of(5)), "the fullest part");
-        staging.merged(Range::of(5), 1);
-        assert_eq!(staging.total(), MOST);
-        let next = staging.due().expect("it is still too many");
-        staging.merged(next, MOST / PARTS);
-        assert_eq!((staging.due(), staging.total()), (None, MOST - MOST / PARTS), "there is room again");
-        tokio::time::advance(AGE).await;
-        let mut merged = 0;
-        while let Some(range) = staging.due() {
-            let before = staging.total();
-            staging.merged(range, AT_ONCE);
-            merged += before - staging.total();
+        staging.place(five, FEW);
+        assert_eq!(staging.due(), Some(Due::Merge(Range::of(5))), "the fullest part");
+        staging.merged(Range::of(5), 2);
+        assert_eq!((staging.due(), staging.total()), (None, MOST - 1), "there is room again");
+        for _ in 0..AT_ONCE {
+            staging.place(five, 1);
         }
-        assert_eq!(merged, MOST - MOST / PARTS, "the rest, as it is old");
+        assert_eq!(staging.due(), None, "what is at the end lies well there");
+        tokio::time::advance(AGE).await;
+        let (mut moved, mut sorted) = (0, 0);
+        while let Some(due) = staging.due() {
+            let before = staging.total();
+            match due {
+                Due::Sort => {
+                    sorted += staging.unsorted();
+                    staging.is_sorted();
+                }
+                Due::Merge(range) => staging.merged(range, AT_ONCE),
+            }
+            moved += before - staging.total();
+        }
+        assert_eq!((moved, sorted, staging.total()), (MOST - 1 + AT_ONCE, AT_ONCE, 0), "all of it, as it is old");
     }
 
     #[test]
-    fn statements_find_a_device_in_its_part() {
-        let written = format!(">> {NEIGHBOURS}) & {}) << {ORDER}) + {}", PARTS - 1, (1_i64 << ORDER) - 1);
-        assert!(in_part!().contains(&written), "{} has no {written}", in_part!());
+    fn many_rows_at_the_end_are_put_into_their_parts() {
+        let mut staging = Staging::default();
+        for device in 0..MOST_AT_END {
+            assert_eq!(staging.due(), None);
+            staging.place(i64::try_from(device).unwrap(), 1);
+        }
+        assert_eq!(staging.due(), Some(Due::Sort));
+        staging.is_sorted();
+        assert_eq!((staging.due(), staging.unsorted()), (None, 0));
+        assert_eq!(staging.sorted, [MOST_AT_END / PARTS; PARTS]);
+    }
+
+    #[test]
+    fn statements_find_a_device_in_its_part_and_at_the_end() {
+        let (end, parts, order) = (Range::of(PARTS).0, PARTS - 1, (1_i64 << ORDER) - 1);
+        let part = format!(">> {NEIGHBOURS}) & {parts}) << {ORDER}) + {order})");
+        for written in [part, format!("r.n >= {end} OR")] {
+            assert!(in_part!().contains(&written), "{} has no {written}", in_part!());
+        }
+        for written in
+            [format!("(((device_no >> {NEIGHBOURS}) & {parts}) << {ORDER}) + (n & {order})"), format!("n >= {end}")]
+        {
+            assert!(SORT.contains(&written), "{SORT} has no {written}");
+        }
+        for written in [format!("n >> {ORDER}, (device_no >> {NEIGHBOURS}) & {parts},"), format!("n & {order}")] {
+            assert!(STAGED.contains(&written), "{STAGED} has no {written}");
+        }
     }
 }

@@ -29,6 +29,12 @@ fn of_all(seqs: std::ops::RangeInclusive<u64>) -> Vec<Batch> {
     (1..=DEVICES).map(batch).collect()
 }
 
+/// How many are at the end of the table of the staged, where few come at a time.
+async fn at_end(store: &Store) -> i64 {
+    count(store, "record_staged WHERE n >= 1 << 62").await
+}
+
+/// How many are merged, and how many are staged.
 async fn rows(store: &Store) -> (i64, i64) {
     (count(store, "record").await, count(store, "record_staged").await)
 }
@@ -56,14 +62,17 @@ async fn a_record_is_found_wherever_it_is() {
     assert_eq!(read(store, None, None, None).await.len(), 300);
     assert_eq!(rows(store).await, (0, 300), "to list them changes nothing");
     store.merge_all().await.unwrap();
-    writer.commit(&of_all(4..=5), T0).await.unwrap();
+    writer.commit(&of_all(4..=4), T0).await.unwrap();
+    assert_eq!((rows(store).await, at_end(store).await), ((300, 100), 100));
+    writer.commit(&of_all(5..=7), T0).await.unwrap();
+    assert_eq!((rows(store).await, at_end(store).await), ((300, 400), 100));
     for no in 1..=DEVICES {
-        assert_eq!(found(store, &device(no)).await, [5; 3], "some are merged");
+        assert_eq!(found(store, &device(no)).await, [7; 3], "some are merged");
     }
     let listed = read(store, None, None, None).await;
     store.merge_all().await.unwrap();
-    assert_eq!(rows(store).await, (500, 0));
-    assert_eq!(found(store, &device(7)).await, [5; 3], "all are merged");
+    assert_eq!(rows(store).await, (700, 0));
+    assert_eq!(found(store, &device(7)).await, [7; 3], "all are merged");
     assert_eq!(read(store, None, None, None).await, listed, "in the same order");
 }
 
@@ -79,19 +88,48 @@ async fn a_restart_knows_what_was_staged() {
     assert_eq!(found(&again, &device(1)).await, [3; 3]);
 }
 
+#[rstest]
+#[case::parts_of_every_sixteenth_device(42, "((device_no & 15) << 59)", 20)]
+#[case::parts_without_an_end(43, "(((device_no >> 6) & 15) << 59)", 80)]
 #[tokio::test]
-async fn what_an_earlier_version_staged_in_its_parts_is_found() {
-    let Some(database) = Database::before(Kind::Sqlite, 42).await else { return };
+async fn what_an_earlier_version_staged_in_its_parts_is_found(
+    #[case] newer: i64,
+    #[case] part: &str,
+    #[case] misplaced: u64,
+) {
+    let Some(database) = Database::before(Kind::Sqlite, newer).await else { return };
     let store = &database.store;
     writer(store).commit(&of_all(1..=2), T0).await.unwrap();
-    let of_before = "UPDATE record_staged SET n = ((device_no & 15) << 59) + (n & 576460752303423487)";
-    execute(store, of_before.to_owned()).await;
-    assert_ne!(found(store, &device(20)).await, [2; 3]);
+    let of_before = format!("UPDATE record_staged SET n = {part} + (n & 288230376151711743)");
+    execute(store, of_before).await;
+    assert_ne!(found(store, &device(misplaced)).await, [2; 3]);
     store.migrate().await.unwrap();
     assert_eq!(rows(store).await, (200, 0));
     for no in 1..=DEVICES {
         assert_eq!(found(store, &device(no)).await, [2; 3]);
     }
+}
+
+#[tokio::test]
+async fn small_batches_gather_at_the_end_until_they_are_many() {
+    let database = Database::create(Kind::Sqlite).await.unwrap();
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    for turn in 1..=20 {
+        writer.commit(&of_all(turn..=turn), T0).await.unwrap();
+        writer.merge(100).await.unwrap();
+    }
+    assert_eq!((rows(store).await, at_end(store).await), ((0, 2000), 2000));
+    writer.commit(&of_all(21..=21), T0).await.unwrap();
+    writer.merge(100).await.unwrap();
+    assert_eq!((rows(store).await, at_end(store).await), ((0, 2100), 0), "each is in its part");
+    writer.commit(&of_all(22..=22), T0).await.unwrap();
+    for no in 1..=DEVICES {
+        assert_eq!(found(store, &device(no)).await, [22; 3]);
+    }
+    let mut next = super::writer(store);
+    next.commit(&of_all(23..=23), T0).await.unwrap();
+    assert_eq!(next.staged(), 2300, "also another one knows them");
+    assert_eq!(found(store, &device(7)).await, [23; 3]);
 }
 
 /// More than is merged at once, so that it goes part by part.
@@ -100,17 +138,17 @@ async fn what_is_due_is_merged_part_by_part_as_more_comes() {
     let database = Database::create(Kind::Sqlite).await.unwrap();
     let (store, mut writer) = (&database.store, writer(&database.store));
     let mut before = 0;
-    for turn in 0..20_u64 {
+    for turn in 0..29_u64 {
         writer.commit(&of_all(turn * 10 + 1..=turn * 10 + 10), T0).await.unwrap();
         writer.merge(1000).await.unwrap();
         let (merged, staged) = rows(store).await;
         assert_eq!(merged + staged, i64::try_from((turn + 1) * 1000).unwrap(), "none is lost or doubled");
-        assert!(staged <= 9_000 && merged - before <= 2_000, "{merged} merged, {before} before; {staged} staged");
+        assert!(staged <= 17_400 && merged - before <= 2_024, "{merged} merged, {before} before; {staged} staged");
         before = merged;
     }
-    assert!(before > 2_000, "much is merged by now: {before}");
+    assert!(before > 10_000, "much is merged by now: {before}");
     for no in 1..=DEVICES {
-        assert_eq!(found(store, &device(no)).await, [200; 3], "of device {no}");
+        assert_eq!(found(store, &device(no)).await, [290; 3], "of device {no}");
     }
 }
 
@@ -159,9 +197,12 @@ async fn the_first_of_two_is_kept_also_if_they_are_merged_one_after_the_other() 
     let database = Database::create(Kind::Sqlite).await.unwrap();
     let (store, mut writer) = (&database.store, writer(&database.store));
     let first = |at| reports("box", LED, [record(1, LED, at)]);
-    writer.commit(&[first(T0 + MINUTE)], T0).await.unwrap();
-    for turn in 0..10_u64 {
-        writer.commit(&of_all(turn * 10 + 1..=turn * 10 + 10), T0).await.unwrap();
+    for turn in 0..17_u64 {
+        let mut batches = of_all(turn * 10 + 1..=turn * 10 + 10);
+        if turn == 0 {
+            batches.insert(0, first(T0 + MINUTE));
+        }
+        writer.commit(&batches, T0).await.unwrap();
     }
     writer.commit(&[first(T0 + MINUTE.times(2))], T0).await.unwrap();
     writer.merge(0).await.unwrap();
@@ -178,16 +219,21 @@ async fn the_first_of_two_is_kept_also_if_they_are_merged_one_after_the_other() 
 async fn who_stores_takes_note_of_what_others_have_merged() {
     let database = Database::create(Kind::Sqlite).await.unwrap();
     let (store, mut writer) = (&database.store, writer(&database.store));
-    for turn in 0..10_u64 {
+    for turn in 0..17_u64 {
         writer.commit(&of_all(turn * 10 + 1..=turn * 10 + 10), T0).await.unwrap();
     }
     store.merge_all().await.unwrap();
-    writer.commit(&of_all(101..=101), T0).await.unwrap();
-    assert_eq!(writer.staged(), 10_100, "as far as it knows");
+    writer.commit(&of_all(171..=171), T0).await.unwrap();
+    assert_eq!(writer.staged(), 17_100, "as far as it knows");
     writer.merge(100).await.unwrap();
-    let (merged, staged) = rows(store).await;
-    assert_eq!((merged + staged, writer.staged()), (10_100, usize::try_from(staged).unwrap()), "{staged} are staged");
-    assert!(staged < 100, "one part of what came last is merged");
+    assert_eq!((rows(store).await, writer.staged()), ((17_000, 100), 100));
+    for seq in 172..=191 {
+        writer.commit(&of_all(seq..=seq), T0).await.unwrap();
+    }
+    store.merge_all().await.unwrap();
+    assert_eq!(writer.staged(), 2_100, "as far as it knows");
+    writer.merge(100).await.unwrap();
+    assert_eq!((rows(store).await, writer.staged()), ((19_100, 0), 0));
 }
 
 /// Only one hub uses a database; but should there be two, neither drops what the other has numbered.
@@ -215,7 +261,7 @@ async fn on_postgresql_nothing_is_staged(#[values(Kind::Postgres)] kind: Kind) {
     assert_eq!(found(&database.store, &device(7)).await, [3; 3]);
 }
 
-/// A device's records are found by its index, and among what is staged in its part alone.
+/// A device's records are found by its index, and among what is staged in its part and at the end alone.
 #[tokio::test]
 async fn what_is_read_of_a_device_is_found_without_reading_that_of_others() {
     let database = Database::create(Kind::Sqlite).await.unwrap();
@@ -226,6 +272,7 @@ async fn what_is_read_of_a_device_is_found_without_reading_that_of_others() {
     for sql in of_device {
         let plan = plan(&database.store, sql).await;
         assert!(plan.contains("USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"), "{sql}\n{plan}");
+        assert!(plan.contains("USING INTEGER PRIMARY KEY (rowid>?)") && !plan.contains("SCAN r"), "{sql}\n{plan}");
         assert_eq!(sql.contains("JOIN record r"), plan.contains("record_by_device (device_no=?"), "{sql}\n{plan}");
     }
 }

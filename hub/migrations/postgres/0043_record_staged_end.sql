@@ -1,0 +1,2 @@
+-- The staged records have other numbers from here on. Here there are none.
+DELETE FROM record_staged;
