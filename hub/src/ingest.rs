@@ -15,6 +15,7 @@
 
 mod counters;
 mod desk;
+mod linger;
 mod pace;
 mod saying;
 mod scarcity;
@@ -36,7 +37,7 @@ use lobby_domain::{
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
-    time::{Instant, Interval, MissedTickBehavior, interval, sleep},
+    time::{Instant, Interval, MissedTickBehavior, interval, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -46,6 +47,7 @@ pub use self::{
     storing::Storing,
 };
 use self::{
+    linger::Linger,
     saying::{FollowUp, Saying},
     storing::Judged,
 };
@@ -62,8 +64,6 @@ use crate::{
     store::{Batch, Store},
 };
 
-/// How long an ordinary record may wait for others to share its commit. An alert closes the batch at once.
-const LINGER: Duration = Duration::from_millis(5);
 /// While a fault waits for the batch before to be stored, so many more records may come into its batch: more of them would hold it up,
 /// and with none a storm of faults would be stored one by one.
 const BESIDE_A_FAULT: usize = 64;
@@ -260,8 +260,9 @@ impl Ingest {
     /// Takes in what comes within the linger.
     async fn gather(&self, first: Inbound, inbound: &mut Queue, course: &Course, gathered: &mut Gathered) {
         self.take(first, course, gathered);
+        let mut linger = Linger::begin(Instant::now());
         // One for all of them: from here, to set an alarm is to wake another thread.
-        let mut linger = pin!(sleep(LINGER));
+        let mut alarm = pin!(sleep_until(linger.until(gathered.records)));
         while !self.is_full(gathered) && gathered.urgent.is_none() {
             let message = if let Some(message) = inbound.try_recv() {
                 message
@@ -269,9 +270,17 @@ impl Ingest {
                 tokio::select! {
                     biased;
                     Some(message) = inbound.recv() => message,
-                    () = &mut linger => return,
+                    () = &mut alarm => {
+                        let until = linger.until(gathered.records);
+                        if until <= Instant::now() {
+                            return;
+                        }
+                        alarm.as_mut().reset(until);
+                        continue;
+                    }
                 }
             };
+            linger.came(Instant::now());
             self.take(message, course, gathered);
         }
     }
