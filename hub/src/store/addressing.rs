@@ -63,20 +63,6 @@ struct Delivery<'a> {
     created_at: i64,
 }
 
-statements! {
-    KNOW_CHANNEL = "INSERT INTO channel (name, since, taken, answer) VALUES ($1, $2, FALSE, '') ON CONFLICT DO NOTHING";
-    FORGET_CHANNEL = "DELETE FROM channel WHERE name = $1";
-    CANCEL_OF_CHANNEL = "UPDATE delivery SET state = 'cancelled', why = 'channel_removed'
-        WHERE channel = $1 AND state IN ('queued', 'sending', 'retry')";
-    CANCEL_MESSAGE_OF_CHANNEL = "UPDATE message SET state = 'cancelled', next_at = NULL, lease_until = NULL, settled_at = $2
-        WHERE channel = $1 AND state IN ('sending', 'retry', 'queued')";
-    IS_FILLED = "SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'queued')";
-    UNADDRESSED = "UPDATE outbox SET state = 'unaddressed' WHERE event = $1 AND post = $2";
-    AGAIN = "SELECT d.alert, MIN(d.post), MIN(d.site) FROM delivery d JOIN alert a ON a.id = d.alert
-        WHERE d.channel = $1 AND a.cleared_at IS NULL AND a.acked_at IS NULL GROUP BY d.alert
-        HAVING MAX(d.told_at) <= $2 AND COUNT(CASE WHEN d.state IN ('queued', 'sending', 'retry') THEN 1 END) = 0";
-}
-
 /// Takes the oldest rows of the outbox.
 macro_rules! take {
     ($held:literal) => {
@@ -89,7 +75,21 @@ macro_rules! take {
     };
 }
 
-const TAKE_ON_SQLITE: &str = take!("");
+statements! {
+    KNOW_CHANNEL = "INSERT INTO channel (name, since, taken, answer) VALUES ($1, $2, FALSE, '') ON CONFLICT DO NOTHING";
+    FORGET_CHANNEL = "DELETE FROM channel WHERE name = $1";
+    CANCEL_OF_CHANNEL = "UPDATE delivery SET state = 'cancelled', why = 'channel_removed'
+        WHERE channel = $1 AND state IN ('queued', 'sending', 'retry')";
+    CANCEL_MESSAGE_OF_CHANNEL = "UPDATE message SET state = 'cancelled', next_at = NULL, lease_until = NULL, settled_at = $2
+        WHERE channel = $1 AND state IN ('sending', 'retry', 'queued')";
+    TAKE = take!("");
+    IS_FILLED = "SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'queued')";
+    UNADDRESSED = "UPDATE outbox SET state = 'unaddressed' WHERE event = $1 AND post = $2";
+    AGAIN = "SELECT d.alert, MIN(d.post), MIN(d.site) FROM delivery d JOIN alert a ON a.id = d.alert
+        WHERE d.channel = $1 AND a.cleared_at IS NULL AND a.acked_at IS NULL GROUP BY d.alert
+        HAVING MAX(d.told_at) <= $2 AND COUNT(CASE WHEN d.state IN ('queued', 'sending', 'retry') THEN 1 END) = 0";
+}
+
 /// What somebody cancels at this moment is not waited for: it is taken later if it is there then.
 const TAKE_ON_POSTGRES: &str = take!(" FOR UPDATE SKIP LOCKED");
 
@@ -110,7 +110,7 @@ impl Tx {
         routes: &[Route],
         mailboxes: &[Mailbox],
     ) -> Result<Expanded, StoreError> {
-        let take = if matches!(self, Self::Sqlite(_)) { TAKE_ON_SQLITE } else { TAKE_ON_POSTGRES };
+        let take = if matches!(self, Self::Sqlite(_)) { TAKE } else { TAKE_ON_POSTGRES };
         let mut rows: Vec<Told> = on!(self, "take from the outbox", conn =>
             sqlx::query_as(take).bind(i64::try_from(TAKEN_AT_ONCE).expect("it is small")).fetch_all(conn).await)?;
         if rows.is_empty() {

@@ -204,8 +204,10 @@ async fn more_channels_than_are_served_in_one_transaction_each_tell_once(
     store.know_channels(&names, at(0)).await.unwrap();
     commit(&mut writer(store), raise(LED, DARK, at(1))).await;
     let lifecycle = Lifecycle::new();
-    lifecycle.supervise("notify", sender(store, &names, "", SystemClock).await.run(lifecycle.clone()));
+    lifecycle.supervise("notify", sender(store, &names, "", Hasty::default()).await.run(lifecycle.clone()));
     until("all to tell", async || count(store, "message").await == 20).await;
+    let of_the_first = "message WHERE created_at = (SELECT MIN(created_at) FROM message)";
+    assert_eq!(count(store, of_the_first).await, 8, "the others who write do not wait for more");
     let mut told: Vec<_> = deliveries(store)
         .await
         .into_iter()
