@@ -263,18 +263,18 @@ impl Ingest {
         let mut linger = Linger::begin(Instant::now());
         // One for all of them: from here, to set an alarm is to wake another thread.
         let mut alarm = pin!(sleep_until(linger.until(gathered.records)));
-        while !self.is_full(gathered) && gathered.urgent.is_none() {
+        while !self.is_full(gathered) && gathered.urgent.is_none() && !linger.is_long() {
             let message = if let Some(message) = inbound.try_recv() {
                 message
             } else {
+                let until = linger.until(gathered.records);
+                if until <= Instant::now() {
+                    return;
+                }
                 tokio::select! {
                     biased;
                     Some(message) = inbound.recv() => message,
                     () = &mut alarm => {
-                        let until = linger.until(gathered.records);
-                        if until <= Instant::now() {
-                            return;
-                        }
                         alarm.as_mut().reset(until);
                         continue;
                     }
@@ -326,7 +326,9 @@ impl Ingest {
         let before = changes.records.len();
         if self.counters.is_scarce() {
             // Not acknowledged to a broker either: it, or the agent, keeps the message and sends it again.
-            return scarcity::judge(live, &agent, message, received_at, changes);
+            scarcity::judge(live, &agent, message, received_at, changes);
+            gathered.urgent = gathered.urgent.or((!changes.alerts.is_empty()).then_some(gathered.records));
+            return;
         }
         judge(live, &agent, message, received_at, changes);
         let is_urgent = !changes.alerts.is_empty();

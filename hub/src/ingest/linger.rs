@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long an ordinary record waits at least. An alert closes the batch at once.
+/// How long a batch waits after its first message, and one of few records after each. An alert closes it at once.
 const LINGER: Duration = Duration::from_millis(5);
-/// A commit of fewer records writes several KB to the disk for each. While others keep coming, each within [`LINGER`] of the one before,
-/// it waits for this long at most. Whoever waits for his answer before he sends more is not held up by that.
+/// A commit of fewer records writes several KB to the disk for each.
 const FEW: usize = 32;
+/// A batch waits no longer, however few records it has. So long at most an agent that sends one record, and the next when that is acknowledged,
+/// is held up if others send meanwhile.
 const LONGEST: Duration = Duration::from_millis(50);
 
 /// The wait of one batch.
@@ -27,6 +28,11 @@ impl Linger {
     /// Another message came.
     pub(super) const fn came(&mut self, now: Instant) {
         self.came = now;
+    }
+
+    /// Whether it has ended, however many messages still wait.
+    pub(super) fn is_long(&self) -> bool {
+        self.came.duration_since(self.began) >= LONGEST
     }
 
     /// When it ends if nothing more comes and the batch has so many records.
@@ -48,6 +54,8 @@ mod tests {
         linger.came(after(4));
         assert_eq!([linger.until(2), linger.until(FEW)], [after(9), after(5)]);
         linger.came(after(48));
-        assert_eq!(linger.until(FEW - 1), after(50), "not for ever");
+        assert_eq!((linger.until(FEW - 1), linger.is_long()), (after(50), false), "not for ever");
+        linger.came(after(50));
+        assert!(linger.is_long(), "also if more and more come");
     }
 }

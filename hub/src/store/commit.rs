@@ -72,7 +72,7 @@ pub struct Spent {
     pub execute: Duration,
     /// Making them durable.
     pub commit: Duration,
-    /// Merging what is staged.
+    /// Sorting and merging what is staged.
     pub merge: Duration,
 }
 
@@ -197,6 +197,10 @@ impl Writer {
 
     async fn attempt(&mut self, batches: &[Batch], now: Timestamp) -> Result<Committed, StoreError> {
         failpoint::pass("storing");
+        if self.failed && batches.iter().any(|batch| !batch.changes.records.is_empty()) {
+            // By and by, so that little is left to be merged with the batch, and what is done is not done again if that fails.
+            self.store.merge_all().await?;
+        }
         let mut tx = self.store.begin_batch().await?;
         let hour = rollup::hour_of(now.millis());
         // The key of an old record may be gone by the time that it is tried again.

@@ -25,7 +25,7 @@ use crate::failpoint;
 const PARTS: usize = 16;
 /// A batch of fewer records goes to the end of the table.
 const FEW: usize = 256;
-/// So many rows at the end are put into their parts.
+/// So many rows at the end are put into their parts, all at once: that takes a few µs for each.
 const MOST_AT_END: usize = 2048;
 /// Bits of a device's number that are the same for neighbours; those above tell their part.
 const NEIGHBOURS: u32 = 6;
@@ -37,7 +37,7 @@ const MOST: usize = 16_384;
 /// So many rows more than a batch had are merged after it at most, so that it becomes less; a fault that comes meanwhile waits for it about as
 /// long as for another batch.
 pub(super) const AT_ONCE: usize = 1024;
-/// Rows are merged after this time, however few they are.
+/// All rows are merged when the table was not empty for this time, however few they are.
 const AGE: Duration = Duration::from_mins(1);
 
 /// The columns of a record.
@@ -48,7 +48,7 @@ macro_rules! record_columns {
 }
 pub(super) use record_columns;
 
-/// Where the rows (`r`) of a device (`d`) are: see [`part_of`].
+/// Where the rows (`r`) of a device (`d`) are: in its part (see [`part_of`]), or at the end.
 macro_rules! in_part {
     () => {
         "r.device_no = d.no AND (r.n >= 4611686018427387904 OR r.n BETWEEN ((CAST(d.no AS BIGINT) >> 6) & 15) << 58
@@ -91,7 +91,7 @@ const MERGE: &str = concat!(
     record_columns!(),
     ") SELECT ",
     record_columns!(),
-    " FROM record_staged WHERE n BETWEEN $1 AND $2 ORDER BY agent_no, epoch, seq, n ON CONFLICT DO NOTHING;
+    " FROM record_staged WHERE n BETWEEN $1 AND $2 ORDER BY agent_no, epoch, seq, n & 288230376151711743 ON CONFLICT DO NOTHING;
     DELETE FROM record_staged WHERE n BETWEEN $1 AND $2"
 );
 const HAS_STAGED: &str = "SELECT COUNT(*) > 0 FROM sqlite_schema WHERE name = 'record_staged'";
@@ -249,12 +249,14 @@ impl Tx {
         Ok((last, usize::try_from(rows).unwrap_or_default()))
     }
 
-    /// Puts the rows at the end of the table into their parts, and returns how many they were.
-    async fn sort(&mut self) -> Result<usize, StoreError> {
-        let Self::Sqlite(tx) = self else { return Ok(0) };
-        let sorted = sqlx::query(SORT).execute(&mut **tx).await.map_err(doing("sort staged records"))?;
-        failpoint::pass("records_sorted");
-        Ok(usize::try_from(sorted.rows_affected()).unwrap_or_default())
+    /// Puts the rows at the end of the table into their parts, and returns how many they were; nothing if a number is taken there.
+    async fn sort(&mut self) -> Result<Option<usize>, StoreError> {
+        let Self::Sqlite(tx) = self else { return Ok(Some(0)) };
+        match sqlx::query(SORT).execute(&mut **tx).await {
+            Ok(sorted) => Ok(Some(usize::try_from(sorted.rows_affected()).unwrap_or_default())),
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(None),
+            Err(error) => Err(doing("sort staged records")(error)),
+        }
     }
 
     async fn merge(&mut self, Range(first, last): Range) -> Result<(), StoreError> {
@@ -272,13 +274,21 @@ fn misplaced(place: i64, part: i64) -> StoreError {
 }
 
 impl Store {
-    /// Sorts or merges what is due of what the one who stores batches has staged; merges the oldest of a part first, and no more rows than
-    /// `most`. Returns how many were moved; nothing if nothing is due.
+    /// Sorts or merges what is due of what the one who stores batches has staged; sorts all of it, merges the oldest of a part first and no
+    /// more rows than `most`. Returns how many were moved; nothing if nothing is due.
     pub(super) async fn move_due(&self, staging: &mut Staging, most: usize) -> Result<Option<usize>, StoreError> {
         let Some(due) = staging.due() else { return Ok(None) };
         let mut tx = self.begin_batch().await?;
         let (rows, expected) = match due {
-            Due::Sort => (tx.sort().await?, staging.unsorted()),
+            Due::Sort => {
+                if let Some(rows) = tx.sort().await? {
+                    (rows, staging.unsorted())
+                } else {
+                    // Somebody else stages too.
+                    tx.merge(Range::of(PARTS)).await?;
+                    (0, 1)
+                }
+            }
             Due::Merge(range) => {
                 let (last, rows) = tx.oldest(range, most).await?;
                 if let Some(last) = last {
@@ -287,7 +297,7 @@ impl Store {
                 (rows, most.min(staging.rows_in(range)))
             }
         };
-        // Others have merged some: how many are left is counted anew.
+        // Others have merged or staged some: how many are left is counted anew.
         let counted = if rows < expected { tx.staging().await? } else { None };
         tx.commit().await?;
         match (counted, due) {
@@ -298,7 +308,7 @@ impl Store {
         Ok(Some(rows))
     }
 
-    /// Merges all that is staged, part by part, so that nobody waits long.
+    /// Merges all that is staged, some at a time, so that nobody waits long.
     pub async fn merge_all(&self) -> Result<(), StoreError> {
         if matches!(self, Self::Postgres(_)) {
             return Ok(());
@@ -310,13 +320,18 @@ impl Store {
         if !is_any {
             return Ok(());
         }
-        let mut tx = self.begin().await?;
-        tx.sort().await?;
-        tx.commit().await?;
-        for part in 0..PARTS {
-            let mut tx = self.begin().await?;
-            tx.merge(Range::of(part)).await?;
-            tx.commit().await?;
+        for range in (0..=PARTS).map(Range::of) {
+            loop {
+                let mut tx = self.begin().await?;
+                let (last, rows) = tx.oldest(range, MOST_AT_END).await?;
+                if let Some(last) = last {
+                    tx.merge(Range(range.0, last)).await?;
+                }
+                tx.commit().await?;
+                if rows < MOST_AT_END {
+                    break;
+                }
+            }
         }
         Ok(())
     }
@@ -410,6 +425,7 @@ mod tests {
         {
             assert!(SORT.contains(&written), "{SORT} has no {written}");
         }
+        assert!(MERGE.contains(&format!("n & {order}")), "{MERGE}");
         for written in [format!("n >> {ORDER}, (device_no >> {NEIGHBOURS}) & {parts},"), format!("n & {order}")] {
             assert!(STAGED.contains(&written), "{STAGED} has no {written}");
         }

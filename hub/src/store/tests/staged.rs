@@ -236,6 +236,24 @@ async fn who_stores_takes_note_of_what_others_have_merged() {
     assert_eq!((rows(store).await, writer.staged()), ((19_100, 0), 0));
 }
 
+/// The same where the numbers are in different places, and become one when they are sorted.
+#[tokio::test]
+async fn what_cannot_be_sorted_is_merged() {
+    let database = Database::create(Kind::Sqlite).await.unwrap();
+    let (store, mut first, mut second) = (&database.store, writer(&database.store), writer(&database.store));
+    first.commit(&of_all(1..=1), T0).await.unwrap();
+    second.commit(&of_all(2..=4), T0).await.unwrap();
+    for seq in 5..=24 {
+        first.commit(&of_all(seq..=seq), T0).await.unwrap();
+    }
+    assert_eq!((rows(store).await, at_end(store).await, first.staged()), ((0, 2400), 2100, 2100));
+    first.merge(100).await.unwrap();
+    assert_eq!((at_end(store).await, first.staged()), (0, usize::try_from(rows(store).await.1).unwrap()));
+    for no in 1..=DEVICES {
+        assert_eq!(found(store, &device(no)).await, [24; 3]);
+    }
+}
+
 /// Only one hub uses a database; but should there be two, neither drops what the other has numbered.
 #[tokio::test]
 async fn a_record_whose_number_is_taken_is_stored_at_the_second_attempt() {

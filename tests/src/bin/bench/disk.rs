@@ -8,7 +8,7 @@ use tokio::{runtime::Runtime, task::JoinSet, time::sleep};
 
 use crate::{broker, fleet::Fleet, start};
 
-/// Records a second: every how many ms each of the fifty agents reports one. They do so one after the other, so that few share a commit.
+/// Records a second: every how many ms each of the fifty agents reports one. They do so spread evenly, as agents in different places do.
 const LOADS: [(u32, u64); 2] = [(500, 100), (5_000, 10)];
 /// Until as many records are merged as are staged, and the database's log is as long as it gets.
 const BEFORE: Duration = Duration::from_secs(75);
