@@ -51,6 +51,10 @@ const WORKING: [&str; 16] = [
 const ANSWERING: &str = "ticket_committed:1";
 /// Where it dies on SQLite after that: while it starts, at the records that the one before had staged.
 const MERGING: &str = "records_merged:1";
+/// And while it puts what came in small batches where it belongs.
+const SORTING: &str = "records_sorted:1";
+/// Records of a small batch.
+const A_FEW: usize = 100;
 
 #[test]
 fn a_hub_that_dies_at_any_place_keeps_its_word() -> Result<()> {
@@ -118,6 +122,10 @@ fn die_everywhere(
         process.kill()?;
         let mut process = house.start(MERGING)?;
         died(&mut process, MERGING)?;
+        let mut process = house.start(SORTING)?;
+        house.ready()?;
+        runtime.block_on(town.report_little(&mut process))?;
+        died(&mut process, SORTING)?;
     }
     eprintln!("died at {} places; ready after {slowest:?} at most", STARTING.len() + working().count());
     ensure!(slowest <= READY, "ready after {slowest:?}");
@@ -227,6 +235,19 @@ impl Town {
         let motor = if self.steps < 10 { "fault" } else { "ok" };
         self.report(self.machines, motor);
         self.agent.live(Instant::now() + STEP).await;
+    }
+
+    /// Reports a few records whenever all before are acknowledged, for as long as the hub lives.
+    async fn report_little(&mut self, process: &mut Process) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while process.runs() {
+            ensure!(Instant::now() < deadline, "the hub never came to {SORTING}");
+            if self.agent.acknowledged() == self.agent.made() {
+                (0..A_FEW).for_each(|_| self.report(self.machines, "ok"));
+            }
+            self.agent.live(Instant::now() + STEP).await;
+        }
+        Ok(())
     }
 
     /// The staff move every ticket on by one, and clear what is in order. What got no answer may or may not have happened.

@@ -4,6 +4,7 @@ mod by_hand;
 mod peer;
 mod reload;
 mod urgent;
+mod waiting;
 
 use std::time::Duration;
 

@@ -71,15 +71,15 @@ struct Waiting {
 }
 
 /// Resolves when the message is taken.
-pub(super) type Taken = oneshot::Receiver<()>;
+pub(crate) type Taken = oneshot::Receiver<()>;
 
 /// The queue has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ended;
+pub(crate) struct Ended;
 
 impl Entrance {
     /// Queues a message. If it then has to be waited for, tells what.
-    pub(super) fn put(&self, message: Inbound) -> Result<Option<Taken>, Ended> {
+    pub(crate) fn put(&self, message: Inbound) -> Result<Option<Taken>, Ended> {
         let mut lanes = self.0.lanes();
         if lanes.ended {
             return Err(Ended);

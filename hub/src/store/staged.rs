@@ -253,7 +253,10 @@ impl Tx {
     async fn sort(&mut self) -> Result<Option<usize>, StoreError> {
         let Self::Sqlite(tx) = self else { return Ok(Some(0)) };
         match sqlx::query(SORT).execute(&mut **tx).await {
-            Ok(sorted) => Ok(Some(usize::try_from(sorted.rows_affected()).unwrap_or_default())),
+            Ok(sorted) => {
+                failpoint::pass("records_sorted");
+                Ok(Some(usize::try_from(sorted.rows_affected()).unwrap_or_default()))
+            }
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(None),
             Err(error) => Err(doing("sort staged records")(error)),
         }
