@@ -163,17 +163,19 @@ statements! {
             FROM lost
         ) AS ranges";
     /// Each with the times of the stored records next to it; an agent numbers its records as it makes them.
-    LOST_PAGE = "SELECT l.epoch, l.from_seq, l.to_seq, l.at, l.reason,
+    LOST_PAGE = "WITH staged AS MATERIALIZED (
+            SELECT s.at, s.epoch, s.seq FROM agent a JOIN record_staged s ON s.agent_no = a.no WHERE a.site = $1 AND a.id = $2)
+        SELECT l.epoch, l.from_seq, l.to_seq, l.at, l.reason,
             (SELECT at FROM (
                 SELECT * FROM (SELECT r.at, r.epoch, r.seq FROM record r WHERE r.agent_no = l.agent_no
                     AND (r.epoch, r.seq) < (l.epoch, l.from_seq) ORDER BY r.epoch DESC, r.seq DESC LIMIT 1) AS merged
-                UNION ALL SELECT s.at, s.epoch, s.seq FROM record_staged s WHERE s.agent_no = l.agent_no
-                    AND (s.epoch, s.seq) < (l.epoch, l.from_seq)) AS those ORDER BY epoch DESC, seq DESC LIMIT 1) AS earlier,
+                UNION ALL SELECT s.at, s.epoch, s.seq FROM staged s
+                    WHERE (s.epoch, s.seq) < (l.epoch, l.from_seq)) AS those ORDER BY epoch DESC, seq DESC LIMIT 1) AS earlier,
             (SELECT at FROM (
                 SELECT * FROM (SELECT r.at, r.epoch, r.seq FROM record r WHERE r.agent_no = l.agent_no
                     AND (r.epoch, r.seq) > (l.epoch, l.to_seq) ORDER BY r.epoch, r.seq LIMIT 1) AS merged
-                UNION ALL SELECT s.at, s.epoch, s.seq FROM record_staged s WHERE s.agent_no = l.agent_no
-                    AND (s.epoch, s.seq) > (l.epoch, l.to_seq)) AS those ORDER BY epoch, seq LIMIT 1) AS later
+                UNION ALL SELECT s.at, s.epoch, s.seq FROM staged s
+                    WHERE (s.epoch, s.seq) > (l.epoch, l.to_seq)) AS those ORDER BY epoch, seq LIMIT 1) AS later
         FROM agent a JOIN lost l ON l.agent_no = a.no
         WHERE a.site = $1 AND a.id = $2 AND (l.epoch, l.from_seq) < ($3, $4)
         ORDER BY l.epoch DESC, l.from_seq DESC LIMIT $5";
