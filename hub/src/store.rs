@@ -389,9 +389,11 @@ async fn sqlite(path: PathBuf, missing: Missing) -> Result<Pool<Sqlite>, StoreEr
         .foreign_keys(true)
         .busy_timeout(BUSY)
         .pragma("wal_autocheckpoint", checkpoint::VERY_LONG.to_string());
-    let pool = SqlitePoolOptions::new().max_connections(3).acquire_timeout(BUSY);
-    let pool = Pool::connect(pool, options.clone()).await.map_err(doing("open the SQLite database"))?;
-    let one = SqlitePoolOptions::new().acquire_timeout(BUSY);
+    // A connection is a thread of this process: that it is there need not be asked each time.
+    let pool = SqlitePoolOptions::new().acquire_timeout(BUSY).test_before_acquire(false);
+    let one = pool.clone();
+    let pool =
+        Pool::connect(pool.max_connections(3), options.clone()).await.map_err(doing("open the SQLite database"))?;
     Ok(pool.with_one_writer(one, options.statement_cache_capacity(STATEMENTS_KEPT)))
 }
 
