@@ -22,9 +22,9 @@ use lobby_hub::{
 };
 use tracing_subscriber::EnvFilter;
 
-/// The C library's allocator keeps what was freed, once a large block was among it. This one gives it back and takes less time. It is set up in
-/// `.cargo/config.toml`.
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+/// The C library's allocator keeps what was freed, once a large block was among it. This one gives it back and takes less time. It serves what is
+/// written in Rust; SQLite has the C library's. It is set up in `.cargo/config.toml`, which `cargo` reads where it is called.
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

@@ -6,17 +6,19 @@
 use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
+    process::Command,
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use lobby_tests::{
     crowd::Crowd,
     delivery::Delivered,
     hub::Hub,
     load::{Connection, display_record},
+    program,
     reports::Script,
     sender::Sender,
     wait,
@@ -229,6 +231,19 @@ fn at_the_load_it_is_made_for_records_tickets_and_pages_are_there_at_once() -> R
     assert_eq!(hub.api.tickets(SITE, "all")?.len(), tickets.0.len(), "each fault has its ticket");
     for (what, times, promised) in [("stored", stored, STORED), ("ticket", tickets, TICKET), ("page", pages, PAGE)] {
         assert!(times.p99() <= promised * SLACK, "{what}: p99 {:?}, promised {promised:?}", times.p99());
+    }
+    Ok(())
+}
+
+/// The program has been built with what `.cargo/config.toml` says.
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+fn a_hub_gives_memory_back_soon() -> Result<()> {
+    let mut hub = Command::new(program::own("lobby-hub")?);
+    let said = hub.arg("--version").env("_RJEM_MALLOC_CONF", "stats_print:true").output()?;
+    let said = String::from_utf8_lossy(&said.stderr);
+    for option in ["opt.narenas: 2\n", "opt.background_thread: true ", "opt.dirty_decay_ms: 1000 "] {
+        ensure!(said.contains(option), "{option:?} is not among {said}");
     }
     Ok(())
 }

@@ -253,7 +253,7 @@ pub async fn closed(stream: &mut TcpStream) {
     let _ = timeout(SOON, stream.read_to_end(&mut rest)).await.expect("the broker closes the connection in time");
 }
 
-/// Memory of this process in bytes.
+/// Memory of this process in bytes; with the C library's allocator, which the hub's program has not everywhere.
 pub fn resident() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
     statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
