@@ -389,7 +389,7 @@ async fn sqlite(path: PathBuf, missing: Missing) -> Result<Pool<Sqlite>, StoreEr
         .foreign_keys(true)
         .busy_timeout(BUSY)
         .pragma("wal_autocheckpoint", checkpoint::VERY_LONG.to_string());
-    // A connection is a thread of this process: that it is there need not be asked each time.
+    // That a connection, which is a thread of this process, is there was asked when it was given back; nothing happens to it until it is used again.
     let pool = SqlitePoolOptions::new().acquire_timeout(BUSY).test_before_acquire(false);
     let one = pool.clone();
     let pool =

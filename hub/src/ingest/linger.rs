@@ -8,7 +8,7 @@ use tokio::time::Instant;
 const LINGER: Duration = Duration::from_millis(5);
 /// A commit of fewer records writes several KB to the disk for each.
 const FEW: usize = 32;
-/// A batch waits no longer, however few records it has. While others send, this is how late an agent may hear that a record is stored.
+/// A batch waits no longer, however few records it has. While others send, an agent may hear so much later that a record is stored.
 const LONGEST: Duration = Duration::from_millis(50);
 
 /// The wait of one batch.

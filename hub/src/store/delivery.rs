@@ -162,7 +162,8 @@ statements! {
             ), 0) AS told
             FROM lost
         ) AS ranges";
-    /// Each with the times of the stored records next to it; an agent numbers its records as it makes them.
+    /// Each with the times of the stored records next to it; an agent numbers its records as it makes them. Those of the agent that are staged
+    /// are looked for once, as no index leads to them.
     LOST_PAGE = "WITH staged AS MATERIALIZED (
             SELECT s.at, s.epoch, s.seq FROM agent a JOIN record_staged s ON s.agent_no = a.no WHERE a.site = $1 AND a.id = $2)
         SELECT l.epoch, l.from_seq, l.to_seq, l.at, l.reason,

@@ -303,6 +303,7 @@ impl Store {
         // Others have merged or staged some: how many are left is counted anew.
         let counted = if rows < expected { tx.staging().await? } else { None };
         tx.commit().await?;
+        failpoint::pass("records_moved");
         match (counted, due) {
             (Some(counted), _) => staging.counted(&counted),
             (None, Due::Sort) => staging.is_sorted(),

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use lobby_contract::{Channel, FromAgent};
 use lobby_domain::pack::Pack;
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::{
     sync::mpsc,
     time::{Instant, pause, sleep_until},
@@ -29,6 +30,8 @@ struct Judging {
     course: Course,
     entrance: Entrance,
     inbound: Queue,
+    /// Where the database is.
+    _folder: TempDir,
 }
 
 fn from_box(channel: Channel, message: &Value) -> Inbound {
@@ -57,7 +60,6 @@ impl Judging {
         let fleet = Arc::new(Fleet::new(Pack::built_in(), [].into(), TimeZone::UTC));
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&format!("sqlite://{}", folder.path().join("lobby.db").display())).await.unwrap();
-        store.migrate().await.unwrap();
         let ingest = Ingest {
             restraints: Restraints::load(store, fleet.clone(), clock.clone()).await.unwrap(),
             fleet,
@@ -77,7 +79,7 @@ impl Judging {
         let birth = json!({ "epoch": 1, "session": 1, "sent_at": sent_at, "agent": agent, "devices": [device] });
         ingest.take(from_box(Channel::Birth, &birth), &course, &mut Gathered::default());
         pause();
-        Self { ingest, course, entrance, inbound }
+        Self { ingest, course, entrance, inbound, _folder: folder }
     }
 
     /// Gathers one batch while a record comes every `apart`, `count` in all, of which one may be a fault. Returns after how long the batch is
@@ -105,19 +107,21 @@ impl Judging {
 const EXACT: Duration = Duration::from_millis(2);
 
 #[rstest]
-#[case::alone(1, Duration::from_millis(5), 1)]
-#[case::while_others_come(100, Duration::from_millis(50), 12)]
+#[case::alone(1, 4, 5, 1)]
+#[case::while_others_come(100, 4, 50, 13)]
+#[case::until_there_are_many(100, 1, 31, 32)]
 #[tokio::test]
 async fn few_records_wait_for_each_other_and_not_for_long(
     #[case] count: u64,
-    #[case] wait: Duration,
-    #[case] least: usize,
+    #[case] apart: u64,
+    #[case] wait: u64,
+    #[case] records: usize,
 ) {
     let mut judging = Judging::start().await;
-    let (waited, sent, gathered) = judging.batch(count, Duration::from_millis(4), None).await;
+    let (waited, _, gathered) = judging.batch(count, Duration::from_millis(apart), None).await;
+    let wait = Duration::from_millis(wait);
     assert!(waited >= wait && waited <= wait + EXACT, "{waited:?}");
-    assert!(gathered.records >= least, "{} of {sent}", gathered.records);
-    assert_eq!(gathered.urgent, None);
+    assert_eq!((gathered.records, gathered.urgent), (records, None));
 }
 
 #[rstest]

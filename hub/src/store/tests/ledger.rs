@@ -8,7 +8,7 @@ use super::{
     restart::{EPOCH, Hub, SECOND, agent},
     site, writer,
 };
-use crate::store::{LostReason, LostRow, Store};
+use crate::store::{Batch, LostReason, LostRow, Store};
 
 fn lost_lately(hub: &Hub) -> u64 {
     hub.site.agent(&agent()).unwrap().losses.lately(hub.now)
@@ -77,8 +77,16 @@ async fn a_loss_lies_between_the_records_around_it(#[values(Kind::Sqlite, Kind::
     hub.lost(1, 2).await;
     hub.now = T0 + MINUTE;
     hub.data(&[3], "on").await;
+    database.store.merge_all().await.unwrap();
     hub.now = T0 + MINUTE.times(3);
     hub.data(&[8], "on").await;
+    // Of others, one of the same name elsewhere, with the same numbers at another time.
+    for (elsewhere, name) in [(site(), "other"), ("elsewhere".parse().unwrap(), agent().as_str())] {
+        let records = (1..=9).map(|seq| record(seq, "others-1", T0 + MINUTE.times(2)));
+        let mut others = Batch { site: elsewhere, ..reports(name, "others-1", records) };
+        others.changes.records.iter_mut().for_each(|new| new.epoch = EPOCH);
+        writer(&database.store).commit(&[others], T0).await.unwrap();
+    }
     hub.now = T0 + MINUTE.times(9);
     hub.lost(4, 7).await;
     hub.lost(9, 9).await;
