@@ -55,6 +55,8 @@ const MERGING: &str = "records_merged:1";
 const SORTING: [&str; 2] = ["records_sorted:1", "records_moved:1"];
 /// Records of a small batch.
 const A_FEW: usize = 100;
+/// Machines that never break, so many that their records are put into several places.
+const SOUND: usize = 150;
 
 #[test]
 fn a_hub_that_dies_at_any_place_keeps_its_word() -> Result<()> {
@@ -216,9 +218,14 @@ fn machine(number: usize) -> String {
     format!("covers-{number}")
 }
 
+fn sound(number: usize) -> String {
+    format!("sound-{}", number % SOUND)
+}
+
 impl Town {
     fn of(house: &House, machines: usize) -> Self {
-        let devices = (1..=machines).map(|number| (machine(number), "shoe-cover-machine")).collect();
+        let devices = (1..=machines).map(machine).chain((0..SOUND).map(sound));
+        let devices = devices.map(|id| (id, "shoe-cover-machine")).collect();
         let agent = Sender::new(house.mqtt, SITE, AGENT, devices);
         Self { agent, machines: 0, moves: Vec::new(), cleared: BTreeSet::new(), steps: 0 }
     }
@@ -227,28 +234,29 @@ impl Town {
     fn next_machine(&mut self) {
         self.machines += 1;
         self.steps = 0;
-        self.report(self.machines, "fault");
+        self.report(&machine(self.machines), "fault");
     }
 
-    fn report(&mut self, number: usize, motor: &str) {
-        self.agent.report(&machine(number), &[("motor", motor.into()), ("covers_left", 300.0.into())]);
+    fn report(&mut self, device: &str, motor: &str) {
+        self.agent.report(device, &[("motor", motor.into()), ("covers_left", 300.0.into())]);
     }
 
     /// Some time in which the machine that broke last says something; after a while, that it is in order.
     async fn step(&mut self) {
         self.steps += 1;
         let motor = if self.steps < 10 { "fault" } else { "ok" };
-        self.report(self.machines, motor);
+        self.report(&machine(self.machines), motor);
         self.agent.live(Instant::now() + STEP).await;
     }
 
-    /// Reports a few records whenever all before are acknowledged, for as long as the hub lives.
+    /// Reports a few records of many machines whenever all before are acknowledged, for as long as the hub lives.
     async fn report_little(&mut self, process: &mut Process, place: &str) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while process.runs() {
             ensure!(Instant::now() < deadline, "the hub never came to {place}");
             if self.agent.acknowledged() == self.agent.made() {
-                (0..A_FEW).for_each(|_| self.report(self.machines, "ok"));
+                let made = usize::try_from(self.agent.made())?;
+                (made..made + A_FEW).for_each(|number| self.report(&sound(number), "ok"));
             }
             self.agent.live(Instant::now() + STEP).await;
         }
