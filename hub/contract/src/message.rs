@@ -310,7 +310,7 @@ impl FromAgent {
         match channel {
             Channel::Birth => Birth::decode(payload).map(Self::Birth),
             Channel::Data => Data::decode(payload).map(Self::Data),
-            Channel::Death => read(channel, payload).map(Self::Death),
+            Channel::Death => read::<Death>(channel, payload).and_then(Death::checked).map(Self::Death),
             Channel::Lost => read::<Lost>(channel, payload).and_then(Lost::checked).map(Self::Lost),
             Channel::Result => read(channel, payload).map(Self::Result),
             Channel::Ack | Channel::Command => Err(DecodeError::Direction(channel)),
@@ -404,8 +404,15 @@ fn check_epoch(epoch: u64) -> Result<(), DecodeError> {
     Ok(())
 }
 
+impl Death {
+    fn checked(self) -> Result<Self, DecodeError> {
+        check_epoch(self.epoch).map(|()| self)
+    }
+}
+
 impl Lost {
     fn checked(self) -> Result<Self, DecodeError> {
+        check_epoch(self.epoch)?;
         if self.from == 0 || self.from > self.to || self.to > MAX_SEQ {
             return Err(DecodeError::Bounds(format!("`from` {} to `to` {} is not a range of seq", self.from, self.to)));
         }
@@ -510,6 +517,10 @@ impl Data {
     fn checked(self) -> Result<Self, DecodeError> {
         check_epoch(self.epoch)?;
         in_time("sent_at", self.sent_at)?;
+        // An agent that holds nothing names the number that it gives next.
+        if let Some(oldest) = self.oldest.filter(|oldest| !(1..=MAX_SEQ + 1).contains(oldest)) {
+            return Err(DecodeError::Bounds(format!("`oldest` is {oldest}, it counts from 1 to {}", MAX_SEQ + 1)));
+        }
         Ok(self)
     }
 }

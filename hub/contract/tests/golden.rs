@@ -125,6 +125,15 @@ fn a_number_that_readers_of_json_do_not_know_exactly_is_no_seq(#[case] record: &
 
 #[rstest]
 #[case(Channel::Lost, r#"{"epoch":1,"from":1,"to":9007199254740992}"#)]
+#[case(Channel::Lost, r#"{"epoch":9007199254740992,"from":1,"to":2}"#)]
+#[case(Channel::Data, r#"{"epoch":1,"session":1,"sent_at":5,"oldest":0,"records":[]}"#)]
+#[case(Channel::Data, r#"{"epoch":1,"session":1,"sent_at":5,"oldest":9007199254740993,"records":[]}"#)]
+#[case(Channel::Death, r#"{"epoch":9007199254740992,"session":1,"reason":"lost"}"#)]
+fn a_number_that_no_agent_comes_to_is_refused(#[case] channel: Channel, #[case] payload: &str) {
+    assert!(matches!(FromAgent::decode(channel, payload.as_bytes()), Err(DecodeError::Bounds(_))));
+}
+
+#[rstest]
 #[case(Channel::Birth, r#"{"epoch":1,"session":1,"sent_at":5,"agent":{"version":"\u0000"},"devices":[]}"#)]
 fn a_text_with_the_character_nul_is_refused(#[case] channel: Channel, #[case] payload: &str) {
     assert!(matches!(FromAgent::decode(channel, payload.as_bytes()), Err(DecodeError::Bounds(_))));

@@ -111,6 +111,16 @@ impl Stream {
         seq > 0 && (heard == 0 || seq <= heard.saturating_add(FARTHEST))
     }
 
+    /// Whether nothing of this epoch has been heard of yet.
+    pub fn is_unheard(&self) -> bool {
+        self.tally.heard.max(self.committed) == 0
+    }
+
+    /// Whether an agent can have made, and lost, everything up to that number.
+    pub fn may_lack(&self, seq: u64) -> bool {
+        seq <= self.tally.heard.max(self.committed).saturating_add(FARTHEST)
+    }
+
     /// Takes in one record.
     pub fn take(&mut self, seq: u64) -> Arrival {
         if self.has(seq) {
@@ -277,6 +287,8 @@ mod tests {
         assert!(stream.may_be(1 << 40) && !stream.may_be(0), "the first one may have any number");
         stream.take(7);
         assert!(stream.may_be(7 + FARTHEST) && !stream.may_be(8 + FARTHEST));
+        assert!(stream.may_lack(7 + FARTHEST) && !stream.may_lack(8 + FARTHEST));
+        assert!(!Stream::opened(T0).may_lack(1 << 40), "nor is so much lost before anything else is heard of");
     }
 
     #[test]

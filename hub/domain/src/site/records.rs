@@ -29,7 +29,17 @@ impl Site {
         let born_at = watched.agent.born_at();
         let stream = watched.agent.streams.entry(data.epoch).or_insert_with(|| Stream::opened(now));
         let (before, counted) = (stream.committed(), changes.duplicates);
-        let lost = data.oldest.map(|oldest| stream.starts_at(oldest)).unwrap_or_default();
+        // Of an epoch that is new to the hub, the first record may have any number.
+        let is_unheard = stream.is_unheard();
+        let (oldest, absurd): (Option<u64>, Option<u64>) = match data.oldest {
+            Some(oldest) if !is_unheard && !stream.may_lack(oldest) => (None, Some(oldest)),
+            oldest => (oldest, None),
+        };
+        let lost = oldest.map(|oldest| stream.starts_at(oldest)).unwrap_or_default();
+        if let Some(oldest) = absurd {
+            let detail = format!("`oldest` {oldest} of epoch {} is too far ahead of all records", data.epoch);
+            changes.complain(agent, None, Cause::BadRecord, detail);
+        }
         let mut news = !lost.is_empty();
         watched.agent.losses.add(&lost, now);
         changes.lost.extend(lost.into_iter().map(|(from, to)| (agent.clone(), Lost { epoch: data.epoch, from, to })));
@@ -164,6 +174,11 @@ impl Site {
     pub fn lost(&mut self, agent: &AgentId, lost: &Lost, now: Timestamp, changes: &mut Changes) {
         let watched = self.watched(agent, now);
         let stream = watched.agent.streams.entry(lost.epoch).or_insert_with(|| Stream::opened(now));
+        if !stream.may_lack(lost.to) {
+            let detail = format!("`lost` up to {} of epoch {} is too far ahead of all records", lost.to, lost.epoch);
+            changes.complain(agent, None, Cause::BadRecord, detail);
+            return;
+        }
         let new = stream.give_up(lost.from, lost.to);
         stream.note(now);
         watched.agent.losses.add(&new, now);
@@ -209,5 +224,52 @@ fn put_back(record: &mut Record, sample: Sample, refused: Vec<Refused>) {
         if let Some(place) = record.facts.values_mut().nth(index) {
             *place = value;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+    use lobby_contract::Reach;
+
+    use super::*;
+    use crate::{calendar::Calendar, pack::Pack};
+
+    const T0: Timestamp = Timestamp::from_millis(1_795_140_000_000);
+    /// More than any agent makes.
+    const ABSURD: u64 = 1 << 52;
+
+    #[test]
+    fn what_no_agent_can_have_made_is_neither_given_up_nor_acknowledged() {
+        let mut site = Site::new("hz".parse().unwrap(), Calendar::always_open(TimeZone::UTC), Pack::built_in(), T0);
+        let agent: AgentId = "box".parse().unwrap();
+        let data = |oldest, seqs: &[u64]| {
+            let record = |seq: &u64| Record {
+                seq: *seq,
+                at: T0.millis(),
+                device: "led".parse().unwrap(),
+                reach: Reach::Ok,
+                facts: [].into(),
+                faults: vec![],
+            };
+            let records = seqs.iter().map(record).collect();
+            Data { epoch: 1, session: 1, sent_at: T0.millis(), oldest: Some(oldest), records, refused: Vec::new() }
+        };
+        let lost = |from, to| Lost { epoch: 1, from, to };
+        let mut changes = Changes::default();
+        site.lost(&agent, &lost(1, ABSURD), T0, &mut changes);
+        site.data(&agent, data(1, &[1, 2]), T0, &mut changes);
+        site.lost(&agent, &lost(3, ABSURD), T0, &mut changes);
+        site.data(&agent, data(ABSURD, &[3]), T0, &mut changes);
+        assert_eq!(changes.lost, []);
+        assert_eq!(site.agent(&agent).unwrap().streams[&1].committed(), Some(3), "what came is stored");
+        let told: Vec<&str> = changes.complaints.iter().map(|complaint| &*complaint.detail).collect();
+        let (of_lost, of_oldest) = (
+            "`lost` up to 4503599627370496 of epoch 1 is too far ahead of all records",
+            "`oldest` 4503599627370496 of epoch 1 is too far ahead of all records",
+        );
+        assert_eq!(told, [of_lost, of_lost, of_oldest]);
+        site.lost(&agent, &lost(4, 9), T0, &mut changes);
+        assert_eq!(changes.lost, [(agent, lost(4, 9))]);
     }
 }
