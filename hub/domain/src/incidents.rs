@@ -45,8 +45,8 @@ pub struct Incident {
     pub step: Step,
     /// It may be another one's consequence for [`SETTLE`] from here.
     unsettled_since: Timestamp,
-    /// Whether it waits for data that is newer than `unsettled_since`, because its cause has just ended.
-    needs_news: bool,
+    /// The cause that has just ended: it waits for data that is newer than `unsettled_since`.
+    released_by: Option<AlertId>,
 }
 
 /// What lies around an alert at present.
@@ -163,7 +163,7 @@ impl Incidents {
             opened_at: raise.at,
             step: Step::Later,
             unsettled_since: raise.at,
-            needs_news: false,
+            released_by: None,
         };
         incident.step = self.decide(&incident, about, now);
         raise.step = incident.step;
@@ -247,7 +247,8 @@ impl Incidents {
         }
         if about.may_be_explained {
             let settled = now >= (incident.unsettled_since + SETTLE).max(self.warm_until);
-            let news = !incident.needs_news || about.heard_at.is_some_and(|heard| heard > incident.unsettled_since);
+            let is_heard = about.heard_at.is_some_and(|heard| heard > incident.unsettled_since);
+            let news = incident.released_by.is_none() || is_heard;
             if !settled || !news {
                 return Step::Later;
             }
@@ -264,13 +265,20 @@ impl Incident {
         (since, opened_at): (Timestamp, Timestamp),
         step: Step,
     ) -> Self {
-        Self { id, rule, since, opened_at, step, unsettled_since: opened_at, needs_news: false }
+        Self { id, rule, since, opened_at, step, unsettled_since: opened_at, released_by: None }
     }
 
     /// What explained it is over. It waits for news of its own.
     pub(crate) fn release(&mut self, now: Timestamp) {
+        if let Step::Victim(cause) = self.step {
+            self.released_by = Some(cause);
+        }
         self.step = Step::Later;
         self.unsettled_since = now;
-        self.needs_news = true;
+    }
+
+    /// The cause that is over, while it is not yet plain that the fault is more than what was left of that.
+    pub(crate) fn left_of(&self) -> Option<AlertId> {
+        self.released_by.filter(|_| self.step == Step::Later)
     }
 }

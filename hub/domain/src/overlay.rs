@@ -26,7 +26,7 @@ pub struct Facts<'a> {
 /// What is known of an alert from the live state of its site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Live {
-    /// The alert that explains it, and since when.
+    /// The alert that explains it, and since when; also one that has just ended, while nothing newer is known.
     pub inhibited: Option<(AlertId, Timestamp)>,
     /// Whether it comes and goes.
     pub flapping: bool,

@@ -44,7 +44,9 @@ impl Site {
             Subject::Site => self.agents().any(is_unverified),
         };
         let cause = self.pack.rule(rule).and_then(|rule| self.cause_of(subject, rule));
-        let inhibited = cause.map(|cause| (cause.id, cause.since));
+        let left_of =
+            || self.incidents.get(subject, rule).and_then(|incident| Some((incident.left_of()?, incident.since)));
+        let inhibited = cause.map(|cause| (cause.id, cause.since)).or_else(left_of);
         let watch = match subject {
             Subject::Device(id) => self.devices.get(id).map(|device| &device.watch),
             Subject::Agent(id) => self.agents.get(id).map(|watched| &watched.watch),

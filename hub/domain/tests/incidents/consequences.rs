@@ -39,12 +39,20 @@ fn a_victim_that_still_fires_half_a_minute_after_its_cause_ended_gets_its_own_ti
     let mut world = lobby_world();
     world.pass(100, |world| lobby(world, "down", Reach::Unreachable));
     world.told();
+    let cause = world.site.incidents().get(&subject("lan"), "network-link-down").unwrap().id;
+    let kept_quiet_by = |world: &World| {
+        let live = world.site.live(&subject("lift-tv"), "tv-unreachable", world.now);
+        live.inhibited.map(|(cause, _)| cause)
+    };
     world.pass(31, |world| lobby(world, "up", Reach::Unreachable));
     assert_eq!(world.told(), ["network-link-down of lan ended: recovered"]);
+    assert_eq!(kept_quiet_by(&world), Some(cause), "nor is anybody told of it");
     world.pass(28, |world| lobby(world, "up", Reach::Unreachable));
     assert!(world.told().is_empty(), "it may only be slow to come back");
+    assert_eq!(kept_quiet_by(&world), Some(cause));
     world.pass(3, |world| lobby(world, "up", Reach::Unreachable));
     assert_eq!(world.told(), ["tv-unreachable of lift-tv now: ticket"]);
+    assert_eq!(kept_quiet_by(&world), None);
 }
 
 #[test]
