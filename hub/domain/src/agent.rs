@@ -17,7 +17,7 @@ use crate::{
     time::{Span, Timestamp},
 };
 
-/// How long a broken connection may be re-established before the agent counts as down.
+/// How long an agent whose session ended may take to begin another before it counts as down.
 pub const GRACE: Span = Span::from_secs(20);
 /// How long after the end of a session its last messages may still come.
 const STRAGGLING: Span = Span::from_secs(5);
@@ -38,9 +38,9 @@ pub enum Link {
     },
     /// Heard of within three heartbeats.
     Up,
-    /// Its connection broke; it may come back.
+    /// Its session ended; it may come back.
     Suspect {
-        /// When it broke.
+        /// When it ended.
         since: Timestamp,
     },
     /// Not there.
@@ -83,8 +83,8 @@ pub struct Agent {
     pub losses: Losses,
     /// How many records come in.
     pub rate: Rate,
-    /// Whether it said that it stops.
-    stopped: bool,
+    /// Whether it said that it stops, and was not heard of since.
+    pub stopped: bool,
     /// The session that has ended, and when that was heard of.
     ended: Option<((u64, u32), Timestamp)>,
     /// The end of a session of which nothing else has been heard yet, and when it was heard of.
@@ -292,14 +292,10 @@ impl Agent {
         }
         self.ended = Some((dead, now));
         self.stopped = death.reason == DeathReason::Stopping;
-        let link = match death.reason {
-            DeathReason::Stopping => Link::Down { since: now },
-            DeathReason::Lost | DeathReason::Other => Link::Suspect { since: now },
-        };
         if matches!(self.link, Link::Suspect { .. } | Link::Down { .. }) {
             return false;
         }
-        self.link = link;
+        self.link = Link::Suspect { since: now };
         self.excused = Span::ZERO;
         true
     }
@@ -328,9 +324,9 @@ impl Agent {
         changed
     }
 
-    /// Whether it is down because it said that it stops: that tells nothing of the line to its site.
+    /// Whether it is gone because it said that it stops: that tells nothing of the line to its site.
     pub fn is_stopped(&self) -> bool {
-        self.stopped && matches!(self.link, Link::Down { .. })
+        self.stopped && matches!(self.link, Link::Suspect { .. } | Link::Down { .. })
     }
 
     /// Whether it is not heard of as it should be: its connection broke, or it is overdue.
@@ -340,6 +336,20 @@ impl Agent {
         }
         let overdue = Span::from_millis(self.heartbeat.millis() * 3 / 2);
         self.link != Link::Up || self.last_seen.is_none_or(|seen| now.since(seen) > overdue)
+    }
+
+    /// Whether nobody can tell if it is there: it was not heard of since the hub or its broker connection started.
+    pub fn is_unverified(&self) -> bool {
+        matches!(self.link, Link::Unverified { .. })
+    }
+
+    /// Since when nothing is heard of it, as far as is known: before that it was there. `None` while nobody can tell.
+    pub fn silent_since(&self) -> Option<Timestamp> {
+        match self.link {
+            Link::Unverified { .. } => None,
+            Link::Up => self.last_seen,
+            Link::Suspect { since } | Link::Down { since } => Some(since),
+        }
     }
 
     /// How long it is given to be heard of after the hub's start.
@@ -409,6 +419,8 @@ mod tests {
         let mut agent = born();
         agent.died(&death(7, 3, DeathReason::Stopping), at(5));
         agent.heard(7, 3, 6000, at(6));
+        assert_eq!(agent.link, Link::Suspect { since: at(5) });
+        agent.tick(at(25));
         assert_eq!(agent.link, Link::Down { since: at(5) });
         agent.born(&birth(7, 4, 7), at(7));
         assert_eq!(agent.link, Link::Up);
@@ -430,17 +442,14 @@ mod tests {
     }
 
     #[rstest]
-    #[case::lost(DeathReason::Lost, Link::Suspect { since: at(5) })]
-    #[case::stopping(DeathReason::Stopping, Link::Down { since: at(5) })]
-    fn a_will_that_comes_before_the_birth_of_its_session_ends_that_session_only(
-        #[case] reason: DeathReason,
-        #[case] link: Link,
-    ) {
+    #[case::lost(DeathReason::Lost)]
+    #[case::stopping(DeathReason::Stopping)]
+    fn a_will_that_comes_before_the_birth_of_its_session_ends_that_session_only(#[case] reason: DeathReason) {
         let mut agent = born();
         assert!(!agent.died(&death(7, 4, reason), at(5)));
         assert_eq!(agent.link, Link::Up, "the session known goes on until the birth says otherwise");
         agent.born(&birth(7, 4, 4), at(6));
-        assert_eq!(agent.link, link);
+        assert_eq!((agent.link, agent.is_stopped()), (Link::Suspect { since: at(5) }, reason == DeathReason::Stopping));
         assert!(!agent.heard(7, 4, 7000, at(7)), "nor do its records revive it");
         agent.born(&birth(7, 5, 8), at(8));
         assert_eq!(agent.link, Link::Up);

@@ -172,8 +172,9 @@ impl Site {
         let mut windows = self.restraints.iter().filter(|restraint| restraint.kind.is_maintenance());
         let heard_at = match subject {
             Subject::Device(id) => self.device(id).and_then(|device| device.last.as_ref()).map(|last| last.received_at),
-            Subject::Agent(id) => self.agent(id).and_then(|agent| agent.last_seen),
-            Subject::Site => None,
+            // What the hub itself sees of them is as new as now, once it sees anything.
+            Subject::Agent(id) => self.agent(id).filter(|agent| !agent.is_unverified()).map(|_| now),
+            Subject::Site => (!self.agents().any(Agent::is_unverified)).then_some(now),
         };
         About {
             life: self.life_of(subject),

@@ -268,6 +268,12 @@ impl Watch {
         let wrong = self.phases().filter(|(_, phase)| *phase != Phase::Ok);
         wrong.map(|(rule, _)| rule.effect).max().unwrap_or(Effect::None)
     }
+
+    /// Since when something has failed by its rules, or may turn out to have.
+    pub(crate) fn failed_since(&self) -> Option<Timestamp> {
+        let failed = self.phases().filter(|(rule, _)| rule.effect == Effect::Failed);
+        failed.filter_map(|(_, phase)| phase.wrong_since()).max()
+    }
 }
 
 /// Whether it flaps while an alert is open.

@@ -204,8 +204,10 @@ fn a_device_that_is_not_heard_of_is_told_as_unknown_and_why() {
     let mut world = born();
     world.report(2, "fault", false);
     world.apply(&Event::Dies);
-    world.apply(&Event::Pass(5));
-    let told = world.trace(12);
+    let died = world.now;
+    world.apply(&Event::Pass(25));
+    assert_eq!(world.trace(died + 19).link, Some(LinkWord::Suspect));
+    let told = world.trace(died + 24);
     assert_eq!((told.link, told.is_fresh), (Some(LinkWord::Down), false));
     assert_eq!(rule(&told, "covers-jammed").held, [Held::LinkNotUp(Some(LinkWord::Down))]);
     assert_eq!(rule(&told, "covers-motor-fault").kept.phase, Phase::Firing { since: at(0) }, "the alert stays open");

@@ -26,13 +26,14 @@ use super::{
 
 statements! {
     SITES = "SELECT DISTINCT site FROM agent ORDER BY site";
-    UPSERT_AGENT = "INSERT INTO agent (site, id, version, epoch, session, queued, heartbeat_ms, last_seen)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    UPSERT_AGENT = "INSERT INTO agent (site, id, version, epoch, session, queued, heartbeat_ms, last_seen, stopped)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         ON CONFLICT (site, id) DO UPDATE SET version = excluded.version, epoch = excluded.epoch, session = excluded.session,
-            queued = excluded.queued, heartbeat_ms = excluded.heartbeat_ms, last_seen = excluded.last_seen
+            queued = excluded.queued, heartbeat_ms = excluded.heartbeat_ms, last_seen = excluded.last_seen,
+            stopped = excluded.stopped
         RETURNING no";
     AGENT_NO = "SELECT no FROM agent WHERE site = $1 AND id = $2";
-    AGENTS = "SELECT no, id, version, epoch, session, queued, heartbeat_ms, last_seen FROM agent WHERE site = $1 ORDER BY id";
+    AGENTS = "SELECT no, id, version, epoch, session, queued, heartbeat_ms, last_seen, stopped FROM agent WHERE site = $1 ORDER BY id";
     UPSERT_DEVICE = "INSERT INTO device (site, id, code, kind, name, place, agent, every_ms, announced, life)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         ON CONFLICT (site, id) DO UPDATE SET kind = excluded.kind, name = excluded.name, place = excluded.place,
@@ -61,8 +62,9 @@ statements! {
         FROM record r WHERE r.agent_no = $1 AND r.epoch = $2 AND r.seq <= $3 ORDER BY r.seq DESC LIMIT $4";
     NEWEST_RECORD = "SELECT d.no, CAST(r.agent_no AS BIGINT) AS agent_no, r.epoch, r.seq, r.at, r.lag, CAST(r.reach AS BIGINT) AS reach,
             CAST(r.form AS BIGINT) AS form, r.measured
-        FROM device d JOIN record r ON r.device_no = d.no
-        WHERE d.no = $1 AND r.agent_no = $2 ORDER BY r.at DESC, r.epoch DESC, r.seq DESC LIMIT 1";
+        FROM device d JOIN (SELECT * FROM record WHERE device_no = $1 AND agent_no = $2
+            ORDER BY at DESC, epoch DESC, seq DESC LIMIT 1000) r ON r.device_no = d.no
+        WHERE r.lag <= $3 ORDER BY r.at DESC, r.epoch DESC, r.seq DESC LIMIT 1";
     SET_PHASE = "INSERT INTO rule_phase (site, subject, rule, phase, since, better, held_ms, bad_samples, flaps)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         ON CONFLICT (site, subject, rule) DO UPDATE SET phase = excluded.phase, since = excluded.since, better = excluded.better,
@@ -79,7 +81,7 @@ const MOST_PAST: i64 = 3000;
 /// A stream of which nothing came for so long before its agent's last word is done with.
 const DONE_AFTER: Span = Span::from_mins(10);
 
-type AgentRaw = (i64, String, String, i64, i64, i64, i64, Option<i64>);
+type AgentRaw = (i64, String, String, i64, i64, i64, i64, Option<i64>, bool);
 type DeviceRaw = (i64, String, String, String, String, String, i64, bool, String);
 type PhaseRaw = (String, String, String, i64, Option<i64>, i64, i64, i64);
 type OpenAlertRaw = (Uuid, String, String, i64, i64, bool, Option<Uuid>);
@@ -126,7 +128,7 @@ impl Tx {
         on!(self, "store an agent", conn => sqlx::query_scalar(UPSERT_AGENT)
             .bind(site.as_str()).bind(agent.id.as_str()).bind(&*agent.version).bind(signed(agent.epoch))
             .bind(i64::from(agent.session)).bind(signed(agent.queued)).bind(agent.heartbeat.millis())
-            .bind(agent.last_seen.map(Timestamp::millis)).fetch_one(conn).await)
+            .bind(agent.last_seen.map(Timestamp::millis)).bind(agent.stopped).fetch_one(conn).await)
     }
 
     pub(super) async fn agent_no(&mut self, site: &SiteId, agent: &AgentId) -> Result<Option<i64>, StoreError> {
@@ -173,7 +175,7 @@ impl Tx {
     }
 
     async fn load_agent(&mut self, raw: AgentRaw) -> Result<Agent, StoreError> {
-        let (no, id, version, epoch, session, queued, heartbeat, last_seen) = raw;
+        let (no, id, version, epoch, session, queued, heartbeat, last_seen, stopped) = raw;
         let name: AgentId = id.parse().map_err(|error| bad("agent", &id, &error))?;
         let mut agent = Agent::new(name, Timestamp::default());
         agent.version = version.into();
@@ -182,6 +184,7 @@ impl Tx {
         agent.queued = unsigned(queued);
         agent.heartbeat = Span::from_millis(heartbeat);
         agent.last_seen = last_seen.map(Timestamp::from_millis);
+        agent.stopped = stopped;
         self.load_streams(no, &mut agent).await?;
         Ok(agent)
     }
@@ -202,12 +205,15 @@ impl Tx {
         device.life = Life::from_text(&life).ok_or_else(|| bad("device", &id, &format!("life `{life}`")))?;
         let Some(agent_no) = agents.get(&device.agent).copied() else { return Ok(device) };
         let newest = newest.get(&no).map_or(&[][..], Vec::as_slice);
+        // What was long on its way never told the present, and does not now.
+        let longest = device.fresh_for().millis();
+        let counts = |raw: &&LastRaw| raw.agent_no == agent_no && raw.lag <= longest;
         let mut found;
-        let mut last = newest.iter().filter(|raw| raw.agent_no == agent_no).max_by_key(|raw| (raw.epoch, raw.seq));
+        let mut last = newest.iter().filter(counts).max_by_key(|raw| (raw.epoch, raw.seq));
         if last.is_none() && !newest.is_empty() {
-            // Another agent stated something later than the device's own, which is what counts.
+            // What came later was late, or another agent stated it.
             found = on!(self, "read a device's last record", conn => sqlx::query_as::<_, LastRaw>(NEWEST_RECORD).bind(no)
-                .bind(agent_no).fetch_optional(conn).await)?;
+                .bind(agent_no).bind(longest).fetch_optional(conn).await)?;
             last = found.as_mut().map(|raw| &*raw);
         }
         if let Some(raw) = last {
@@ -305,9 +311,11 @@ impl Store {
         for raw in last {
             newest.entry(raw.no).or_default().push(raw);
         }
-        for agent_no in numbers.values() {
+        for agent in &mut stored.agents {
             let latest: Vec<LastRaw> = on!(&mut tx, "read an agent's last records", conn =>
-                sqlx::query_as(LATEST_RECORDS).bind(agent_no).fetch_all(conn).await)?;
+                sqlx::query_as(LATEST_RECORDS).bind(numbers[&agent.id]).fetch_all(conn).await)?;
+            // Its row is written when its session or link changes: its records tell of later.
+            agent.last_seen = agent.last_seen.max(latest.iter().map(LastRaw::received_at).max());
             for raw in latest {
                 newest.entry(raw.no).or_default().push(raw);
             }

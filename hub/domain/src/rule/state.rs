@@ -190,6 +190,14 @@ impl Phase {
         }
     }
 
+    /// Since when it has not been at rest.
+    pub fn wrong_since(self) -> Option<Timestamp> {
+        match self {
+            Self::Pending { since } | Self::Firing { since } | Self::Recovering { since, .. } => Some(since),
+            Self::Ok => None,
+        }
+    }
+
     /// Whether a timer decides when it is left.
     pub fn is_timed(self) -> bool {
         matches!(self, Self::Pending { .. } | Self::Recovering { .. })

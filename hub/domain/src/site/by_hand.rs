@@ -5,7 +5,7 @@ use super::{
     samples::{agent_sample, site_sample},
 };
 use crate::{
-    agent::{Agent, Link},
+    agent::Agent,
     alert::{ClearRefusal, Subject},
     condition::Sample,
     overlay::Live,
@@ -40,8 +40,8 @@ impl Site {
             Subject::Device(id) => {
                 self.device(id).is_none_or(|device| device.known(self.link_of(device), now).is_none())
             }
-            Subject::Agent(id) => self.agent(id).is_none_or(is_unverified),
-            Subject::Site => self.agents().any(is_unverified),
+            Subject::Agent(id) => self.agent(id).is_none_or(Agent::is_unverified),
+            Subject::Site => self.agents().any(Agent::is_unverified),
         };
         let cause = self.pack.rule(rule).and_then(|rule| self.cause_of(subject, rule));
         let left_of =
@@ -66,8 +66,4 @@ impl Site {
             Subject::Site => Some(site_sample(self.agents(), self.incidents.held_back(now))),
         }
     }
-}
-
-fn is_unverified(agent: &Agent) -> bool {
-    matches!(agent.link, Link::Unverified { .. })
 }

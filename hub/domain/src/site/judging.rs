@@ -6,13 +6,12 @@ use lobby_contract::{AgentId, DeviceId};
 
 use super::{
     Changes, Site, link,
-    samples::{agent_sample, site_sample},
+    samples::{agent_sample, are_together, site_sample},
 };
 use crate::{
-    agent::Link,
+    agent::{Agent, Link},
     alert::Subject,
     condition::Sample,
-    rule::Effect,
     time::{Span, Timestamp},
     watch::Scene,
 };
@@ -33,15 +32,17 @@ impl Site {
     }
 
     /// Whether what is known of an agent is about it alone. While the site as a whole is cut off, or may turn out to be, the state of an
-    /// agent that is down is left as it is.
+    /// agent that is down is left as it is. Whoever was lost long before it, or long after, says nothing of that.
     fn is_ones_own(&self, id: &AgentId, now: Timestamp) -> bool {
-        let down = self.agent(id).is_some_and(|agent| matches!(agent.link, Link::Down { .. }));
-        if !down || self.agents.len() < 2 {
+        let Some(Link::Down { since }) = self.agent(id).map(|agent| agent.link) else { return true };
+        if self.agents.len() < 2 {
             return true;
         }
-        let doubtful = self.agents().filter(|agent| agent.is_doubtful(now)).count();
+        let with_it = |agent: &&Agent| agent.silent_since().is_none_or(|at| are_together(at, since));
+        let doubtful = self.agents().filter(|agent| agent.is_doubtful(now)).filter(with_it).count();
         let most = doubtful * 100 >= self.agents.len() * 60;
-        !most && self.watch.effect() != Effect::Failed
+        let with_site = self.watch.failed_since().is_some_and(|at| since <= at || are_together(since, at));
+        !most && !with_site
     }
 
     pub(super) fn evaluate_site(&mut self, now: Timestamp, changes: &mut Changes) {

@@ -30,6 +30,11 @@ pub(super) fn agent_sample(agent: &Agent, now: Timestamp) -> Sample {
     Sample { reach: Reach::Ok, facts: facts.map(|(name, value)| (name.into(), value)).into(), faults: Vec::new() }
 }
 
+/// Whether two agents of which nothing is heard since these times may have been lost together.
+pub(super) fn are_together(one: Timestamp, other: Timestamp) -> bool {
+    one.since(other) <= TOGETHER && other.since(one) <= TOGETHER
+}
+
 /// How many of these times lie within [`TOGETHER`] of one another, at most.
 fn together(mut times: Vec<Timestamp>) -> u32 {
     times.sort_unstable();

@@ -80,12 +80,39 @@ fn agents_that_are_lost_one_by_one_are_faults_of_their_own() {
     for lost in 0..4 {
         world.dies(AGENTS[lost]);
         world.pass(300, |world| AGENTS[lost + 1..].iter().for_each(|agent| world.birth(agent, 2, &[])));
-        // The fourth is one of two that are left: whether it is the site cannot be told before the other one has reported.
+        assert_eq!(world.told(), [format!("agent-offline of agent/{}: ticket", AGENTS[lost])]);
     }
+    world.dies(AGENTS[4]);
+    world.pass(300, |_| {});
+    assert_eq!(world.told(), ["agent-offline of agent/box-5: ticket"], "the last of them too");
+}
+
+#[test]
+fn who_is_lost_with_few_others_while_most_are_long_gone_is_a_fault_of_its_own() {
+    let mut world = five_agents();
+    for lost in AGENTS[..3].iter().zip(1..) {
+        world.dies(lost.0);
+        world.pass(120, |world| AGENTS[lost.1..].iter().for_each(|agent| world.birth(agent, 2, &[])));
+    }
+    world.told();
+    // Two of five within a minute are not the site.
+    world.dies(AGENTS[3]);
+    world.dies(AGENTS[4]);
+    world.pass(120, |_| {});
     let mut told = world.told();
     told.sort();
-    assert_eq!(told[..2], ["agent-offline of agent/box-1: ticket", "agent-offline of agent/box-2: ticket"]);
-    assert!(!told.iter().any(|told| told.starts_with("site-offline")), "{told:?}");
+    assert_eq!(told, ["agent-offline of agent/box-4: ticket", "agent-offline of agent/box-5: ticket"]);
+}
+
+#[test]
+fn who_is_lost_long_after_most_of_its_site_is_a_fault_of_its_own() {
+    let mut world = five_agents();
+    AGENTS[..3].iter().for_each(|lost| world.dies(lost));
+    world.pass(600, |world| AGENTS[3..].iter().for_each(|agent| world.birth(agent, 2, &[])));
+    assert_eq!(world.told(), ["site-offline of site/: ticket"]);
+    world.dies(AGENTS[3]);
+    world.pass(120, |world| world.birth(AGENTS[4], 2, &[]));
+    assert_eq!(world.told(), ["agent-offline of agent/box-4: ticket"]);
 }
 
 fn fault(world: &mut World) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lobby_contract::{AgentId, AgentInfo, Birth, Data, DeviceInfo, Lost, Record, RefusedRecord};
+use lobby_contract::{AgentId, AgentInfo, Birth, Data, Death, DeathReason, DeviceInfo, Lost, Record, RefusedRecord};
 use lobby_domain::{
     agent::Link,
     alert::Subject,
@@ -347,11 +347,69 @@ async fn a_device_goes_on_from_its_last_record_although_a_clock_was_set_back(
     let (mut hub, _) = Hub::start(&database.store, T0).await;
     hub.birth().await;
     hub.data(&[1], "on").await;
-    let mut later = record(2, LED, T0.shifted(-3_600_000));
+    // By less than makes it look as if it had been long on its way.
+    let mut later = record(2, LED, T0.shifted(-20_000));
     later.facts.insert("power".into(), "off".into());
     let (sent_at, records) = (later.at, vec![later]);
     let data = Data { epoch: EPOCH, session: 1, sent_at, oldest: Some(1), records, refused: Vec::new() };
     hub.step(|site, now, changes| site.data(&agent(), data, now, changes)).await;
+    assert_eq!(hub.site.devices().next().unwrap().last.as_ref().unwrap().order, (EPOCH, 2));
     let (_, stored) = Hub::start(&database.again().await, T0 + MINUTE).await;
     assert_eq!(stored.devices[0].last.as_ref().map(|last| last.order), Some((EPOCH, 2)));
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_was_long_on_its_way_is_not_the_present_after_a_restart_either(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (mut hub, _) = Hub::start(&database.store, T0).await;
+    hub.birth().await;
+    hub.data(&[1], "on").await;
+    let late = |seq, hub: &Hub| {
+        let mut late = record(seq, LED, hub.now - MINUTE.times(120));
+        late.facts.insert("power".into(), "off".into());
+        late
+    };
+    hub.send(vec![late(2, &hub)]).await;
+    let order = |stored: &Stored| stored.devices[0].last.as_ref().map(|last| last.order);
+    assert_eq!(hub.site.devices().next().unwrap().last.as_ref().unwrap().order, (EPOCH, 1));
+    let (mut hub, stored) = Hub::start(&database.store, hub.now + SECOND).await;
+    assert_eq!(order(&stored), Some((EPOCH, 1)));
+    // Though it is later than all that count of those that are looked at first.
+    hub.session = 1;
+    hub.birth().await;
+    for first in (3..603).step_by(100) {
+        hub.send((first..first + 100).map(|seq| late(seq, &hub)).collect()).await;
+    }
+    let (_, stored) = Hub::start(&database.store, hub.now + SECOND).await;
+    assert_eq!(order(&stored), Some((EPOCH, 1)));
+}
+
+#[rstest]
+#[tokio::test]
+async fn after_a_restart_it_is_known_when_an_agent_was_last_heard_of_and_that_it_stopped(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (mut hub, _) = Hub::start(&database.store, T0).await;
+    hub.birth().await;
+    hub.go_on(1, 100, "on").await;
+    let heard_at = hub.now;
+    let (mut hub, stored) = Hub::start(&database.store, heard_at + MINUTE).await;
+    assert_eq!(stored.agents[0].last_seen, Some(heard_at));
+    assert!(!stored.agents[0].stopped);
+    hub.now = heard_at + MINUTE.times(3);
+    hub.step(Site::tick).await;
+    assert_eq!(hub.site.agent(&agent()).unwrap().link, Link::Down { since: heard_at });
+    hub.session = 1;
+    hub.birth().await;
+    let stops = Death { epoch: EPOCH, session: 2, reason: DeathReason::Stopping };
+    hub.step(|site, now, changes| site.death(&agent(), &stops, now, changes)).await;
+    let (mut hub, stored) = Hub::start(&database.store, hub.now + SECOND).await;
+    assert!(stored.agents[0].stopped);
+    hub.session = 2;
+    hub.birth().await;
+    assert!(!database.store.site(&site()).await.unwrap().agents[0].stopped, "it is there again");
 }
