@@ -47,6 +47,11 @@ impl LifeCard {
         }
     }
 
+    /// That nobody is told, because of the stage.
+    pub fn quiet(self, t: &Texts) -> String {
+        t.life_quiet.replace("{}", self.word(t))
+    }
+
     /// What follows from the stage, in a sentence.
     pub(crate) fn meaning(self, t: &Texts) -> &'static str {
         meaning(self.now, t)

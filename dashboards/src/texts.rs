@@ -463,7 +463,8 @@ texts! {
     life_announced_means: "采集端已上报，还没有人确认：只存记录，不判断。", "An agent reports it and nobody has admitted it: records are stored, not judged.";
     life_trial_means: "会判断并显示告警，不通知、不开工单。", "It is judged and its alerts are shown; nobody is told, no ticket is opened.";
     life_live_means: "出现异常会通知有关岗位并开工单。", "When something is wrong, posts are told and tickets are opened.";
-    life_maintenance_means: "检修期间不开工单；结束时仍异常的，届时开工单。", "No tickets during maintenance; what is still wrong at its end gets one then.";
+    life_maintenance_means: "检修期间不通知、不开工单；结束时仍异常的，届时通知并开工单。", "Nobody is told and no ticket is opened during maintenance; what is still wrong at its end is told and gets one then.";
+    life_quiet: "{}，不通知", "{}: nobody is told";
     life_retired_means: "不再判断，不再显示在看板上。", "It is not judged and stands on no board.";
     life_to_trial: "转为试运行", "Put on trial";
     life_to_live: "投入使用", "Put in use";

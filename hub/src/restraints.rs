@@ -1,5 +1,5 @@
-//! The silences and maintenance windows that are not over, in memory for whoever has to ask at every page and every alert. The database
-//! is the truth: what is here follows it within a second, also when another process changed it.
+//! The silences and maintenance windows that are not over, and the windows that those went on from, in memory for whoever has to ask at
+//! every page and every alert. The database is the truth: what is here follows it within a second, also when another process changed it.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,7 @@ use std::{
 use lobby_contract::SiteId;
 use lobby_domain::{
     alert::AlertId,
-    overlay::{Event, Muted, Overlay, muted, overlay},
+    overlay::{Muted, Overlay, muted, overlay},
     restraint::{Changed, Kind, Restraint, RestraintId, State},
     time::Timestamp,
 };
@@ -29,7 +29,7 @@ use crate::{
 /// How often beginnings and ends are looked for.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The silences and maintenance windows that are not over.
+/// The silences and maintenance windows that are not over, and the windows that those went on from.
 pub struct Restraints {
     store: Store,
     fleet: Arc<Fleet>,
@@ -43,8 +43,9 @@ type Seen = BTreeMap<RestraintId, (State, Restraint)>;
 impl Restraints {
     /// Reads them from the database.
     pub async fn load(store: Store, fleet: Arc<Fleet>, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StoreError> {
-        let held = RwLock::new(store.unsettled_restraints().await?.into());
-        Ok(Arc::new(Self { store, fleet, clock, held }))
+        let loaded = Self { store, fleet, clock, held: RwLock::new(Arc::new([])) };
+        loaded.refresh().await?;
+        Ok(Arc::new(loaded))
     }
 
     /// All of them.
@@ -70,7 +71,7 @@ impl Restraints {
             .map(|site| site.live(&alert.subject, &alert.rule, now))
             .unwrap_or_default();
         let (facts, held) = (alert.facts(), self.all());
-        let muted = if facts.cleared_at.is_none() { muted(Event::Raised, &facts, &held, live, now) } else { None };
+        let muted = if facts.cleared_at.is_none() { muted(&facts, &held, live, now) } else { None };
         (overlay(&facts, &held, live, now), muted)
     }
 
@@ -120,10 +121,9 @@ impl Restraints {
     }
 
     async fn tick(&self, seen: &mut Seen) -> Result<(), StoreError> {
-        self.refresh().await?;
         let now = self.clock.now();
-        if self.all().iter().any(|restraint| restraint.state(now) == State::Expired) {
-            for site in self.store.settle_restraints(now).await? {
+        if self.refresh().await?.iter().any(|restraint| restraint.state(now) == State::Expired) {
+            for site in self.store.settle_restraints(&self.fleet.setup(), now).await? {
                 self.fleet.tell(fleet::Changed { site, device: None });
             }
             self.refresh().await?;
@@ -145,10 +145,15 @@ impl Restraints {
         Ok(())
     }
 
-    async fn refresh(&self) -> Result<(), StoreError> {
-        let read = self.store.unsettled_restraints().await?;
-        *self.held.write().unwrap_or_else(PoisonError::into_inner) = read.into();
-        Ok(())
+    /// Returns those whose end has not been told.
+    async fn refresh(&self) -> Result<Vec<Restraint>, StoreError> {
+        let unsettled = self.store.unsettled_restraints().await?;
+        let mut all = unsettled.clone();
+        if all.iter().any(|restraint| restraint.kind.is_maintenance()) {
+            all.extend(self.store.earlier_maintenance().await?);
+        }
+        *self.held.write().unwrap_or_else(PoisonError::into_inner) = all.into();
+        Ok(unsettled)
     }
 
     async fn changed(&self, restraint: &Restraint) -> Result<(), StoreError> {

@@ -136,6 +136,12 @@ impl Agent {
         }
     }
 
+    /// By how much its clock is slow, as far as that is not corrected because it is too much.
+    pub fn slow(&self) -> Span {
+        let behind = self.clock.plainly_behind_millis().filter(|behind| (0..=CLOCK_TOLERANCE.millis()).contains(behind));
+        behind.map_or(Span::ZERO, Span::from_millis)
+    }
+
     /// What has become of all its records.
     pub fn ledger(&self, now: Timestamp) -> Ledger {
         self.streams.values().map(|stream| stream.ledger(now)).fold(Ledger::default(), Ledger::and)

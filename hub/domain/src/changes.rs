@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lobby_contract::{AgentId, DeviceId, Lost, Order, Record};
 
 use crate::{
-    alert::{Clear, Raise, Subject},
+    alert::{AlertId, Clear, Raise, Subject},
     device::LinkWord,
     late::LateIncident,
     rule::{Kept, Rule},
@@ -85,6 +85,8 @@ pub enum AlertChange {
     Raise(Raise),
     /// It is open, and what had to wait is to be done about it now: its `step`, which is never `Later`, and telling of it.
     Follow(Raise),
+    /// Its device is in use again, and it is still there: whoever was told of it before is told again.
+    Unmuted(AlertId, Timestamp),
     /// It is to be cleared.
     Clear(Clear),
 }

@@ -363,6 +363,24 @@ impl Escalation {
         Move { why: Why::Resumed, from, to: self.post().into(), skipped }
     }
 
+    /// What kept it quiet is over and its first post is told that it is still there: it begins anew with that, in the hours that count.
+    /// Whoever is at it has time anew to show progress. What waits for something else, such as a part, goes on waiting.
+    pub fn resume(&mut self, now: Timestamp, hours: &ServiceHours, who: impl Fn(&str) -> Staffing) -> Option<Move> {
+        match self.state {
+            State::Held => {
+                self.hold_until(self.due.unwrap_or(now), now, hours);
+                None
+            }
+            State::Paused if self.due.is_none() => None,
+            State::Paused | State::Triggered => {
+                let from: Box<str> = self.post().into();
+                let (begun, skipped) = Self::begin(self.route.clone(), now, hours, who);
+                *self = begun;
+                Some(Move { why: Why::Resumed, from, to: self.post().into(), skipped })
+            }
+        }
+    }
+
     /// Whoever has it and has not answered is no longer on duty: somebody else of that post has it until the same time, or the next post
     /// where somebody is on duty, which has its full time. Nothing if they are still there, or nobody was named; outside the hours that count
     /// it waits for them, as what begins there does.

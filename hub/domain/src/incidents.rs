@@ -231,6 +231,14 @@ impl Incidents {
         waiting.filter_map(step).collect()
     }
 
+    /// The alerts about `subject` about which something of their own has been done: those that wait are told when they need not any longer,
+    /// and victims with their cause.
+    pub(crate) fn acted_on(&self, subject: &Subject) -> impl Iterator<Item = AlertId> {
+        let acted_on = |incident: &&Incident| matches!(incident.step, Step::Open | Step::None);
+        let of = self.open.range((subject.clone(), Box::default())..).take_while(move |((of, _), _)| of == subject);
+        of.map(|(_, incident)| incident).filter(acted_on).map(|incident| incident.id)
+    }
+
     /// Takes note that a step is taken.
     pub(crate) fn taken(&mut self, follow: &Raise) {
         if let Some(incident) = self.open.get_mut(&(follow.subject.clone(), follow.rule.id.clone())) {

@@ -5,8 +5,9 @@ use uuid::Uuid;
 
 use crate::{
     alert::AlertId,
+    device::Life,
     matchers::Labels,
-    restraint::{Restraint, RestraintId},
+    restraint::{Restraint, RestraintId, active},
     time::Timestamp,
 };
 
@@ -26,8 +27,10 @@ pub struct Facts<'a> {
 /// What is known of an alert from the live state of its site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Live {
-    /// The alert that explains it, and since when; also one that has just ended, while nothing newer is known.
-    pub inhibited: Option<(AlertId, Timestamp)>,
+    /// Where its subject stands in its life: nobody is told of what is on trial or under maintenance.
+    pub life: Life,
+    /// The alert that explains it; also one that has just ended, while nothing newer is known.
+    pub inhibited: Option<AlertId>,
     /// Whether it comes and goes.
     pub flapping: bool,
     /// Whether nobody can tell at present if the fault is still there.
@@ -49,46 +52,37 @@ pub struct Overlay {
     pub unverified: bool,
 }
 
-/// What is to be told of an alert.
+/// What keeps an alert from being told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    /// It was raised.
-    Raised,
-    /// What restrained it is over, and it is still there.
-    Unmuted,
-    /// Somebody has taken notice.
-    Acknowledged,
-    /// It was cleared.
-    Cleared,
-}
-
-/// What keeps an event from being told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Muted {
-    /// What kind of thing.
-    pub by: MutedBy,
-    /// The alert, silence or maintenance window.
-    pub id: Uuid,
-}
-
-/// What can keep an event from being told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum MutedBy {
+pub enum Muted {
+    /// The device is not in use: it is on trial, or under maintenance.
+    Life(Life),
     /// Another alert explains it.
-    Inhibition,
-    /// Work is done there.
-    Maintenance,
+    Inhibition(AlertId),
+    /// Work is done there, in this window.
+    Maintenance(RestraintId),
     /// Somebody asked for silence.
-    Silence,
+    Silence(RestraintId),
 }
 
-impl MutedBy {
+impl Muted {
     /// As it stands in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Inhibition => "inhibition",
-            Self::Maintenance => "maintenance",
-            Self::Silence => "silence",
+            Self::Life(_) => "life",
+            Self::Inhibition(_) => "inhibition",
+            Self::Maintenance(_) => "maintenance",
+            Self::Silence(_) => "silence",
+        }
+    }
+
+    /// The id of the alert, maintenance window or silence; none where it is the device's own life.
+    pub const fn id(self) -> Option<Uuid> {
+        match self {
+            Self::Life(_) => None,
+            Self::Inhibition(AlertId(id)) | Self::Maintenance(RestraintId(id)) | Self::Silence(RestraintId(id)) => {
+                Some(id)
+            }
         }
     }
 }
@@ -98,54 +92,31 @@ pub fn overlay(alert: &Facts<'_>, restraints: &[Restraint], live: Live, now: Tim
     if alert.cleared_at.is_some() {
         return Overlay::default();
     }
-    let active = || restraints.iter().filter(|restraint| restraint.restrains(alert, now));
-    let ids = |maintenance| {
-        active()
-            .filter(|restraint| restraint.kind.is_maintenance() == maintenance)
-            .map(|restraint| restraint.id)
-            .collect()
-    };
+    let (maintenance, silences): (Vec<_>, Vec<_>) =
+        active(restraints, alert, now).partition(|restraint| restraint.kind.is_maintenance());
+    let ids = |found: Vec<&Restraint>| found.into_iter().map(|restraint| restraint.id).collect();
     Overlay {
-        inhibited_by: live.inhibited.map(|(cause, _)| cause),
-        silenced_by: ids(false),
-        maintenance_by: ids(true),
+        inhibited_by: live.inhibited,
+        silenced_by: ids(silences),
+        maintenance_by: ids(maintenance),
         flapping: live.flapping,
         unverified: live.unverified,
     }
 }
 
-/// What keeps `event` of an alert from being told at `now`, if anything.
-///
-/// The raising of an alert is muted as long as anything is active that is about it. Its end is muted only if nobody can have been told of
-/// its raising, because something was active from then until the end: whoever was told of a fault is told of its end. So for an end
-/// `restraints` must hold those that were active while the alert was open, even if they are over. That somebody has taken notice is never
-/// muted.
-pub fn muted(event: Event, alert: &Facts<'_>, restraints: &[Restraint], live: Live, now: Timestamp) -> Option<Muted> {
-    match event {
-        Event::Acknowledged => None,
-        Event::Raised | Event::Unmuted => mute(alert, restraints, live, now).map(|(_, muted)| muted),
-        Event::Cleared => {
-            let cleared = alert.cleared_at.unwrap_or(now);
-            let (mut until, first) = mute(alert, restraints, live, alert.opened_at)?;
-            while until.is_some_and(|until| until < cleared) {
-                (until, _) = mute(alert, restraints, live, until?)?;
-            }
-            Some(first)
-        }
+/// What keeps an open alert from being told at `now`, if anything: of several restraints the one that lasts longest.
+pub fn muted(alert: &Facts<'_>, restraints: &[Restraint], live: Live, now: Timestamp) -> Option<Muted> {
+    if !live.life.pages() {
+        return Some(Muted::Life(live.life));
     }
-}
-
-/// What mutes an alert at `at`, and until when; `None` for no end. Where there are several, the one that lasts longest.
-fn mute(alert: &Facts<'_>, restraints: &[Restraint], live: Live, at: Timestamp) -> Option<(Option<Timestamp>, Muted)> {
-    if let Some((cause, _)) = live.inhibited.filter(|(_, since)| *since <= at) {
-        return Some((None, Muted { by: MutedBy::Inhibition, id: cause.0 }));
+    if let Some(cause) = live.inhibited {
+        return Some(Muted::Inhibition(cause));
     }
-    let active = restraints.iter().filter(|restraint| restraint.restrains(alert, at));
     let by = |restraint: &Restraint| {
-        if restraint.kind.is_maintenance() { MutedBy::Maintenance } else { MutedBy::Silence }
+        if restraint.kind.is_maintenance() { Muted::Maintenance(restraint.id) } else { Muted::Silence(restraint.id) }
     };
     let lasting = |restraint: &&Restraint| restraint.ends.map_or(i64::MAX, Timestamp::millis);
-    active.max_by_key(lasting).map(|restraint| (restraint.ends, Muted { by: by(restraint), id: restraint.id.0 }))
+    active(restraints, alert, now).max_by_key(lasting).map(by)
 }
 
 #[cfg(test)]

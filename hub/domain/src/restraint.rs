@@ -188,22 +188,6 @@ impl Restraint {
         self.state(now) == State::Active && self.kind.matchers().is_some_and(|matchers| matchers.matches(labels))
     }
 
-    /// Whether it is about an alert, at whatever time.
-    pub fn is_about(&self, alert: &Facts<'_>) -> bool {
-        match &self.kind {
-            Kind::Silence(matchers) => matchers.matches(&alert.labels),
-            Kind::UntilResolved(id) => *id == alert.id,
-            Kind::Maintenance { matchers, include_firing } => {
-                matchers.matches(&alert.labels) && (*include_firing || alert.opened_at >= self.starts)
-            }
-        }
-    }
-
-    /// Whether it keeps an alert from being told at `at`.
-    pub fn restrains(&self, alert: &Facts<'_>, at: Timestamp) -> bool {
-        self.state(at) == State::Active && self.is_about(alert)
-    }
-
     /// Changes it as a person asks.
     pub fn change(&self, change: Change, id: RestraintId, now: Timestamp) -> Result<Changed, Refusal> {
         let state = self.state(now);
@@ -264,6 +248,42 @@ impl Restraint {
     fn ended(&self, now: Timestamp, by: Box<str>) -> Self {
         Self { starts: self.starts.min(now), ends: Some(now), changed_by: by, ..self.clone() }
     }
+}
+
+/// Those of `restraints` that are about an alert, at whatever time. A maintenance window is about what began in it, or in another one that
+/// was about it too and that this one went on from without a gap: windows that overlap are one work.
+pub fn about<'a>(restraints: &'a [Restraint], alert: &Facts<'_>) -> Vec<&'a Restraint> {
+    let matches = |restraint: &&Restraint| match &restraint.kind {
+        Kind::Silence(matchers) | Kind::Maintenance { matchers, .. } => matchers.matches(&alert.labels),
+        Kind::UntilResolved(id) => *id == alert.id,
+    };
+    let mut found: Vec<&Restraint> = restraints.iter().filter(matches).collect();
+    found.sort_by_key(|restraint| restraint.starts);
+    // Until when windows that were about it have gone on without a gap, of those that began earlier than this and of all so far.
+    let (mut begun, mut earlier, mut all) = (None, None, None);
+    found.retain(|restraint| {
+        let Kind::Maintenance { include_firing, .. } = restraint.kind else { return true };
+        let begins = restraint.starts;
+        if begun.replace(begins) != Some(begins) {
+            earlier = all;
+        }
+        let is_about = include_firing || alert.opened_at >= begins || earlier >= Some(begins);
+        // One that was ended before it began was never there.
+        if is_about && restraint.ends > Some(begins) {
+            all = all.max(restraint.ends);
+        }
+        is_about
+    });
+    found
+}
+
+/// Those of `restraints` that keep an alert from being told at `at`.
+pub fn active<'a>(
+    restraints: &'a [Restraint],
+    alert: &Facts<'_>,
+    at: Timestamp,
+) -> impl Iterator<Item = &'a Restraint> + use<'a> {
+    about(restraints, alert).into_iter().filter(move |restraint| restraint.state(at) == State::Active)
 }
 
 impl State {

@@ -32,7 +32,7 @@ use crate::{
     matchers::Labels,
     overlay::Facts,
     pack::Pack,
-    restraint::Restraint,
+    restraint::{Restraint, active},
     rule::{Phase, Rule},
     said::{Scratch, Shared},
     time::Timestamp,
@@ -169,7 +169,7 @@ impl Site {
     ) -> About {
         let labels = self.labels(subject, rule);
         let facts = Facts { id, labels, opened_at, cleared_at: None };
-        let mut windows = self.restraints.iter().filter(|restraint| restraint.kind.is_maintenance());
+        let mut active = active(&self.restraints, &facts, now);
         let heard_at = match subject {
             Subject::Device(id) => self.device(id).and_then(|device| device.last.as_ref()).map(|last| last.received_at),
             // What the hub itself sees of them is as new as now, once it sees anything.
@@ -179,7 +179,7 @@ impl Site {
         About {
             life: self.life_of(subject),
             heard_at,
-            maintained: windows.any(|window| window.restrains(&facts, now)),
+            maintained: active.any(|restraint| restraint.kind.is_maintenance()),
             cause,
             may_be_explained: may_be_explained(&self.pack.inhibitions, &labels),
         }

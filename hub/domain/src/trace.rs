@@ -11,7 +11,7 @@ use crate::{
     agent::Link,
     calendar::{Calendar, PartOfDay},
     condition::{Part, Sample, Truth},
-    device::{Device, Last, LinkWord},
+    device::{Device, Last, Life, LinkWord},
     inhibit::{Causes, Inhibition},
     overlay::Facts,
     pack::KindRules,
@@ -58,8 +58,13 @@ pub struct Question<'a> {
     pub device: &'a DeviceId,
     /// The agent that watches it.
     pub agent: &'a AgentId,
+    /// By how much that agent's clock is slow: what it probes seems to be so much older when it comes. One that is further off than is
+    /// tolerated is corrected before a record is stored.
+    pub slow: Span,
     /// Its heartbeat.
     pub every: Span,
+    /// Where it stood in its life at the time in question.
+    pub life: Life,
     /// Its kind and the rules that judge it.
     pub rules: Option<Arc<KindRules>>,
     /// From when on everything is replayed: long enough before `at` for every timer to have run.
@@ -85,6 +90,8 @@ pub struct Trace {
     pub is_fresh: bool,
     /// The part of the site's day.
     pub part: PartOfDay,
+    /// Where the device stood in its life.
+    pub life: Life,
     /// How many records were replayed.
     pub records: usize,
     /// Each rule of the device's kind.
@@ -124,10 +131,11 @@ impl Trace {
         inhibitions: &[Inhibition],
         restraints: &[Restraint],
     ) {
-        let causes = open.iter().map(|alert| (alert.labels, (alert.id, alert.opened_at)));
+        let causes = open.iter().map(|alert| (alert.labels, alert.id));
         let causes = Causes::among(inhibitions, causes);
         for alert in open.iter().filter(|alert| alert.labels.device == device.as_str()) {
             for told in self.rules.iter_mut().filter(|told| *told.rule.id == *alert.labels.rule) {
+                told.held.extend((!self.life.pages()).then_some(Held::Life(self.life)));
                 told.held.extend(held::overlays(alert, &causes, restraints, self.at));
             }
         }
@@ -229,7 +237,7 @@ impl<'a> Past<'a> {
     /// Takes in a record if it told the present when it came.
     fn receive(&mut self, record: &Received) -> bool {
         let newest = self.device.last.as_ref().is_none_or(|last| last.order < record.order);
-        if !newest || record.received_at.since(record.at) > self.device.fresh_for() {
+        if !newest || record.received_at.since(record.at) > self.device.fresh_for() + self.question.slow {
             return false;
         }
         self.records += 1;
@@ -281,7 +289,13 @@ impl<'a> Past<'a> {
                 flapping: state.flaps().flapping(),
                 held: Vec::new(),
             };
-            told.held = held::reasons(&told, self.link, self.device.fresh_until(), known.is_some());
+            if self.question.life.is_judged() {
+                told.held = held::reasons(&told, self.link, self.device.fresh_until(), known.is_some());
+            } else {
+                // What the rules would have made of it, nobody asked them.
+                (told.kept, told.flapping) = (Kept::default(), false);
+                told.held.push(Held::Life(self.question.life));
+            }
             told
         });
         let rules = rules.collect();
@@ -290,6 +304,7 @@ impl<'a> Past<'a> {
         let last = self.device.last.zip(self.stated);
         let last =
             last.map(|(Last { order, at, received_at, .. }, sample)| Received { order, at, received_at, sample });
-        Trace { at, from, link: self.link, last, fresh_for, is_fresh, part, records: self.records, rules }
+        let (link, records, life) = (self.link, self.records, self.question.life);
+        Trace { at, from, link, last, fresh_for, is_fresh, part, life, records, rules }
     }
 }

@@ -187,6 +187,7 @@ fn is_clock(alert: &AlertChange) -> bool {
     let rule = match alert {
         AlertChange::Raise(raise) | AlertChange::Follow(raise) => &raise.rule.id,
         AlertChange::Clear(clear) => &clear.rule,
+        AlertChange::Unmuted(..) => return false,
     };
     **rule == *"agent-clock-wrong"
 }

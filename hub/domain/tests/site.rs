@@ -165,6 +165,9 @@ impl World {
                     prop_assert!(follow.step != Step::Later, "{change:?}");
                     continue;
                 }
+                AlertChange::Unmuted(..) => {
+                    return Err(TestCaseError::fail(format!("no device's life was moved: {change:?}")));
+                }
             };
             if matches!(key.0, Subject::Device(_)) {
                 prop_assert!(self.hears(), "a device was judged that nobody watches: {change:?}");
@@ -256,7 +259,7 @@ fn a_fault_that_is_reported_is_raised_and_its_end_clears_it() {
         .map(|change| match change {
             AlertChange::Raise(raise) => (&*raise.rule.id, true),
             AlertChange::Clear(clear) => (&*clear.rule, false),
-            AlertChange::Follow(follow) => panic!("nothing had to wait: {follow:?}"),
+            AlertChange::Follow(_) | AlertChange::Unmuted(..) => panic!("nothing had to wait: {change:?}"),
         })
         .collect();
     assert_eq!(told, [("covers-motor-fault", true), ("covers-motor-fault", false)]);

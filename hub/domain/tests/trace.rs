@@ -12,7 +12,7 @@ use lobby_domain::{
     alert::AlertId,
     calendar::{Calendar, Day},
     condition::Truth,
-    device::LinkWord,
+    device::{Life, LinkWord},
     inhibit::Inhibition,
     matchers::{Field, Labels, Matchers},
     overlay::Facts,
@@ -46,6 +46,9 @@ struct World {
     session: u32,
     records: Vec<Received>,
     links: Vec<LinkEvent>,
+    /// By how much its agent's clock is slow.
+    slow: Span,
+    life: Life,
 }
 
 #[derive(Debug, Clone)]
@@ -64,7 +67,8 @@ impl World {
         let id: SiteId = "demo".parse().unwrap();
         let site = Site::new(id.clone(), calendar.clone(), Pack::built_in(), at(0));
         let agent = "box".parse().unwrap();
-        Self { site, id, agent, calendar, now: 0, seq: 0, session: 0, records: Vec::new(), links: Vec::new() }
+        let (records, links, slow, life) = (Vec::new(), Vec::new(), Span::ZERO, Life::Live);
+        Self { site, id, agent, calendar, now: 0, seq: 0, session: 0, records, links, slow, life }
     }
 
     fn kept(&mut self, changes: Changes) {
@@ -140,7 +144,9 @@ impl World {
             calendar: &self.calendar,
             device: &MACHINE.parse().unwrap(),
             agent: &self.agent,
+            slow: self.slow,
             every: Span::from_secs(5),
+            life: self.life,
             rules: Pack::built_in().kinds.get("shoe-cover-machine").cloned(),
             from: at(-1),
             at: at(second),
@@ -314,6 +320,44 @@ fn what_kept_an_alert_quiet_is_told_as_it_was_at_that_time(#[case] second: i64, 
     assert_eq!(rule(&told, "covers-motor-fault").held, [&before, expected].concat());
     let jammed = &rule(&told, "covers-jammed").held;
     assert!(jammed.iter().all(|held| held.by().is_none()), "no alert of that rule was open: {jammed:?}");
+}
+
+#[rstest]
+#[case::on_trial(Life::Trial, true)]
+#[case::under_maintenance(Life::Maintenance, true)]
+#[case::retired(Life::Retired, false)]
+#[case::not_admitted(Life::Announced, false)]
+fn a_device_that_was_not_in_use_is_told_as_such(#[case] life: Life, #[case] judged: bool) {
+    let mut world = born();
+    world.life = life;
+    world.report(3, "ok", false);
+    world.report(20, "fault", false);
+    let mut told = world.trace(40);
+    told.quieted(&MACHINE.parse().unwrap(), &[alert(1, MACHINE, "covers-motor-fault", 15)], &[], &[]);
+    let fault = rule(&told, "covers-motor-fault");
+    assert_eq!(matches!(fault.kept.phase, Phase::Firing { .. }), judged);
+    assert_eq!(fault.held.contains(&Held::StillWrong), judged);
+    assert_eq!(fault.held.last(), Some(&Held::Life(life)));
+    let jammed = rule(&told, "covers-jammed").held.contains(&Held::Life(life));
+    assert_eq!(jammed, !judged, "what was judged was merely not told, and of this rule there was nothing to tell");
+}
+
+#[test]
+fn what_a_slow_clock_reports_is_told_as_the_hub_took_it() {
+    let mut world = born();
+    // It is 40 seconds slow: less than is corrected, more than a record is fresh for.
+    world.slow = Span::from_secs(40);
+    for _ in 0..5 {
+        world.apply(&Event::Record("fault", false, Reach::Ok, 0));
+        world.apply(&Event::Pass(5));
+    }
+    for record in &mut world.records {
+        record.at = record.at - Span::from_secs(40);
+    }
+    let told = world.trace(world.now);
+    assert!(told.is_fresh && matches!(rule(&told, "covers-motor-fault").kept.phase, Phase::Firing { .. }), "{told:?}");
+    world.slow = Span::ZERO;
+    assert!(!world.trace(world.now).is_fresh, "of a clock that is right it would be history");
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {

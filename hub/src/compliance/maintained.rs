@@ -62,7 +62,7 @@ async fn windows(
     month: Period,
 ) -> Result<BTreeMap<DeviceId, Vec<Period>>, StoreError> {
     let planned = store.maintenance_between(month).await?;
-    let lives = store.lives(of.site, month.1).await?;
+    let lives = store.lives(of.site, None, month.1).await?;
     let mut all: BTreeMap<DeviceId, Vec<Period>> = BTreeMap::new();
     let sites = fleet.read();
     let Some(site) = sites.get(of.site) else { return Ok(all) };

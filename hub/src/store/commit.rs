@@ -387,6 +387,11 @@ impl Writer {
                     }
                     self.take_step(tx, batch, follow).await?;
                 }
+                AlertChange::Unmuted(id, at) => {
+                    if let Some(alert) = tx.alert(*id).await?.filter(|alert| alert.cleared_at.is_none()) {
+                        tx.unmute(&alert, (*at, *at), &self.setup, true).await?;
+                    }
+                }
                 AlertChange::Clear(clear) => {
                     let Some(cleared) = tx.clear_alert(&batch.site, clear).await? else { continue };
                     done.cleared += 1;

@@ -45,8 +45,9 @@ statements! {
             CAST(SUM(r.open_offline) AS BIGINT) AS offline, CAST(SUM(r.open_unknown) AS BIGINT) AS unknown
         FROM device d JOIN rollup r ON r.device_no = d.no
         WHERE d.site = $1 AND r.grain = $2 AND r.at >= $3 AND r.at < $4 GROUP BY d.id ORDER BY d.id";
-    LIVES = "SELECT subject AS device, at, after FROM audit
-        WHERE site = $1 AND action = 'device.life' AND at < $2 AND after IS NOT NULL ORDER BY no";
+    LIVES = "SELECT subject AS device, at, COALESCE(before, ''), after FROM audit
+        WHERE site = $1 AND action = 'device.life' AND at < $2 AND after IS NOT NULL AND (CAST($3 AS TEXT) IS NULL OR subject = $3)
+        ORDER BY no";
     DEVICES_OF = "SELECT CAST(no AS BIGINT), id, every_ms FROM device WHERE site = $1 ORDER BY no";
 }
 
@@ -57,6 +58,8 @@ pub struct LifeChange {
     pub device: String,
     /// When.
     pub at: Timestamp,
+    /// Where it stood before.
+    pub before: String,
     /// Where it has stood since.
     pub after: String,
 }
@@ -372,12 +375,17 @@ impl Tx {
 }
 
 impl Store {
-    /// Where people have said that the devices of a site stand in their lives, until a moment, in order.
-    pub async fn lives(&self, site: &SiteId, until: Timestamp) -> Result<Vec<LifeChange>, StoreError> {
+    /// Where people have said that a device of a site, or each, stands in its life, until a moment, in order.
+    pub async fn lives(
+        &self,
+        site: &SiteId,
+        device: Option<&DeviceId>,
+        until: Timestamp,
+    ) -> Result<Vec<LifeChange>, StoreError> {
         let mut tx = self.read().await?;
-        let raw: Vec<(String, i64, String)> = on!(&mut tx, "read the lives of devices", conn => sqlx::query_as(LIVES)
-            .bind(site.as_str()).bind(until.millis()).fetch_all(conn).await)?;
-        let change = |(device, at, after)| LifeChange { device, at: Timestamp::from_millis(at), after };
+        let raw: Vec<(String, i64, String, String)> = on!(&mut tx, "read the lives of devices", conn => sqlx::query_as(LIVES)
+            .bind(site.as_str()).bind(until.millis()).bind(device.map(DeviceId::as_str)).fetch_all(conn).await)?;
+        let change = |(device, at, before, after)| LifeChange { device, at: Timestamp::from_millis(at), before, after };
         Ok(raw.into_iter().map(change).collect())
     }
 

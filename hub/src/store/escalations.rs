@@ -14,7 +14,7 @@ use lobby_domain::{
 };
 use uuid::Uuid;
 
-use super::{Store, StoreError, TicketRow, Tx, on, statements};
+use super::{AlertRow, Store, StoreError, TicketRow, Tx, on, statements};
 use crate::{
     audit::{Actor, Change},
     failpoint,
@@ -234,6 +234,18 @@ impl Tx {
             self.tell_post(&row.site, row.alert, &what, post, at).await?;
         }
         failpoint::pass("escalation_told");
+        self.note_move(row, moved, by, note, at).await
+    }
+
+    /// Notes a step with the ticket, if there is one.
+    async fn note_move(
+        &mut self,
+        row: &EscalationRow,
+        moved: &Move,
+        by: &str,
+        note: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         if let Some(ticket) = &row.ticket {
             // Read by the pages: why, from where, to where, to whom, and what was said.
             let holder = row.escalation.holder.as_ref().map_or("", |holder| &*holder.name);
@@ -404,6 +416,42 @@ impl Tx {
         self.begin_escalation(site, EscalationOf::Alert(raise.id), raise.id, (Phase::Notice, route), setup, raise.at)
             .await
             .map(drop)
+    }
+
+    /// What kept an alert quiet that still fires is over: whoever would have been told of it is told so once, as of `ended`. It has its time
+    /// anew, unless something else of its ticket is wrong that was not kept quiet.
+    pub(super) async fn unmute(
+        &mut self,
+        alert: &AlertRow,
+        (ended, now): (Timestamp, Timestamp),
+        setup: &Setup,
+        alone: bool,
+    ) -> Result<(), StoreError> {
+        if !self.tell_more(alert.id, &format!("unmuted:{}", ended.millis()), now).await? || !alone {
+            return Ok(());
+        }
+        let of = alert.ticket.as_deref().map_or(EscalationOf::Alert(alert.id), EscalationOf::Ticket);
+        while let Some(mut row) = self.escalation(of).await? {
+            let posts = self.posts(&row.site, now).await?;
+            let (hours, counts) = (setup.hours(&row.site), row.escalation.route.counts);
+            let before = row.escalation.clone();
+            let moved = row.escalation.resume(now, hours.of(counts), |post| posts.at(post));
+            if row.escalation == before {
+                break;
+            }
+            // On PostgreSQL its time may have come at the same moment: then it begins anew from where it went.
+            if !self.store_escalation(&row).await? {
+                continue;
+            }
+            match moved {
+                // Whoever has it is told of the alert itself.
+                Some(moved) if moved.from == moved.to => self.note_move(&row, &moved, "", "", now).await?,
+                Some(moved) => self.tell_move(&row, &moved, "", "", now).await?,
+                None => {}
+            }
+            break;
+        }
+        Ok(())
     }
 
     /// Somebody has taken notice of an alert, which holds it for a while if it has no ticket.

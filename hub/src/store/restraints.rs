@@ -7,14 +7,16 @@ use lobby_contract::SiteId;
 use lobby_domain::{
     alert::AlertId,
     matchers::{Field, Matchers},
-    overlay::{Event, Live, Muted, muted},
-    restraint::{Changed, Kind, Refusal, Restraint, RestraintId, State},
+    restraint::{Changed, Kind, Refusal, Restraint, RestraintId, State, about},
     time::Timestamp,
 };
 use uuid::Uuid;
 
 use super::{AlertFilter, Cursor, CursorError, Store, StoreError, Tx, on, page, statements};
-use crate::audit::{Actor, Change};
+use crate::{
+    audit::{Actor, Change},
+    fleet::Setup,
+};
 
 /// Most restraints that are not over. More than that is a program gone wild, and every alert is compared with each.
 const MOST: i64 = 1000;
@@ -78,6 +80,20 @@ struct Raw {
     version: i64,
 }
 
+/// Maintenance windows that those of the condition went on from without a gap, and those that these went on from.
+macro_rules! gone_on_from {
+    ($of:literal) => {
+        concat!("WITH RECURSIVE work (id, starts_at) AS (
+                SELECT id, starts_at FROM restraint WHERE kind = 'maintenance' AND ", $of, "
+                UNION
+                SELECT r.id, r.starts_at FROM restraint r JOIN work w ON r.starts_at < w.starts_at AND r.ends_at >= w.starts_at
+                WHERE r.kind = 'maintenance' AND r.starts_at < r.ends_at)
+            SELECT id, kind, matchers, alert, include_firing, starts_at, ends_at, author, comment, created_at, changed_by, replaces,
+                request, version
+            FROM restraint WHERE id IN (SELECT id FROM work) AND NOT (", $of, ") ORDER BY created_at, id")
+    };
+}
+
 statements! {
     MAKE = "INSERT INTO restraint (id, kind, matchers, alert, include_firing, starts_at, ends_at, author, comment, created_at,
             changed_by, replaces, request, version, settled)
@@ -101,6 +117,8 @@ statements! {
     UNSETTLED = "SELECT id, kind, matchers, alert, include_firing, starts_at, ends_at, author, comment, created_at, changed_by, replaces,
             request, version
         FROM restraint WHERE settled = FALSE ORDER BY created_at, id";
+    GONE_ON_FROM = gone_on_from!("settled = FALSE");
+    GONE_ON_FROM_AT = gone_on_from!("starts_at <= $1 AND ends_at > $1");
     COUNT_UNSETTLED = "SELECT COUNT(*) FROM restraint WHERE settled = FALSE";
     BETWEEN = "SELECT id, kind, matchers, alert, include_firing, starts_at, ends_at, author, comment, created_at, changed_by, replaces,
             request, version
@@ -168,6 +186,20 @@ impl Tx {
     async fn unsettled(&mut self) -> Result<Vec<Restraint>, StoreError> {
         let raw: Vec<Raw> = on!(self, "read silences and maintenance windows", conn => sqlx::query_as(UNSETTLED)
             .fetch_all(conn).await)?;
+        raw.into_iter().map(Restraint::try_from).collect()
+    }
+
+    /// Maintenance windows that are settled, and that others went on from which are not.
+    async fn gone_on_from(&mut self) -> Result<Vec<Restraint>, StoreError> {
+        let raw: Vec<Raw> = on!(self, "read earlier maintenance windows", conn => sqlx::query_as(GONE_ON_FROM)
+            .fetch_all(conn).await)?;
+        raw.into_iter().map(Restraint::try_from).collect()
+    }
+
+    /// Maintenance windows that were over at `at`, and that others went on from which were not.
+    async fn gone_on_from_at(&mut self, at: Timestamp) -> Result<Vec<Restraint>, StoreError> {
+        let raw: Vec<Raw> = on!(self, "read earlier maintenance windows", conn => sqlx::query_as(GONE_ON_FROM_AT)
+            .bind(at.millis()).fetch_all(conn).await)?;
         raw.into_iter().map(Restraint::try_from).collect()
     }
 
@@ -324,9 +356,12 @@ impl Store {
         Ok(Ok((rows, next)))
     }
 
-    /// Every restraint that was in force at `at`, even if it is over.
+    /// Every restraint that was in force at `at`, even if it is over now, and the maintenance windows that those went on from.
     pub async fn restraints_at(&self, at: Timestamp) -> Result<Vec<Restraint>, StoreError> {
-        self.read().await?.restraints_between(at, at).await
+        let mut tx = self.read().await?;
+        let (mut found, earlier) = (tx.restraints_between(at, at).await?, tx.gone_on_from_at(at).await?);
+        found.extend(earlier);
+        Ok(found)
     }
 
     /// Every restraint whose end has not been told.
@@ -334,52 +369,55 @@ impl Store {
         self.read().await?.unsettled().await
     }
 
+    /// The maintenance windows that are settled, and that others went on from without a gap whose end has not been told: what began in
+    /// those began in the same work.
+    pub async fn earlier_maintenance(&self) -> Result<Vec<Restraint>, StoreError> {
+        self.read().await?.gone_on_from().await
+    }
+
     /// Ends what is over at `now`: an alert that still fires and that nothing keeps quiet any more is told anew, once, whatever else kept
-    /// it quiet before. Returns the sites of such alerts.
-    pub async fn settle_restraints(&self, now: Timestamp) -> Result<Vec<SiteId>, StoreError> {
+    /// it quiet before, and is followed up from its first post again. Returns the sites of such alerts.
+    pub async fn settle_restraints(&self, setup: &Setup, now: Timestamp) -> Result<Vec<SiteId>, StoreError> {
         let mut tx = self.begin().await?;
-        let (over, going_on): (Vec<_>, Vec<_>) =
-            tx.unsettled().await?.into_iter().partition(|restraint| restraint.state(now) == State::Expired);
+        let mut all = tx.unsettled().await?;
+        let over: Vec<RestraintId> = all
+            .iter()
+            .filter(|restraint| restraint.state(now) == State::Expired)
+            .map(|restraint| restraint.id)
+            .collect();
         if over.is_empty() {
             return Ok(Vec::new());
         }
+        all.extend(tx.gone_on_from().await?);
         let filter = AlertFilter { open: Some(true), ..AlertFilter::default() };
-        let mut told = BTreeSet::new();
+        // Alerts that were kept quiet until now, and tickets about something else that was not.
+        let (mut unmuted, mut heard) = (Vec::new(), BTreeSet::new());
         for alert in tx.alerts(&filter, (i64::MAX, Uuid::max()), i64::MAX).await? {
             let facts = alert.facts();
-            let restrained = |restraint: &&Restraint| {
-                restraint.ends.is_some_and(|ends| restraint.starts < ends && facts.opened_at < ends)
-                    && restraint.is_about(&facts)
-            };
-            let Some(ended) = over.iter().filter(restrained).filter_map(|restraint| restraint.ends).max() else {
+            let about = about(&all, &facts);
+            let ended = about.iter().filter(|restraint| over.contains(&restraint.id)).filter_map(|restraint| {
+                restraint.ends.filter(|ends| restraint.starts < *ends && facts.opened_at < *ends)
+            });
+            if about.iter().any(|restraint| restraint.state(now) == State::Active) {
                 continue;
-            };
-            if muted(Event::Unmuted, &facts, &going_on, Live::default(), now).is_none() {
-                tx.tell_more(alert.id, &format!("unmuted:{}", ended.millis()), now).await?;
-                told.insert(alert.site);
+            }
+            if let Some(ended) = ended.max() {
+                unmuted.push((alert, ended));
+            } else if alert.victim_of.is_none() {
+                heard.extend(alert.ticket);
             }
         }
+        for (alert, ended) in &unmuted {
+            let alone = alert.ticket.as_ref().is_none_or(|ticket| !heard.contains(ticket));
+            tx.unmute(alert, (*ended, now), setup, alone).await?;
+        }
         for restraint in over {
-            on!(&mut tx, "settle a silence or a maintenance window", conn => sqlx::query(SETTLE).bind(restraint.id.0)
+            on!(&mut tx, "settle a silence or a maintenance window", conn => sqlx::query(SETTLE).bind(restraint.0)
                 .execute(conn).await.map(drop))?;
         }
         tx.commit().await?;
-        Ok(told.into_iter().collect())
-    }
-
-    /// What keeps `event` of an alert from being told at `now`, if anything; to be asked right before it is sent. `live` is what its site
-    /// knows of it. Returns nothing for an alert that is not there.
-    pub async fn muted(
-        &self,
-        id: AlertId,
-        event: Event,
-        live: Live,
-        now: Timestamp,
-    ) -> Result<Option<Muted>, StoreError> {
-        let mut tx = self.read().await?;
-        let Some(alert) = tx.alert(id).await? else { return Ok(None) };
-        let restraints = tx.restraints_between(alert.opened_at, now).await?;
-        Ok(muted(event, &alert.facts(), &restraints, live, now))
+        let sites: BTreeSet<SiteId> = unmuted.into_iter().map(|(alert, _)| alert.site).collect();
+        Ok(sites.into_iter().collect())
     }
 }
 

@@ -128,7 +128,7 @@ impl Oracle {
                 AlertChange::Clear(clear) if clear.reason != lobby_domain::alert::ClearReason::Recovered => {
                     return Err(format!("{} about {} is cleared: {:?}", clear.rule, clear.subject, clear.reason));
                 }
-                AlertChange::Clear(_) | AlertChange::Follow(_) => {}
+                AlertChange::Clear(_) | AlertChange::Follow(_) | AlertChange::Unmuted(..) => {}
             }
         }
         Ok(())

@@ -168,6 +168,8 @@ impl Store {
                 self.take_step(raise);
             }
             AlertChange::Follow(follow) => self.take_step(follow),
+            // It concerns who is told, and changes no alert.
+            AlertChange::Unmuted(..) => {}
             AlertChange::Clear(clear) => {
                 let open = |row: &&mut AlertRow| row.open && row.subject == clear.subject && row.rule == clear.rule;
                 let Some(row) = self.alerts.iter_mut().find(open) else { return };

@@ -73,6 +73,18 @@ fn a_site_without_a_roster_goes_by_its_posts() {
     assert_eq!(walk(escalation, 20, everywhere), "0 engineering, 10 leader, 15 supervisor, 20 manager");
 }
 
+#[rstest]
+#[case::not_yet_due(0, "engineering", (State::Triggered, 15))]
+#[case::it_had_gone_up(10, "leader", (State::Triggered, 22))]
+fn what_is_quiet_no_more_begins_anew(#[case] stepped: i64, #[case] from: &str, #[case] expected: (State, i64)) {
+    let (mut escalation, _) = Escalation::begin(urgent(), T0, &ALWAYS, everywhere);
+    escalation.step(at(stepped), &ALWAYS, everywhere);
+    let now = expected.1 - 10;
+    let moved = escalation.resume(at(now), &ALWAYS, everywhere).unwrap();
+    assert_eq!((moved.why, &*moved.from, &*moved.to), (Why::Resumed, from, "engineering"));
+    assert_eq!((escalation.state, escalation.due), (expected.0, Some(at(expected.1))));
+}
+
 #[test]
 fn who_is_at_a_post_is_looked_up_when_it_is_its_turn() {
     let (mut escalation, _) = Escalation::begin(urgent(), T0, &ALWAYS, only("engineering leader"));

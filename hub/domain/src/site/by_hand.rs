@@ -8,6 +8,7 @@ use crate::{
     agent::Agent,
     alert::{ClearRefusal, Subject},
     condition::Sample,
+    incidents::Incident,
     overlay::Live,
     said::Said,
     time::Timestamp,
@@ -44,16 +45,15 @@ impl Site {
             Subject::Site => self.agents().any(Agent::is_unverified),
         };
         let cause = self.pack.rule(rule).and_then(|rule| self.cause_of(subject, rule));
-        let left_of =
-            || self.incidents.get(subject, rule).and_then(|incident| Some((incident.left_of()?, incident.since)));
-        let inhibited = cause.map(|cause| (cause.id, cause.since)).or_else(left_of);
+        let left_of = || self.incidents.get(subject, rule).and_then(Incident::left_of);
+        let inhibited = cause.map(|cause| cause.id).or_else(left_of);
         let watch = match subject {
             Subject::Device(id) => self.devices.get(id).map(|device| &device.watch),
             Subject::Agent(id) => self.agents.get(id).map(|watched| &watched.watch),
             Subject::Site => Some(&self.watch),
         };
         let flapping = watch.is_some_and(|watch| watch.flapping(rule));
-        Live { inhibited, flapping, unverified }
+        Live { life: self.life_of(subject), inhibited, flapping, unverified }
     }
 
     fn sample_of(&self, subject: &Subject, now: Timestamp) -> Option<Sample> {

@@ -5,6 +5,7 @@ use lobby_contract::DeviceId;
 use super::{Changes, Site};
 use crate::{
     alert::{ClearReason, Subject},
+    changes::AlertChange,
     device::Life,
     time::Timestamp,
 };
@@ -45,7 +46,11 @@ impl Site {
             device.replay = None;
             device.watch.abandon(&Subject::Device(id.clone()), now, ClearReason::Retired, &mut outcomes);
         }
-        self.collect(&Subject::Device(id.clone()), outcomes, now, changes);
+        let subject = Subject::Device(id.clone());
+        self.collect(&subject, outcomes, now, changes);
+        if to.pages() && !from.pages() {
+            changes.alerts.extend(self.incidents.acted_on(&subject).map(|alert| AlertChange::Unmuted(alert, now)));
+        }
         changes.devices.insert(id.clone());
         self.evaluate_device(id, now, changes);
         Ok(())

@@ -4,7 +4,7 @@ use super::RuleTrace;
 use crate::{
     alert::AlertId,
     condition::Truth,
-    device::LinkWord,
+    device::{Life, LinkWord},
     inhibit::Causes,
     label::Label,
     overlay::{Facts, Live, overlay},
@@ -57,6 +57,8 @@ pub enum Held {
     },
     /// It comes and goes: the alert stays open until it has been stable.
     Flapping,
+    /// The device was not in use: it was not judged, or nobody was told.
+    Life(Life),
     /// The alert was the consequence of another one, and asked nobody to act on its own.
     Inhibited(AlertId),
     /// A silence was about the alert.
@@ -81,6 +83,7 @@ impl Held {
             Self::NotClearlyRight => "not_clearly_right",
             Self::NotRightForLong { .. } => "not_right_for_long",
             Self::Flapping => "flapping",
+            Self::Life(_) => "life",
             Self::Inhibited(_) => "inhibited",
             Self::Silenced(_) => "silenced",
             Self::Maintained(_) => "maintenance",
@@ -113,6 +116,19 @@ impl Held {
                 format!("right for {held} of the {needed} that end the alert"),
             ),
             Self::Flapping => Label::new("时好时坏，稳定后才解除", "it comes and goes: it must be stable first"),
+            Self::Life(Life::Announced) => {
+                Label::new("设备当时尚未确认使用，不判断", "nobody had admitted the device, so it was not judged")
+            }
+            Self::Life(Life::Trial) => {
+                Label::new("设备当时在试运行，不通知", "the device was on trial, so nobody was told")
+            }
+            Self::Life(Life::Live) => Label::new("设备当时在使用中", "the device was in use"),
+            Self::Life(Life::Maintenance) => {
+                Label::new("设备当时在检修，不通知", "the device was under maintenance, so nobody was told")
+            }
+            Self::Life(Life::Retired) => {
+                Label::new("设备当时已停用，不判断", "the device was retired, so it was not judged")
+            }
             Self::Inhibited(_) => Label::new(
                 "当时由另一告警说明原因，不单独通知",
                 "another alert explained it, so nobody was told of this one alone",
@@ -157,7 +173,7 @@ pub(super) fn reasons(
 /// What lay over an alert that was open at `at`; `causes` are those that were open then.
 pub(super) fn overlays(
     alert: &Facts<'_>,
-    causes: &Causes<'_, (AlertId, Timestamp)>,
+    causes: &Causes<'_, AlertId>,
     restraints: &[Restraint],
     at: Timestamp,
 ) -> impl Iterator<Item = Held> {

@@ -42,7 +42,7 @@ fn a_victim_that_still_fires_half_a_minute_after_its_cause_ended_gets_its_own_ti
     let cause = world.site.incidents().get(&subject("lan"), "network-link-down").unwrap().id;
     let kept_quiet_by = |world: &World| {
         let live = world.site.live(&subject("lift-tv"), "tv-unreachable", world.now);
-        live.inhibited.map(|(cause, _)| cause)
+        live.inhibited
     };
     world.pass(31, |world| lobby(world, "up", Reach::Unreachable));
     assert_eq!(world.told(), ["network-link-down of lan ended: recovered"]);

@@ -11,6 +11,8 @@ use std::sync::Arc;
 use lobby_contract::{Death, DeathReason, Reach};
 use lobby_domain::{
     device::{Life, State},
+    matchers::Labels,
+    overlay::{Facts, Muted, muted},
     pack::Pack,
     rule::Rule,
     site::LifeError,
@@ -161,6 +163,28 @@ fn a_fault_that_is_repaired_during_maintenance_opens_no_ticket_and_one_that_is_n
     world.set_life("covers-1", Life::Live).unwrap();
     world.pass(2, fault);
     assert_eq!(world.told(), ["covers-motor-fault of covers-1 now: ticket"]);
+}
+
+#[test]
+fn a_fault_that_was_told_before_maintenance_is_told_again_at_its_end_if_it_is_still_there() {
+    let mut world = World::new();
+    world.birth("box", 1, &[MACHINE]);
+    world.pass(5, fault);
+    assert_eq!(world.told(), ["covers-motor-fault of covers-1: ticket"]);
+    let muted = |world: &World| {
+        let (id, incident) = world.site.incidents().iter().next().map(|(_, open)| (open.id, open)).unwrap();
+        let facts = Facts { id, labels: Labels::default(), opened_at: incident.opened_at, cleared_at: None };
+        muted(&facts, &[], world.site.live(&subject("covers-1"), &incident.rule.id, world.now), world.now)
+    };
+    assert_eq!(muted(&world), None);
+    world.set_life("covers-1", Life::Maintenance).unwrap();
+    world.pass(60, fault);
+    assert_eq!((muted(&world), world.told()), (Some(Muted::Life(Life::Maintenance)), vec![]));
+    world.set_life("covers-1", Life::Live).unwrap();
+    world.pass(2, fault);
+    assert_eq!((muted(&world), world.told()), (None, vec!["told again".to_owned()]));
+    world.set_life("covers-1", Life::Live).unwrap();
+    assert!(world.told().is_empty(), "it was in use already");
 }
 
 #[test]

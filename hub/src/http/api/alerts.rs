@@ -101,9 +101,9 @@ pub(in crate::http) struct Overlays {
 /// What keeps an alert from being told.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Muted {
-    /// `inhibition`, `maintenance` or `silence`.
+    /// `life` (the device is on trial or under maintenance), `inhibition`, `maintenance` or `silence`.
     by: &'static str,
-    /// The alert, maintenance window or silence.
+    /// The device, alert, maintenance window or silence.
     id: String,
 }
 
@@ -142,6 +142,7 @@ impl Alert {
     fn of(app: &App, row: AlertRow, now: Timestamp) -> Self {
         let (device, agent) = subject(&row.subject);
         let (overlay, muted) = app.restraints.over(&row, now);
+        let of = row.subject.to_string();
         let (acked_at, acked_by) = row.acked.map(|(at, by)| (at.millis(), by)).unzip();
         Self {
             id: row.id.to_string(),
@@ -171,7 +172,7 @@ impl Alert {
             last_seen: row.last_seen.millis(),
             previous: row.previous.map(|id| id.to_string()),
             overlays: overlay.into(),
-            muted: muted.map(|muted| Muted { by: muted.by.as_str(), id: muted.id.to_string() }),
+            muted: muted.map(|muted| Muted { by: muted.as_str(), id: muted.id().map_or(of, |id| id.to_string()) }),
         }
     }
 }

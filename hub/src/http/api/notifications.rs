@@ -152,7 +152,7 @@ pub(in crate::http) async fn held(
         if let Some(alert) = app.store.alert(id).await?
             && let Some(muted) = app.restraints.over(&alert, now).1
         {
-            held.push((id, muted.by.as_str()));
+            held.push((id, muted.as_str()));
         }
     }
     Ok(held)

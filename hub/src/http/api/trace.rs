@@ -44,6 +44,8 @@ pub(in crate::http) struct DeviceTrace {
     /// The part of the site's day: closed, preparing, ready, open or closing.
     #[schema(value_type = String)]
     part_of_day: PartOfDay,
+    /// Where the device stood in its life: announced, trial, live, maintenance or retired.
+    life: &'static str,
     /// The ids of the alerts that were open.
     alerts: Vec<String>,
     /// Each rule of the device's kind.
@@ -164,6 +166,7 @@ pub(in crate::http) async fn trace_device(
         fresh_for_ms: trace.fresh_for.millis(),
         fresh: trace.is_fresh,
         part_of_day: trace.part,
+        life: trace.life.as_str(),
         alerts: alerts.into_iter().map(|alert| alert.id.to_string()).collect(),
         rules: trace.rules.iter().map(rule).collect(),
     }))

@@ -1,5 +1,6 @@
 //! What lies over an alert or a device, in plain words: why nobody is being told, and until when.
 
+use lobby_dashboards::LifeCard;
 use lobby_domain::{
     device::Device,
     maintenance::{Covered, covered},
@@ -22,6 +23,9 @@ pub(super) fn words(scene: &Scene<'_>, alert: &AlertRow) -> Option<String> {
     let mut words = Vec::new();
     if alert.late {
         words.push(scene.pick("事后发现", "discovered late").to_owned());
+    }
+    if !live.life.pages() {
+        words.push(LifeCard { now: live.life }.quiet(t));
     }
     if !found.maintenance_by.is_empty() {
         let until = covered(&scene.restraints, &facts.labels, scene.now).map(|Covered { until, .. }| until);

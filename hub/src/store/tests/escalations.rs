@@ -2,16 +2,19 @@
 
 use lobby_domain::{
     escalation::{Phase, Refusal, State},
+    matchers::{Field, Matchers},
+    restraint::{Kind as Restrained, Restraint, RestraintId},
     ticket::{Action, WaitingFor},
 };
 use rstest::rstest;
+use uuid::Uuid;
 
 use super::{
-    DARK, Database, Kind, LED, MINUTE, Store, T0, all_alerts, by, clear, commit, count,
+    AlertChange, DARK, Database, Kind, LED, MINUTE, MUTED, Store, T0, all_alerts, by, clear, commit, count,
     deadlines::{act, at},
     doer, happened, raise, setup, the_ticket, writer,
 };
-use crate::store::{Comment, Deed, EscalationRow, RaiseError};
+use crate::store::{Comment, Deed, EscalationRow, Made, RaiseError};
 
 /// A warning without a ticket, told to the show flat.
 const LOW: &str = "covers-low";
@@ -194,6 +197,128 @@ async fn what_is_quiet_waits_and_begins_anew_with_its_first_post(#[values(Kind::
     assert_eq!(stands(store).await.1, State::Paused);
     pass(store, 16).await;
     assert_eq!(stands(store).await, expect("engineering", State::Triggered, 26));
+}
+
+/// Maintenance or a silence of the display from one minute to another.
+async fn quiet(store: &Store, n: u128, starts: u32, ends: u32) {
+    let matchers = Matchers::new([(Field::Device, vec![LED.into()])]).unwrap();
+    let kind = Restrained::Maintenance { matchers, include_firing: true };
+    let restraint = Restraint {
+        id: RestraintId(Uuid::from_u128(n)),
+        kind,
+        starts: at(starts),
+        ends: Some(at(ends)),
+        author: "李工".into(),
+        comment: "换模组".into(),
+        created_at: at(starts),
+        changed_by: "".into(),
+        replaces: None,
+    };
+    assert_eq!(store.make_restraint(&restraint, None, &by()).await.unwrap(), Made::New);
+}
+
+#[rstest]
+#[case::before_its_next_step(&[(2, 8)], None, expect("engineering", State::Triggered, 18), &[])]
+#[case::after_it_went_up(&[(12, 20)], Some(10), expect("engineering", State::Triggered, 30), &["engineering", "leader"])]
+#[case::two_windows(&[(2, 5), (4, 8)], None, expect("engineering", State::Triggered, 18), &[])]
+#[tokio::test]
+async fn the_end_of_maintenance_gives_what_still_fires_its_time_anew(
+    #[case] windows: &[(u32, u32)],
+    #[case] stepped: Option<u32>,
+    #[case] expected: (String, State, Option<i64>),
+    #[case] posts: &[&str],
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    commit(&mut writer(store), raise(LED, DARK, at(0))).await;
+    if let Some(minute) = stepped {
+        pass(store, minute).await;
+    }
+    for ((starts, ends), n) in windows.iter().zip(1..) {
+        quiet(store, n, *starts, *ends).await;
+    }
+    for minute in 11..=20 {
+        store.settle_restraints(&setup(), at(minute - 10)).await.unwrap();
+    }
+    if stepped.is_some() {
+        store.settle_restraints(&setup(), at(20)).await.unwrap();
+    }
+    let ends = windows.iter().map(|(_, ends)| *ends).max().unwrap();
+    assert_eq!(super::told(store, "unmuted").await.first().map(|(minute, _)| *minute), Some(i64::from(ends)));
+    assert_eq!((stands(store).await, told(store).await), (expected, posts.iter().map(ToString::to_string).collect()));
+    let (_, events) = store.ticket(the_ticket(store).await.number.as_str()).await.unwrap().unwrap();
+    assert!(events.last().unwrap().note.starts_with("resumed "), "{events:?}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn whoever_is_at_it_keeps_it_after_maintenance_with_time_anew(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    commit(&mut writer(store), raise(LED, DARK, at(0))).await;
+    act(store, Action::Accept, 1).await;
+    quiet(store, 1, 2, 8).await;
+    store.settle_restraints(&setup(), at(8)).await.unwrap();
+    assert_eq!(stands(store).await, expect("engineering", State::Held, 23));
+    act(store, Action::Start, 9).await;
+    act(store, Action::Wait(WaitingFor::Parts), 10).await;
+    quiet(store, 2, 11, 12).await;
+    store.settle_restraints(&setup(), at(12)).await.unwrap();
+    assert_eq!(stands(store).await, expect("engineering", State::Paused, None), "the parts are not there");
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_else_is_wrong_with_a_ticket_and_was_never_quiet_goes_on_up(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    let mut writer = writer(store);
+    commit(&mut writer, raise(LED, DARK, at(0))).await;
+    commit(&mut writer, raise(LED, MUTED, at(1))).await;
+    let dark = all_alerts(store).await.into_iter().find(|alert| alert.rule == DARK).unwrap().id;
+    let silence = Restraint {
+        id: RestraintId(Uuid::from_u128(1)),
+        kind: Restrained::Silence(Matchers::new([(Field::Rule, vec![DARK.into()])]).unwrap()),
+        starts: at(2),
+        ends: Some(at(8)),
+        author: "李工".into(),
+        comment: "换模组".into(),
+        created_at: at(2),
+        changed_by: "".into(),
+        replaces: None,
+    };
+    assert_eq!(store.make_restraint(&silence, None, &by()).await.unwrap(), Made::New);
+    store.settle_restraints(&setup(), at(8)).await.unwrap();
+    assert!(!super::told(store, "unmuted").await.is_empty());
+    let alert = store.alert(dark).await.unwrap().unwrap();
+    assert!(alert.ticket.is_some() && all_alerts(store).await.iter().all(|other| other.ticket == alert.ticket));
+    assert_eq!(stands(store).await, expect("engineering", State::Triggered, 10));
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_is_in_use_again_and_still_wrong_is_told_again_and_has_its_time_anew(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    let mut writer = writer(store);
+    commit(&mut writer, raise(LED, DARK, at(0))).await;
+    let alert = all_alerts(store).await[0].id;
+    for _ in 0..2 {
+        commit(&mut writer, AlertChange::Unmuted(alert, at(7))).await;
+    }
+    assert_eq!(stands(store).await, expect("engineering", State::Triggered, 17));
+    assert!(super::told(store, "unmuted").await.iter().all(|(minute, _)| *minute == 7));
+    assert_eq!(happened(store).await, ["opened", "escalated"], "the same decision is no other one");
+    commit(&mut writer, clear(LED, DARK, at(8))).await;
+    commit(&mut writer, AlertChange::Unmuted(alert, at(9))).await;
+    assert!(super::told(store, "unmuted").await.iter().all(|(minute, _)| *minute == 7), "it is over");
 }
 
 #[rstest]

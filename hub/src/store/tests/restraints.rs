@@ -3,7 +3,6 @@
 use lobby_domain::{
     alert::{AlertId, Clear, ClearReason},
     matchers::{Field, Matchers},
-    overlay::{Event, Live, MutedBy},
     restraint::{Change, Changed, Kind as Of, Refusal, Restraint, RestraintId, State},
     rule::{Rule, Severity},
 };
@@ -184,13 +183,10 @@ async fn a_silence_until_an_alert_is_resolved_ends_with_it_and_needs_one_that_is
     commit(&mut writer, raise(LED, DARK, T0)).await;
     let alert = all_alerts(store).await[0].id;
     make(store, &restraint(1, Of::UntilResolved(alert), 1, None)).await;
-    let muted = async |event| store.muted(alert, event, Live::default(), at(2)).await.unwrap().map(|muted| muted.by);
-    assert_eq!(muted(Event::Raised).await, Some(MutedBy::Silence));
     commit(&mut writer, clear(LED, DARK, at(3))).await;
     let over = store.restraint(id(1)).await.unwrap().unwrap();
     assert_eq!((over.ends, over.state(at(3))), (Some(at(3)), State::Expired));
-    assert_eq!(muted(Event::Cleared).await, None, "it was told, so its end is");
-    assert_eq!(store.settle_restraints(at(4)).await.unwrap(), []);
+    assert_eq!(store.settle_restraints(&setup(), at(4)).await.unwrap(), []);
     assert_eq!(told(store, "unmuted").await, []);
     let gone = restraint(2, Of::UntilResolved(alert), 4, None);
     assert_eq!(store.make_restraint(&gone, None, &by()).await.unwrap(), Made::NotOpen);
@@ -207,6 +203,9 @@ async fn a_silence_until_an_alert_is_resolved_ends_with_it_and_needs_one_that_is
 #[case::two_that_overlap_end_once(vec![silence(1, 0, 10), maintenance(2, 0, 12)], &[12])]
 #[case::two_that_follow_one_another(vec![silence(1, 0, 10), silence(2, 10, 12)], &[12])]
 #[case::two_with_a_gap(vec![silence(1, 0, 10), silence(2, 11, 13)], &[10, 13])]
+#[case::windows_that_overlap(vec![maintenance(1, 0, 10), maintenance(2, 5, 12)], &[12])]
+#[case::windows_that_follow_one_another(vec![maintenance(1, 0, 5), maintenance(2, 5, 9), maintenance(3, 9, 12)], &[12])]
+#[case::windows_with_a_gap(vec![maintenance(1, 0, 10), maintenance(2, 11, 13)], &[10])]
 #[case::of_another_device(vec![restraint(1, Of::Silence(matchers(Field::Device, "lift-tv")), 0, Some(10))], &[])]
 #[case::by_kind(vec![restraint(1, Of::Silence(matchers(Field::Kind, "led-display")), 0, Some(10))], &[10])]
 #[case::by_place(vec![restraint(1, Of::Silence(matchers(Field::Place, "大门口")), 0, Some(10))], &[10])]
@@ -231,11 +230,35 @@ async fn what_still_fires_when_it_is_quiet_no_more_is_told_at_once_and_once(
     let restarted = database.again().await;
     for minute in 0..20 {
         for store in [store, &restarted] {
-            store.settle_restraints(at(minute)).await.unwrap();
+            store.settle_restraints(&setup(), at(minute)).await.unwrap();
         }
     }
     assert_eq!(told(store, "unmuted").await, everybody(expected));
     assert_eq!(store.unsettled_restraints().await.unwrap(), []);
+}
+
+#[rstest]
+#[tokio::test]
+async fn work_that_is_extended_to_another_device_goes_on_for_what_began_in_it(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    make(store, &maintenance(1, 0, 20)).await;
+    commit(&mut writer(store), raise(LED, DARK, at(1))).await;
+    let both = Matchers::new([(Field::Device, vec![LED.into(), "lift-tv".into()])]).unwrap();
+    let wider = Change { matchers: Some(both), by: "王工".into(), ..Change::default() };
+    let new = store.change_restraint(id(1), (&by(), at(5)), |row| Ok(row.change(wider, id(2), at(5))?)).await.unwrap();
+    assert_eq!(store.earlier_maintenance().await.unwrap(), [], "its end is still to be settled");
+    store.settle_restraints(&setup(), at(6)).await.unwrap();
+    let old = store.restraint(id(1)).await.unwrap().unwrap();
+    assert_eq!(store.unsettled_restraints().await.unwrap(), std::slice::from_ref(&new));
+    assert_eq!(store.earlier_maintenance().await.unwrap(), std::slice::from_ref(&old));
+    assert_eq!(told(store, "unmuted").await, []);
+    store.settle_restraints(&setup(), at(20)).await.unwrap();
+    assert_eq!(told(store, "unmuted").await, everybody(&[20]));
+    assert_eq!(store.earlier_maintenance().await.unwrap(), []);
+    assert_eq!(store.restraints_at(at(7)).await.unwrap(), [new, old], "as it was then");
 }
 
 #[rstest]
@@ -249,8 +272,8 @@ async fn ends_that_were_missed_while_the_hub_was_down_are_told_as_one(
         make(&database.store, &restraint).await;
     }
     let store = database.again().await;
-    assert_eq!(store.settle_restraints(at(60)).await.unwrap(), [super::site()]);
-    assert_eq!(store.settle_restraints(at(61)).await.unwrap(), []);
+    assert_eq!(store.settle_restraints(&setup(), at(60)).await.unwrap(), [super::site()]);
+    assert_eq!(store.settle_restraints(&setup(), at(61)).await.unwrap(), []);
     assert_eq!(told(&store, "unmuted").await, everybody(&[60]));
 }
 
@@ -268,20 +291,14 @@ async fn an_alert_that_ended_within_maintenance_is_told_neither_then_nor_at_its_
     let mut writer = writer(store);
     make(store, &maintenance(1, 0, 10)).await;
     commit(&mut writer, raise(LED, DARK, at(1))).await;
-    let alert = all_alerts(store).await[0].id;
-    let muted = async |event, minute| store.muted(alert, event, Live::default(), at(minute)).await.unwrap();
-    assert_eq!(muted(Event::Raised, 2).await.map(|muted| muted.id), Some(id(1).0));
     if cleared < 10 {
         commit(&mut writer, clear(LED, DARK, at(cleared))).await;
     }
-    store.settle_restraints(at(10)).await.unwrap();
+    store.settle_restraints(&setup(), at(10)).await.unwrap();
     if cleared >= 10 {
         commit(&mut writer, clear(LED, DARK, at(cleared))).await;
     }
     assert_eq!(told(store, "unmuted").await, everybody(expected));
-    // The window is over and settled; what it did is remembered.
-    assert_eq!(muted(Event::Cleared, 20).await.is_some(), expected.is_empty());
-    assert_eq!(muted(Event::Acknowledged, 2).await, None);
 }
 
 #[rstest]
