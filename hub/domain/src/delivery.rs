@@ -9,6 +9,8 @@ use crate::{
 
 /// How long the first records of an epoch may overtake one another before the lowest of them is taken as the first there is.
 const SETTLING: Span = Span::from_secs(2);
+/// How long the agent has to answer what became of those before, which by the contract begin with 1.
+const ANSWERING: Span = Span::from_secs(3);
 /// How many numbers may lie between the highest heard of and the next: more than any agent makes in its life.
 const FARTHEST: u64 = 1 << 32;
 
@@ -190,7 +192,7 @@ impl Stream {
         }
     }
 
-    /// Lets time pass: after a while the lowest record seen is taken as the first. Returns whether that changed anything.
+    /// Lets time pass: after a while, in which [`Self::gap_to_ask`] asks for what came before, the lowest record seen is taken as the first. Returns whether that changed anything.
     pub fn settle(&mut self, now: Timestamp) -> bool {
         if self.settles_at.is_none_or(|at| now < at) {
             return false;
@@ -205,15 +207,20 @@ impl Stream {
         true
     }
 
-    /// The first missing range, if it is time to ask for it: not more often than every `every`.
+    /// The first missing range, if it is time to ask for it: not more often than every `every`, and what an epoch should have begun with
+    /// once. An agent that said what it holds is not asked for what came before.
     pub fn gap_to_ask(&mut self, now: Timestamp, every: Span) -> Option<(u64, u64)> {
         let (first, _) = self.ahead.first()?;
         let gap = (self.committed + 1, first - 1);
-        let asked = self.asked_at.get_or_insert(now);
-        if self.settles_at.is_some() || now.since(*asked) < every {
+        if let Some(settles_at) = self.settles_at {
+            if self.committed > 0 || self.asked_at.is_some() || now < settles_at {
+                return None;
+            }
+            self.settles_at = Some(now + ANSWERING);
+        } else if now.since(*self.asked_at.get_or_insert(now)) < every {
             return None;
         }
-        *asked = now;
+        self.asked_at = Some(now);
         self.tally.resends += 1;
         Some(gap)
     }
@@ -303,6 +310,30 @@ mod tests {
         assert_eq!(stream.take(7), Arrival::New, "it comes late, and is not waited for");
         assert_eq!((stream.take(7), stream.take(102)), (Arrival::Duplicate, Arrival::Duplicate));
         assert_eq!(stream.give_up(6, 7), [(6, 6)], "what came is not lost");
+    }
+
+    #[test]
+    fn what_an_epoch_should_have_begun_with_is_asked_for_once() {
+        let every = Span::from_secs(5);
+        let asked = || {
+            let mut stream = Stream::opened(T0);
+            stream.take(7);
+            assert_eq!(stream.gap_to_ask(T0, every), None, "the first ones may overtake one another");
+            assert_eq!(stream.gap_to_ask(T0 + SETTLING, every), Some((1, 6)));
+            assert_eq!(stream.gap_to_ask(T0 + SETTLING, every), None);
+            assert!(!stream.settle(T0 + SETTLING) && stream.committed().is_none(), "it has time to answer");
+            stream
+        };
+        let mut answered = asked();
+        answered.give_up(1, 2);
+        for seq in 3..=6 {
+            assert_eq!(answered.take(seq), Arrival::New);
+        }
+        assert_eq!((answered.committed(), answered.ledger(T0).lost), (Some(7), 2));
+        let mut silent = asked();
+        assert!(silent.settle(T0 + SETTLING + ANSWERING));
+        assert_eq!(silent.committed(), Some(7), "and is not waited for longer");
+        assert_eq!(silent.gap_to_ask(T0 + every.times(9), every), None);
     }
 
     #[test]

@@ -78,13 +78,13 @@ impl Site {
     fn tick_agent(&mut self, id: &AgentId, now: Timestamp, changes: &mut Changes) {
         let watched = self.watched(id, now);
         for (epoch, stream) in &mut watched.agent.streams {
-            if stream.settle(now) {
-                changes.streams.insert((id.clone(), *epoch));
-                changes.acks.insert((id.clone(), *epoch));
-            }
             if let Some((from, to)) = stream.gap_to_ask(now, REORDER_WINDOW) {
                 changes.orders.push((id.clone(), Order::Resend { epoch: Some(*epoch), from, to }));
                 changes.streams.insert((id.clone(), *epoch));
+            }
+            if stream.settle(now) {
+                changes.streams.insert((id.clone(), *epoch));
+                changes.acks.insert((id.clone(), *epoch));
             }
         }
         if watched.birth_due.take_if(|due| *due <= now).is_some() || watched.agent.is_asked_again(now) {
