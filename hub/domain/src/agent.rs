@@ -138,7 +138,8 @@ impl Agent {
 
     /// By how much its clock is slow, as far as that is not corrected because it is too much.
     pub fn slow(&self) -> Span {
-        let behind = self.clock.plainly_behind_millis().filter(|behind| (0..=CLOCK_TOLERANCE.millis()).contains(behind));
+        let behind =
+            self.clock.plainly_behind_millis().filter(|behind| (0..=CLOCK_TOLERANCE.millis()).contains(behind));
         behind.map_or(Span::ZERO, Span::from_millis)
     }
 
@@ -174,13 +175,16 @@ impl Agent {
                 return false;
             }
             // Its birth is still on its way.
-            changed = self.begin(epoch, session, now);
+            changed = self.begin(epoch, session, sent_at, now);
         }
         self.lives(sent_at, now) || changed
     }
 
     /// A message of the current session came. Returns whether the link changed.
     fn lives(&mut self, sent_at: i64, now: Timestamp) -> bool {
+        if self.clock.waited(sent_at, now) {
+            return false;
+        }
         if let Some((ended, at)) = self.ended
             && ended == (self.epoch, self.session)
         {
@@ -208,7 +212,7 @@ impl Agent {
             self.replaced = Some((before, birth.sent_at));
         }
         let begins = (birth.epoch, birth.session) != (self.epoch, self.session);
-        let changed = begins && self.begin(birth.epoch, birth.session, now);
+        let changed = begins && self.begin(birth.epoch, birth.session, birth.sent_at, now);
         self.waiting = Some((birth.sent_at, birth.queued));
         self.unsaved = birth.unsaved;
         self.lives(birth.sent_at, now) || changed
@@ -248,7 +252,7 @@ impl Agent {
         self.replaced.is_some_and(|(highest, since)| epoch > self.epoch && epoch <= highest && sent_at < since)
     }
 
-    fn begin(&mut self, epoch: u64, session: u32, now: Timestamp) -> bool {
+    fn begin(&mut self, epoch: u64, session: u32, sent_at: i64, now: Timestamp) -> bool {
         (self.epoch, self.session) = (epoch, session);
         if let Some((death, at)) = self.foretold.take_if(|(death, _)| (death.epoch, death.session) <= (epoch, session))
             && (death.epoch, death.session) == (epoch, session)
@@ -258,7 +262,8 @@ impl Agent {
             self.ended = Some(((epoch, session), now));
             return changed;
         }
-        self.ended.is_none_or(|(ended, _)| ended != (epoch, session)) && self.is_there(now)
+        let is_over = self.ended.is_some_and(|(ended, _)| ended == (epoch, session));
+        !is_over && !self.clock.waited(sent_at, now) && self.is_there(now)
     }
 
     /// Moves what it remembers of its coming and going by `by` ms.
@@ -577,6 +582,20 @@ mod tests {
         assert_eq!(agent.link, Link::Unverified { since: at(1000) });
         agent.tick(at(1090));
         assert_eq!(agent.link, Link::Down { since: at(0) });
+    }
+
+    #[test]
+    fn after_a_start_of_the_hub_a_message_that_waited_does_not_show_that_an_agent_is_there() {
+        let mut agent = born();
+        agent.clock = Clock::restored(Some(0));
+        agent.unverified(at(1000));
+        agent.clock.observe(300_000, at(1001));
+        assert!(!agent.heard(7, 3, 300_000, at(1001)));
+        assert!(!agent.heard(7, 4, 400_000, at(1001)), "nor does a later session");
+        assert_eq!((agent.link, agent.last_seen), (Link::Unverified { since: at(1000) }, Some(at(0))));
+        agent.clock.observe(1_001_000, at(1002));
+        assert!(agent.heard(7, 4, 1_001_000, at(1002)));
+        assert_eq!(agent.link, Link::Up);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use lobby_contract::{AgentId, DeviceId, SiteId};
 use lobby_domain::{
-    agent::Agent,
+    agent::{Agent, Clock},
     alert::{AlertId, Subject},
     condition::Sample,
     device::{Device, Last, Life},
@@ -26,14 +26,15 @@ use super::{
 
 statements! {
     SITES = "SELECT DISTINCT site FROM agent ORDER BY site";
-    UPSERT_AGENT = "INSERT INTO agent (site, id, version, epoch, session, queued, heartbeat_ms, last_seen, stopped)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    UPSERT_AGENT = "INSERT INTO agent (site, id, version, epoch, session, queued, heartbeat_ms, last_seen, stopped, clock_behind_ms)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         ON CONFLICT (site, id) DO UPDATE SET version = excluded.version, epoch = excluded.epoch, session = excluded.session,
             queued = excluded.queued, heartbeat_ms = excluded.heartbeat_ms, last_seen = excluded.last_seen,
-            stopped = excluded.stopped
+            stopped = excluded.stopped, clock_behind_ms = excluded.clock_behind_ms
         RETURNING no";
     AGENT_NO = "SELECT no FROM agent WHERE site = $1 AND id = $2";
-    AGENTS = "SELECT no, id, version, epoch, session, queued, heartbeat_ms, last_seen, stopped FROM agent WHERE site = $1 ORDER BY id";
+    AGENTS = "SELECT no, id, version, epoch, session, queued, heartbeat_ms, last_seen, stopped, clock_behind_ms
+        FROM agent WHERE site = $1 ORDER BY id";
     UPSERT_DEVICE = "INSERT INTO device (site, id, code, kind, name, place, agent, every_ms, announced, life)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         ON CONFLICT (site, id) DO UPDATE SET kind = excluded.kind, name = excluded.name, place = excluded.place,
@@ -81,7 +82,7 @@ const MOST_PAST: i64 = 3000;
 /// A stream of which nothing came for so long before its agent's last word is done with.
 const DONE_AFTER: Span = Span::from_mins(10);
 
-type AgentRaw = (i64, String, String, i64, i64, i64, i64, Option<i64>, bool);
+type AgentRaw = (i64, String, String, i64, i64, i64, i64, Option<i64>, bool, Option<i64>);
 type DeviceRaw = (i64, String, String, String, String, String, i64, bool, String);
 type PhaseRaw = (String, String, String, i64, Option<i64>, i64, i64, i64);
 type OpenAlertRaw = (Uuid, String, String, i64, i64, bool, Option<Uuid>);
@@ -128,7 +129,8 @@ impl Tx {
         on!(self, "store an agent", conn => sqlx::query_scalar(UPSERT_AGENT)
             .bind(site.as_str()).bind(agent.id.as_str()).bind(&*agent.version).bind(signed(agent.epoch))
             .bind(i64::from(agent.session)).bind(signed(agent.queued)).bind(agent.heartbeat.millis())
-            .bind(agent.last_seen.map(Timestamp::millis)).bind(agent.stopped).fetch_one(conn).await)
+            .bind(agent.last_seen.map(Timestamp::millis)).bind(agent.stopped).bind(agent.clock.noted())
+            .fetch_one(conn).await)
     }
 
     pub(super) async fn agent_no(&mut self, site: &SiteId, agent: &AgentId) -> Result<Option<i64>, StoreError> {
@@ -175,7 +177,7 @@ impl Tx {
     }
 
     async fn load_agent(&mut self, raw: AgentRaw) -> Result<Agent, StoreError> {
-        let (no, id, version, epoch, session, queued, heartbeat, last_seen, stopped) = raw;
+        let (no, id, version, epoch, session, queued, heartbeat, last_seen, stopped, clock_behind) = raw;
         let name: AgentId = id.parse().map_err(|error| bad("agent", &id, &error))?;
         let mut agent = Agent::new(name, Timestamp::default());
         agent.version = version.into();
@@ -185,6 +187,7 @@ impl Tx {
         agent.heartbeat = Span::from_millis(heartbeat);
         agent.last_seen = last_seen.map(Timestamp::from_millis);
         agent.stopped = stopped;
+        agent.clock = Clock::restored(clock_behind);
         self.load_streams(no, &mut agent).await?;
         Ok(agent)
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lobby_contract::{AgentId, DeviceId, Record};
 use lobby_domain::{
-    agent::Agent,
+    agent::{Agent, Clock},
     alert::{AlertId, ClearReason, Raise, Step, Subject},
     condition::Sample,
     delivery::Stream,
@@ -327,6 +327,7 @@ impl Store {
         agent.version.clone_from(&row.version);
         (agent.epoch, agent.session, agent.queued) = (row.epoch, row.session, row.queued);
         (agent.heartbeat, agent.last_seen) = (row.heartbeat, row.last_seen);
+        agent.clock = Clock::restored(row.clock.noted());
         for ((_, epoch), (base, committed)) in self.streams.range((row.id.clone(), 0)..=(row.id.clone(), u64::MAX)) {
             let mut stream = Stream::restored(*base, *committed);
             // A store that does not know a record when it sees it again knows it no better after a restart.

@@ -9,6 +9,8 @@ use crate::{
 pub const CLOCK_TOLERANCE: Span = Span::from_secs(120);
 /// A clock that goes back by more, in ms, was set back.
 const SET_BACK: i64 = 5000;
+/// How far it is off is noted anew when it differs by more, in ms.
+const DRIFT: u64 = 5000;
 /// An estimate of how far an agent's clock is off the hub's.
 ///
 /// A message is never received before it is sent, so the least difference between receipt and sending is the best estimate; it is kept
@@ -18,6 +20,8 @@ pub struct Clock {
     current: Option<(Timestamp, i64)>,
     last: Option<i64>,
     doubt: Doubt,
+    /// By how many ms it was behind when there was no doubt, to be kept over a restart of the hub.
+    noted: Option<i64>,
     /// The latest time that the agent has named.
     newest: Option<i64>,
     /// Since when it has named times far before that.
@@ -28,6 +32,24 @@ impl Clock {
     const WINDOW: Span = Span::from_secs(60);
     /// For how long times must go on being far too early before the clock is taken to have been set back.
     const SET_BACK_AFTER: Span = Span::from_secs(10);
+
+    /// A clock that was `noted` to be behind by so much before the hub started.
+    pub fn restored(noted: Option<i64>) -> Self {
+        Self { noted, ..Self::default() }
+    }
+
+    /// By how many ms it was behind when that was last plain.
+    pub fn noted(&self) -> Option<i64> {
+        self.noted
+    }
+
+    /// Notes how far it is off, if that is plain. Returns whether it is news.
+    pub(crate) fn note(&mut self) -> bool {
+        let plain = self.plainly_behind_millis().filter(|_| !self.doubt.is_there());
+        let news = plain.filter(|behind| self.noted.is_none_or(|noted| noted.abs_diff(*behind) > DRIFT));
+        self.noted = news.or(self.noted);
+        news.is_some()
+    }
 
     /// From `now` on messages may come that waited in a broker.
     pub(crate) fn doubt(&mut self, now: Timestamp) {
@@ -64,10 +86,17 @@ impl Clock {
     }
 
     /// How many ms the agent's clock is behind the hub's; negative if ahead. Includes the time a message travels.
-    /// 0 while nothing has been heard.
+    /// 0 while nothing is known. What may have waited in a broker does not make it slower than it was known to be.
     pub fn behind_millis(&self) -> i64 {
         let current = self.current.map(|(_, least)| least);
-        current.into_iter().chain(self.last).min().unwrap_or(0)
+        let before = self.noted.filter(|noted| self.doubt.is_there() && *noted >= -CLOCK_TOLERANCE.millis());
+        current.into_iter().chain(self.last).chain(before).min().unwrap_or(0)
+    }
+
+    /// Whether a message that was sent at `sent_at` by it and came at `now` plainly waited in a broker, and says nothing of the present.
+    pub(crate) fn waited(&self, sent_at: i64, now: Timestamp) -> bool {
+        let late = |noted: i64| now.millis().saturating_sub(sent_at).saturating_sub(noted) > CLOCK_TOLERANCE.millis();
+        self.doubt.is_there() && self.noted.is_some_and(late)
     }
 
     /// The same; `None` while nothing has been heard, or nothing that tells a slow clock from a message that waited in a broker.
@@ -147,6 +176,52 @@ mod tests {
         clock.observe(600_000, at(600));
         clock.observe(0, at(601));
         assert!(!clock.is_suspect());
+    }
+
+    #[test]
+    fn what_waited_while_the_hub_was_down_is_told_from_a_clock_that_is_known_to_be_right_or_slow() {
+        // How far it is known to be off, when a message that came at 2000 was sent by it, and what is made of that.
+        for (noted, sent, behind, waited) in [
+            (Some(0), 1400, 0, true),
+            (Some(40), 1400, 40, true),
+            (Some(40), 1950, 40, false),
+            (Some(10_800), 2000 - 10_800 - 600, 10_800, true),
+            (Some(10_800), 2000 - 10_800, 10_800, false),
+            (Some(10_800), 1999, 1, false),
+            (None, 1400, 600, false),
+        ] {
+            let mut clock = Clock::restored(noted.map(|secs: i64| secs * 1000));
+            clock.doubt(at(1999));
+            clock.observe(sent * 1000, at(2000));
+            assert_eq!(
+                (clock.behind_millis(), clock.waited(sent * 1000, at(2000))),
+                (behind * 1000, waited),
+                "{noted:?} {sent}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_while_the_hub_was_down_is_believed_once_it_goes_on_steadily() {
+        let mut clock = Clock::restored(Some(0));
+        clock.doubt(at(20_000));
+        for second in 1..=11 {
+            assert!(!clock.is_suspect() && !clock.note(), "it may be a message that waited");
+            clock.observe(second * 1000, at(20_000 + second));
+        }
+        assert_eq!((clock.behind_millis(), clock.is_suspect()), (20_000_000, true));
+        assert!(clock.note() && !clock.note());
+        assert_eq!(clock.noted(), Some(20_000_000));
+    }
+
+    #[test]
+    fn how_far_it_is_off_is_noted_when_it_differs() {
+        let mut clock = Clock::default();
+        assert!(!clock.note(), "nothing was heard");
+        for (sent, news) in [(1000, true), (996, false), (1006, true)] {
+            clock.observe(sent * 1000, at(1000));
+            assert_eq!(clock.note(), news, "{sent}");
+        }
     }
 
     #[test]

@@ -91,6 +91,9 @@ impl Site {
             self.ask_for_birth(id, now, changes);
         }
         let watched = self.watched(id, now);
+        if watched.agent.clock.note() {
+            changes.agents.insert(id.clone());
+        }
         if watched.agent.tick(now) {
             self.link_changed(id, now, changes);
         } else {

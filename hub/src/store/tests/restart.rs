@@ -18,6 +18,7 @@ use rstest::rstest;
 use super::{
     Batch, Database, Kind, LED, MINUTE, Store, T0, Writer, all_alerts, all_tickets, count, record, site, writer,
 };
+use crate::store::RecordFilter;
 
 pub(super) const EPOCH: u64 = 7;
 pub(super) const SECOND: Span = Span::from_secs(1);
@@ -412,4 +413,33 @@ async fn after_a_restart_it_is_known_when_an_agent_was_last_heard_of_and_that_it
     hub.session = 2;
     hub.birth().await;
     assert!(!database.store.site(&site()).await.unwrap().agents[0].stopped, "it is there again");
+}
+
+#[rstest]
+#[case::it_waited(300, Link::Unverified { since: T0 + MINUTE.times(10) })]
+#[case::it_did_not(0, Link::Up)]
+#[tokio::test]
+async fn what_waited_in_a_broker_while_the_hub_was_down_is_stored_at_its_own_time(
+    #[case] waited: u32,
+    #[case] link: Link,
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (mut hub, _) = Hub::start(&database.store, T0).await;
+    hub.birth().await;
+    hub.go_on(1, 2, "on").await;
+    let now = T0 + MINUTE.times(10);
+    let (mut hub, stored) = Hub::start(&database.store, now).await;
+    assert_eq!(stored.agents[0].clock.noted(), Some(0));
+    let sent_at = now - SECOND.times(waited);
+    let records = vec![record(3, LED, sent_at)];
+    let (sent, refused) = (sent_at.millis(), Vec::new());
+    let data = Data { epoch: EPOCH, session: 1, sent_at: sent, oldest: Some(1), records, refused };
+    hub.step(|site, now, changes| site.data(&agent(), data, now, changes)).await;
+    let filter = RecordFilter { site: site(), device: Some(LED.parse().unwrap()), from: Some(T0 + MINUTE), to: None };
+    let (rows, _) = database.store.records(&filter, None, 10).await.unwrap().unwrap();
+    let stored: Vec<_> = rows.iter().map(|row| (row.seq, row.at, row.clock_suspect)).collect();
+    assert_eq!(stored, [(3, sent_at, false)]);
+    // Only what is of the present shows that the agent is there.
+    assert_eq!(hub.site.agent(&agent()).unwrap().link, link);
 }
