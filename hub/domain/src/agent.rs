@@ -138,8 +138,8 @@ impl Agent {
 
     /// By how much its clock is slow, as far as that is not corrected because it is too much.
     pub fn slow(&self) -> Span {
-        let behind =
-            self.clock.plainly_behind_millis().filter(|behind| (0..=CLOCK_TOLERANCE.millis()).contains(behind));
+        let behind = self.clock.plainly_behind_millis().or(self.clock.noted());
+        let behind = behind.filter(|behind| (0..=CLOCK_TOLERANCE.millis()).contains(behind));
         behind.map_or(Span::ZERO, Span::from_millis)
     }
 

@@ -208,7 +208,8 @@ impl Stream {
     }
 
     /// The first missing range, if it is time to ask for it: not more often than every `every`, and what an epoch should have begun with
-    /// once. An agent that said what it holds is not asked for what came before.
+    /// once. An agent that said what it holds is not asked for what came before. What it answers that it no longer has is lost, also where
+    /// another database has it.
     pub fn gap_to_ask(&mut self, now: Timestamp, every: Span) -> Option<(u64, u64)> {
         let (first, _) = self.ahead.first()?;
         let gap = (self.committed + 1, first - 1);

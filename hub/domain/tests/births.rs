@@ -154,3 +154,29 @@ fn what_an_unknown_agent_says_first_may_have_waited_in_the_broker(
     let later = now.shifted(15_000);
     assert_eq!(site.devices().next().unwrap().verdict(Link::Up, Expected::On, later).freshness, Freshness::Fresh);
 }
+
+#[test]
+fn what_waited_in_a_broker_that_is_found_long_after_the_start_is_told_by_the_clock_that_is_known() {
+    let mut site = started(1);
+    let mut changes = Changes::default();
+    let heard = T0 + SECOND.times(70);
+    site.birth(&name(0), &birth(heard), heard, &mut changes);
+    tick(&mut site, heard);
+    // The broker goes with the power, and is back when all doubt from that time is over.
+    site.broker_lost(heard + SECOND, &mut changes);
+    let found = T0 + SECOND.times(600);
+    tick(&mut site, found);
+    let sent = found - SECOND.times(300);
+    for second in [1, 2] {
+        let now = found + SECOND.times(second);
+        // The same connection brings every message.
+        site.broker_found(found);
+        site.data(&name(0), data(u64::from(second), sent + SECOND.times(second)), now, &mut changes);
+    }
+    let agent = site.agent(&name(0)).unwrap();
+    assert!(!agent.clock.is_suspect() && agent.link != Link::Up, "{agent:?}");
+    assert!(changes.records.iter().all(|new| !new.clock_suspect && new.at < found), "{:?}", changes.records);
+    site.broker_found(found);
+    site.data(&name(0), data(3, found + SECOND.times(5)), found + SECOND.times(5), &mut changes);
+    assert_eq!(site.agent(&name(0)).unwrap().link, Link::Up);
+}

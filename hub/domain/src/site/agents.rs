@@ -6,7 +6,7 @@ use lobby_contract::{AgentId, Birth, CommandResult, Death, DeviceId, DeviceInfo,
 
 use super::{Cause, Changes, Site};
 use crate::{
-    agent::{Agent, LEAST_WARM_UP},
+    agent::{Agent, LEAST_WARM_UP, Link},
     alert::Subject,
     changes::LinkChange,
     device::{Device, LinkWord, heartbeat},
@@ -152,10 +152,14 @@ impl Site {
         self.warm_up(now);
     }
 
-    /// The hub was connected at `at` to a broker that keeps messages while the hub is away. What agents that are not known yet say first
-    /// may have waited there; of those that are known, that is assumed since the connection was lost.
+    /// The hub was connected at `at` to a broker that keeps messages while the hub is away. What agents say first that are not known yet, or
+    /// have not been heard of since the connection was lost, may have waited there. The same connection again changes nothing.
     pub fn broker_found(&mut self, at: Timestamp) {
-        self.broker_found = Some(at);
+        if self.broker_found.replace(at) != Some(at) {
+            for watched in self.agents.values_mut().filter(|watched| watched.agent.link != Link::Up) {
+                watched.agent.clock.doubt(at);
+            }
+        }
     }
 
     /// From `now` on, for as long as any of its agents is given to be heard of, causes may be there of which nothing is known yet.

@@ -99,9 +99,11 @@ async fn what_an_earlier_version_staged_in_its_parts_is_found(
 ) {
     let Some(database) = Database::before(Kind::Sqlite, newer).await else { return };
     let store = &database.store;
-    // Who writes here is of today, and knows a column that came later.
+    // Who writes here is of today, and knows columns that came later.
     execute(store, "ALTER TABLE agent ADD COLUMN stopped INTEGER NOT NULL DEFAULT 0".to_owned()).await;
+    execute(store, "ALTER TABLE agent ADD COLUMN clock_behind_ms INTEGER".to_owned()).await;
     writer(store).commit(&of_all(1..=2), T0).await.unwrap();
+    execute(store, "ALTER TABLE agent DROP COLUMN clock_behind_ms".to_owned()).await;
     execute(store, "ALTER TABLE agent DROP COLUMN stopped".to_owned()).await;
     let of_before = format!("UPDATE record_staged SET n = {part} + (n & 288230376151711743)");
     execute(store, of_before).await;
