@@ -27,7 +27,7 @@ const RELIEVED_EVERY: Duration = Duration::from_secs(30);
 const ALERTS: i64 = 100;
 
 /// Sends up what is due.
-struct Escalator {
+pub(crate) struct Escalator {
     store: Store,
     fleet: Arc<Fleet>,
     restraints: Arc<Restraints>,
@@ -44,14 +44,7 @@ pub fn start(
     clock: &Arc<dyn Clock>,
     lifecycle: &Lifecycle,
 ) {
-    let escalator = Escalator {
-        store: store.clone(),
-        fleet: Arc::clone(fleet),
-        restraints: Arc::clone(restraints),
-        clock: Arc::clone(clock),
-        begun: AtomicBool::new(false),
-    };
-    let escalator = Arc::new(escalator);
+    let escalator = Arc::new(Escalator::new(store, fleet, restraints, clock));
     let reliever = Arc::clone(&escalator);
     lifecycle.repeat("escalations", EVERY, move || {
         let escalator = Arc::clone(&escalator);
@@ -64,12 +57,25 @@ pub fn start(
 }
 
 impl Escalator {
-    async fn look(&self) -> Result<(), StoreError> {
+    pub(crate) fn new(store: &Store, fleet: &Arc<Fleet>, restraints: &Arc<Restraints>, clock: &Arc<dyn Clock>) -> Self {
+        Self {
+            store: store.clone(),
+            fleet: Arc::clone(fleet),
+            restraints: Arc::clone(restraints),
+            clock: Arc::clone(clock),
+            begun: AtomicBool::new(false),
+        }
+    }
+
+    /// Sends up what is due now.
+    pub(crate) async fn look(&self) -> Result<(), StoreError> {
         let (setup, now) = (self.fleet.setup(), self.clock.now());
         if !self.begun.load(Ordering::Relaxed) {
             self.store.follow_unfollowed(&setup, now).await?;
             self.begun.store(true, Ordering::Relaxed);
         }
+        // What was quiet until now begins anew with its first post, whatever came to its time meanwhile.
+        self.restraints.settle(now).await?;
         for row in self.store.due_escalations(now).await? {
             let quiet = self.is_quiet(&row, now).await?;
             let site = row.site.clone();
@@ -90,7 +96,7 @@ impl Escalator {
         self.store.relieve_escalations(&setup, now, moved).await
     }
 
-    /// Whether everything that is still wrong is silenced, under maintenance, or explained by something else.
+    /// Whether everything that is still wrong is silenced, under maintenance, out of use, or explained by something else.
     async fn is_quiet(&self, row: &EscalationRow, now: Timestamp) -> Result<bool, StoreError> {
         let open = match &row.ticket {
             None => self.store.alert(row.alert).await?.into_iter().filter(|alert| alert.cleared_at.is_none()).collect(),

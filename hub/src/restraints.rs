@@ -120,14 +120,20 @@ impl Restraints {
         }
     }
 
-    async fn tick(&self, seen: &mut Seen) -> Result<(), StoreError> {
-        let now = self.clock.now();
+    /// Settles what is over at `now`. Whoever acts on what is quiet does so after this, with the same `now`.
+    pub async fn settle(&self, now: Timestamp) -> Result<(), StoreError> {
         if self.refresh().await?.iter().any(|restraint| restraint.state(now) == State::Expired) {
             for site in self.store.settle_restraints(&self.fleet.setup(), now).await? {
                 self.fleet.tell(fleet::Changed { site, device: None });
             }
             self.refresh().await?;
         }
+        Ok(())
+    }
+
+    async fn tick(&self, seen: &mut Seen) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.settle(now).await?;
         let held = self.all();
         let standing = held.iter().map(|restraint| (restraint.id, (restraint.state(now), restraint.clone())));
         let before = std::mem::replace(seen, standing.collect());

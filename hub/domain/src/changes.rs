@@ -85,7 +85,7 @@ pub enum AlertChange {
     Raise(Raise),
     /// It is open, and what had to wait is to be done about it now: its `step`, which is never `Later`, and telling of it.
     Follow(Raise),
-    /// Its device is in use again, and it is still there: whoever was told of it before is told again.
+    /// Its device is in use again, and it is still there: whoever was told of it before, if anybody was, is told again.
     Unmuted(AlertId, Timestamp),
     /// It is to be cleared.
     Clear(Clear),

@@ -83,7 +83,7 @@ pub enum Life {
     /// It is in use: whoever is concerned is told, and tickets are opened.
     #[default]
     Live,
-    /// It is judged; tickets wait until the maintenance is over.
+    /// It is judged; nobody is told and no ticket is opened until the maintenance is over.
     Maintenance,
     /// It is gone. Should it still report, its records are stored, not judged.
     Retired,

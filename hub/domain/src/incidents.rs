@@ -231,12 +231,11 @@ impl Incidents {
         waiting.filter_map(step).collect()
     }
 
-    /// The alerts about `subject` about which something of their own has been done: those that wait are told when they need not any longer,
-    /// and victims with their cause.
-    pub(crate) fn acted_on(&self, subject: &Subject) -> impl Iterator<Item = AlertId> {
-        let acted_on = |incident: &&Incident| matches!(incident.step, Step::Open | Step::None);
+    /// The alerts about `subject` of which somebody may have been told: all but victims, which are told with their cause.
+    pub(crate) fn may_be_told(&self, subject: &Subject) -> impl Iterator<Item = AlertId> {
+        let is_its_own = |incident: &&Incident| !matches!(incident.step, Step::Victim(_));
         let of = self.open.range((subject.clone(), Box::default())..).take_while(move |((of, _), _)| of == subject);
-        of.map(|(_, incident)| incident).filter(acted_on).map(|incident| incident.id)
+        of.map(|(_, incident)| incident).filter(is_its_own).map(|incident| incident.id)
     }
 
     /// Takes note that a step is taken.

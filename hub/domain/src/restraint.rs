@@ -38,7 +38,7 @@ pub enum Kind {
     Maintenance {
         /// What is worked on.
         matchers: Matchers,
-        /// Whether alerts that were open before it began are kept quiet too.
+        /// Whether alerts that were open before it began are kept quiet too. What began in a window that this one goes on from is anyway.
         include_firing: bool,
     },
 }

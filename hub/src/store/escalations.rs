@@ -113,6 +113,7 @@ statements! {
     UNFOLLOWED = "SELECT t.number FROM ticket t WHERE t.state <> 'closed' AND t.number > $1
             AND NOT EXISTS (SELECT 1 FROM escalation e WHERE e.ticket = t.number AND e.ended_at IS NULL)
         ORDER BY t.number LIMIT $2";
+    TOLD = "SELECT EXISTS (SELECT 1 FROM outbox WHERE event = $1 AND post = $2)";
     CANCEL_OUTBOX = "UPDATE outbox SET state = 'cancelled'
         WHERE alert = $1 AND event LIKE '%:escalated:%' AND state = 'queued'";
     CANCEL_DELIVERIES = "UPDATE delivery SET state = 'cancelled', why = 'acknowledged'
@@ -146,6 +147,17 @@ impl TryFrom<Raw> for EscalationRow {
             started_at: Timestamp::from_millis(raw.started_at),
             version: raw.version,
         })
+    }
+}
+
+impl EscalationRow {
+    /// Whoever was given its ticket has it.
+    fn give_to_owner(&mut self, ticket: &TicketRow) {
+        if self.phase == Phase::Repair && !ticket.owner.is_empty() {
+            let owner = ticket.owner_id.as_ref();
+            let owner = owner.map(|id| Holder { id: id.as_str().into(), name: ticket.owner.as_str().into() });
+            self.escalation.worked_by(owner);
+        }
     }
 }
 
@@ -235,6 +247,22 @@ impl Tx {
         }
         failpoint::pass("escalation_told");
         self.note_move(row, moved, by, note, at).await
+    }
+
+    /// Tells a post that an incident came to it, unless `event` is told to it anyway.
+    async fn tell_unless_told(
+        &mut self,
+        row: &EscalationRow,
+        event: &str,
+        post: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let told: bool = on!(self, "look whether a post is told", conn => sqlx::query_scalar(TOLD)
+            .bind(event).bind(post).fetch_one(conn).await)?;
+        if told {
+            return Ok(());
+        }
+        self.tell_post(&row.site, row.alert, &format!("escalated:{}", at.millis()), post, at).await
     }
 
     /// Notes a step with the ticket, if there is one.
@@ -352,11 +380,7 @@ impl Tx {
             }
             State::Triggered => {}
         }
-        if row.phase == Phase::Repair && !ticket.owner.is_empty() {
-            let worker = ticket.owner_id.as_ref();
-            let worker = worker.map(|id| Holder { id: id.as_str().into(), name: ticket.owner.as_str().into() });
-            row.escalation.worked_by(worker);
-        }
+        row.give_to_owner(ticket);
         if row.escalation == before {
             return Ok(true);
         }
@@ -419,7 +443,7 @@ impl Tx {
     }
 
     /// What kept an alert quiet that still fires is over: whoever would have been told of it is told so once, as of `ended`. It has its time
-    /// anew, unless something else of its ticket is wrong that was not kept quiet.
+    /// anew, unless something else of its ticket is wrong that was not kept quiet (`alone`).
     pub(super) async fn unmute(
         &mut self,
         alert: &AlertRow,
@@ -427,29 +451,34 @@ impl Tx {
         setup: &Setup,
         alone: bool,
     ) -> Result<(), StoreError> {
-        if !self.tell_more(alert.id, &format!("unmuted:{}", ended.millis()), now).await? || !alone {
+        let what = format!("unmuted:{}", ended.millis());
+        // A victim is followed up with its cause.
+        if !self.tell_more(alert.id, &what, now).await? || !alone || alert.victim_of.is_some() {
             return Ok(());
         }
         let of = alert.ticket.as_deref().map_or(EscalationOf::Alert(alert.id), EscalationOf::Ticket);
-        while let Some(mut row) = self.escalation(of).await? {
+        while let Some(mut row) = self.escalation(of).await?.filter(|row| row.phase != Phase::Confirm) {
             let posts = self.posts(&row.site, now).await?;
             let (hours, counts) = (setup.hours(&row.site), row.escalation.route.counts);
             let before = row.escalation.clone();
             let moved = row.escalation.resume(now, hours.of(counts), |post| posts.at(post));
+            if let Some(number) = row.ticket.clone()
+                && let Some(ticket) = self.ticket(&number).await?
+            {
+                row.give_to_owner(&ticket);
+            }
             if row.escalation == before {
-                break;
+                return Ok(());
             }
             // On PostgreSQL its time may have come at the same moment: then it begins anew from where it went.
             if !self.store_escalation(&row).await? {
                 continue;
             }
-            match moved {
-                // Whoever has it is told of the alert itself.
-                Some(moved) if moved.from == moved.to => self.note_move(&row, &moved, "", "", now).await?,
-                Some(moved) => self.tell_move(&row, &moved, "", "", now).await?,
-                None => {}
-            }
-            break;
+            let Some(moved) = moved else { return Ok(()) };
+            // Who it had gone to is told of the alert itself, and only whoever it comes to anew need be told that besides.
+            self.cancel_escalations(row.alert).await?;
+            self.tell_unless_told(&row, &format!("{}:{what}", alert.id), &moved.to, now).await?;
+            return self.note_move(&row, &moved, "", "", now).await;
         }
         Ok(())
     }

@@ -99,7 +99,7 @@ statements! {
             changed_by, replaces, request, version, settled)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1, FALSE) ON CONFLICT DO NOTHING";
     CHANGE = "UPDATE restraint SET starts_at = $3, ends_at = $4, comment = $5, changed_by = $6, version = version + 1
-        WHERE id = $1 AND version = $2";
+        WHERE id = $1 AND version = $2 AND settled = FALSE";
     // One that was made while its alert was being cleared may begin after that.
     END_WITH_ALERT = "UPDATE restraint SET version = version + 1,
             ends_at = CASE WHEN starts_at > $2 THEN starts_at ELSE $2 END
@@ -123,7 +123,8 @@ statements! {
     BETWEEN = "SELECT id, kind, matchers, alert, include_firing, starts_at, ends_at, author, comment, created_at, changed_by, replaces,
             request, version
         FROM restraint WHERE starts_at <= $2 AND (ends_at IS NULL OR ends_at > $1) ORDER BY created_at, id";
-    SETTLE = "UPDATE restraint SET settled = TRUE WHERE id = $1";
+    // One that somebody has just made longer is not over.
+    SETTLE = "UPDATE restraint SET settled = TRUE WHERE id = $1 AND ends_at <= $2";
 }
 
 impl TryFrom<Raw> for Restraint {
@@ -380,11 +381,11 @@ impl Store {
     pub async fn settle_restraints(&self, setup: &Setup, now: Timestamp) -> Result<Vec<SiteId>, StoreError> {
         let mut tx = self.begin().await?;
         let mut all = tx.unsettled().await?;
-        let over: Vec<RestraintId> = all
-            .iter()
-            .filter(|restraint| restraint.state(now) == State::Expired)
-            .map(|restraint| restraint.id)
-            .collect();
+        let standing = |wanted| {
+            let so = all.iter().filter(|restraint| restraint.state(now) == wanted);
+            so.map(|restraint| restraint.id).collect::<Vec<RestraintId>>()
+        };
+        let (over, going_on) = (standing(State::Expired), standing(State::Active));
         if over.is_empty() {
             return Ok(Vec::new());
         }
@@ -398,7 +399,8 @@ impl Store {
             let ended = about.iter().filter(|restraint| over.contains(&restraint.id)).filter_map(|restraint| {
                 restraint.ends.filter(|ends| restraint.starts < *ends && facts.opened_at < *ends)
             });
-            if about.iter().any(|restraint| restraint.state(now) == State::Active) {
+            // What is settled is over, also by a clock that was set back.
+            if about.iter().any(|restraint| going_on.contains(&restraint.id)) {
                 continue;
             }
             if let Some(ended) = ended.max() {
@@ -407,12 +409,15 @@ impl Store {
                 heard.extend(alert.ticket);
             }
         }
+        if !unmuted.is_empty() {
+            tx.await_openers().await?;
+        }
         for (alert, ended) in &unmuted {
             let alone = alert.ticket.as_ref().is_none_or(|ticket| !heard.contains(ticket));
             tx.unmute(alert, (*ended, now), setup, alone).await?;
         }
         for restraint in over {
-            on!(&mut tx, "settle a silence or a maintenance window", conn => sqlx::query(SETTLE).bind(restraint.0)
+            on!(&mut tx, "settle a silence or a maintenance window", conn => sqlx::query(SETTLE).bind(restraint.0).bind(now.millis())
                 .execute(conn).await.map(drop))?;
         }
         tx.commit().await?;

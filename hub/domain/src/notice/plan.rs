@@ -25,7 +25,7 @@ pub struct Waiting {
     pub since: Timestamp,
     /// Whether the alert is open.
     pub open: bool,
-    /// Whether it is silenced, under maintenance or explained by another alert just now.
+    /// Whether it is silenced, under maintenance, out of use or explained by another alert just now.
     pub muted: bool,
     /// When the channel last heard of the alert, if it may have.
     pub told_at: Option<Timestamp>,

@@ -49,7 +49,7 @@ impl Site {
         let subject = Subject::Device(id.clone());
         self.collect(&subject, outcomes, now, changes);
         if to.pages() && !from.pages() {
-            changes.alerts.extend(self.incidents.acted_on(&subject).map(|alert| AlertChange::Unmuted(alert, now)));
+            changes.alerts.extend(self.incidents.may_be_told(&subject).map(|alert| AlertChange::Unmuted(alert, now)));
         }
         changes.devices.insert(id.clone());
         self.evaluate_device(id, now, changes);

@@ -93,6 +93,23 @@ fn an_alert_of_which_nobody_is_told_keeps_no_other_one_quiet() {
     );
 }
 
+#[test]
+fn what_was_told_while_its_cause_could_still_show_is_told_again_after_maintenance_too() {
+    let mut world = lobby_world();
+    world.pass(120, |world| lobby(world, "up", Reach::Ok));
+    let unreachable = |world: &mut World| lobby(world, "up", Reach::Unreachable);
+    while world.site.incidents().get(&subject("lift-tv"), "tv-unreachable").is_none() {
+        world.pass(1, unreachable);
+    }
+    assert_eq!(world.told(), ["tv-unreachable of lift-tv: later"]);
+    world.set_life("lift-tv", Life::Maintenance).unwrap();
+    world.pass(100, unreachable);
+    assert!(world.told().is_empty());
+    world.set_life("lift-tv", Life::Live).unwrap();
+    world.pass(2, unreachable);
+    assert_eq!(world.told(), ["unmuted", "tv-unreachable of lift-tv now: ticket"]);
+}
+
 #[rstest]
 #[case::ten_seconds_later(10)]
 #[case::in_the_same_second(0)]

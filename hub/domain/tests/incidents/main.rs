@@ -146,7 +146,7 @@ fn a_device_on_trial_raises_alerts_of_which_nobody_is_told_until_it_is_live() {
     assert_eq!(world.told(), ["covers-motor-fault of covers-1: later, untold"]);
     world.set_life("covers-1", Life::Live).unwrap();
     world.pass(2, fault);
-    assert_eq!(world.told(), ["covers-motor-fault of covers-1 now: ticket"]);
+    assert_eq!(world.told(), ["unmuted", "covers-motor-fault of covers-1 now: ticket"]);
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_fault_that_is_repaired_during_maintenance_opens_no_ticket_and_one_that_is_n
     world.told();
     world.set_life("covers-1", Life::Live).unwrap();
     world.pass(2, fault);
-    assert_eq!(world.told(), ["covers-motor-fault of covers-1 now: ticket"]);
+    assert_eq!(world.told(), ["unmuted", "covers-motor-fault of covers-1 now: ticket"]);
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn a_fault_that_was_told_before_maintenance_is_told_again_at_its_end_if_it_is_st
     assert_eq!((muted(&world), world.told()), (Some(Muted::Life(Life::Maintenance)), vec![]));
     world.set_life("covers-1", Life::Live).unwrap();
     world.pass(2, fault);
-    assert_eq!((muted(&world), world.told()), (None, vec!["told again".to_owned()]));
+    assert_eq!((muted(&world), world.told()), (None, vec!["unmuted".to_owned()]));
     world.set_life("covers-1", Life::Live).unwrap();
     assert!(world.told().is_empty(), "it was in use already");
 }

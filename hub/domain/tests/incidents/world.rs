@@ -153,7 +153,7 @@ pub(super) fn said(change: &AlertChange) -> String {
             format!("{} of {}: {}{told}", raise.rule.id, raise.subject, step(raise.step))
         }
         AlertChange::Follow(follow) => format!("{} of {} now: {}", follow.rule.id, follow.subject, step(follow.step)),
-        AlertChange::Unmuted(..) => "told again".to_owned(),
+        AlertChange::Unmuted(..) => "unmuted".to_owned(),
         AlertChange::Clear(clear) => format!("{} of {} ended: {}", clear.rule, clear.subject, clear.reason.as_str()),
     }
 }

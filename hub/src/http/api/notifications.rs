@@ -47,7 +47,7 @@ pub(in crate::http) struct Notification {
     created_at: i64,
     /// queued, sending, retry, sent, digested, dead or cancelled.
     state: String,
-    /// What keeps it quiet while it is queued: inhibition, maintenance or silence; null for nothing.
+    /// What keeps it quiet while it is queued: life, inhibition, maintenance or silence; null for nothing.
     held: Option<&'static str>,
     /// Of one that is cancelled: cleared, acknowledged, over, needless or `channel_removed`.
     why: Option<String>,

@@ -46,7 +46,8 @@ pub(in crate::http) struct Restraint {
     /// The alert with whose end the silence ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     until_resolved: Option<String>,
-    /// For maintenance: whether alerts that were open before it began are kept quiet too.
+    /// For maintenance: whether alerts that were open before it began are kept quiet too. What began in a window
+    /// that this one goes on from without a gap is kept quiet anyway.
     #[serde(skip_serializing_if = "Option::is_none")]
     include_firing: Option<bool>,
     /// When it begins, in ms since 1970 UTC.
@@ -122,7 +123,8 @@ pub(in crate::http) struct RestraintChange {
     /// What it is about. Other matchers make it another one, and the old one ends.
     #[schema(value_type = Option<Object>)]
     matchers: Option<Matchers>,
-    /// For maintenance alone: whether alerts that were open before it began are kept quiet too.
+    /// For maintenance alone: whether alerts that were open before it began are kept quiet too. What began in a window
+    /// that this one goes on from without a gap is kept quiet anyway.
     include_firing: Option<bool>,
     /// When it begins. Another beginning of an active one makes it another one, and the old one ends.
     starts: Option<i64>,

@@ -28,7 +28,7 @@ pub(super) const HOUR: Span = Span::from_mins(60);
 pub(super) const DAY: Span = Span::from_mins(24 * 60);
 
 /// A clock that a test sets.
-struct Fixed(Timestamp);
+pub(super) struct Fixed(pub(super) Timestamp);
 
 impl Clock for Fixed {
     fn now(&self) -> Timestamp {
