@@ -17,7 +17,10 @@ use crate::{
     restraints::Restraints,
     store::{AlertFilter, EscalationRow, Store, StoreError},
 };
-use lobby_domain::{escalation::State, time::Timestamp};
+use lobby_domain::{
+    escalation::{Phase, State},
+    time::Timestamp,
+};
 
 /// How late a step may be.
 const EVERY: Duration = Duration::from_secs(2);
@@ -80,7 +83,7 @@ impl Escalator {
             let quiet = self.is_quiet(&row, now).await?;
             let site = row.site.clone();
             // What stays quiet looks as it did.
-            let stays = quiet && row.escalation.state == State::Paused;
+            let stays = quiet && row.escalation.state != State::Triggered;
             if self.store.step_escalation(row, quiet, &setup, now).await? && !stays {
                 self.fleet.tell(Changed { site, device: None });
             }
@@ -98,6 +101,10 @@ impl Escalator {
 
     /// Whether everything that is still wrong is silenced, under maintenance, out of use, or explained by something else.
     async fn is_quiet(&self, row: &EscalationRow, now: Timestamp) -> Result<bool, StoreError> {
+        // Whether a repair is confirmed does not depend on it.
+        if row.phase == Phase::Confirm {
+            return Ok(false);
+        }
         let open = match &row.ticket {
             None => self.store.alert(row.alert).await?.into_iter().filter(|alert| alert.cleared_at.is_none()).collect(),
             Some(ticket) => {

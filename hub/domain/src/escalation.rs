@@ -347,6 +347,15 @@ impl Escalation {
         self.due = until;
     }
 
+    /// Something keeps it quiet: it is looked at again at `until`. Whoever is at it stays at it.
+    pub fn wait(&mut self, now: Timestamp, until: Timestamp) {
+        if self.state == State::Held {
+            self.due = Some(until);
+        } else {
+            self.pause(now, Some(until));
+        }
+    }
+
     /// Who works it is known: as long as it did not go up it is theirs. `None` if nothing but a name is known of them, which is nobody of
     /// the roster.
     pub fn worked_by(&mut self, worker: Option<Holder>) {

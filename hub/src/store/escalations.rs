@@ -1,12 +1,12 @@
 //! What is followed up along the chain of command: written with the change of the ticket or alert that it follows from, and moved on when
 //! its time is over (see [`lobby_domain::escalation`]). Each step is guarded by the row's version, so that of two hubs one takes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lobby_contract::SiteId;
 use lobby_domain::{
     alert::{AlertId, Raise},
-    escalation::{Escalation, Move, Phase, Refusal, Route, State},
+    escalation::{Escalation, Move, Phase, Refusal, Route, State, Why},
     roster::Holder,
     rule::TicketRule,
     ticket,
@@ -249,7 +249,19 @@ impl Tx {
         self.note_move(row, moved, by, note, at).await
     }
 
-    /// Tells a post that an incident came to it, unless `event` is told to it anyway.
+    /// Whoever was given the ticket of an incident has it.
+    async fn give_to_owner(&mut self, row: &mut EscalationRow) -> Result<(), StoreError> {
+        let ticket = match row.ticket.clone() {
+            Some(number) => self.ticket(&number).await?,
+            None => None,
+        };
+        if let Some(ticket) = ticket {
+            row.give_to_owner(&ticket);
+        }
+        Ok(())
+    }
+
+    /// Tells a post that an incident came to it or left it, unless `event` is told to it anyway.
     async fn tell_unless_told(
         &mut self,
         row: &EscalationRow,
@@ -462,22 +474,22 @@ impl Tx {
             let (hours, counts) = (setup.hours(&row.site), row.escalation.route.counts);
             let before = row.escalation.clone();
             let moved = row.escalation.resume(now, hours.of(counts), |post| posts.at(post));
-            if let Some(number) = row.ticket.clone()
-                && let Some(ticket) = self.ticket(&number).await?
-            {
-                row.give_to_owner(&ticket);
-            }
+            self.give_to_owner(&mut row).await?;
             if row.escalation == before {
                 return Ok(());
+            }
+            if moved.is_some() {
+                self.cancel_escalations(row.alert).await?;
             }
             // On PostgreSQL its time may have come at the same moment: then it begins anew from where it went.
             if !self.store_escalation(&row).await? {
                 continue;
             }
             let Some(moved) = moved else { return Ok(()) };
-            // Who it had gone to is told of the alert itself, and only whoever it comes to anew need be told that besides.
-            self.cancel_escalations(row.alert).await?;
-            self.tell_unless_told(&row, &format!("{}:{what}", alert.id), &moved.to, now).await?;
+            // Whoever has it now and whoever had it know by being told of the alert, or are told that besides.
+            for post in BTreeSet::from([&moved.to, &moved.from]) {
+                self.tell_unless_told(&row, &format!("{}:{what}", alert.id), post, now).await?;
+            }
             return self.note_move(&row, &moved, "", "", now).await;
         }
         Ok(())
@@ -536,7 +548,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
         if quiet {
-            row.escalation.pause(now, Some(now + QUIET_FOR));
+            row.escalation.wait(now, now + QUIET_FOR);
             let ours = tx.store_escalation(&row).await?;
             tx.commit().await?;
             return Ok(ours);
@@ -545,6 +557,9 @@ impl Store {
         let (hours, counts) = (setup.hours(&row.site), row.escalation.route.counts);
         let was_held = row.escalation.state == State::Held;
         let Some(moved) = row.escalation.step(now, hours.of(counts), |post| posts.at(post)) else { return Ok(false) };
+        if moved.why == Why::Resumed {
+            tx.give_to_owner(&mut row).await?;
+        }
         if !tx.store_escalation(&row).await? {
             return Ok(false);
         }

@@ -86,6 +86,19 @@ fn what_is_quiet_no_more_begins_anew(#[case] stepped: i64, #[case] from: &str, #
 }
 
 #[test]
+fn whoever_is_at_it_stays_at_it_while_it_is_quiet_although_their_time_ends_meanwhile() {
+    let (mut escalation, _) = Escalation::begin(urgent(), T0, &ALWAYS, everywhere);
+    escalation.hold(at(1), &ALWAYS);
+    escalation.wait(at(16), at(17));
+    assert_eq!((escalation.state, escalation.due), (State::Held, Some(at(17))));
+    assert_eq!(escalation.resume(at(60), &ALWAYS, everywhere), None);
+    assert_eq!((escalation.state, escalation.due), (State::Held, Some(at(75))));
+    let (mut unanswered, _) = Escalation::begin(urgent(), T0, &ALWAYS, everywhere);
+    unanswered.wait(at(10), at(11));
+    assert_eq!((unanswered.state, unanswered.due), (State::Paused, Some(at(11))));
+}
+
+#[test]
 fn who_is_at_a_post_is_looked_up_when_it_is_its_turn() {
     let (mut escalation, _) = Escalation::begin(urgent(), T0, &ALWAYS, only("engineering leader"));
     assert_eq!(escalation.holder, Some(person("engineering")));

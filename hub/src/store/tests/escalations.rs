@@ -212,6 +212,14 @@ async fn what_is_quiet_waits_and_begins_anew_with_its_first_post(#[values(Kind::
     assert_eq!(stands(store).await, expect("engineering", State::Triggered, 26));
 }
 
+/// Looks as the hub does at its start, in that minute.
+async fn look(store: &Store, minute: u32) {
+    let clock: Arc<dyn Clock> = Arc::new(Fixed(at(minute)));
+    let fleet = Arc::new(Fleet::new(Pack::built_in(), BTreeMap::new(), super::shanghai()));
+    let restraints = Restraints::load(store.clone(), Arc::clone(&fleet), Arc::clone(&clock)).await.unwrap();
+    Escalator::new(store, &fleet, &restraints, &clock).look().await.unwrap();
+}
+
 /// Maintenance of the display from one minute to another.
 async fn quiet(store: &Store, n: u128, starts: u32, ends: u32) {
     let matchers = Matchers::new([(Field::Device, vec![LED.into()])]).unwrap();
@@ -280,13 +288,44 @@ async fn what_came_to_its_time_in_maintenance_that_ended_while_the_hub_was_down_
     let store = &database.store;
     commit(&mut writer(store), raise(LED, DARK, at(0))).await;
     quiet(store, 1, 2, 30).await;
-    let clock: Arc<dyn Clock> = Arc::new(Fixed(at(40)));
-    let fleet = Arc::new(Fleet::new(Pack::built_in(), BTreeMap::new(), super::shanghai()));
-    let restraints = Restraints::load(store.clone(), Arc::clone(&fleet), Arc::clone(&clock)).await.unwrap();
-    Escalator::new(store, &fleet, &restraints, &clock).look().await.unwrap();
+    look(store, 40).await;
     assert_eq!(stands(store).await, expect("engineering", State::Triggered, 50));
     assert_eq!(told(store).await, Vec::<String>::new());
     assert_eq!(super::told(store, "unmuted").await.first().map(|(minute, _)| *minute), Some(40));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_repair_that_is_not_confirmed_in_time_goes_up_although_its_alert_is_quiet(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    commit(&mut writer(store), raise(LED, DARK, at(0))).await;
+    act(store, Action::Start, 5).await;
+    act(store, Action::Finish, 30).await;
+    assert_eq!(stands(store).await, expect("concierge", State::Triggered, 270));
+    quiet(store, 1, 40, 2000).await;
+    look(store, 270).await;
+    assert_eq!(stands(store).await, expect("leader", State::Triggered, 390));
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_took_notice_and_was_quiet_when_their_time_ended_is_asked_again_after_it(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    commit(&mut writer(store), raise(LED, DARK, at(0))).await;
+    act(store, Action::Accept, 1).await;
+    quiet(store, 1, 2, 60).await;
+    look(store, 16).await;
+    assert_eq!(stands(store).await.1, State::Held, "they are at it all the same");
+    look(store, 60).await;
+    assert_eq!(stands(store).await, expect("engineering", State::Held, 75));
+    look(store, 75).await;
+    assert_eq!(stands(store).await, expect("engineering", State::Triggered, 80));
 }
 
 #[rstest]
