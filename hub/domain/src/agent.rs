@@ -262,8 +262,18 @@ impl Agent {
             self.ended = Some(((epoch, session), now));
             return changed;
         }
-        let is_over = self.ended.is_some_and(|(ended, _)| ended == (epoch, session));
-        !is_over && !self.clock.waited(sent_at, now) && self.is_there(now)
+        if self.ended.is_some_and(|(ended, _)| ended == (epoch, session)) {
+            return false;
+        }
+        if self.clock.waited(sent_at, now) {
+            // That an earlier session ended says nothing any more, and this one is of the past too.
+            let gone = matches!(self.link, Link::Suspect { .. } | Link::Down { .. });
+            if gone {
+                self.link = Link::Unverified { since: now };
+            }
+            return gone;
+        }
+        self.is_there(now)
     }
 
     /// Moves what it remembers of its coming and going by `by` ms.
@@ -593,8 +603,13 @@ mod tests {
         assert!(!agent.heard(7, 3, 300_000, at(1001)));
         assert!(!agent.heard(7, 4, 400_000, at(1001)), "nor does a later session");
         assert_eq!((agent.link, agent.last_seen), (Link::Unverified { since: at(1000) }, Some(at(0))));
+        // The end of a session and the beginning of the next waited too.
+        agent.died(&death(7, 4, DeathReason::Lost), at(1001));
+        assert_eq!(agent.link, Link::Suspect { since: at(1001) });
+        assert!(agent.born(&birth(7, 5, 500), at(1001)));
+        assert_eq!(agent.link, Link::Unverified { since: at(1001) });
         agent.clock.observe(1_001_000, at(1002));
-        assert!(agent.heard(7, 4, 1_001_000, at(1002)));
+        assert!(agent.heard(7, 5, 1_001_000, at(1002)));
         assert_eq!(agent.link, Link::Up);
     }
 

@@ -89,19 +89,25 @@ impl Clock {
     /// 0 while nothing is known. What may have waited in a broker does not make it slower than it was known to be.
     pub fn behind_millis(&self) -> i64 {
         let current = self.current.map(|(_, least)| least);
-        let before = self.noted.filter(|noted| self.doubt.is_there() && *noted >= -CLOCK_TOLERANCE.millis());
+        let before = self.known().filter(|_| self.doubt.is_there());
         current.into_iter().chain(self.last).chain(before).min().unwrap_or(0)
-    }
-
-    /// Whether a message that was sent at `sent_at` by it and came at `now` plainly waited in a broker, and says nothing of the present.
-    pub(crate) fn waited(&self, sent_at: i64, now: Timestamp) -> bool {
-        let late = |noted: i64| now.millis().saturating_sub(sent_at).saturating_sub(noted) > CLOCK_TOLERANCE.millis();
-        self.doubt.is_there() && self.noted.is_some_and(late)
     }
 
     /// The same; `None` while nothing has been heard, or nothing that tells a slow clock from a message that waited in a broker.
     pub fn plainly_behind_millis(&self) -> Option<i64> {
         (self.current.is_some() && !self.may_have_waited()).then(|| self.behind_millis())
+    }
+
+    /// Whether a message that was sent at `sent_at` by it and came at `now` waited in a broker as far as is known, and says nothing of
+    /// the present. Of a clock that was set back while the hub was away, all do, until it is seen to go on steadily.
+    pub(crate) fn waited(&self, sent_at: i64, now: Timestamp) -> bool {
+        let late = |noted: i64| now.millis().saturating_sub(sent_at).saturating_sub(noted) > CLOCK_TOLERANCE.millis();
+        self.doubt.is_there() && self.known().is_some_and(late)
+    }
+
+    /// How far it is known to be behind from before there was doubt; of one that was ahead, waiting cannot be told from being set right.
+    fn known(&self) -> Option<i64> {
+        self.noted.filter(|noted| *noted >= -CLOCK_TOLERANCE.millis())
     }
 
     fn may_have_waited(&self) -> bool {
@@ -188,6 +194,7 @@ mod tests {
             (Some(10_800), 2000 - 10_800 - 600, 10_800, true),
             (Some(10_800), 2000 - 10_800, 10_800, false),
             (Some(10_800), 1999, 1, false),
+            (Some(-3600), 1999, 1, false),
             (None, 1400, 600, false),
         ] {
             let mut clock = Clock::restored(noted.map(|secs: i64| secs * 1000));

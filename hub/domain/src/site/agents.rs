@@ -52,7 +52,10 @@ impl Site {
         watched.agent.clock.observe(birth.sent_at, now);
         watched.agent.version.clone_from(&birth.agent.version);
         watched.agent.queued = birth.queued;
-        (watched.asked_for_birth, watched.unborn, watched.birth_due) = (None, false, None);
+        // One that waited in the broker does not show that the agent is there.
+        if !watched.agent.clock.waited(birth.sent_at, now) {
+            (watched.asked_for_birth, watched.unborn, watched.birth_due) = (None, false, None);
+        }
         if let Some(least) = birth.devices.iter().map(|device| device.every_ms).min() {
             watched.agent.heartbeat = heartbeat(least).max(Span::from_secs(5));
         }
