@@ -325,8 +325,9 @@ impl Ingest {
         let changes = gathered.changes.entry(site.clone()).or_default();
         let before = changes.records.len();
         if self.counters.is_scarce() {
-            // Not acknowledged to a broker either: it, or the agent, keeps the message and sends it again.
+            // Its agent keeps it and sends it again. A broker that had to keep it too would soon send nothing more.
             scarcity::judge(live, &agent, message, received_at, changes);
+            receipt.into_iter().for_each(Receipt::settle);
             gathered.urgent = gathered.urgent.or((!changes.alerts.is_empty()).then_some(gathered.records));
             return;
         }

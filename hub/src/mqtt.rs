@@ -46,7 +46,7 @@ pub struct Inbound {
     pub message: FromAgent,
     /// Length of the payload.
     pub bytes: usize,
-    /// To be settled after the commit. Present with an external broker only.
+    /// To be settled after the commit, or at once where there is no room: its agent keeps the records. Present with an external broker only.
     pub receipt: Option<Receipt>,
 }
 

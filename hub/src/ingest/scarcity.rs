@@ -18,7 +18,6 @@ use super::{
 };
 use crate::{
     disk::Space,
-    mqtt::Receipt,
     store::{Batch, StoreError, Trouble},
 };
 
@@ -30,22 +29,24 @@ const NO_ROOM: u64 = 1024 * 1024;
 pub(super) struct Held {
     batches: Vec<Batch>,
     acks: Vec<FollowUp>,
-    receipts: Vec<Receipt>,
 }
 
 impl Held {
-    /// Takes the records, and what is said when they are stored, out of a batch; `None` if there are none.
-    pub(super) fn take(batches: &mut [Batch], follow_ups: &mut [FollowUp], receipts: Vec<Receipt>) -> Option<Self> {
+    /// Takes the records, and what is said when they are stored, out of a batch; `None` if there are none. What their agents and devices are
+    /// is stored with the rest, and is not written again later: it may have changed by then.
+    pub(super) fn take(batches: &mut [Batch], follow_ups: &mut [FollowUp]) -> Option<Self> {
         let acks: Vec<_> = follow_ups.iter_mut().map(FollowUp::take_acks).collect();
         let held = batches.iter_mut().map(|batch| {
             let urgent = batch.changes.take_urgent();
-            let records = std::mem::replace(&mut batch.changes, urgent);
+            let mut records = std::mem::replace(&mut batch.changes, urgent);
+            records.agents.clear();
+            records.devices.clear();
             Batch {
                 site: batch.site.clone(),
                 zone: batch.zone.clone(),
                 changes: records,
                 agents: batch.agents.clone(),
-                devices: batch.devices.clone(),
+                devices: Vec::new(),
                 told: Vec::new(),
             }
         });
@@ -54,8 +55,8 @@ impl Held {
             !(changes.records.is_empty() && changes.lost.is_empty() && changes.streams.is_empty())
         };
         let batches: Vec<Batch> = held.filter(waits).collect();
-        let nothing = batches.is_empty() && receipts.is_empty() && acks.iter().all(|follow| follow.acks.is_empty());
-        (!nothing).then_some(Self { batches, acks, receipts })
+        let nothing = batches.is_empty() && acks.iter().all(|follow| follow.acks.is_empty());
+        (!nothing).then_some(Self { batches, acks })
     }
 }
 
@@ -108,8 +109,7 @@ impl Storing {
             match self.writer.commit(&first.batches, self.clock.now()).await {
                 Ok(done) => {
                     self.counters.committed(done, Duration::ZERO);
-                    let Held { acks: follow_ups, receipts, .. } = held.remove(0);
-                    let released = Stored { receipts, follow_ups, ..Stored::default() };
+                    let released = Stored { follow_ups: held.remove(0).acks, ..Stored::default() };
                     stored.send(released).await.ok().context("saying has ended")?;
                 }
                 Err(cause) => {

@@ -69,7 +69,7 @@ impl Storing {
     ) -> anyhow::Result<()> {
         let mut held: Vec<Held> = Vec::new();
         let (mut copy_at, mut merge_at) = (Instant::now(), Instant::now());
-        while let Some(Judged { mut batches, mut receipts, replies, mut follow_ups, turn }) = judged.recv().await {
+        while let Some(Judged { mut batches, receipts, replies, mut follow_ups, turn }) = judged.recv().await {
             // Other standards may be in effect by now.
             if let Err(cause) = self.writer.go_by(self.fleet.setup()).await {
                 let cause = format!("{:#}", anyhow::Error::from(cause));
@@ -78,7 +78,7 @@ impl Storing {
             self.resume(&mut held, &stored).await?;
             let records: usize = batches.iter().map(|batch| batch.changes.records.len()).sum();
             if !held.is_empty() || !self.store(&batches, true).await {
-                held.extend(Held::take(&mut batches, &mut follow_ups, std::mem::take(&mut receipts)));
+                held.extend(Held::take(&mut batches, &mut follow_ups));
                 self.begin_scarcity();
                 self.store(&batches, false).await;
             }
