@@ -270,7 +270,9 @@ impl Lanes {
 
     /// The last `seq` of `from..=to` that was sent long enough ago to be missed; below `from` if there is none.
     pub(super) fn missed_until(&self, epoch: u64, from: u64, to: u64, now: Duration) -> u64 {
-        let cursor = if epoch == self.epoch && from >= self.split.seq { self.live } else { self.backlog };
+        // Where nothing has piled up, or no more, all of it was sent by the live lane or before.
+        let is_live = epoch == self.epoch && from >= self.split.seq;
+        let cursor = if is_live || !self.behind { self.live } else { self.backlog };
         let sent = match epoch.cmp(&cursor.epoch) {
             std::cmp::Ordering::Less => to,
             std::cmp::Ordering::Equal => to.min(cursor.seq.saturating_sub(1)),

@@ -149,3 +149,13 @@ fn of_a_long_range_only_what_was_sent_a_while_ago_is_missed() {
     assert_eq!(lanes.missed_until(6, 1, 9000, NOW), 9000, "an epoch that was acknowledged before");
     assert_eq!(lanes.missed_until(8, 1, 9000, NOW), 0);
 }
+
+#[test]
+fn of_what_no_backlog_is_left_a_long_range_is_missed_as_well_as_a_short_one() {
+    let mut lanes = lanes(9001);
+    lanes.exhausted(Lane::Backlog);
+    assert_eq!(lanes.missed_until(7, 1, 150, NOW), 150, "it was sent, or is lost");
+    assert_eq!(lanes.missed_until(7, 1, 20_000, NOW), 9000, "what is not made yet is not");
+    assert_eq!(lanes.missed_until(6, 1, 9000, NOW), 9000);
+    assert_eq!(lanes.missed_until(8, 1, 9000, NOW), 0);
+}
