@@ -144,7 +144,7 @@ impl Findings {
     }
 
     /// What is found and what is remembered: all that is to be stored.
-    fn to_store(&self) -> Vec<Finding> {
+    pub fn to_store(&self) -> Vec<Finding> {
         let state = self.lock();
         state.found.values().chain(state.remembered.values()).cloned().collect()
     }

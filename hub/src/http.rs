@@ -98,7 +98,10 @@ impl App {
             let subject = format!("{}/{id}", domain.as_str());
             self.store.note(&Change::new(actor, self.clock.now(), "finding.ignore", subject)).await?;
         }
-        Ok(self.findings.ignore(domain, id))
+        let ignored = self.findings.ignore(domain, id);
+        // What was answered is there after a restart too.
+        self.store.store_findings(&self.findings.to_store()).await?;
+        Ok(ignored)
     }
 }
 

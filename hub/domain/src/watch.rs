@@ -193,7 +193,8 @@ impl Watch {
                 out.push(Outcome::Unstable(Unstable { subject, rule, at: scene.now }));
             }
             // With each record its timers are stored as well, so that a restart sets them back by no more than a heartbeat.
-            if before.phase != after.phase || (is_new && after.phase.is_timed()) {
+            let steadied = before.flaps().flapping() != after.flaps().flapping();
+            if before.phase != after.phase || steadied || (is_new && after.phase.is_timed()) {
                 out.push(Outcome::Phase { rule: Arc::clone(rule), kept: after.kept() });
             }
         }

@@ -186,6 +186,8 @@ impl Found {
         let since = known.map_or(now, |known| known.since);
         // It became worse: that is not what was ignored.
         let ignored = known.is_some_and(|known| known.ignored && known.severity >= severity);
+        // Who has not seen it yet is to see it, though it happens once more and passes by itself this time.
+        let persistent = persistent || known.is_some_and(|known| known.persistent);
         Finding { domain, id, key, severity, values, since, persistent, ignored }
     }
 }

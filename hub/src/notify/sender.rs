@@ -247,7 +247,8 @@ impl Notify {
         (memory, exchanges): (&mut Memory, &Exchanges),
     ) -> Result<usize, StoreError> {
         let mut tx = self.store.begin_yielding().await?;
-        let Expanded { mut taken, mut channels, holds } = tx.expand_outbox(&settings.routes(), mailboxes).await?;
+        let Expanded { mut taken, mut channels, holds } =
+            tx.expand_outbox(&settings.routes(), mailboxes, self.clock.now()).await?;
         // Nothing that was taken is of later.
         let (now, mut nexts) = (self.clock.now(), Vec::new());
         let is_free = |name: &&String| !memory.busy.contains(*name) && matches!(held(&holds, name, now), Held::Not);
@@ -264,7 +265,7 @@ impl Notify {
                     // which is then told of this channel alone: without a message it succeeds.
                     drop(tx);
                     tx = self.store.begin_yielding().await?;
-                    Expanded { taken, channels, .. } = tx.expand_outbox(&settings.routes(), mailboxes).await?;
+                    Expanded { taken, channels, .. } = tx.expand_outbox(&settings.routes(), mailboxes, now).await?;
                     nexts.clear();
                     break;
                 }

@@ -104,11 +104,13 @@ const DELIVER_FROM_LISTS: &str = "INSERT INTO delivery (event, post, channel, si
     ON CONFLICT DO NOTHING";
 
 impl Tx {
-    /// Gives what is in the outbox to the channels that serve its posts, and to those of `mailboxes` who are at them, some of it at a time.
+    /// Gives what is in the outbox at `now` to the channels that serve its posts, and to those of `mailboxes` who are at them, some of it at
+    /// a time.
     pub(crate) async fn expand_outbox(
         &mut self,
         routes: &[Route],
         mailboxes: &[Mailbox],
+        now: Timestamp,
     ) -> Result<Expanded, StoreError> {
         let take = if matches!(self, Self::Sqlite(_)) { TAKE } else { TAKE_ON_POSTGRES };
         let mut rows: Vec<Told> = on!(self, "take from the outbox", conn =>
@@ -121,7 +123,10 @@ impl Tx {
             (one.created_at, &one.event, &one.post).cmp(&(other.created_at, &other.event, &other.post))
         });
         let holds = self.channel_holds().await?;
-        let knew = |channel: &str, at: Timestamp| holds.get(channel).is_some_and(|known| known.since <= at);
+        // One that was added while the clock was ahead is there all the same.
+        let knew = |channel: &str, at: Timestamp| {
+            holds.get(channel).is_some_and(|known| known.since <= at || known.since > now)
+        };
         let mut deliveries = Vec::with_capacity(rows.len());
         for Told { event, post, site, alert, created_at } in &rows {
             let (alert, created_at, at) = (*alert, *created_at, Timestamp::from_millis(*created_at));

@@ -109,7 +109,7 @@ impl Site {
             let step = match victim_of {
                 Some(source) => Step::Victim(source),
                 None if has_ticket => Step::Open,
-                None if firing.ticket.is_none() && self.life_of(&subject).pages() => Step::None,
+                // What was to be done without a ticket may not have been: it changes nothing when it is done again.
                 None => Step::Later,
             };
             let mut incident = Incident::restored(id, firing, (since, opened_at), step);

@@ -71,8 +71,13 @@ async fn compose(store: &Store, id: u128, kind: &str, now: Timestamp) -> bool {
 
 /// Gives what is in the outbox to channels. Returns how many rows of it were taken.
 pub(super) async fn expand(store: &Store, routes: &[Route], mailboxes: &[Mailbox]) -> usize {
+    expand_at(store, routes, mailboxes, Timestamp::from_millis(i64::MAX)).await
+}
+
+/// The same at a time.
+async fn expand_at(store: &Store, routes: &[Route], mailboxes: &[Mailbox], now: Timestamp) -> usize {
     let mut tx = store.begin().await.unwrap();
-    let expanded = tx.expand_outbox(routes, mailboxes).await.unwrap();
+    let expanded = tx.expand_outbox(routes, mailboxes, now).await.unwrap();
     tx.commit().await.unwrap();
     expanded.taken
 }
@@ -140,6 +145,20 @@ async fn a_post_is_told_through_every_channel_that_serves_it_and_a_later_channel
     expand(store, &[], &[]).await;
     store.know_channels(&[OPS], at(5)).await.unwrap();
     assert_eq!(expand(store, &routes, &[]).await, 0);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_channel_that_was_added_while_the_clock_was_ahead_is_told_of_what_is_found_now(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let (store, mut writer) = (&database.store, writer(&database.store));
+    store.know_channels(&[OPS], at(1440)).await.unwrap();
+    commit(&mut writer, raise(LED, DARK, at(1))).await;
+    expand_at(store, &[route(OPS, &["engineering"])], &[], at(2)).await;
+    let told: Vec<_> = deliveries(store).await.into_iter().map(|row| (row.channel, row.post)).collect();
+    assert_eq!(told, [(OPS.to_owned(), "engineering".to_owned())]);
 }
 
 #[rstest]

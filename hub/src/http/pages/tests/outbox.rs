@@ -15,7 +15,7 @@ async fn dead(hub: &Hub) -> Uuid {
     store.know_channels(&[OPS], Timestamp::from_millis(BEGIN)).await.unwrap();
     let route = Route { channel: OPS.into(), posts: vec!["engineering".into()], sites: Vec::new() };
     let mut tx = store.begin().await.unwrap();
-    tx.expand_outbox(&[route], &[]).await.unwrap();
+    tx.expand_outbox(&[route], &[], now).await.unwrap();
     let queued = tx.queued_for(OPS, 9).await.unwrap().queued;
     let carries = queued.iter().map(|one| (one.event.as_str(), one.post.as_str())).collect();
     let draft = Draft {
