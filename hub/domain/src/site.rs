@@ -219,9 +219,8 @@ impl Site {
                         let may_explain = may_explain(&self.pack.inhibitions, &self.labels(subject, &raise.rule));
                         self.incidents.raise(&mut raise, about, may_explain, now);
                         changes.alerts.push(AlertChange::Raise(raise));
-                    } else if let Some(watch) = self.watch_of(subject) {
-                        watch.put_back(&raise.rule.id);
-                        changes.phase(subject, &raise.rule, Phase::Pending { since: raise.since }.into());
+                    } else if let Some(kept) = self.watch_of(subject).and_then(|watch| watch.put_back(&raise.rule.id)) {
+                        changes.phase(subject, &raise.rule, kept);
                     }
                 }
                 Outcome::Clear(clear) => {

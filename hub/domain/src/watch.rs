@@ -170,6 +170,12 @@ impl Watch {
             if after != before {
                 self.places.set(place, after);
             }
+            // With each record its timers are stored as well, so that a restart sets them back by no more than a heartbeat. Before what is
+            // decided, which may be put back.
+            let steadied = before.flaps().flapping() != after.flaps().flapping();
+            if before.phase != after.phase || steadied || (is_new && after.phase.is_timed()) {
+                out.push(Outcome::Phase { rule: Arc::clone(rule), kept: after.kept() });
+            }
             match decision {
                 Some(Decision::Raise { since }) => {
                     worst = worst.max(Some(rule.effect));
@@ -192,11 +198,6 @@ impl Watch {
                 let (subject, rule) = (subject.clone(), rule.id.clone());
                 out.push(Outcome::Unstable(Unstable { subject, rule, at: scene.now }));
             }
-            // With each record its timers are stored as well, so that a restart sets them back by no more than a heartbeat.
-            let steadied = before.flaps().flapping() != after.flaps().flapping();
-            if before.phase != after.phase || steadied || (is_new && after.phase.is_timed()) {
-                out.push(Outcome::Phase { rule: Arc::clone(rule), kept: after.kept() });
-            }
         }
     }
 
@@ -205,14 +206,14 @@ impl Watch {
         self.places.change_moving(|state| state.count_until(at));
     }
 
-    /// Takes back that a rule fires, because its alert cannot open now: it will fire again at the next evaluation that sees the fault.
-    pub fn put_back(&mut self, rule: &str) {
-        let rules = self.rules.iter().flat_map(|rules| &rules.rules);
-        for (place, known) in rules.enumerate() {
-            if *known.id == *rule {
-                self.places.change(place, |state| *state = state.unfired(known));
-            }
-        }
+    /// Takes back that a rule fires, because its alert cannot open now: it will fire again at the next evaluation that sees the fault, also
+    /// after a restart, for which this is what is to be stored of it.
+    pub fn put_back(&mut self, rule: &str) -> Option<Kept> {
+        let rules = self.rules.as_ref()?;
+        let place = rules.rules.iter().position(|known| *known.id == *rule)?;
+        let unfired = self.places.state(place).unfired(&rules.rules[place]);
+        self.places.set(place, unfired);
+        Some(unfired.kept())
     }
 
     /// Ends everything, without saying that any fault is gone.

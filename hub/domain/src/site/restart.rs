@@ -73,9 +73,12 @@ impl Site {
             }
             self.devices.insert(device.id.clone(), Box::new(device));
         }
+        let mut alerting = Vec::new();
         for (subject, rule, kept) in stored.phases {
             if !self.watch_of(&subject).is_some_and(|watch| watch.restore(&rule, kept)) {
                 changes.phases.insert((subject, rule), Kept::default());
+            } else if kept.phase.alerting_since().is_some() {
+                alerting.push((subject, rule));
             }
         }
         for (device, record) in stored.past {
@@ -83,7 +86,18 @@ impl Site {
         }
         self.warm_up(now);
         self.restore_alerts(stored.open_alerts, now, changes);
+        self.put_back_without_alert(alerting, changes);
         self.find_sources();
+    }
+
+    /// What an earlier version stored as firing although its alert could not open fires again when the fault is next seen.
+    fn put_back_without_alert(&mut self, alerting: Vec<(Subject, Box<str>)>, changes: &mut Changes) {
+        for (subject, rule) in alerting {
+            let has_none = self.incidents.get(&subject, &rule).is_none();
+            if let Some(kept) = self.watch_of(&subject).filter(|_| has_none).and_then(|watch| watch.put_back(&rule)) {
+                changes.phases.insert((subject, rule), kept);
+            }
+        }
     }
 
     /// What was told of the past before the restart is judged again, so that a fault whose end is still to come is discovered late. One that

@@ -6,7 +6,7 @@ mod consequences;
 mod restart;
 mod world;
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use lobby_contract::{Death, DeathReason, Reach};
 use lobby_domain::{
@@ -16,6 +16,7 @@ use lobby_domain::{
     pack::Pack,
     rule::Rule,
     site::LifeError,
+    time::Span,
 };
 use rstest::rstest;
 
@@ -244,17 +245,22 @@ fn beyond_the_most_alerts_of_a_site_the_site_says_so_and_the_rest_opens_when_the
     );
 }
 
-#[test]
-fn beyond_the_most_alerts_of_a_device_the_site_says_so_and_other_devices_are_told_of_as_ever() {
+/// Standards with these rules for a motor fault, of which one device may have 20 alerts; each raises after `raise_after`.
+fn with_motor_rules(numbers: Range<u32>, raise_after: Span) -> Arc<Pack> {
     let mut pack = (*Pack::built_in()).clone();
     let mut kind = (*pack.kinds["shoe-cover-machine"]).clone();
     let motor = kind.rules.iter().position(|rule| &*rule.id == "covers-motor-fault").unwrap();
-    let motor = kind.rules.remove(motor);
-    let many = (0..25).map(|number| Arc::new(Rule { id: format!("motor-{number}").into(), ..(*motor).clone() }));
-    kind.rules.extend(many);
+    let motor = Rule { raise_after, ..(*kind.rules.remove(motor)).clone() };
+    kind.rules
+        .extend(numbers.map(|number| Arc::new(Rule { id: format!("motor-{number:02}").into(), ..motor.clone() })));
     pack.kinds.insert("shoe-cover-machine".into(), Arc::new(kind));
+    Arc::new(pack)
+}
+
+#[test]
+fn beyond_the_most_alerts_of_a_device_the_site_says_so_and_other_devices_are_told_of_as_ever() {
     let mut world = World::new();
-    world.follows(Arc::new(pack));
+    world.follows(with_motor_rules(0..25, Span::ZERO));
     world.birth("box", 1, &[MACHINE, TV]);
     world.pass(100, |world| {
         fault(world);

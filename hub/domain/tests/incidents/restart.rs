@@ -7,11 +7,12 @@ use lobby_domain::{
     device::Life,
     rule::{Kept, Phase},
     site::{OpenAlert, Stored},
+    time::Span,
     watch::Watch,
 };
 use rstest::rstest;
 
-use super::world::*;
+use super::{MACHINE, fault, with_motor_rules, world::*};
 
 #[rstest]
 #[case::had_its_ticket(true, None, &[])]
@@ -70,6 +71,48 @@ fn an_alert_without_a_ticket_that_waited_at_a_restart_is_told_and_followed_up_al
     assert_eq!(world.told(), ["covers-empty of covers-1 now: no ticket"]);
     world.pass(60, empty);
     assert!(world.told().is_empty(), "once");
+}
+
+#[test]
+fn what_was_held_back_before_a_restart_is_held_back_after_it_and_opens_when_there_is_room() {
+    let ten_minutes = Span::from_mins(10);
+    let mut before = World::new();
+    before.follows(with_motor_rules(0..25, ten_minutes));
+    before.birth("box", 1, &[MACHINE]);
+    before.pass(601, fault);
+    let told = before.told();
+    let of = |told: &[String], what: &str| told.iter().filter(|told| told.contains(what)).count();
+    assert_eq!((of(&told, ": ticket"), of(&told, "site-alert-storm of site/: no ticket")), (20, 1), "{told:?}");
+    let open = before.site.incidents().iter().map(|(subject, incident)| OpenAlert {
+        id: incident.id,
+        subject: subject.clone(),
+        rule: incident.rule.id.clone(),
+        since: incident.since,
+        opened_at: incident.opened_at,
+        has_ticket: incident.rule.ticket.is_some(),
+        victim_of: None,
+    });
+    let phases = before.phases.iter().map(|((subject, rule), kept)| (subject.clone(), rule.clone(), *kept));
+    let mut device = before.device("covers-1").clone();
+    device.watch = Watch::default();
+    let stored = Stored {
+        agents: vec![before.site.agent(&name("box")).unwrap().clone()],
+        devices: vec![device],
+        phases: phases.collect(),
+        open_alerts: open.collect(),
+        ..Stored::default()
+    };
+    let mut world = World::going_on_from(&before);
+    world.follows(with_motor_rules(0..25, ten_minutes));
+    world.does(|site, now, changes| site.restore(stored, now, changes));
+    world.birth("box", 2, &[MACHINE]);
+    world.pass(400, fault);
+    assert_eq!(world.told(), ["site-alert-storm of site/ now: no ticket"], "it goes on, and nothing is raised twice");
+    // Some of them are judged no more.
+    world.follows(with_motor_rules(10..25, ten_minutes));
+    world.pass(5, fault);
+    let told = world.told();
+    assert_eq!((of(&told, ": ticket"), of(&told, "ended: rule_removed")), (5, 10), "{told:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A site whose agents are written to by hand.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::tz::TimeZone;
 use lobby_contract::{
@@ -11,6 +11,7 @@ use lobby_domain::{
     calendar::Calendar,
     device::{Device, Life},
     pack::Pack,
+    rule::Kept,
     site::{AlertChange, Changes, LifeError, Site},
     time::{Span, Timestamp},
 };
@@ -27,6 +28,8 @@ pub(super) struct World {
     pub(super) seq: u64,
     /// Everything that was decided about alerts: rule, subject, and what.
     told: Vec<String>,
+    /// Where each rule stood that was stored.
+    pub(super) phases: BTreeMap<(Subject, Box<str>), Kept>,
 }
 
 impl World {
@@ -37,7 +40,7 @@ impl World {
     pub(super) fn admitting(admission: Life) -> Self {
         let calendar = Calendar::always_open(TimeZone::UTC);
         let site = Site::new("demo".parse::<SiteId>().unwrap(), calendar, Pack::built_in(), T0).admitting(admission);
-        Self { site, now: T0, seq: 0, told: Vec::new() }
+        Self { site, now: T0, seq: 0, told: Vec::new(), phases: BTreeMap::new() }
     }
 
     /// Another one at the time that `before` has reached.
@@ -49,6 +52,7 @@ impl World {
         let mut changes = Changes::default();
         let done = act(&mut self.site, self.now, &mut changes);
         self.told.extend(changes.alerts.iter().map(said));
+        self.phases.extend(changes.phases);
         done
     }
 
