@@ -54,7 +54,7 @@ pub(crate) async fn before_migration(
     let path = folder.free_name(now, Some(schema))?;
     tracing::info!(file = %path.display(), schema, "making a backup before the schema is changed");
     make(&place.database_url, &path, now, &|_| {}).await?;
-    folder.prune(keep)
+    folder.prune(keep, now)
 }
 
 /// Removes what an interrupted backup left behind.

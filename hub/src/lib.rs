@@ -277,7 +277,7 @@ async fn offer_first_admin(
 
 /// Lets backups be made, unless nothing is to be kept.
 fn start_backups(config: &Config, mode: Mode, clock: &Arc<dyn Clock>, lifecycle: &Lifecycle) -> backup::Status {
-    let status = backup::Status::new(&config.backup);
+    let status = backup::Status::new(&config.backup, clock.now());
     if mode == Mode::Serve {
         let (url, settings) = (config.database_url.clone(), config.backup.clone());
         let making = backup::run(url, settings, status.clone(), clock.clone(), lifecycle.stop_token());

@@ -39,6 +39,7 @@ use self::{
 };
 use crate::{
     backup::{self, Folder},
+    clock::{Clock as _, SystemClock},
     installation::{Installation, Left, Seal, boot},
     lifecycle::Lifecycle,
     store::{META_SINCE, Missing, Store, newest_schema, sqlite_path},
@@ -268,7 +269,7 @@ fn before_opening(place: &Place, known: Option<&Installation>) -> anyhow::Result
     let length = length(&file)?;
     let Some(known) = known else {
         let empty = length.is_none_or(|length| length == 0);
-        let backups = Folder::new(place.backups.clone()).list().unwrap_or_default();
+        let backups = Folder::new(place.backups.clone()).list(SystemClock.now()).unwrap_or_default();
         return match (empty, backups.is_empty()) {
             (true, true) => Ok(Inside::Nothing),
             (true, false) => Err(place.refuse(Finding::Forgotten).into()),

@@ -46,7 +46,7 @@ pub async fn restore_latest(
     now: Timestamp,
     say: Say<'_>,
 ) -> Result<Manifest, BackupError> {
-    let all = Folder::new(place.backups.clone()).list()?;
+    let all = Folder::new(place.backups.clone()).list(now)?;
     let mut newest = None;
     for entry in &all {
         say(&format!("verifying {}", entry.path.display()));

@@ -51,8 +51,9 @@ pub struct Failure {
 
 impl Status {
     /// A status that knows of the backups that are there.
-    pub fn new(settings: &Settings) -> Self {
-        let last_good = Folder::new(settings.folder.clone()).list().unwrap_or_default().first().map(|entry| entry.at);
+    pub fn new(settings: &Settings, now: Timestamp) -> Self {
+        let backups = Folder::new(settings.folder.clone()).list(now).unwrap_or_default();
+        let last_good = backups.first().map(|entry| entry.at);
         Self(Arc::new(Mutex::new(State { every: settings.every, last_good, failure: None })))
     }
 
@@ -116,7 +117,7 @@ async fn once(database_url: &str, settings: &Settings, now: Timestamp) -> Result
     let folder = Folder::new(settings.folder.clone());
     let path = folder.free_name(now, None)?;
     make(database_url, &path, now, &|_| {}).await?;
-    folder.prune(settings.keep)?;
+    folder.prune(settings.keep, now)?;
     Ok(path)
 }
 
@@ -161,6 +162,6 @@ mod tests {
     #[test]
     fn a_hub_that_is_told_to_make_none_makes_none() {
         let settings = Settings { every: None, keep: 7, folder: "nowhere".into() };
-        assert_eq!(Status::new(&settings).due(T0), None);
+        assert_eq!(Status::new(&settings, T0).due(T0), None);
     }
 }

@@ -8,7 +8,11 @@ use std::{
 use sqlx::migrate::MigrateError;
 use uuid::Uuid;
 
-use crate::{backup::Folder, store::StoreError};
+use crate::{
+    backup::Folder,
+    clock::{Clock as _, SystemClock},
+    store::StoreError,
+};
 
 /// What is wrong with a database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -90,7 +94,8 @@ impl Place {
 
     /// A refusal because of `finding`.
     pub fn refuse(&self, finding: Finding) -> Refusal {
-        let newest = Folder::new(self.backups.clone()).list().ok().and_then(|all| all.into_iter().next());
+        let newest =
+            Folder::new(self.backups.clone()).list(SystemClock.now()).ok().and_then(|all| all.into_iter().next());
         let advice = match newest {
             Some(newest) => {
                 format!("The newest verified backup is {}; restore it with: {}", newest.path.display(), self.command())
