@@ -70,7 +70,8 @@ const BESIDE_A_FAULT: usize = 64;
 const THREAD: &str = "starting a thread";
 /// How often time passes for the rules.
 const TICK: Duration = Duration::from_secs(1);
-/// When the rules have not been evaluated for longer, ingest could not work meanwhile.
+/// When the rules have not been evaluated for longer, ingest could not work meanwhile. When nothing came for longer while a broker waits to be
+/// told that what it sent is stored, it may have sent as much as it does without that.
 const DEAF: Duration = Duration::from_secs(3);
 
 /// What judging works with.
@@ -109,6 +110,33 @@ struct Course {
     ticked: Instant,
     /// How the clock was last moved.
     moved: Option<timekeeper::Moved>,
+    /// When a message was last taken in.
+    heard: Instant,
+    /// Whether a broker waits to be told that the batch that was handed over last is stored.
+    owes: bool,
+    /// Until when agents were excused because a broker may hold back what they say.
+    excused: Instant,
+}
+
+impl Course {
+    fn begin() -> Self {
+        let now = Instant::now();
+        Self { connects: 0, ticked: now, moved: None, heard: now, owes: false, excused: now }
+    }
+
+    /// For how long, since this was last asked, nobody may have been heard although they spoke: the rules were not evaluated, or a broker
+    /// waits (`owed`) and may hold back what they say.
+    fn deaf(&mut self, owed: bool) -> Option<Duration> {
+        let now = Instant::now();
+        let unjudged = now - std::mem::replace(&mut self.ticked, now);
+        let is_held_back = owed && now - self.heard >= DEAF;
+        if !is_held_back && unjudged < DEAF {
+            return None;
+        }
+        let unheard = if is_held_back { now - self.heard.max(self.excused) } else { Duration::ZERO };
+        self.excused = now;
+        Some(unjudged.max(unheard))
+    }
 }
 
 #[derive(Default)]
@@ -191,6 +219,11 @@ pub fn start(
 }
 
 impl Handover {
+    /// Whether a batch is being stored.
+    fn is_taken(&self) -> bool {
+        self.turn.available_permits() == 0
+    }
+
     async fn turn(&self) -> anyhow::Result<OwnedSemaphorePermit> {
         Arc::clone(&self.turn).acquire_owned().await.context("waiting for storing")
     }
@@ -216,17 +249,20 @@ impl Ingest {
         let mut sources = Sources { inbound, broker, ticks };
         let restored = Gathered { changes: std::mem::take(&mut self.restored), ..Gathered::default() };
         self.hand_over(restored, handover.turn().await?, &handover).await?;
-        let mut course = Course { connects: 0, ticked: Instant::now(), moved: None };
+        let mut course = Course::begin();
         loop {
             self.progress.beat(Part::Ingest);
             let mut gathered = Gathered::default();
             tokio::select! {
                 biased;
                 // However much comes, time passes for the rules.
-                _ = sources.ticks.tick() => self.tick(sources.state(), &mut course, &mut gathered),
+                _ = sources.ticks.tick() => {
+                    let owed = course.owes && handover.is_taken();
+                    self.tick((sources.state(), owed), &mut course, &mut gathered);
+                }
                 // What came before the stop is still stored, so the queue is looked at first.
                 message = sources.inbound.recv() => match message {
-                    Some(message) => self.gather(message, &mut sources.inbound, &course, &mut gathered).await,
+                    Some(message) => self.gather(message, &mut sources.inbound, &mut course, &mut gathered).await,
                     None => return Ok(()),
                 },
                 () = stop.cancelled() => return Ok(()),
@@ -235,10 +271,12 @@ impl Ingest {
             }
             let mut turn = self.await_turn(&handover, &mut sources, &mut course, &mut gathered).await?;
             if let Some(urgent) = gathered.take_urgent() {
+                course.owes = !urgent.receipts.is_empty();
                 self.hand_over(urgent, turn, &handover).await?;
                 // What becomes urgent meanwhile goes with the rest: nothing is put off twice.
                 turn = self.await_turn(&handover, &mut sources, &mut course, &mut gathered).await?;
             }
+            course.owes = !gathered.receipts.is_empty();
             self.hand_over(gathered, turn, &handover).await?;
         }
     }
@@ -258,7 +296,7 @@ impl Ingest {
     }
 
     /// Takes in what comes within the linger.
-    async fn gather(&self, first: Inbound, inbound: &mut Queue, course: &Course, gathered: &mut Gathered) {
+    async fn gather(&self, first: Inbound, inbound: &mut Queue, course: &mut Course, gathered: &mut Gathered) {
         self.take(first, course, gathered);
         let mut linger = Linger::begin(Instant::now());
         // One for all of them: from here, to set an alarm is to wake another thread.
@@ -286,7 +324,8 @@ impl Ingest {
     }
 
     /// Waits until the batch before is stored, and takes in what comes meanwhile. While there is room for that, time passes for the
-    /// rules too; without room nobody is heard, and the silence would be taken for theirs.
+    /// rules too; without room nobody is heard, and the silence would be taken for theirs. Nor is it theirs where a broker holds back what they
+    /// say until it is told that what it sent is stored.
     async fn await_turn(
         &self,
         handover: &Handover,
@@ -300,7 +339,10 @@ impl Ingest {
             tokio::select! {
                 biased;
                 turn = &mut turn => return turn,
-                _ = sources.ticks.tick(), if !self.is_full(gathered) => self.tick(sources.state(), course, gathered),
+                _ = sources.ticks.tick(), if !self.is_full(gathered) => {
+                    let owed = course.owes || !gathered.receipts.is_empty();
+                    self.tick((sources.state(), owed), course, gathered);
+                }
                 Some(message) = sources.inbound.recv(), if !self.is_full(gathered) => self.take(message, course, gathered),
             }
         }
@@ -311,9 +353,10 @@ impl Ingest {
         gathered.records >= self.counters.pace.most().min(enough)
     }
 
-    fn take(&self, inbound: Inbound, course: &Course, gathered: &mut Gathered) {
+    fn take(&self, inbound: Inbound, course: &mut Course, gathered: &mut Gathered) {
         failpoint::pass("received");
         let begun = Instant::now();
+        course.heard = begun;
         let Inbound { site, agent, received_at, connected_at, message, receipt, .. } = inbound;
         let brought_over = |at| course.moved.map_or(at, |moved| moved.brought_over(at, self.clock.now()));
         let received_at = brought_over(received_at);
@@ -339,9 +382,8 @@ impl Ingest {
         self.counters.spent(Stage::Judge, begun.elapsed());
     }
 
-    fn tick(&self, state: BrokerState, course: &mut Course, gathered: &mut Gathered) {
-        let deaf = course.ticked.elapsed();
-        course.ticked = Instant::now();
+    fn tick(&self, (state, owed): (BrokerState, bool), course: &mut Course, gathered: &mut Gathered) {
+        let deaf = course.deaf(owed);
         self.keep_time(course);
         let connects = &mut course.connects;
         let now = self.clock.now();
@@ -355,7 +397,7 @@ impl Ingest {
         let spread = births_within(sites.values().map(|site| site.agents().count()).sum());
         for (id, site) in sites.iter_mut() {
             let changes = gathered.changes.entry(id.clone()).or_default();
-            if deaf >= DEAF {
+            if let Some(deaf) = deaf {
                 site.excuse(Span::from_millis(i64::try_from(deaf.as_millis()).unwrap_or(i64::MAX)));
             }
             if lost || (!state.up && *connects > 0) {

@@ -7,22 +7,35 @@ use std::{
 
 use jiff::tz::TimeZone;
 use lobby_contract::{Channel, FromAgent};
-use lobby_domain::pack::Pack;
+use lobby_domain::{
+    agent::Link,
+    pack::Pack,
+    time::{Span, Timestamp},
+};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
-    sync::mpsc,
-    time::{Instant, pause, sleep_until},
+    sync::{Semaphore, mpsc, watch},
+    time::{Instant, interval, pause, sleep_until},
 };
 
 use super::*;
 use crate::{
     clock::SystemClock,
     fleet::Fleet,
-    ingest::{Course, Gathered, Ingest},
-    mqtt::{Entrance, Inbound, Queue, queue},
+    ingest::{Course, Gathered, Handover, Ingest, Sources, TICK as EVALUATED_EVERY},
+    mqtt::{BrokerState, Entrance, Inbound, Queue, queue},
     restraints::Restraints,
 };
+
+/// The time of day by the clock of the test.
+struct TestClock(Timestamp, Instant);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        self.0 + Span::from_millis(i64::try_from(self.1.elapsed().as_millis()).unwrap())
+    }
+}
 
 /// Ingest on its own, and the queue from which it takes.
 struct Judging {
@@ -56,7 +69,7 @@ fn data(record: &Value) -> Inbound {
 impl Judging {
     /// Knows one machine.
     async fn start() -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let clock: Arc<dyn Clock> = Arc::new(TestClock(SystemClock.now(), Instant::now()));
         let fleet = Arc::new(Fleet::new(Pack::built_in(), [].into(), TimeZone::UTC));
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&format!("sqlite://{}", folder.path().join("lobby.db").display())).await.unwrap();
@@ -72,12 +85,12 @@ impl Judging {
             setups: mpsc::channel(1).1,
         };
         let (entrance, inbound) = queue(1 << 20);
-        let course = Course { connects: 0, ticked: Instant::now(), moved: None };
+        let mut course = Course::begin();
         let device = json!({ "id": MACHINE, "kind": KIND, "every_ms": 10_000 });
         let sent_at = SystemClock.now().millis();
         let agent = json!({ "version": "test" });
         let birth = json!({ "epoch": 1, "session": 1, "sent_at": sent_at, "agent": agent, "devices": [device] });
-        ingest.take(from_box(Channel::Birth, &birth), &course, &mut Gathered::default());
+        ingest.take(from_box(Channel::Birth, &birth), &mut course, &mut Gathered::default());
         pause();
         Self { ingest, course, entrance, inbound, _folder: folder }
     }
@@ -97,7 +110,7 @@ impl Judging {
         };
         tokio::select! {
             () = sending => {}
-            () = self.ingest.gather(record(1), &mut self.inbound, &self.course, &mut gathered) => {}
+            () = self.ingest.gather(record(1), &mut self.inbound, &mut self.course, &mut gathered) => {}
         }
         (begun.elapsed(), sent, gathered)
     }
@@ -136,4 +149,28 @@ async fn a_fault_closes_its_batch_at_once(#[case] scarce: bool) {
     assert_eq!((sent, gathered.records), (3, if scarce { 0 } else { 3 }));
     assert_eq!(gathered.urgent, Some(gathered.records));
     assert_eq!(gathered.changes.values().map(|changes| changes.alerts.len()).sum::<usize>(), 1);
+}
+
+#[rstest]
+#[case::a_broker_that_may_hold_back_what_it_says(true, true)]
+#[case::a_broker_that_brings_everything(false, false)]
+#[tokio::test]
+async fn while_a_batch_cannot_be_stored_an_agent_is_silent_only_if_it_would_be_heard(
+    #[case] owes: bool,
+    #[case] is_up: bool,
+) {
+    let Judging { ingest, mut course, entrance: _entrance, inbound, _folder } = Judging::start().await;
+    // The batch before is never stored.
+    let handover = Handover { judged: mpsc::channel(1).0, turn: Arc::new(Semaphore::new(0)) };
+    let (_broker, broker) = watch::channel(BrokerState { up: true, connects: 0 });
+    let mut sources = Sources { inbound, broker, ticks: interval(EVALUATED_EVERY) };
+    course.owes = owes;
+    let mut gathered = Gathered::default();
+    let waiting = ingest.await_turn(&handover, &mut sources, &mut course, &mut gathered);
+    assert!(timeout(Duration::from_secs(300), waiting).await.is_err());
+    let sites = ingest.fleet.read();
+    let link = sites.values().next().unwrap().agents().next().unwrap().link;
+    assert_eq!(link == Link::Up, is_up, "{link:?}");
+    let evaluated = ingest.progress.evaluated_at().unwrap();
+    assert!(ingest.clock.now().since(evaluated) <= Span::from_secs(2), "the rules are evaluated all the same");
 }
