@@ -160,7 +160,7 @@ async fn serve(
     if let Some(reloader) = Reloader::of(&config, setups, to_notify_by, findings.clone(), clock.clone()) {
         lifecycle.supervise("reload", reloader.run(lifecycle.stop_token()));
     }
-    store.regrade_alerts(&config.pack).await.context("reading the severity of open alerts")?;
+    store.regrade_alerts(&fleet.setup(), clock.now()).await.context("reading the severity of open alerts")?;
     let restored = ingest::restore(&store, &fleet, clock.as_ref()).await?;
 
     let (to_ingest, inbound) = mqtt::queue(QUEUE);

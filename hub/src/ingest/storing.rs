@@ -71,7 +71,7 @@ impl Storing {
         let (mut copy_at, mut merge_at) = (Instant::now(), Instant::now());
         while let Some(Judged { mut batches, receipts, replies, mut follow_ups, turn }) = judged.recv().await {
             // Other standards may be in effect by now.
-            if let Err(cause) = self.writer.go_by(self.fleet.setup()).await {
+            if let Err(cause) = self.writer.go_by(self.fleet.setup(), self.clock.now()).await {
                 let cause = format!("{:#}", anyhow::Error::from(cause));
                 warn!(cause, "open alerts could not be given their severity by other standards; it is tried again");
             }

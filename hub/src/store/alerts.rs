@@ -6,7 +6,6 @@ use lobby_domain::{
     label::Label,
     matchers::Labels,
     overlay::Facts,
-    pack::Pack,
     report::is_stated,
     rule::Severity,
     time::Timestamp,
@@ -360,17 +359,17 @@ impl Tx {
         let Some((id, severity)) = open else { return Ok(()) };
         on!(self, "count a repeated alert", conn => sqlx::query(HIT).bind(id).bind(raise.at.millis())
             .execute(conn).await.map(drop))?;
-        self.regrade_alert(id, &severity, raise.rule.severity).await
+        self.regrade_alert(id, &severity, raise.rule.severity).await.map(drop)
     }
 
-    /// Gives an alert the severity that its rule has now. Whoever took notice of it has not of something worse.
-    async fn regrade_alert(&mut self, id: Uuid, before: &str, after: Severity) -> Result<(), StoreError> {
+    /// Gives an alert the severity that its rule has now. Whoever took notice of it has not of something worse. Returns whether it is.
+    async fn regrade_alert(&mut self, id: Uuid, before: &str, after: Severity) -> Result<bool, StoreError> {
         if before == after.as_str() {
-            return Ok(());
+            return Ok(false);
         }
         let kept = Severity::from_text(before).is_some_and(|before| keeps_acknowledgement(before, after));
         on!(self, "change an alert's severity", conn => sqlx::query(REGRADE).bind(id).bind(after.as_str()).bind(kept)
-            .execute(conn).await.map(drop))
+            .execute(conn).await.map(|_| !kept))
     }
 
     /// Clears an alert and tells whoever was told of it. Returns nothing if it was not open.
@@ -511,14 +510,17 @@ impl Store {
         Ok(row)
     }
 
-    /// Gives open alerts the severity that their rules have in `pack`, which may not be the one by which they were raised.
-    pub async fn regrade_alerts(&self, pack: &Pack) -> Result<(), StoreError> {
+    /// Gives open alerts the severity that their rules have by `setup`, which may not be the one by which they were raised. What is worse than
+    /// somebody took notice of is followed up as such.
+    pub async fn regrade_alerts(&self, setup: &Setup, now: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         let open: Vec<(Uuid, String, String)> =
             on!(&mut tx, "read open alerts", conn => sqlx::query_as(SEVERITIES).fetch_all(conn).await)?;
         for (id, rule, severity) in open {
-            if let Some(rule) = pack.rule(&rule) {
-                tx.regrade_alert(id, &severity, rule.severity).await?;
+            if let Some(rule) = setup.pack.rule(&rule)
+                && tx.regrade_alert(id, &severity, rule.severity).await?
+            {
+                tx.follow_worse_alert(AlertId(id), rule.severity, setup, now).await?;
             }
         }
         tx.commit().await

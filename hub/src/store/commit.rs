@@ -223,9 +223,9 @@ impl Writer {
     }
 
     /// Goes on by `setup`. If its standards are others, open alerts are given the severity that their rules have now.
-    pub async fn go_by(&mut self, setup: Arc<Setup>) -> Result<(), StoreError> {
+    pub async fn go_by(&mut self, setup: Arc<Setup>, now: Timestamp) -> Result<(), StoreError> {
         if !Arc::ptr_eq(&self.setup.pack, &setup.pack) {
-            self.store.regrade_alerts(&setup.pack).await?;
+            self.store.regrade_alerts(&setup, now).await?;
         }
         self.setup = setup;
         Ok(())

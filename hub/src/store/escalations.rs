@@ -8,7 +8,7 @@ use lobby_domain::{
     alert::{AlertId, Raise},
     escalation::{Escalation, Move, Phase, Refusal, Route, State, Why},
     roster::Holder,
-    rule::TicketRule,
+    rule::{Severity, TicketRule},
     ticket,
     time::{Span, Timestamp},
 };
@@ -503,6 +503,37 @@ impl Tx {
             // On PostgreSQL its time may have come at the same moment: then it is held where it went.
             if self.store_escalation(&row).await? {
                 return self.cancel_escalations(id).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// An alert is worse than it was: it is followed up at the pace of that, and whoever has taken notice of it is asked again.
+    pub(super) async fn follow_worse_alert(
+        &mut self,
+        id: AlertId,
+        severity: Severity,
+        setup: &Setup,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(priority) = setup.pack.chain.alerts.get(&severity) else { return Ok(()) };
+        while let Some(mut row) = self.escalation(EscalationOf::Alert(id)).await? {
+            let pace = Route::new(&setup.pack, row.escalation.route.post(0), priority, row.phase);
+            let hours = setup.hours(&row.site);
+            let hours = hours.of(pace.counts);
+            row.escalation.repace(&pace, hours);
+            let moved = if row.escalation.state == State::Held {
+                let posts = self.posts(&row.site, at).await?;
+                Some(row.escalation.restart(at, hours, |post| posts.at(post)))
+            } else {
+                None
+            };
+            // On PostgreSQL its time may have come at the same moment: then its pace changes where it went.
+            if self.store_escalation(&row).await? {
+                return match moved {
+                    Some(moved) => self.tell_move(&row, &moved, "", "", at).await,
+                    None => Ok(()),
+                };
             }
         }
         Ok(())

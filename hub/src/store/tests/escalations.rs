@@ -7,6 +7,7 @@ use lobby_domain::{
     escalation::{Phase, Refusal, State},
     matchers::{Field, Matchers},
     restraint::{Kind as Restrained, Restraint, RestraintId},
+    rule::{Rule, Severity},
     ticket::{Action, WaitingFor},
 };
 use rstest::rstest;
@@ -24,7 +25,7 @@ use super::{
 use crate::{
     clock::Clock,
     escalations::Escalator,
-    fleet::Fleet,
+    fleet::{Fleet, Setup},
     restraints::Restraints,
     store::{Comment, Deed, EscalationRow, Made, RaiseError},
 };
@@ -620,4 +621,44 @@ async fn a_long_list_is_read_in_pages_and_by_post(#[values(Kind::Sqlite, Kind::P
     assert_eq!(pages(Some("manager")).await, [Vec::<i64>::new()]);
     let wrong = "nonsense".parse().unwrap();
     assert!(store.escalations((None, None), Some(&wrong), 2).await.unwrap().is_err());
+}
+
+/// That machines run low, by standards that grade it so.
+fn graded(severity: Severity) -> Setup {
+    let mut pack = (*Pack::built_in()).clone();
+    for kind in pack.kinds.values_mut() {
+        let kind = Arc::make_mut(kind);
+        for rule in kind.rules.iter_mut().filter(|rule| &*rule.id == LOW) {
+            *rule = Arc::new(Rule { severity, ..(**rule).clone() });
+        }
+    }
+    Setup { pack: Arc::new(pack), ..setup() }
+}
+
+#[rstest]
+#[case::that_nobody_has_seen(false)]
+#[case::that_somebody_took_notice_of(true)]
+#[tokio::test]
+async fn an_alert_that_is_worse_by_other_standards_is_followed_up_as_that(
+    #[case] noticed: bool,
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    commit(&mut writer(store), raise(MACHINE, LOW, at(0))).await;
+    let id = all_alerts(store).await[0].id;
+    if noticed {
+        store.acknowledge(id, "王芳", at(2), &by(), &setup()).await.unwrap();
+        assert_eq!(stands(store).await.1, State::Held);
+    }
+    for (severity, minutes) in [(Severity::Warning, 3), (Severity::Critical, 4), (Severity::Critical, 5)] {
+        store.regrade_alerts(&graded(severity), at(minutes)).await.unwrap();
+    }
+    // Ten minutes from when it came to them.
+    let due = if noticed { 4 + 10 } else { 10 };
+    assert_eq!(stands(store).await, expect("showflat", State::Triggered, due));
+    let asked: &[&str] = if noticed { &["showflat"] } else { &[] };
+    assert_eq!(told(store).await, asked, "once");
+    let acked = all_alerts(store).await[0].acked.clone();
+    assert_eq!(acked, None);
 }

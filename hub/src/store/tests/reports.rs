@@ -271,7 +271,7 @@ async fn a_restart_keeps_reports_and_other_standards_do_not_end_them(
     assert_eq!(stored.open_alerts, [], "no rule knows of it");
     hub.birth().await;
     let other = Pack { report: None, ..(*Pack::built_in()).clone() };
-    store.regrade_alerts(&other).await.unwrap();
+    store.regrade_alerts(&super::Setup { pack: std::sync::Arc::new(other.clone()), ..setup() }, T0).await.unwrap();
     hub.step(|site, now, changes| {
         let calendar = site.calendar.clone();
         site.reconfigure(std::sync::Arc::new(other), calendar, now, changes);

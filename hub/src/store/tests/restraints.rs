@@ -390,7 +390,7 @@ async fn a_restart_with_a_pack_that_grades_an_alert_as_worse_asks_for_notice_ane
     let alert = all_alerts(store).await[0].id;
     for expected in [None, Some("李工")] {
         store.acknowledge(alert, "李工", at(1), &by(), &setup()).await.unwrap();
-        store.regrade_alerts(&Pack::built_in()).await.unwrap();
+        store.regrade_alerts(&setup(), at(2)).await.unwrap();
         let row = store.alert(alert).await.unwrap().unwrap();
         let acked = row.acked.as_ref().map(|(_, by)| by.as_str());
         assert_eq!((row.severity.as_str(), acked), (rule(DARK).severity.as_str(), expected));
@@ -409,7 +409,7 @@ async fn other_standards_reach_the_severity_of_open_alerts_while_the_hub_runs(
     let alert = all_alerts(store).await[0].id;
     store.acknowledge(alert, "李工", at(1), &by(), &setup()).await.unwrap();
     let pack = Arc::new((*Pack::built_in()).clone());
-    writer.go_by(Arc::new(Setup { pack, ..setup() })).await.unwrap();
+    writer.go_by(Arc::new(Setup { pack, ..setup() }), at(2)).await.unwrap();
     let row = store.alert(alert).await.unwrap().unwrap();
     assert_eq!((row.severity.as_str(), row.acked), (rule(DARK).severity.as_str(), None));
 }
