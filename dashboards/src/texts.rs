@@ -925,6 +925,7 @@ texts! {
     told_unmuted: "静默结束仍未恢复", "still there after a silence";
     told_again: "仍未恢复", "still there";
     told_unstable: "时好时坏", "comes and goes";
+    told_undelivered: "另一通道未送达", "another channel did not take it";
     told_acknowledged: "已有人处理", "being seen to";
     told_rejected: "维修不受理", "not repaired";
     told_cleared: "结束", "over";

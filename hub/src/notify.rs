@@ -176,6 +176,7 @@ impl Notify {
             heard: sent.heard,
             then,
             paused_until: pause(channel, sent.outcome).map(|pause| now + pause),
+            instead: None,
         };
         self.store.end_test(&attempted, now).await?;
         let taken = sent.outcome == Outcome::Taken;

@@ -70,7 +70,7 @@ use sqlx::{
 use tokio::{sync::Notify, time::timeout};
 
 pub use self::{
-    addressing::{Expanded, Route, TAKEN_AT_ONCE},
+    addressing::{Expanded, Route, Routes, TAKEN_AT_ONCE},
     alerts::{AlertFilter, AlertRow},
     audit::AuditFilter,
     checkpoint::Checkpoints,

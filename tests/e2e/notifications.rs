@@ -293,6 +293,11 @@ fn a_lie_with_status_200_is_not_believed_and_what_will_never_be_taken_is_a_findi
         found["persistent"] == true && found["title"]["en"].as_str().is_some_and(|title| title.contains("bot")),
         "{found}"
     );
+    wait::until("another channel to tell what this one did not", PATIENCE, || {
+        let told =
+            |letter: &Letter| letter.body["type"] == "alert.undelivered" && letter.text().contains("通道 bot 未送达");
+        Ok(receiver.letters_to("/hook").iter().any(told).then_some(()))
+    })?;
     // The receiver never heard of the beginning, so it does not hear of the end.
     receiver.feel(Mood::Take);
     machines.mend(&hub, 0, &first)?;
@@ -301,17 +306,19 @@ fn a_lie_with_status_200_is_not_believed_and_what_will_never_be_taken_is_a_findi
         Ok(rows.iter().any(|row| row["state"] == "cancelled" && row["why"] == "needless").then_some(()))
     })?;
     ensure!(receiver.letters_to("/feishu").len() == 1);
-    // Beginning and end, for two posts; otherwise it would be the end that finds the receiver gone.
-    settled(&hub.api, "hook", &["sent"], 4)?;
+    // Beginning and end, for two posts, and what the other did not take; otherwise it would be the end that finds the receiver gone.
+    settled(&hub.api, "hook", &["sent"], 5)?;
     // Gone for good: nothing more is sent until a test is taken.
     receiver.feel(Mood::Say(410, String::new()));
     machines.fail(&hub, 1)?;
     finding("channel_gone")?;
-    settled(&hub.api, "bot", &["dead"], 2)?;
+    // The beginning, and what the other did not take for its two posts.
+    settled(&hub.api, "bot", &["dead"], 4)?;
     let count = receiver.letters_to("/hook").len();
     receiver.feel(Mood::Take);
     machines.fail(&hub, 2)?;
-    settled(&hub.api, "bot", &["sent"], 1)?;
+    // Also for the post that only the other serves.
+    settled(&hub.api, "bot", &["sent"], 2)?;
     ensure!(receiver.letters_to("/hook").len() == count, "it is off");
     let test = hub.api.post("/api/v1/channels/hook/test", &json!({}))?;
     ensure!(test.status == 200 && test.json()?["taken"] == true, "{test:?}");

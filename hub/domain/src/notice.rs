@@ -37,6 +37,8 @@ pub enum What {
     Assigned,
     /// It comes and goes.
     Unstable,
+    /// Another channel did not take what it was told of it.
+    Undelivered,
     /// Somebody has taken notice.
     Acknowledged,
     /// Who repairs will not: its ticket was rejected, and it is still there.
@@ -48,7 +50,7 @@ pub enum What {
 }
 
 impl What {
-    /// What an event is about, by its name: `{alert}:{what}`, or `{alert}:{what}:{time}`.
+    /// What an event is about, by its name: `{alert}:{what}`, or `{alert}:{what}:{time}`, or `{alert}:undelivered:{channel}`.
     pub fn of(event: &str) -> Self {
         let mut parts = event.split(':').skip(1);
         let (what, time) = (parts.next().unwrap_or_default(), parts.next().and_then(|time| time.parse().ok()));
@@ -59,6 +61,7 @@ impl What {
             "escalated" => Self::Escalated,
             "assigned" => Self::Assigned,
             "unstable" => Self::Unstable,
+            "undelivered" => Self::Undelivered,
             "acknowledged" => Self::Acknowledged,
             "rejected" => Self::Rejected,
             "cleared" => Self::Cleared,
@@ -68,7 +71,7 @@ impl What {
 
     /// Whether it tells that something has begun which a person has to see to.
     pub const fn is_beginning(self) -> bool {
-        matches!(self, Self::Raised | Self::Unmuted(_) | Self::Escalated | Self::Assigned)
+        matches!(self, Self::Raised | Self::Unmuted(_) | Self::Escalated | Self::Assigned | Self::Undelivered)
     }
 }
 
@@ -85,6 +88,8 @@ mod tests {
     #[case("a-1:acknowledged:5", What::Acknowledged)]
     #[case("a-1:rejected:5", What::Rejected)]
     #[case("a-1:cleared", What::Cleared)]
+    #[case("a-1:unstable:5", What::Unstable)]
+    #[case("a-1:undelivered:ops", What::Undelivered)]
     #[case("a-1:escalated:2", What::Escalated)]
     #[case("a-1:assigned:2", What::Assigned)]
     #[case("a-1:renamed", What::Other)]

@@ -32,7 +32,8 @@ pub(crate) struct Letter {
     pub id: String,
     /// `single`, `group`, `digest`, `report` or `test`.
     pub kind: String,
-    /// `alert.opened`, `alert.acknowledged`, `alert.assigned`, `alert.closed`, `alert.updated`, `alerts.group`, `alerts.digest`, `month.report` or `test`.
+    /// `alert.opened`, `alert.acknowledged`, `alert.escalated`, `alert.assigned`, `alert.undelivered`, `alert.closed`, `alert.updated`,
+    /// `alerts.group`, `alerts.digest`, `month.report` or `test`.
     pub r#type: String,
     /// The gravest severity of what is open in it, or `recovered`.
     pub severity: String,
@@ -121,7 +122,7 @@ pub(super) fn held(told: &Told) -> Option<Holds<'_>> {
         // It went to one level, and it is theirs whatever the ticket says.
         State::Escalated(_) => holds(escalation, None),
         State::Assigned(_) => worker.map(Holds::Worker),
-        State::Open | State::Again | State::Unstable => holds(escalation, worker),
+        State::Open | State::Again | State::Unstable | State::Undelivered(_) => holds(escalation, worker),
         State::Acknowledged(_) | State::Rejected | State::Cleared(..) => None,
     }
 }
@@ -273,6 +274,7 @@ fn type_of(told: &[Told], kind: &str) -> &'static str {
             State::Open => "alert.opened",
             State::Escalated(_) => "alert.escalated",
             State::Assigned(_) => "alert.assigned",
+            State::Undelivered(_) => "alert.undelivered",
             State::Again | State::Unstable | State::Rejected => "alert.updated",
         },
         _ if kind == "digest" => "alerts.digest",
@@ -330,6 +332,8 @@ fn state(told: &Told, post: &str) -> State {
         State::Acknowledged(by.into())
     } else if escalated && told.escalation.is_some() {
         State::Escalated(post.into())
+    } else if let Some(channel) = told.events.iter().find_map(|event| event.split_once(":undelivered:")) {
+        State::Undelivered(channel.1.into())
     } else if tells(|what| what == What::Unstable) {
         State::Unstable
     } else if tells(|what| what == What::Raised) {

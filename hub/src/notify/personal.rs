@@ -212,6 +212,7 @@ impl Notify {
             heard: sent.heard,
             then: if sent.outcome == Outcome::Taken { Then::Sent } else { Then::Dead },
             paused_until: None,
+            instead: None,
         };
         self.store.end_test(&attempted, self.clock.now()).await?;
         if sent.outcome == Outcome::Taken { Ok(()) } else { Err(AskError::Refused(sent.answer)) }

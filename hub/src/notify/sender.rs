@@ -26,7 +26,7 @@ use crate::{
     fleet::Changed,
     lifecycle::Lifecycle,
     progress::Part,
-    store::{Attempted, Expanded, Hold, Mailbox, Outgoing, StoreError, TAKEN_AT_ONCE, Then, Tx},
+    store::{Attempted, Expanded, Hold, Mailbox, Outgoing, Routes, StoreError, TAKEN_AT_ONCE, Then, Tx},
 };
 
 /// How often the outbox is looked at.
@@ -246,9 +246,10 @@ impl Notify {
         mailboxes: &[Mailbox],
         (memory, exchanges): (&mut Memory, &Exchanges),
     ) -> Result<usize, StoreError> {
+        let routes = self.routes(settings);
         let mut tx = self.store.begin_yielding().await?;
         let Expanded { mut taken, mut channels, holds } =
-            tx.expand_outbox(&settings.routes(), mailboxes, self.clock.now()).await?;
+            tx.expand_outbox(&routes, mailboxes, self.clock.now()).await?;
         // Nothing that was taken is of later.
         let (now, mut nexts) = (self.clock.now(), Vec::new());
         let is_free = |name: &&String| !memory.busy.contains(*name) && matches!(held(&holds, name, now), Held::Not);
@@ -265,7 +266,7 @@ impl Notify {
                     // which is then told of this channel alone: without a message it succeeds.
                     drop(tx);
                     tx = self.store.begin_yielding().await?;
-                    Expanded { taken, channels, .. } = tx.expand_outbox(&settings.routes(), mailboxes, now).await?;
+                    Expanded { taken, channels, .. } = tx.expand_outbox(&routes, mailboxes, now).await?;
                     nexts.clear();
                     break;
                 }
@@ -402,6 +403,8 @@ impl Notify {
                 Then::Again(now + pause.map_or(usual, |pause| pause.max(usual)))
             }
         };
+        let died = matches!(then, Then::Dead | Then::Gone) && self.nobody_else(channel, outgoing.id).await;
+        let instead = died.then(|| self.routes(&self.settings()));
         let attempted = Attempted {
             message: outgoing.id,
             nth: outgoing.nth,
@@ -412,6 +415,7 @@ impl Notify {
             heard: sent.heard,
             then,
             paused_until: pause.map(|pause| now + pause),
+            instead: instead.as_ref(),
         };
         for _ in 0..3 {
             match self.store.settle_attempt(&attempted, now).await {
@@ -423,12 +427,17 @@ impl Notify {
                 }
             }
         }
-        if matches!(then, Then::Dead | Then::Gone) && self.nobody_else(channel, outgoing.id).await {
+        if instead.is_some() {
             self.watched.lock().died.push((channel.counts_for().to_owned(), sent.answer.clone()));
         }
         for site in letter.alerts.iter().filter_map(|item| item.site.parse().ok()).collect::<BTreeSet<_>>() {
             self.fleet.tell(Changed { site, device: None });
         }
+    }
+
+    /// Where notifications go as the channels are configured.
+    fn routes(&self, settings: &Settings) -> Routes {
+        Routes { channels: settings.routes(), last_resort: self.fleet.setup().pack.chain.last_resort.clone() }
     }
 
     /// Whether it is everybody's trouble that a message will not be taken: a person sees that of their own address on their own page, and

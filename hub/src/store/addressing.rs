@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lobby_contract::SiteId;
-use lobby_domain::time::Timestamp;
+use lobby_domain::{notice::What, rule::Severity, time::Timestamp};
 use uuid::Uuid;
 
-use super::{Hold, Mailbox, Store, StoreError, Tx, bulk::Insert, doing, on, statements};
+use super::{Hold, Mailbox, Store, StoreError, Tx, bulk::Insert, contacts::person_of, doing, on, statements};
 
 /// Most rows of the outbox that are taken at once.
 pub const TAKEN_AT_ONCE: usize = 500;
@@ -29,6 +29,33 @@ impl Route {
     /// Whether it serves that site.
     pub fn serves(&self, site: &str) -> bool {
         self.sites.is_empty() || self.sites.iter().any(|served| served.as_str() == site)
+    }
+
+    /// Whether it serves that post.
+    fn is_of(&self, post: &str) -> bool {
+        self.posts.iter().any(|served| **served == *post)
+    }
+}
+
+/// Where notifications go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Routes {
+    /// The channels, by name.
+    pub channels: Vec<Route>,
+    /// The post that has what nobody else can be given.
+    pub last_resort: Box<str>,
+}
+
+impl Routes {
+    /// The channel by which it is told that others could not tell a post of a site: one of the same post before one of the last resort,
+    /// and that before any other.
+    fn instead_of(&self, others: &[&str], (post, site): (&str, &str), holds: &BTreeMap<String, Hold>) -> Option<&str> {
+        let takes = |route: &&Route| {
+            let is_open = holds.get(&route.channel).is_some_and(|hold| hold.disabled_at.is_none());
+            is_open && route.serves(site) && !route.posts.is_empty() && !others.contains(&route.channel.as_str())
+        };
+        let instead = self.channels.iter().filter(takes);
+        instead.min_by_key(|route| (!route.is_of(post), !route.is_of(&self.last_resort))).map(|route| &*route.channel)
     }
 }
 
@@ -85,6 +112,13 @@ statements! {
     TAKE = take!("");
     IS_FILLED = "SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'queued')";
     UNADDRESSED = "UPDATE outbox SET state = 'unaddressed' WHERE event = $1 AND post = $2";
+    SEVERITY = "SELECT severity FROM alert WHERE id = $1";
+    // Whoever heard of an alert through a post hears through it how it goes on.
+    HEARD = "SELECT DISTINCT channel FROM delivery WHERE alert = $1 AND post = $2";
+    // What was to be told of critical alerts that are still there by a message, and where the receiver is gone by all that waits for it.
+    UNDELIVERED = "SELECT d.event, d.post, d.site, d.alert FROM delivery d JOIN alert a ON a.id = d.alert
+        WHERE ((d.message = $1 AND d.state = 'dead') OR ($3 AND d.channel = $2 AND d.state = 'queued'))
+            AND a.severity = 'critical' AND a.cleared_at IS NULL ORDER BY d.created_at, d.event, d.post";
     AGAIN = "SELECT d.alert, MIN(d.post), MIN(d.site) FROM delivery d JOIN alert a ON a.id = d.alert
         WHERE d.channel = $1 AND a.cleared_at IS NULL AND a.acked_at IS NULL GROUP BY d.alert
         HAVING MAX(d.told_at) <= $2 AND COUNT(CASE WHEN d.state IN ('queued', 'sending', 'retry') THEN 1 END) = 0";
@@ -108,7 +142,7 @@ impl Tx {
     /// a time.
     pub(crate) async fn expand_outbox(
         &mut self,
-        routes: &[Route],
+        routes: &Routes,
         mailboxes: &[Mailbox],
         now: Timestamp,
     ) -> Result<Expanded, StoreError> {
@@ -130,12 +164,24 @@ impl Tx {
         let mut deliveries = Vec::with_capacity(rows.len());
         for Told { event, post, site, alert, created_at } in &rows {
             let (alert, created_at, at) = (*alert, *created_at, Timestamp::from_millis(*created_at));
-            let serves = |route: &&Route| route.posts.iter().any(|served| **served == **post) && route.serves(site);
-            let mut channels: Vec<String> = routes.iter().filter(serves).map(|route| route.channel.clone()).collect();
+            let serves = |route: &&Route| route.is_of(post) && route.serves(site);
+            let serving = routes.channels.iter().filter(serves).map(|route| route.channel.clone());
+            let mut channels: BTreeSet<String> = serving.collect();
+            let heard = self.heard_of(event, post, alert).await?;
             if let Ok(site) = site.parse::<SiteId>() {
-                channels.extend(self.people_of((event, post, &site, alert), mailboxes, at).await?);
+                channels.extend(self.people_of((event, post, &site, alert), &heard, mailboxes, at).await?);
+            }
+            if What::of(event) == What::Cleared {
+                // Also a channel that serves the post no more, or took the place of one that did not take it.
+                channels.extend(heard.into_iter().filter(|channel| person_of(channel).is_none()));
             }
             channels.retain(|channel| knew(channel, at));
+            let is_gone = |channel: &String| holds.get(channel).is_some_and(|hold| hold.disabled_at.is_some());
+            if !channels.is_empty() && channels.iter().all(is_gone) && self.is_critical(alert).await? {
+                let gone: Vec<&str> = channels.iter().map(String::as_str).collect();
+                let instead = routes.instead_of(&gone, (post, site), &holds).map(str::to_owned);
+                channels.extend(instead);
+            }
             if channels.is_empty() {
                 on!(self, "note that nobody is told", conn => sqlx::query(UNADDRESSED).bind(event).bind(post)
                     .execute(conn).await.map(drop))?;
@@ -146,6 +192,43 @@ impl Tx {
         self.deliver(&deliveries).await?;
         let channels = deliveries.into_iter().map(|delivery| delivery.channel).collect();
         Ok(Expanded { taken: rows.len(), channels, holds })
+    }
+
+    /// The channels that heard of an alert through a post, if it is told how that goes on.
+    async fn heard_of(&mut self, event: &str, post: &str, alert: Uuid) -> Result<Vec<String>, StoreError> {
+        if !matches!(What::of(event), What::Cleared | What::Acknowledged | What::Rejected) {
+            return Ok(Vec::new());
+        }
+        on!(self, "look who heard of an alert", conn => sqlx::query_scalar(HEARD).bind(alert).bind(post).fetch_all(conn).await)
+    }
+
+    async fn is_critical(&mut self, alert: Uuid) -> Result<bool, StoreError> {
+        let severity: Option<String> = on!(self, "look how grave an alert is", conn => sqlx::query_scalar(SEVERITY)
+            .bind(alert).fetch_optional(conn).await)?;
+        Ok(severity.as_deref() == Some(Severity::Critical.as_str()))
+    }
+
+    /// Tells by other channels what a message that will not be taken was to tell of critical alerts that are still there: once of each alert
+    /// and channel. Where its receiver is gone, of all that waits for that too.
+    pub(super) async fn tell_instead(
+        &mut self,
+        (message, channel, is_gone): (Uuid, &str, bool),
+        routes: &Routes,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let untold: Vec<(String, String, String, Uuid)> = on!(self, "look what a message was to tell", conn =>
+            sqlx::query_as(UNDELIVERED).bind(message).bind(channel).bind(is_gone).fetch_all(conn).await)?;
+        if untold.is_empty() {
+            return Ok(());
+        }
+        let holds = self.channel_holds().await?;
+        let what: Vec<String> = untold.iter().map(|(.., alert)| format!("{alert}:undelivered:{channel}")).collect();
+        let instead = untold.iter().zip(&what).filter(|((event, ..), _)| What::of(event).is_beginning());
+        let deliveries = instead.filter_map(|((_, post, site, alert), event)| {
+            let channel = routes.instead_of(&[channel], (post, site), &holds)?.to_owned();
+            Some(Delivery { event, post, channel, site, alert: *alert, created_at: now.millis() })
+        });
+        self.deliver(&deliveries.collect::<Vec<_>>()).await
     }
 
     /// Queues deliveries; those that are there already stay as they are.

@@ -378,7 +378,7 @@ impl Tx {
             .bind(site.as_str()).bind(clear.subject.to_string()).bind(&*clear.rule)
             .bind(clear.at.millis()).bind(clear.reason.as_str()).bind(&*clear.by).fetch_optional(conn).await)?;
         let Some((id, ticket)) = cleared else { return Ok(None) };
-        self.cancel_notifications(AlertId(id), "cleared").await?;
+        self.cancel_notifications(AlertId(id), "cleared", false).await?;
         self.tell_more(AlertId(id), "cleared", clear.at).await?;
         failpoint::pass("alert_cleared");
         self.end_silences_of(AlertId(id), clear.at).await?;
@@ -386,12 +386,13 @@ impl Tx {
         Ok(Some(Cleared { ticket }))
     }
 
-    /// Tells whoever was told of an open alert, once, that it comes and goes; its ticket says so too.
+    /// Tells whoever was told of an open alert that it comes and goes, once each time that it begins to; its ticket says so too.
     pub(super) async fn alert_unstable(&mut self, site: &SiteId, unstable: &Unstable) -> Result<(), StoreError> {
         let open: Option<(Uuid, Option<String>)> = on!(self, "look for an open alert", conn => sqlx::query_as(OPEN)
             .bind(site.as_str()).bind(unstable.subject.to_string()).bind(&*unstable.rule).fetch_optional(conn).await)?;
         let Some((id, ticket)) = open else { return Ok(()) };
-        let told = self.tell_more(AlertId(id), "unstable", unstable.at).await?;
+        let what = format!("unstable:{}", unstable.at.millis());
+        let told = self.tell_more(AlertId(id), &what, unstable.at).await?;
         match ticket {
             Some(ticket) if told => self.ticket_event(&ticket, unstable.at, "unstable", "").await,
             _ => Ok(()),
@@ -489,7 +490,8 @@ impl Store {
         let first = on!(&mut tx, "acknowledge an alert", conn => sqlx::query(ACKNOWLEDGE).bind(id.0).bind(now.millis())
             .bind(by).execute(conn).await.map(|done| done.rows_affected() == 1))?;
         if first {
-            tx.cancel_notifications(id, "acknowledged").await?;
+            // A ticket stays with whom it came to, until somebody accepts it; without one, nobody else need see to it now.
+            tx.cancel_notifications(id, "acknowledged", true).await?;
             tx.tell_more(id, &format!("acknowledged:{}", now.millis()), now).await?;
             tx.hold_alert(id, setup, now).await?;
         }

@@ -167,8 +167,6 @@ statements! {
     ALONE = "SELECT COUNT(*) > 0 FROM delivery d WHERE d.message = $1 AND NOT EXISTS (SELECT 1 FROM delivery o
         WHERE o.event = d.event AND o.post = d.post AND o.channel <> d.channel
             AND o.state IN ('queued', 'sending', 'retry', 'sent', 'digested'))";
-    // Whoever heard of an alert through a post hears through it how it goes on.
-    HEARD = "SELECT DISTINCT channel FROM delivery WHERE alert = $1 AND post = $2 AND channel LIKE 'person:%'";
     WORKER = "SELECT t.owner_id FROM alert a JOIN ticket t ON t.number = a.ticket WHERE a.id = $1";
     HOLDER = "SELECT holder FROM escalation WHERE ended_at IS NULL AND holder IS NOT NULL
         AND (alert = $1 OR ticket = (SELECT a.ticket FROM alert a WHERE a.id = $1))";
@@ -234,10 +232,11 @@ fn mailbox(raw: RawMailbox, further: Vec<Grant>) -> Result<Mailbox, StoreError> 
 }
 
 impl Tx {
-    /// The own channels of those who are to be told themselves of what a post is told.
+    /// The own channels of those who are to be told themselves of what a post is told; `heard` are the channels that heard of the alert.
     pub(super) async fn people_of(
         &mut self,
         (event, post, site, alert): (&str, &str, &SiteId, Uuid),
+        heard: &[String],
         mailboxes: &[Mailbox],
         at: Timestamp,
     ) -> Result<Vec<String>, StoreError> {
@@ -247,10 +246,8 @@ impl Tx {
         }
         let what = What::of(event);
         if matches!(what, What::Cleared | What::Acknowledged | What::Rejected) {
-            let heard: Vec<String> = on!(self, "look who heard of an alert", conn => sqlx::query_scalar(HEARD).bind(alert)
-                .bind(post).fetch_all(conn).await)?;
-            let is_here = |channel: &String| here.iter().any(|one| person_of(channel) == Some(&one.person));
-            return Ok(heard.into_iter().filter(is_here).collect());
+            let is_here = |channel: &&String| here.iter().any(|one| person_of(channel) == Some(&one.person));
+            return Ok(heard.iter().filter(is_here).cloned().collect());
         }
         if what == What::Assigned {
             // It was given to one person, on duty or not.

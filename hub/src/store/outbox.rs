@@ -12,7 +12,7 @@ use lobby_domain::{
 };
 use uuid::Uuid;
 
-use super::{Store, StoreError, Tx, on, statements};
+use super::{Routes, Store, StoreError, Tx, on, statements};
 use crate::audit::Change;
 
 /// Most rows that are removed at once.
@@ -99,6 +99,8 @@ pub struct Attempted<'a> {
     pub then: Then,
     /// Until when the receiver wants no more messages.
     pub paused_until: Option<Timestamp>,
+    /// Where else it is told that a critical alert was not told, if the message will never be taken.
+    pub instead: Option<&'a Routes>,
 }
 
 /// What becomes of a message after an attempt.
@@ -163,8 +165,10 @@ statements! {
     ANSWERED = "UPDATE channel SET answered_at = $2, taken = $3, answer = $4, paused_until = $5,
             disabled_at = CASE WHEN $6 THEN COALESCE(disabled_at, $2) WHEN $3 THEN NULL ELSE disabled_at END
         WHERE name = $1";
-    CANCEL_OUTBOX = "UPDATE outbox SET state = 'cancelled' WHERE alert = $1 AND event <> $2 AND state = 'queued'";
-    CANCEL_DELIVERIES = "UPDATE delivery SET state = 'cancelled', why = $3 WHERE alert = $1 AND event <> $2 AND state = 'queued'";
+    CANCEL_OUTBOX = "UPDATE outbox SET state = 'cancelled' WHERE alert = $1 AND event <> $2 AND state = 'queued'
+            AND NOT ($3 AND (event LIKE '%:escalated:%' OR event LIKE '%:assigned:%'))";
+    CANCEL_DELIVERIES = "UPDATE delivery SET state = 'cancelled', why = $4 WHERE alert = $1 AND event <> $2 AND state = 'queued'
+            AND NOT ($3 AND (event LIKE '%:escalated:%' OR event LIKE '%:assigned:%'))";
     OLD_DELIVERIES = "DELETE FROM delivery WHERE (event, post, channel) IN (SELECT d.event, d.post, d.channel FROM delivery d
             JOIN alert a ON a.id = d.alert WHERE d.created_at < $1 AND a.cleared_at < $1
                 AND d.state IN ('sent', 'digested', 'dead', 'cancelled') LIMIT $2)";
@@ -197,13 +201,19 @@ impl TryFrom<RawQueued> for Queued {
 }
 
 impl Tx {
-    /// What of an alert has not been sent and is not its end is not sent any more. In the transaction that made it needless.
-    pub(super) async fn cancel_notifications(&mut self, alert: AlertId, why: &str) -> Result<(), StoreError> {
+    /// What of an alert has not been sent and is not its end is not sent any more; with `but_whose_it_is`, it is still told to whom its
+    /// incident came. In the transaction that made it needless.
+    pub(super) async fn cancel_notifications(
+        &mut self,
+        alert: AlertId,
+        why: &str,
+        but_whose_it_is: bool,
+    ) -> Result<(), StoreError> {
         let end = format!("{alert}:cleared");
         on!(self, "cancel what is not yet sent", conn => sqlx::query(CANCEL_OUTBOX).bind(alert.0).bind(&end)
-            .execute(conn).await.map(drop))?;
-        on!(self, "cancel what is not yet sent", conn => sqlx::query(CANCEL_DELIVERIES).bind(alert.0).bind(&end).bind(why)
-            .execute(conn).await.map(drop))
+            .bind(but_whose_it_is).execute(conn).await.map(drop))?;
+        on!(self, "cancel what is not yet sent", conn => sqlx::query(CANCEL_DELIVERIES).bind(alert.0).bind(&end)
+            .bind(but_whose_it_is).bind(why).execute(conn).await.map(drop))
     }
 
     /// What waits to be put into a message of a channel; so many deliveries at most.
@@ -333,6 +343,10 @@ impl Store {
         if ours {
             on!(&mut tx, "settle deliveries", conn => sqlx::query(SETTLE_DELIVERIES).bind(attempted.message).bind(state)
                 .bind(attempted.heard).bind(now.millis()).execute(conn).await.map(drop))?;
+            if let Some(routes) = attempted.instead.filter(|_| state == "dead") {
+                let message = (attempted.message, attempted.channel, attempted.then == Then::Gone);
+                tx.tell_instead(message, routes, now).await?;
+            }
         } else if attempted.heard {
             // Another attempt is under way, or the channel was removed: the receiver has heard of it all the same.
             on!(&mut tx, "settle deliveries", conn => sqlx::query(HEARD_ALL_THE_SAME).bind(attempted.message)

@@ -1,7 +1,8 @@
 //! A message that will not be taken is sent again because somebody wants it to be: the same message, under the same id.
 //!
 //! It waits as `queued` until its channel has no other one under way, and goes before what is not yet in a message. From then on it is
-//! tried like any other, for as long as any other.
+//! tried like any other, for as long as any other. What was needless because its channel had not heard of the beginning, such as the end,
+//! comes after it.
 
 use std::collections::BTreeSet;
 
@@ -18,6 +19,9 @@ statements! {
     HOLD_CHANNEL = "UPDATE channel SET taken = taken WHERE name = $1";
     RESEND = "UPDATE message SET state = 'queued', next_at = $2, settled_at = $2 WHERE id = $1 AND state = 'dead'";
     DUE_AGAIN = "UPDATE delivery SET state = 'retry' WHERE message = $1 AND state = 'dead'";
+    // Whether the end is told depends on whether the beginning was: that is decided anew.
+    DECIDE_ANEW = "UPDATE delivery SET state = 'queued', why = '' WHERE channel = $2 AND state = 'cancelled' AND why = 'needless'
+            AND alert IN (SELECT carried.alert FROM delivery carried WHERE carried.message = $1)";
     SITES = "SELECT DISTINCT site FROM delivery WHERE message = $1";
 }
 
@@ -56,6 +60,8 @@ impl Store {
             (true, true) => {}
         }
         on!(&mut tx, "send a message again", conn => sqlx::query(DUE_AGAIN).bind(message).execute(conn).await.map(drop))?;
+        on!(&mut tx, "send a message again", conn => sqlx::query(DECIDE_ANEW).bind(message).bind(&channel).execute(conn).await
+            .map(drop))?;
         let sites: Vec<String> = on!(&mut tx, "read the sites of a message", conn => sqlx::query_scalar(SITES)
             .bind(message).fetch_all(conn).await)?;
         let sites: BTreeSet<SiteId> = sites.iter().filter_map(|site| site.parse().ok()).collect();

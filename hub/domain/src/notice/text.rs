@@ -17,6 +17,8 @@ pub enum State {
     Assigned(Box<str>),
     /// It comes and goes.
     Unstable,
+    /// It is there, and this channel did not take what it was told of it.
+    Undelivered(Box<str>),
     /// This person has taken notice; empty if nobody knows who.
     Acknowledged(Box<str>),
     /// It is still there, and those who repair have said that it is not for them.
@@ -97,6 +99,10 @@ fn word(lang: Lang, about: &About) -> String {
         },
         State::Assigned(to) => format!("{}{to}", pick(lang, "已派给", "Given to ")),
         State::Unstable => pick(lang, "时好时坏", "Comes and goes").to_owned(),
+        State::Undelivered(channel) => match lang {
+            Lang::Zh => format!("通道 {channel} 未送达"),
+            Lang::En => format!("Not delivered by {channel}"),
+        },
         State::Acknowledged(by) if by.is_empty() => pick(lang, "已有人处理", "Being seen to").to_owned(),
         State::Acknowledged(by) => format!("{}{by}", pick(lang, "已有人处理：", "Being seen to by ")),
         State::Rejected => pick(lang, "不属维修范围，仍未恢复", "Not for us to repair, still there").to_owned(),
@@ -246,6 +252,7 @@ mod tests {
     #[case::seen_to_by_somebody(State::Acknowledged("".into()), "已有人处理", "Being seen to")]
     #[case::rejected(State::Rejected, "不属维修范围，仍未恢复", "Not for us to repair, still there")]
     #[case::unstable(State::Unstable, "时好时坏", "Comes and goes")]
+    #[case::undelivered(State::Undelivered("ops".into()), "通道 ops 未送达", "Not delivered by ops")]
     #[case::again(State::Again, "仍未恢复", "Still there")]
     #[case::escalated(State::Escalated("主管".into()), "请主管处理", "For 主管")]
     #[case::assigned(State::Assigned("李工".into()), "已派给李工", "Given to 李工")]

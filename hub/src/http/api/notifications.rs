@@ -35,7 +35,7 @@ pub(super) fn routes() -> Routes {
 /// One event for one post through one channel.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Notification {
-    /// What is told: the alert's id and `raised`, `unmuted`, `again`, `unstable`, `acknowledged`, `rejected` or `cleared`.
+    /// What is told: the alert's id and `raised`, `unmuted`, `again`, `unstable`, `undelivered` with the channel that did not take it, `acknowledged`, `rejected` or `cleared`.
     event: String,
     /// To which post.
     post: String,

@@ -158,6 +158,7 @@ fn line(
         What::Unmuted(_) => t.told_unmuted,
         What::Again => t.told_again,
         What::Unstable => t.told_unstable,
+        What::Undelivered => t.told_undelivered,
         What::Acknowledged => t.told_acknowledged,
         What::Rejected => t.told_rejected,
         What::Cleared => t.told_cleared,

@@ -88,6 +88,7 @@ async fn sent(store: &Store, person: &PersonRow, id: u128, then: Then, now: Time
         heard: then == Then::Sent,
         then,
         paused_until: None,
+        instead: None,
     };
     store.settle_attempt(&attempted, now).await.unwrap();
 }

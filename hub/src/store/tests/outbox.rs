@@ -3,6 +3,7 @@
 mod reports;
 mod resend;
 mod sender;
+mod undelivered;
 
 use futures_util::FutureExt;
 use lobby_domain::alert::AlertId;
@@ -13,10 +14,11 @@ use super::{
     AlertChange, DARK, Database, Kind, LED, MINUTE, Span, Store, T0, Timestamp, all_alerts, by, clear, commit, count,
     raise, setup, site, writer,
 };
-use crate::store::{Attempted, DeliveryFilter, DeliveryRow, Draft, Mailbox, Outgoing, Queued, Route, Then};
+use crate::store::{Attempted, DeliveryFilter, DeliveryRow, Draft, Mailbox, Outgoing, Queued, Route, Routes, Then};
 
 const LEASE: Span = Span::from_secs(30);
 const OPS: &str = "ops";
+const LAST_RESORT: &str = "manager";
 
 fn route(channel: &str, posts: &[&str]) -> Route {
     let posts = posts.iter().map(|post| Box::from(*post)).collect();
@@ -77,7 +79,8 @@ pub(super) async fn expand(store: &Store, routes: &[Route], mailboxes: &[Mailbox
 /// The same at a time.
 async fn expand_at(store: &Store, routes: &[Route], mailboxes: &[Mailbox], now: Timestamp) -> usize {
     let mut tx = store.begin().await.unwrap();
-    let expanded = tx.expand_outbox(routes, mailboxes, now).await.unwrap();
+    let routes = Routes { channels: routes.to_vec(), last_resort: LAST_RESORT.into() };
+    let expanded = tx.expand_outbox(&routes, mailboxes, now).await.unwrap();
     tx.commit().await.unwrap();
     expanded.taken
 }
@@ -92,6 +95,15 @@ pub(super) async fn composed(store: &Store, draft: Draft<'_>, now: Timestamp) ->
     made
 }
 
+/// Everything that waits will not be told.
+async fn drop_all(store: &Store, why: &str) {
+    let queued = queued(store).await;
+    let dropped: Vec<_> = queued.iter().map(|one| (one.event.as_str(), one.post.as_str(), why)).collect();
+    let mut tx = store.begin().await.unwrap();
+    tx.drop_deliveries(OPS, &dropped).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
 async fn settle(store: &Store, id: u128, nth: i64, then: Then, heard: bool, now: Timestamp) {
     let attempted = Attempted {
         message: Uuid::from_u128(id),
@@ -103,6 +115,7 @@ async fn settle(store: &Store, id: u128, nth: i64, then: Then, heard: bool, now:
         heard,
         then,
         paused_until: None,
+        instead: None,
     };
     store.settle_attempt(&attempted, now).await.unwrap();
 }
@@ -274,6 +287,32 @@ async fn what_is_not_yet_sent_of_an_alert_is_cancelled_in_the_transaction_that_m
 
 #[rstest]
 #[tokio::test]
+async fn who_takes_notice_of_an_alert_does_not_keep_from_others_that_its_ticket_is_theirs(
+    #[values(false, true)] expanded: bool,
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    let routes = [route(OPS, &["engineering"])];
+    let id = dark(store).await;
+    let mut tx = store.begin().await.unwrap();
+    for what in ["escalated:2", "assigned:2", "again:2"] {
+        tx.tell_post(&site(), id, what, "engineering", at(2)).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    if expanded {
+        expand(store, &routes, &[]).await;
+    }
+    store.acknowledge(id, "李工", at(3), &by(), &setup()).await.unwrap();
+    expand(store, &routes, &[]).await;
+    let kept = ["acknowledged", "assigned", "escalated"].map(|event| (event, "ops queued"));
+    let states = states(store).await;
+    let queued: Vec<_> = states.into_iter().filter(|(_, state)| state == "ops queued").collect();
+    assert_eq!(queued, named(&kept));
+}
+
+#[rstest]
+#[tokio::test]
 async fn a_message_that_is_being_sent_is_not_cancelled_and_the_end_follows_it(
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {
@@ -333,6 +372,7 @@ async fn a_channel_that_is_removed_takes_what_waits_along_and_begins_anew_when_i
         heard,
         then,
         paused_until: Some(at(7)),
+        instead: None,
     };
     store.begin_test(Uuid::from_u128(9), OPS, None, at(3)).await.unwrap();
     store.end_test(&sent(Then::Sent, true), at(3)).await.unwrap();

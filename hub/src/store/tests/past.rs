@@ -68,22 +68,26 @@ async fn a_fault_of_which_an_alert_tells_already_is_not_discovered(
 
 #[rstest]
 #[tokio::test]
-async fn an_alert_that_comes_and_goes_is_told_of_once_and_noted_on_its_ticket(
+async fn an_alert_that_comes_and_goes_is_told_of_once_each_time_and_noted_on_its_ticket(
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {
     let Some(database) = Database::create(kind).await else { return };
     let mut writer = writer(&database.store);
     let posts = i64::try_from(rule(DARK).tells.len()).unwrap();
-    let unstable = Unstable { subject: Subject::Device(LED.parse().unwrap()), rule: DARK.into(), at: T0 };
-    let unstable = Changes { unstable: vec![unstable], ..Changes::default() };
-    store(&mut writer, unstable.clone()).await;
+    let unstable = |at| {
+        let unstable = Unstable { subject: Subject::Device(LED.parse().unwrap()), rule: DARK.into(), at };
+        Changes { unstable: vec![unstable], ..Changes::default() }
+    };
+    store(&mut writer, unstable(T0)).await;
     assert_eq!(count(&database.store, "outbox").await, 0, "no alert is open");
     commit(&mut writer, raise(LED, DARK, T0)).await;
     for _ in 0..2 {
-        store(&mut writer, unstable.clone()).await;
+        store(&mut writer, unstable(T0)).await;
     }
     assert_eq!(count(&database.store, "outbox").await, 2 * posts);
-    assert_eq!(happened(&database.store).await, ["opened", "unstable"]);
+    store(&mut writer, unstable(T0 + MINUTE.times(30))).await;
+    assert_eq!(count(&database.store, "outbox").await, 3 * posts, "it had been steady meanwhile");
+    assert_eq!(happened(&database.store).await, ["opened", "unstable", "unstable"]);
 }
 
 #[rstest]

@@ -5,7 +5,7 @@ use lobby_domain::time::{Span, Timestamp};
 use uuid::Uuid;
 
 use super::{BEGIN, Hub};
-use crate::store::{Attempted, Draft, Route, Then};
+use crate::store::{Attempted, Draft, Route, Routes, Then};
 
 const OPS: &str = "ops";
 
@@ -15,7 +15,7 @@ async fn dead(hub: &Hub) -> Uuid {
     store.know_channels(&[OPS], Timestamp::from_millis(BEGIN)).await.unwrap();
     let route = Route { channel: OPS.into(), posts: vec!["engineering".into()], sites: Vec::new() };
     let mut tx = store.begin().await.unwrap();
-    tx.expand_outbox(&[route], &[], now).await.unwrap();
+    tx.expand_outbox(&Routes { channels: vec![route], ..Routes::default() }, &[], now).await.unwrap();
     let queued = tx.queued_for(OPS, 9).await.unwrap().queued;
     let carries = queued.iter().map(|one| (one.event.as_str(), one.post.as_str())).collect();
     let draft = Draft {
@@ -40,6 +40,7 @@ async fn dead(hub: &Hub) -> Uuid {
         heard: false,
         then: Then::Dead,
         paused_until: None,
+        instead: None,
     };
     store.settle_attempt(&attempted, now).await.unwrap();
     id

@@ -23,6 +23,7 @@ async fn attempt(store: &Store, then: Then, nth: i64, now: Timestamp) {
         heard: true,
         then,
         paused_until: None,
+        instead: None,
     };
     store.settle_attempt(&attempted, now).await.unwrap();
 }
@@ -58,6 +59,7 @@ async fn a_report_is_made_once_waits_for_its_channel_and_is_tried_until_it_is_ta
         heard: true,
         then: Then::Sent,
         paused_until: None,
+        instead: None,
     };
     store.settle_attempt(&sent, at(4)).await.unwrap();
     let (id, due) = store.read().await.unwrap().under_way(OPS).await.unwrap().unwrap();

@@ -4,8 +4,8 @@ use rstest::rstest;
 use uuid::Uuid;
 
 use super::{
-    DARK, Database, Kind, LEASE, MINUTE, OPS, Store, Then, at, commit, compose, dark, deliveries, expand, named, raise,
-    route, settle, site, states, writer,
+    DARK, Database, Kind, LEASE, LED, MINUTE, OPS, Store, Then, at, clear, commit, compose, dark, deliveries, drop_all,
+    expand, named, queued, raise, route, settle, site, states, writer,
 };
 use crate::{
     audit::Actor,
@@ -96,6 +96,26 @@ async fn it_waits_for_the_message_that_is_under_way_and_goes_before_what_is_in_n
     settle(store, 1, 2, Then::Dead, false, at(10)).await;
     store.resend(ONE, &li(), at(10) + MINUTE).await.unwrap();
     assert_eq!(audited(store).await.len(), 2, "it died again, and was wanted again");
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_hears_of_a_beginning_that_is_over_hears_of_its_end_after_it(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    dead(store).await;
+    commit(&mut writer(store), clear(LED, DARK, at(4))).await;
+    expand(store, &[route(OPS, &["engineering"])], &[]).await;
+    drop_all(store, "needless").await;
+    assert_eq!(states(store).await, named(&[("cleared", "ops cancelled"), ("raised", "ops dead")]));
+    store.resend(ONE, &li(), at(5)).await.unwrap();
+    assert_eq!(store.read().await.unwrap().under_way(OPS).await.unwrap(), Some((ONE, at(5))), "the beginning first");
+    assert!(store.claim(ONE, OPS, at(5), at(5), LEASE).await.unwrap().is_some());
+    settle(store, 1, 2, Then::Sent, true, at(5)).await;
+    let [end] = queued(store).await.try_into().unwrap();
+    assert_eq!((end.event.rsplit(':').next(), end.told_at), (Some("cleared"), Some(at(5))));
 }
 
 #[rstest]

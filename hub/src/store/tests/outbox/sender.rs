@@ -86,7 +86,7 @@ async fn what_is_cancelled_while_a_message_is_made_of_it_is_not_told_and_the_res
     let first = dark(store).await;
     commit(&mut writer(store), raise("led-2", DARK, at(2))).await;
     let mut other = store.begin().await.unwrap();
-    other.cancel_notifications(first, "acknowledged").await.unwrap();
+    other.cancel_notifications(first, "acknowledged", true).await.unwrap();
     let lifecycle = Lifecycle::new();
     lifecycle.supervise("notify", sender(store, &[OPS], "", SystemClock).await.run(lifecycle.clone()));
     until("the sender to wait for who cancels", async || {
@@ -121,14 +121,14 @@ async fn the_sender_gives_way_to_a_batch_that_waits_for_it() {
     let store = &database.again().await;
     let Store::Postgres(pool) = store else { panic!("PostgreSQL") };
     let mut batch = store.begin().await.unwrap();
-    batch.cancel_notifications(first, "cleared").await.unwrap();
+    batch.cancel_notifications(first, "cleared", false).await.unwrap();
     let lifecycle = Lifecycle::new();
     lifecycle.supervise("notify", sender(store, &[OPS], "", SystemClock).await.run(lifecycle.clone()));
     until("the sender to wait for the batch", async || {
         sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&**pool).await.unwrap() == 1
     })
     .await;
-    let cancelled = timeout(Duration::from_secs(5), batch.cancel_notifications(second.id, "cleared")).await;
+    let cancelled = timeout(Duration::from_secs(5), batch.cancel_notifications(second.id, "cleared", false)).await;
     cancelled.expect("the sender to give way").unwrap();
     batch.commit().await.unwrap();
     until("the rest to be told", async || count(store, "message").await > 0).await;
