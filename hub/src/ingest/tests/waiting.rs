@@ -167,7 +167,7 @@ async fn while_a_batch_cannot_be_stored_an_agent_is_silent_only_if_it_would_be_h
     course.owes = owes;
     let mut gathered = Gathered::default();
     let waiting = ingest.await_turn(&handover, &mut sources, &mut course, &mut gathered);
-    assert!(timeout(Duration::from_secs(300), waiting).await.is_err());
+    assert!(timeout(Duration::from_mins(5), waiting).await.is_err());
     let sites = ingest.fleet.read();
     let link = sites.values().next().unwrap().agents().next().unwrap().link;
     assert_eq!(link == Link::Up, is_up, "{link:?}");
