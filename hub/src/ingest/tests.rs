@@ -341,7 +341,7 @@ async fn told(store: &Store) -> Vec<(String, String)> {
     let rows: Vec<(String, String)> = crate::store::on!(&mut tx, "read the outbox", conn =>
         sqlx::query_as("SELECT event, post FROM outbox ORDER BY event, post").fetch_all(conn).await)
     .unwrap();
-    rows.into_iter().map(|(event, post)| (event.rsplit(':').next().unwrap().to_owned(), post)).collect()
+    rows.into_iter().map(|(event, post)| (event.split(':').nth(1).unwrap().to_owned(), post)).collect()
 }
 
 #[tokio::test]
