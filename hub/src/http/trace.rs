@@ -1,6 +1,8 @@
 //! What was stored of a device's past, gathered for the rules to be run over it again.
 
-use lobby_contract::{DeviceId, SiteId};
+use std::collections::{BTreeMap, BTreeSet};
+
+use lobby_contract::{AgentId, DeviceId, SiteId};
 use lobby_domain::{
     agent::Agent,
     alert::Subject,
@@ -44,18 +46,34 @@ pub(super) async fn at(
         let sites = app.fleet.read();
         let live = sites.get(site).and_then(|site| Some((site, site.device(device)?)));
         live.map(|(site, live)| {
-            // Nobody is told of an alert of such a device, so it explains no other.
-            let on_trial = site.devices().filter(|device| device.life == Life::Trial).map(|device| device.id.clone());
             let known = (live.agent.clone(), live.every, live.fresh_for(), live.watch.kind().cloned());
-            let clock = site.agent(&live.agent).map_or(Span::ZERO, Agent::slow);
-            (site.calendar.clone(), known, (clock, live.life), on_trial.map(Subject::Device).collect::<Vec<_>>())
+            let lives: Vec<_> = site.devices().map(|device| (device.id.clone(), device.life)).collect();
+            (site.calendar.clone(), known, (live.life, lives))
         })
     };
-    let Some((calendar, (agent, every, fresh_for, rules), (slow, life), on_trial)) = found else { return Ok(None) };
-    let lives = app.store.lives(site, Some(device), Timestamp::from_millis(i64::MAX)).await?;
-    let (life, judged_since) = stood(&lives, life, at);
+    let Some((calendar, (mut agent, every, fresh_for, rules), (life, lives))) = found else { return Ok(None) };
+    let changes = app.store.lives(site, None, Timestamp::from_millis(i64::MAX)).await?;
+    let mut by_device: BTreeMap<&str, Vec<&LifeChange>> = BTreeMap::new();
+    for change in &changes {
+        by_device.entry(&change.device).or_default().push(change);
+    }
+    let stood =
+        |device: &DeviceId, now: Life| stood(by_device.get(device.as_str()).map_or(&[], Vec::as_slice), now, at);
+    let (life, judged_since) = stood(device, life);
     let mut from = judged_since.map_or(at - LOOK_BACK, |since| since.max(at - LOOK_BACK));
-    let records = app.store.live_records(site, device, from, at, fresh_for + slow).await?;
+    let slow_by = |agent: &AgentId| {
+        let sites = app.fleet.read();
+        sites.get(site).and_then(|site| site.agent(agent).map(Agent::slow)).unwrap_or_default()
+    };
+    let mut slow = slow_by(&agent);
+    let mut records = app.store.live_records(site, (device, &agent), from, at, fresh_for + slow).await?;
+    // Before it watched the device, another agent may have done so.
+    if records.is_empty()
+        && let Some(watcher) = app.store.watcher(site, device, from, at).await?
+    {
+        (slow, agent) = (slow_by(&watcher), watcher);
+        records = app.store.live_records(site, (device, &agent), from, at, fresh_for + slow).await?;
+    }
     if let Some(first) = records.first()
         && i64::try_from(records.len()).is_ok_and(|count| count >= MOST_TRACED)
     {
@@ -67,6 +85,9 @@ pub(super) async fn at(
     let filter = AlertFilter { site: Some(site.clone()), open_at: Some(at), ..AlertFilter::default() };
     let (mut open, _) = app.store.alerts(&filter, None, MOST_ALERTS).await?.unwrap_or_default();
     let asked = Subject::Device(device.clone());
+    // Nobody was told of an alert of a device on trial, so it explained no other.
+    let on_trial = lives.iter().filter(|(id, life)| stood(id, *life).0 == Life::Trial);
+    let on_trial: BTreeSet<Subject> = on_trial.map(|(id, _)| Subject::Device(id.clone())).collect();
     open.retain(|alert| alert.subject == asked || !on_trial.contains(&alert.subject));
     let restraints = app.store.restraints_at(at).await?;
     // Of what was discovered late nothing was known then.
@@ -81,12 +102,12 @@ pub(super) async fn at(
 
 /// Where a device stood in its life at `at`, and since when it had been judged then, if that began with a change. It stands at `now` where
 /// nobody has changed it.
-fn stood(changes: &[LifeChange], now: Life, at: Timestamp) -> (Life, Option<Timestamp>) {
+fn stood(changes: &[&LifeChange], now: Life, at: Timestamp) -> (Life, Option<Timestamp>) {
     let named = |name: &str| Life::from_text(name).unwrap_or(now);
     let (past, to_come) = changes.split_at(changes.partition_point(|change| change.at <= at));
     let first = to_come.first().map_or(now, |change| named(&change.before));
     let life = past.last().map_or(first, |change| named(&change.after));
-    let begins = |change: &&LifeChange| !named(&change.before).is_judged() && named(&change.after).is_judged();
+    let begins = |change: &&&LifeChange| !named(&change.before).is_judged() && named(&change.after).is_judged();
     (life, past.iter().rev().find(begins).map(|change| change.at))
 }
 
@@ -126,7 +147,8 @@ mod tests {
         };
         let changes =
             [(100, "announced", "trial"), (200, "trial", "live"), (300, "live", "retired"), (400, "retired", "live")];
-        let found = stood(&changes.map(change), Life::Live, Timestamp::from_millis(at));
+        let changes = changes.map(change);
+        let found = stood(&changes.each_ref(), Life::Live, Timestamp::from_millis(at));
         assert_eq!(found, (life, judged_since.map(Timestamp::from_millis)));
     }
 

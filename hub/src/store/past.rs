@@ -34,9 +34,12 @@ statements! {
             AND (cleared_at IS NULL OR cleared_at >= $11))
         ON CONFLICT DO NOTHING";
     TRACED = of_device!("SELECT r.epoch, r.seq, r.at, r.lag, CAST(r.reach AS BIGINT) AS reach, CAST(r.form AS BIGINT) AS form, r.measured
-        FROM device d JOIN agent a ON a.site = d.site AND a.id = d.agent", "AND r.agent_no = a.no
+        FROM device d JOIN agent a ON a.site = d.site AND a.id = $7", "AND r.agent_no = a.no
         WHERE d.site = $1 AND d.id = $2 AND r.at >= $3 AND r.at <= $4 AND r.at + r.lag <= $4 AND r.lag <= $5",
         " ORDER BY at DESC LIMIT $6");
+    // Whose record was the newest that had come by then.
+    WATCHER = of_device!("SELECT a.id, r.at FROM device d JOIN agent a ON a.site = d.site", "AND r.agent_no = a.no
+        WHERE d.site = $1 AND d.id = $2 AND r.at >= $3 AND r.at <= $4 AND r.at + r.lag <= $4", " ORDER BY at DESC LIMIT 1");
 }
 
 #[derive(sqlx::FromRow)]
@@ -94,12 +97,28 @@ impl Store {
         before.into_iter().chain(within).map(event).collect()
     }
 
-    /// The records of a device's agent from `from` until `to` that were live when they came (within `fresh_for` of their probing),
-    /// in the order in which they came; of more than [`MOST_TRACED`], the newest.
-    pub async fn live_records(
+    /// The agent that watched a device at `to`: whose record was the newest by then. Nothing if there is none since `from`.
+    pub async fn watcher(
         &self,
         site: &SiteId,
         device: &DeviceId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Option<AgentId>, StoreError> {
+        let mut tx = self.read().await?;
+        let newest: Option<(String, i64)> = on!(&mut tx, "look who watched a device", conn => sqlx::query_as(WATCHER)
+            .bind(site.as_str()).bind(device.as_str()).bind(from.millis()).bind(to.millis()).fetch_optional(conn).await)?;
+        let Some((agent, _)) = newest else { return Ok(None) };
+        let what = |error| StoreError::Inconsistent { table: "agent", id: agent.clone(), what: format!("id: {error}") };
+        agent.parse().map(Some).map_err(what)
+    }
+
+    /// What an agent recorded of a device from `from` until `to` that was live when it came (within `fresh_for` of its probing),
+    /// in the order in which it came; of more than [`MOST_TRACED`], the newest.
+    pub async fn live_records(
+        &self,
+        site: &SiteId,
+        (device, agent): (&DeviceId, &AgentId),
         from: Timestamp,
         to: Timestamp,
         fresh_for: Span,
@@ -107,7 +126,7 @@ impl Store {
         let mut tx = self.read().await?;
         let raw: Vec<Traced> = on!(&mut tx, "read a device's live records", conn => sqlx::query_as(TRACED)
             .bind(site.as_str()).bind(device.as_str()).bind(from.millis()).bind(to.millis()).bind(fresh_for.millis())
-            .bind(MOST_TRACED).fetch_all(conn).await)?;
+            .bind(MOST_TRACED).bind(agent.as_str()).fetch_all(conn).await)?;
         let mut forms = Forms::default();
         let numbers: Vec<i64> = raw.iter().map(|raw| raw.form).collect();
         forms.read(&mut tx, &numbers).await?;

@@ -126,9 +126,34 @@ async fn a_trace_is_given_what_was_live_when_it_came_in_the_order_in_which_it_ca
     let (device, second) = (LED.parse().unwrap(), |seconds| T0 + Span::from_secs(seconds));
     let read = async |from, to| {
         let fresh_for = Span::from_secs(30);
-        let records = database.store.live_records(&site(), &device, from, to, fresh_for).await.unwrap();
+        let of = (&device, &"box".parse().unwrap());
+        let records = database.store.live_records(&site(), of, from, to, fresh_for).await.unwrap();
         records.iter().map(|record| record.order.1).collect::<Vec<_>>()
     };
     assert_eq!(read(T0, T0 + MINUTE.times(5)).await, [1, 3, 5, 2], "the fourth came too late");
     assert_eq!(read(second(3), second(9)).await, [3, 5], "what had not come by then was not known");
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_watched_a_device_is_known_also_after_another_agent_has_it(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    for (agent, minutes) in [("box", 1), ("box-2", 5)] {
+        let record = record(1, LED, T0 + MINUTE.times(minutes));
+        writer(&database.store).commit(&[reports(agent, LED, [record])], T0).await.unwrap();
+    }
+    let device = LED.parse().unwrap();
+    let watcher = async |minutes: u32| {
+        let at = T0 + MINUTE.times(minutes);
+        let found = database.store.watcher(&site(), &device, T0, at).await.unwrap();
+        found.map(|agent| agent.to_string())
+    };
+    assert_eq!(watcher(0).await, None);
+    assert_eq!([watcher(1).await.as_deref(), watcher(4).await.as_deref()], [Some("box"); 2]);
+    assert_eq!(watcher(9).await.as_deref(), Some("box-2"));
+    let before = (&device, &"box".parse().unwrap());
+    let records = database.store.live_records(&site(), before, T0, T0 + MINUTE.times(4), MINUTE).await.unwrap();
+    assert_eq!(records.len(), 1, "what it recorded is there");
 }

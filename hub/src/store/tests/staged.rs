@@ -43,7 +43,8 @@ async fn rows(store: &Store) -> (i64, i64) {
 async fn found(store: &Store, name: &str) -> [usize; 3] {
     let (id, from, to): (DeviceId, Timestamp, Timestamp) = (name.parse().unwrap(), T0, T0 + MINUTE.times(5));
     let history = store.history(&site(), &id, from, to).await.unwrap();
-    let traced = store.live_records(&site(), &id, from, to, MINUTE).await.unwrap();
+    let agent = store.watcher(&site(), &id, from, to).await.unwrap().unwrap_or_else(|| "box".parse().unwrap());
+    let traced = store.live_records(&site(), (&id, &agent), from, to, MINUTE).await.unwrap();
     let mut tx = store.read().await.unwrap();
     let no = tx.device_no(&site(), &id).await.unwrap().unwrap();
     let samples = tx.samples(no, (from, to)).await.unwrap();
