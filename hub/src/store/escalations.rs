@@ -152,7 +152,7 @@ impl TryFrom<Raw> for EscalationRow {
 
 impl EscalationRow {
     /// Whoever was given its ticket has it.
-    fn give_to_owner(&mut self, ticket: &TicketRow) {
+    fn belongs_to_owner_of(&mut self, ticket: &TicketRow) {
         if self.phase == Phase::Repair && !ticket.owner.is_empty() {
             let owner = ticket.owner_id.as_ref();
             let owner = owner.map(|id| Holder { id: id.as_str().into(), name: ticket.owner.as_str().into() });
@@ -256,7 +256,7 @@ impl Tx {
             None => None,
         };
         if let Some(ticket) = ticket {
-            row.give_to_owner(&ticket);
+            row.belongs_to_owner_of(&ticket);
         }
         Ok(())
     }
@@ -392,7 +392,7 @@ impl Tx {
             }
             State::Triggered => {}
         }
-        row.give_to_owner(ticket);
+        row.belongs_to_owner_of(ticket);
         if row.escalation == before {
             return Ok(true);
         }

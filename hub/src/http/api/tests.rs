@@ -97,6 +97,26 @@ async fn what_kept_an_alert_quiet_is_told_of_any_time_after_it_is_over() {
     hub.get(&page, "en").await.says(&["a silence kept it quiet (李工; 等备件)", "a maintenance window kept it quiet"]);
 }
 
+#[tokio::test]
+async fn why_a_rule_fired_is_told_also_of_a_time_at_which_another_agent_watched_the_device() {
+    let mut hub = Hub::in_trouble().await;
+    let (asked, before) = ("/api/v1/devices/hz-01/entrance-led/trace", hub.now());
+    hub.pass(SECOND);
+    hub.moves_to("lobby-box-2").await;
+    let what = |trace: &Value| {
+        let rules = trace["rules"].as_array().unwrap().iter();
+        let rule = rules.clone().find(|rule| rule["rule"] == "display-no-signal").unwrap();
+        (trace["records"].clone(), trace["link"].clone(), rule["phase"].clone())
+    };
+    let past = format!("{asked}?at={before}");
+    let expected = (json!(5), json!("up"), json!("firing"));
+    assert_eq!(what(&hub.read(&past).await), expected);
+    hub.pass(9 * SECOND);
+    hub.report("ok", 180.0).await;
+    assert_eq!(what(&hub.read(&past).await), expected, "also once the other one reports");
+    assert_eq!(hub.read(asked).await["records"], 1, "what it made of the present begins with it");
+}
+
 fn led() -> Value {
     json!({ "device": "entrance-led" })
 }

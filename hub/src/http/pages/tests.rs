@@ -76,6 +76,8 @@ pub(in crate::http) struct Hub {
     pub(in crate::http) app: App,
     pub(in crate::http) clock: Arc<Hands>,
     writer: Writer,
+    /// Which agent reports.
+    agent: &'static str,
     seq: u64,
     folder: TempDir,
     _lifecycle: Lifecycle,
@@ -170,7 +172,7 @@ impl Hub {
             reports: Arc::default(),
         };
         let writer = Writer::new(store, setup, code);
-        Self { app, clock, writer, seq: 0, folder, _lifecycle: lifecycle }
+        Self { app, clock, writer, agent: "lobby-box", seq: 0, folder, _lifecycle: lifecycle }
     }
 
     /// A hub of one site that has reported that all is well.
@@ -191,12 +193,18 @@ impl Hub {
         hub
     }
 
+    /// Another agent has the devices from now on.
+    pub(in crate::http) async fn moves_to(&mut self, agent: &'static str) {
+        self.agent = agent;
+        self.birth().await;
+    }
+
     pub(in crate::http) fn pass(&self, ms: i64) {
         self.clock.0.fetch_add(ms, Ordering::SeqCst);
     }
 
     async fn judge(&mut self, judge: impl FnOnce(&mut lobby_domain::site::Site, &AgentId, Timestamp, &mut Changes)) {
-        let (site, agent): (SiteId, AgentId) = (SITE.parse().unwrap(), "lobby-box".parse().unwrap());
+        let (site, agent): (SiteId, AgentId) = (SITE.parse().unwrap(), self.agent.parse().unwrap());
         let (now, mut changes) = (self.clock.now(), Changes::default());
         let batch = {
             let mut sites = self.app.fleet.write();
