@@ -151,7 +151,7 @@ async fn who_watched_a_device_is_known_also_after_another_agent_has_it(
         found.map(|agent| agent.to_string())
     };
     assert_eq!(watcher(0).await, None);
-    assert_eq!([watcher(1).await.as_deref(), watcher(4).await.as_deref()], [Some("box"); 2]);
+    assert_eq!([watcher(2).await.as_deref(), watcher(4).await.as_deref()], [Some("box"); 2]);
     assert_eq!(watcher(9).await.as_deref(), Some("box-2"));
     let before = (&device, &"box".parse().unwrap());
     let records = database.store.live_records(&site(), before, T0, T0 + MINUTE.times(4), MINUTE).await.unwrap();

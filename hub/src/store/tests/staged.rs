@@ -292,7 +292,7 @@ async fn what_is_read_of_a_device_is_found_without_reading_that_of_others() {
     let all = [records::STATEMENTS, past::STATEMENTS, rollup::STATEMENTS, dispensed::STATEMENTS].concat();
     let of_device: Vec<&str> =
         all.into_iter().filter(|sql| sql.contains("JOIN record_staged r ON r.device_no")).collect();
-    assert_eq!(of_device.len(), 5);
+    assert_eq!(of_device.len(), 6);
     for sql in of_device {
         let plan = plan(&database.store, sql).await;
         assert!(plan.contains("USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"), "{sql}\n{plan}");
