@@ -69,7 +69,7 @@ pub struct Watchdog {
     lan: Option<Lan>,
     join_at: Instant,
     outages: Outages,
-    /// When this run found the silence that lasts.
+    /// When this run found the silence that lasts. One that was found before it may be over: nothing is told of it until it is found again.
     found_at: Option<Instant>,
     /// When this run last found that the silences that others told are over, or that they were before it.
     over_at: Instant,
@@ -114,7 +114,7 @@ impl Watchdog {
             peers: Peers::new(config.site.clone(), config.id.clone(), watchdog.lan_every),
             lan: None,
             join_at: now,
-            found_at: outages.current.as_ref().map(|_| now),
+            found_at: None,
             outages,
             over_at: now,
             unsaved: false,
@@ -164,6 +164,9 @@ impl Watchdog {
         self.queued = self.spool.status().await?.queued;
         let hub = self.silence.look(seen, self.queued, now);
         let is_other = std::mem::replace(&mut self.hub, hub) != hub;
+        if hub == Hub::Silent {
+            self.found_at.get_or_insert(now);
+        }
         match hub {
             Hub::Silent if self.outages.begin(self.clock.now()) => {
                 error!(
@@ -171,7 +174,7 @@ impl Watchdog {
                     silence_ms = self.config.hub_silence.as_millis(),
                     "the hub is silent while records wait for it; they are kept"
                 );
-                (self.found_at, self.failures, self.send_at) = (Some(now), 0, now);
+                (self.failures, self.send_at) = (0, now);
                 self.keep();
             }
             // While a message is under way its end would overtake it.

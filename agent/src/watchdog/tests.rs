@@ -268,14 +268,50 @@ async fn what_nobody_was_told_of_has_no_end_to_be_told() {
     agent.end().await;
 }
 
+/// Nobody is told before 13:00.
+fn from_one_o_clock(webhook: SocketAddr) -> config::Watchdog {
+    let toml: toml::Table = "hours = \"13:00-22:00\"\nzone = \"UTC\"".parse().unwrap();
+    let with_hours: config::Watchdog = toml.try_into().unwrap();
+    config::Watchdog { hours: with_hours.hours, zone: with_hours.zone, ..settings(webhook) }
+}
+
+#[tokio::test]
+async fn a_silence_that_nobody_was_told_of_is_told_after_a_restart_only_if_it_is_found_again() {
+    let mut webhook = Receiver::start(&[]).await;
+    let agent = Agent::start("box", from_one_o_clock(webhook.address));
+    agent.record().await;
+    agent.is_silent().await;
+    // While the agent is away its hours begin, and the hub is back.
+    let (config, clock, dir) = agent.end().await;
+    clock.0.store(NOON + 3_600_000, Ordering::SeqCst);
+    let agent = Agent::begin(config, clock, dir);
+    agent.record().await;
+    agent.hear_the_hub().await;
+    until("the silence is over", async || agent.sign().is_none()).await;
+    agent.record().await;
+    agent.clock.0.fetch_add(1000, Ordering::SeqCst);
+    agent.lose_the_hub();
+    let next = format!("demo.box.{}", NOON + 3_601_000);
+    assert_eq!(webhook.event().await, ("hub_silent".to_owned(), next), "nothing was told in between");
+    // One that lasts is told by whom it was found before the restart.
+    agent.hear_the_hub().await;
+    assert_eq!(webhook.event().await.0, "hub_back");
+    agent.clock.0.store(NOON + 86_400_000, Ordering::SeqCst);
+    agent.record().await;
+    agent.lose_the_hub();
+    agent.is_silent().await;
+    let (config, clock, dir) = agent.end().await;
+    clock.0.fetch_add(3_600_000, Ordering::SeqCst);
+    let agent = Agent::begin(config, clock, dir);
+    let lasting = format!("demo.box.{}", NOON + 86_400_000);
+    assert_eq!(webhook.event().await, ("hub_silent".to_owned(), lasting));
+    agent.end().await;
+}
+
 #[tokio::test]
 async fn outside_the_hours_the_sign_is_up_and_nobody_is_told_before_they_begin() {
     let mut webhook = Receiver::start(&[]).await;
-    let mut settings = settings(webhook.address);
-    let toml: toml::Table = "hours = \"13:00-22:00\"\nzone = \"UTC\"".parse().unwrap();
-    let with_hours: config::Watchdog = toml.try_into().unwrap();
-    (settings.hours, settings.zone) = (with_hours.hours, with_hours.zone);
-    let agent = Agent::start("box", settings);
+    let agent = Agent::start("box", from_one_o_clock(webhook.address));
     agent.record().await;
     agent.is_silent().await;
     assert!(agent.sign().unwrap().contains("nobody has been told"), "{:?}", agent.sign());
