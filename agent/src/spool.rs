@@ -368,8 +368,9 @@ impl<F: Files> Spool<F> {
         if epoch > self.state.epoch || from > to {
             return None;
         }
-        let mut records = match self.disk.at_or_after(Place { epoch, seq: from }) {
-            Some(Stretch { first, .. }) if first.epoch == epoch => match self.read(first, from, MAX_BATCH_BYTES) {
+        let stretch = self.disk.at_or_after(Place { epoch, seq: from }).filter(|found| found.first.epoch == epoch);
+        let mut records = match stretch {
+            Some(Stretch { first, .. }) => match self.read(first, from, MAX_BATCH_BYTES) {
                 Ok(records) => records,
                 Err(error) if is_damage(&error) => Vec::new(),
                 Err(error) => {
@@ -377,12 +378,18 @@ impl<F: Files> Spool<F> {
                     return None;
                 }
             },
-            _ => Vec::new(),
+            None => Vec::new(),
         };
+        // What cannot be read of one segment says nothing of the next.
+        let to = stretch.filter(|_| records.is_empty()).map_or(to, |unread| to.min(unread.last));
         if records.is_empty() && epoch == self.state.epoch {
             records = self.in_memory(from, to, MAX_BATCH_BYTES);
         }
         records.retain(|record| record.seq <= to);
+        // What is missing among them is said with the next piece.
+        let first = records.first().map_or(from, |record| record.seq);
+        let whole = (first..).zip(&records).take_while(|(expected, record)| record.seq == *expected).count();
+        records.truncate(whole);
         match records.first() {
             Some(first) if first.seq == from => {
                 Some(Again::Records(Batch { epoch, oldest: self.oldest(epoch), records }))

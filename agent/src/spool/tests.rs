@@ -241,16 +241,10 @@ fn a_disk_that_takes_nothing_leaves_the_newest_records_in_memory_until_it_does()
     assert_eq!(seqs(&mut open(&dir, LIMITS)).len(), MAX_WAITING);
 }
 
-#[test]
-fn a_range_is_found_again_in_pieces() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut spool = open(&dir, LIMITS);
-    let epoch = spool.epoch();
-    spool.append((1..=30).map(draft));
-    spool.ack(Ack { epoch, committed: 12 });
-    spool.tidy();
-    let (mut from, mut gone, mut found) = (2, Vec::new(), Vec::new());
-    while let Some(piece) = spool.again(epoch, from, 40) {
+/// What is said piece by piece of a range that the hub asks for again: what is gone, and what is not.
+fn again(spool: &mut Spool, epoch: u64, from: u64, to: u64) -> (Vec<u64>, Vec<u64>) {
+    let (mut from, mut gone, mut found) = (from, Vec::new(), Vec::new());
+    while let Some(piece) = spool.again(epoch, from, to) {
         from = match piece {
             Again::Records(batch) => {
                 found.extend(batch.records.iter().map(|record| record.seq));
@@ -262,9 +256,54 @@ fn a_range_is_found_again_in_pieces() {
             }
         };
     }
+    (gone, found)
+}
+
+#[test]
+fn a_range_is_found_again_in_pieces() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(&dir, LIMITS);
+    let epoch = spool.epoch();
+    spool.append((1..=30).map(draft));
+    spool.ack(Ack { epoch, committed: 12 });
+    spool.tidy();
+    let (mut gone, found) = again(&mut spool, epoch, 2, 40);
     assert!(!gone.is_empty() && gone.iter().all(|seq| *seq <= 12), "only what was acknowledged may be gone: {gone:?}");
     gone.extend(found);
     assert_eq!(gone, (2..=30).collect::<Vec<_>>());
+}
+
+#[test]
+fn of_a_range_only_what_cannot_be_read_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(&dir, LIMITS);
+    let epoch = spool.epoch();
+    spool.append((1..=30).map(draft));
+    let Stretch { first, last, .. } = spool.disk.segments().nth(1).unwrap();
+    // While it runs: what was known of the segment says that it is all there.
+    let path = segment::path_of(&dir.path().join("spool"), first);
+    let len = usize::try_from(fs::metadata(&path).unwrap().len()).unwrap();
+    fs::write(&path, vec![0; len]).unwrap();
+    let damaged: Vec<u64> = (first.seq..=last).collect();
+    let rest: Vec<u64> = (1..=30).filter(|seq| !damaged.contains(seq)).collect();
+    assert_eq!(again(&mut spool, epoch, 1, 30), (damaged, rest));
+}
+
+#[test]
+fn what_is_missing_among_records_that_are_sent_again_is_said_to_be_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(&dir, LIMITS);
+    let epoch = spool.epoch();
+    let payload = |spool: &mut Spool| {
+        let first = spool.disk.segments().next().unwrap().first;
+        spool.disk.read(first, 1, 1, 1 << 20).unwrap().remove(0).1
+    };
+    spool.append((1..=1).map(draft));
+    let good = payload(&mut spool);
+    // The second is no record, though it is whole on the disk.
+    spool.disk.write(epoch, &mut [(2, b"{}".to_vec()), (3, good)].into()).unwrap();
+    spool.next_seq = 4;
+    assert_eq!(again(&mut spool, epoch, 1, 3), (vec![2], vec![1, 3]));
 }
 
 /// The system's files, on a disk that refuses what the test wants it to.
