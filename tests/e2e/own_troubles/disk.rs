@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::Result;
 use lobby_tests::{
+    broker::Mosquitto,
     hub::{self, Api, Options},
     process::Process,
     program, wait,
@@ -34,6 +35,11 @@ const CONFIG: &str = "reserve_mib = 4\n";
 
 impl Small {
     fn start(megabytes: u32) -> Result<Option<Self>> {
+        Self::with(megabytes, Options::default())
+    }
+
+    /// With a broker that is none of its own, if `options` name one.
+    fn with(megabytes: u32, options: Options) -> Result<Option<Self>> {
         if !Command::new("unshare").args(["-m", "true"]).status().is_ok_and(|status| status.success()) {
             return program::skipped("mounting needs root (`unshare -m`)");
         }
@@ -41,7 +47,7 @@ impl Small {
         let config = files.path().join("hub.toml");
         std::fs::write(&config, CONFIG)?;
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let hub = hub::command(data.path(), &Options::default(), anywhere, anywhere)?;
+        let hub = hub::command(data.path(), &options, anywhere, anywhere)?;
         let mount = format!("mount -t tmpfs -o size={megabytes}m tmpfs \"$0\" && exec \"$@\"");
         let mut command = Command::new("unshare");
         command.args(["-m", "sh", "-c", &mount]).arg(data.path());
@@ -51,8 +57,12 @@ impl Small {
             let start = format!("{what} listening on ");
             process.line(&start, PATIENCE, |line| line.strip_prefix(&start)?.trim().parse().ok())
         };
-        let (http, mqtt) = (listening("http")?, listening("mqtt")?);
-        Ok(Some(Self { process, api: Api::at(http), mqtt: format!("mqtt://{mqtt}"), data, files }))
+        let http = listening("http")?;
+        let mqtt = match options.mqtt_url {
+            Some(url) => url,
+            None => format!("mqtt://{}", listening("mqtt")?),
+        };
+        Ok(Some(Self { process, api: Api::at(http), mqtt, data, files }))
     }
 
     /// The data folder as the hub sees it.
@@ -117,6 +127,34 @@ fn a_full_disk_keeps_alerts_makes_records_wait_and_is_over_when_there_is_room() 
     assert_eq!(hub.api.get("/livez")?.status, 200);
     let page = hub.api.get_with("/health", &[("accept-language", "en")])?;
     assert!(page.status == 200 && page.body.contains("The disk is full"), "{}", page.body);
+
+    make_room(&hub, &mut agent, &filler)
+}
+
+/// More messages than a broker sends the hub without being told that they are stored.
+const BEYOND_THE_WINDOW: usize = 150;
+
+#[test]
+fn on_a_full_disk_the_hub_hears_everybody_behind_a_broker_that_is_none_of_its_own_too() -> Result<()> {
+    let Some(mosquitto) = Mosquitto::start()? else { return Ok(()) };
+    let options = Options { mqtt_url: Some(mosquitto.url()), ..Options::default() };
+    let Some(hub) = Small::with(32, options)? else { return Ok(()) };
+    let mut agent = Player::born(&hub.mqtt, "box")?;
+    let first = agent.report("ok")?;
+    agent.acked_up_to(first, PATIENCE)?;
+    ready(&hub.api, PATIENCE)?;
+
+    let filler = hub.folder().join("filler");
+    fill(&filler)?;
+    degraded(&hub.api, "disk_full", Duration::from_secs(5))?;
+    until_stuck(&mut agent, "ok")?;
+    for _ in 0..BEYOND_THE_WINDOW {
+        agent.report("ok")?;
+    }
+    agent.report("fault")?;
+    hub.api.open_alert(SITE, MACHINE, FAULT, PATIENCE)?;
+    let heard = hub.api.json(&format!("/api/v1/agents/{SITE}/box"))?;
+    assert_eq!(heard["link"], "up", "{heard}");
 
     make_room(&hub, &mut agent, &filler)
 }

@@ -4,6 +4,7 @@ use axum::{
     body::Body,
     http::{Method, Request},
 };
+use lobby_contract::{AgentId, Channel, FromAgent};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -95,6 +96,56 @@ async fn what_kept_an_alert_quiet_is_told_of_any_time_after_it_is_over() {
     let page = format!("/d/entrance-led/why?site=hz-01&at={during}");
     hub.get(&page, "zh").await.says(&["当时处于静音（李工，等备件）", "当时处于维护窗口"]);
     hub.get(&page, "en").await.says(&["a silence kept it quiet (李工; 等备件)", "a maintenance window kept it quiet"]);
+}
+
+/// A box says so.
+async fn say(hub: &mut Hub, channel: Channel, message: &Value) {
+    let message = FromAgent::decode(channel, message.to_string().as_bytes()).unwrap();
+    let agent: AgentId = "net-box".parse().unwrap();
+    hub.judge(|site, _, now, changes| match message {
+        FromAgent::Birth(birth) => site.birth(&agent, &birth, now, changes),
+        FromAgent::Data(data) => site.data(&agent, data, now, changes),
+        _ => unreachable!("nothing else is said here"),
+    })
+    .await;
+}
+
+/// Lets time pass, ten seconds at a time, while the network is so and the television behind it does not answer.
+async fn lobby(hub: &mut Hub, seqs: std::ops::Range<u64>, link: &str) {
+    for seq in seqs {
+        hub.pass(10 * SECOND);
+        let at = hub.now();
+        let record = |seq, device, reach, facts: Value| json!({ "seq": seq, "at": at, "device": device, "reach": reach, "facts": facts });
+        let records = [
+            record(2 * seq - 1, "lan", "ok", json!({ "link": link })),
+            record(2 * seq, "lift-tv", "unreachable", json!({})),
+        ];
+        say(hub, Channel::Data, &json!({ "epoch": 1, "session": 1, "sent_at": at, "records": records })).await;
+    }
+}
+
+#[tokio::test]
+async fn of_the_present_it_is_told_of_what_an_alert_was_a_consequence_until_it_is_plain_that_it_is_more() {
+    let mut hub = Hub::reporting().await;
+    let device = |(id, kind)| json!({ "id": id, "kind": kind, "every_ms": 10_000 });
+    let devices = [("lan", "network"), ("lift-tv", "tv")].map(device);
+    let agent = json!({ "version": "test" });
+    let birth = json!({ "epoch": 1, "session": 1, "sent_at": hub.now(), "agent": agent, "devices": devices });
+    say(&mut hub, Channel::Birth, &birth).await;
+    lobby(&mut hub, 1..11, "down").await;
+    let (asked, rule) = ("/api/v1/devices/hz-01/lift-tv/trace", "tv-unreachable");
+    let alerts = hub.read("/api/v1/alerts?site=hz-01").await;
+    let cause = alerts["items"].as_array().unwrap().iter().find(|alert| alert["device"] == "lan").unwrap();
+    let inhibited = [("inhibited".to_owned(), cause["id"].as_str().unwrap().to_owned())];
+    assert_eq!(quieted(&hub.read(asked).await, rule), inhibited);
+    lobby(&mut hub, 11..15, "up").await;
+    let ended = hub.read(&format!("/api/v1/alerts/{}", inhibited[0].1)).await;
+    assert_eq!(ended["state"], "cleared");
+    assert_eq!(quieted(&hub.read(asked).await, rule), inhibited, "it may only be slow to come back");
+    let then = hub.now();
+    lobby(&mut hub, 15..19, "up").await;
+    assert_eq!(quieted(&hub.read(asked).await, rule), [], "it has a ticket of its own");
+    assert_eq!(quieted(&hub.read(&format!("{asked}?at={then}")).await, rule), [], "only the present tells of that");
 }
 
 #[tokio::test]

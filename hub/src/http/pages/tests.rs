@@ -203,7 +203,10 @@ impl Hub {
         self.clock.0.fetch_add(ms, Ordering::SeqCst);
     }
 
-    async fn judge(&mut self, judge: impl FnOnce(&mut lobby_domain::site::Site, &AgentId, Timestamp, &mut Changes)) {
+    pub(in crate::http) async fn judge(
+        &mut self,
+        judge: impl FnOnce(&mut lobby_domain::site::Site, &AgentId, Timestamp, &mut Changes),
+    ) {
         let (site, agent): (SiteId, AgentId) = (SITE.parse().unwrap(), self.agent.parse().unwrap());
         let (now, mut changes) = (self.clock.now(), Changes::default());
         let batch = {
