@@ -45,6 +45,14 @@ pub(super) struct Reply {
     pub body: String,
 }
 
+impl Reply {
+    /// In words: its status, and its body if it has one.
+    pub(super) fn said(&self) -> String {
+        let status = format!("HTTP {}", self.status);
+        if self.body.trim().is_empty() { status } else { format!("{status}: {}", self.body) }
+    }
+}
+
 /// Why there is no answer. None of the texts holds the address, which may hold a key.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HttpError {

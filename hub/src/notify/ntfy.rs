@@ -42,7 +42,7 @@ pub(super) fn judge(reply: &Reply) -> Result {
         Outcome::Taken if !reply.body.contains("\"id\"") => Outcome::Later(None),
         outcome => outcome,
     };
-    Result::new(outcome, &format!("HTTP {}: {}", reply.status, reply.body))
+    Result::new(outcome, &reply.said())
 }
 
 #[cfg(test)]

@@ -75,10 +75,9 @@ pub(super) fn by_status(reply: &Reply) -> Outcome {
 /// What a chat robot says: with status 200 also where it took nothing, so the code in its body counts. `fields` may hold it; `busy` and
 /// `throttled` are codes that pass.
 pub(super) fn by_code(reply: &Reply, fields: &[&str], throttled: &[i64], busy: &[i64]) -> Result {
-    let said = if reply.body.trim().is_empty() { format!("HTTP {}", reply.status) } else { reply.body.clone() };
     let by_status = by_status(reply);
     if by_status != Outcome::Taken {
-        return Result::new(by_status, &format!("HTTP {}: {said}", reply.status));
+        return Result::new(by_status, &reply.said());
     }
     let body: Value = serde_json::from_str(&reply.body).unwrap_or_default();
     let code = fields.iter().find_map(|field| body.get(*field)).and_then(Value::as_i64);
@@ -90,6 +89,7 @@ pub(super) fn by_code(reply: &Reply, fields: &[&str], throttled: &[i64], busy: &
         // Somebody else answered, such as the sign-in page of a network.
         None => Outcome::Later(None),
     };
+    let said = if reply.body.trim().is_empty() { reply.said() } else { reply.body.clone() };
     Result::new(outcome, &said)
 }
 

@@ -53,7 +53,7 @@ fn sign(key: &[u8], id: &str, seconds: i64, body: &str) -> String {
 
 pub(super) fn judge(reply: &Reply) -> Result {
     let outcome = if reply.status == 410 { Outcome::Gone } else { by_status(reply) };
-    Result::new(outcome, &format!("HTTP {}: {}", reply.status, reply.body))
+    Result::new(outcome, &reply.said())
 }
 
 #[cfg(test)]
