@@ -48,14 +48,15 @@ pub struct Routes {
 
 impl Routes {
     /// The channel by which it is told that others could not tell a post of a site: one of the same post before one of the last resort,
-    /// and that before any other.
+    /// and that before any other; one that did not take what it was sent last only if there is no other.
     fn instead_of(&self, others: &[&str], (post, site): (&str, &str), holds: &BTreeMap<String, Hold>) -> Option<&str> {
         let takes = |route: &&Route| {
             let is_open = holds.get(&route.channel).is_some_and(|hold| hold.disabled_at.is_none());
             is_open && route.serves(site) && !route.posts.is_empty() && !others.contains(&route.channel.as_str())
         };
-        let instead = self.channels.iter().filter(takes);
-        instead.min_by_key(|route| (!route.is_of(post), !route.is_of(&self.last_resort))).map(|route| &*route.channel)
+        let is_failing = |route: &Route| holds.get(&route.channel).is_some_and(|hold| hold.failing);
+        let key = |route: &&Route| (is_failing(route), !route.is_of(post), !route.is_of(&self.last_resort));
+        self.channels.iter().filter(takes).min_by_key(key).map(|route| &*route.channel)
     }
 }
 

@@ -91,6 +91,8 @@ pub struct Hold {
     pub disabled_at: Option<Timestamp>,
     /// Until when its receiver wants nothing.
     pub paused_until: Option<Timestamp>,
+    /// Whether it did not take what it was sent last.
+    pub failing: bool,
 }
 
 /// Numbers for the metrics page.
@@ -148,7 +150,7 @@ statements! {
             (SELECT COUNT(*) FROM delivery d WHERE d.channel = c.name AND d.state IN ('queued', 'sending', 'retry')) AS waiting,
             (SELECT COUNT(*) FROM delivery d WHERE d.channel = c.name AND d.state = 'dead' AND d.created_at > $1) AS dead
         FROM channel c ORDER BY c.name";
-    HOLDS = "SELECT name, since, disabled_at, paused_until FROM channel";
+    HOLDS = "SELECT name, since, disabled_at, paused_until, CASE WHEN answered_at IS NULL THEN FALSE ELSE NOT taken END FROM channel";
     COUNT_OUTBOX = "SELECT state, COUNT(*) FROM outbox GROUP BY state";
     COUNT_DELIVERIES = "SELECT state, COUNT(*) FROM delivery GROUP BY state";
     OLDEST = "SELECT MIN(created_at) FROM delivery WHERE state IN ('queued', 'sending', 'retry')";
@@ -201,14 +203,14 @@ impl From<RawChannel> for ChannelRow {
 impl Tx {
     /// The channels that the database knows, and what keeps each from sending.
     pub(crate) async fn channel_holds(&mut self) -> Result<BTreeMap<String, Hold>, StoreError> {
-        let rows: Vec<(String, i64, Option<i64>, Option<i64>)> =
+        let rows: Vec<(String, i64, Option<i64>, Option<i64>, bool)> =
             on!(self, "read channels", conn => sqlx::query_as(HOLDS).fetch_all(conn).await)?;
-        let hold = |since, disabled: Option<i64>, paused: Option<i64>| Hold {
-            since: Timestamp::from_millis(since),
-            disabled_at: disabled.map(Timestamp::from_millis),
-            paused_until: paused.map(Timestamp::from_millis),
+        let hold = |(name, since, disabled, paused, failing): (String, i64, Option<i64>, Option<i64>, bool)| {
+            let (disabled_at, paused_until) =
+                (disabled.map(Timestamp::from_millis), paused.map(Timestamp::from_millis));
+            (name, Hold { since: Timestamp::from_millis(since), disabled_at, paused_until, failing })
         };
-        Ok(rows.into_iter().map(|(name, since, disabled, paused)| (name, hold(since, disabled, paused))).collect())
+        Ok(rows.into_iter().map(hold).collect())
     }
 }
 

@@ -143,3 +143,38 @@ async fn a_channel_that_serves_a_post_no_more_hears_of_the_end_of_what_it_heard_
     assert_eq!(through(store, DESK).await, end, "whether it was told is decided when it would be sent");
     assert_eq!(through(store, OPS).await, [end, those(&[["raised", "engineering", "sent"]])].concat());
 }
+
+#[rstest]
+#[case::in_order(true, "desk")]
+#[case::not_in_order(false, "manager")]
+#[tokio::test]
+async fn a_channel_that_takes_nothing_itself_tells_nothing_instead_of_another_if_there_is_one_that_does(
+    #[case] takes: bool,
+    #[case] told: &str,
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let Some(database) = Database::create(kind).await else { return };
+    let store = &database.store;
+    store.know_channels(&[DESK, "manager", OPS], at(0)).await.unwrap();
+    let routes = [route(DESK, &["engineering"]), route("manager", &[LAST_RESORT]), route(OPS, &["engineering"])];
+    let test = Attempted {
+        message: Uuid::from_u128(9),
+        nth: 1,
+        channel: DESK,
+        took: Span::ZERO,
+        outcome: "x",
+        answer: "",
+        heard: takes,
+        then: if takes { Then::Sent } else { Then::Dead },
+        paused_until: None,
+        instead: None,
+    };
+    store.begin_test(test.message, DESK, None, at(0)).await.unwrap();
+    store.end_test(&test, at(0)).await.unwrap();
+    commit(&mut writer(store), graded(LED, Severity::Critical, 1)).await;
+    expand(store, &routes[2..], &[]).await;
+    assert!(compose(store, 1, "single", at(2)).await);
+    settle(store, &routes, 1, Then::Dead, 3).await;
+    let instead = deliveries(store).await.into_iter().find(|row| row.channel != OPS).unwrap();
+    assert_eq!(instead.channel, told);
+}
