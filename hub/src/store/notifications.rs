@@ -137,6 +137,15 @@ struct RawChannel {
     dead: i64,
 }
 
+#[derive(sqlx::FromRow)]
+struct RawHold {
+    name: String,
+    since: i64,
+    disabled_at: Option<i64>,
+    paused_until: Option<i64>,
+    failing: bool,
+}
+
 statements! {
     LIST = "SELECT d.event, d.post, d.channel, d.site, d.alert, d.created_at, d.state, d.why, d.message, m.kind, m.attempts, m.next_at,
             d.told_at, m.answer
@@ -150,7 +159,8 @@ statements! {
             (SELECT COUNT(*) FROM delivery d WHERE d.channel = c.name AND d.state IN ('queued', 'sending', 'retry')) AS waiting,
             (SELECT COUNT(*) FROM delivery d WHERE d.channel = c.name AND d.state = 'dead' AND d.created_at > $1) AS dead
         FROM channel c ORDER BY c.name";
-    HOLDS = "SELECT name, since, disabled_at, paused_until, CASE WHEN answered_at IS NULL THEN FALSE ELSE NOT taken END FROM channel";
+    HOLDS = "SELECT name, since, disabled_at, paused_until, CASE WHEN answered_at IS NULL THEN FALSE ELSE NOT taken END AS failing
+        FROM channel";
     COUNT_OUTBOX = "SELECT state, COUNT(*) FROM outbox GROUP BY state";
     COUNT_DELIVERIES = "SELECT state, COUNT(*) FROM delivery GROUP BY state";
     OLDEST = "SELECT MIN(created_at) FROM delivery WHERE state IN ('queued', 'sending', 'retry')";
@@ -203,12 +213,12 @@ impl From<RawChannel> for ChannelRow {
 impl Tx {
     /// The channels that the database knows, and what keeps each from sending.
     pub(crate) async fn channel_holds(&mut self) -> Result<BTreeMap<String, Hold>, StoreError> {
-        let rows: Vec<(String, i64, Option<i64>, Option<i64>, bool)> =
-            on!(self, "read channels", conn => sqlx::query_as(HOLDS).fetch_all(conn).await)?;
-        let hold = |(name, since, disabled, paused, failing): (String, i64, Option<i64>, Option<i64>, bool)| {
-            let (disabled_at, paused_until) =
-                (disabled.map(Timestamp::from_millis), paused.map(Timestamp::from_millis));
-            (name, Hold { since: Timestamp::from_millis(since), disabled_at, paused_until, failing })
+        let rows: Vec<RawHold> = on!(self, "read channels", conn => sqlx::query_as(HOLDS).fetch_all(conn).await)?;
+        let hold = |raw: RawHold| {
+            let [disabled_at, paused_until] =
+                [raw.disabled_at, raw.paused_until].map(|at| at.map(Timestamp::from_millis));
+            let since = Timestamp::from_millis(raw.since);
+            (raw.name, Hold { since, disabled_at, paused_until, failing: raw.failing })
         };
         Ok(rows.into_iter().map(hold).collect())
     }
